@@ -49,6 +49,7 @@ static const struct ud_error_info infos[] = {
 	[UD_E_HEADERS_TOO_LARGE] =        { "headers_too_large",        431, false, "The headers are too large",             "Send fewer or shorter headers." },
 	[UD_E_INTERNAL] =                 { "internal",                 500, false, "Something went wrong on our side",      "Tell support the request id." },
 	[UD_E_OVERLOADED] =               { "overloaded",               503, true,  "Too busy just now",                     "Try again after Retry-After seconds." },
+	[UD_E_RETRY] =                    { "try_again",                503, true,  "Two changes got in each other's way",   "Send the request again; nothing was changed." },
 	[UD_E_UNAVAILABLE] =              { "unavailable",              503, true,  "The database does not answer just now", "Try again; nothing was changed." },
 	[UD_E_READ_ONLY] =                { "read_only",                503, true,  "Only reading is possible just now",     "Try again later; nothing was changed." },
 	[UD_E_OUTCOME_UNKNOWN] =          { "outcome_unknown",          503, true,  "It is not certain whether this was stored", "Repeat the call with the same Idempotency-Key." },

@@ -62,6 +62,7 @@ enum ud_code {
 	/* 500 and above: the caller learns the request id, the log learns the words */
 	UD_E_INTERNAL,
 	UD_E_OVERLOADED,
+	UD_E_RETRY, /* deadlock or serialisation: the transaction is run again by db/engine */
 	UD_E_UNAVAILABLE,
 	UD_E_READ_ONLY,
 	UD_E_OUTCOME_UNKNOWN,
