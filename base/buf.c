@@ -118,7 +118,7 @@ static size_t escape(struct ud_buf *b, const unsigned char *s)
 		ud_buf_add(b, n ? (const void *)s : "\xef\xbf\xbd", n ? n : 3);
 		return n ? n : 1;
 	}
-	if (s[0] == '"' || s[0] == '\\' || names[s[0] & 31] * (s[0] < 32)) {
+	if (s[0] == '"' || s[0] == '\\' || (s[0] < 32 && names[s[0]])) {
 		ud_buf_putc(b, '\\');
 		ud_buf_putc(b, s[0] < 32 ? names[s[0]] : (char)s[0]);
 		return 1;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The outer world as a table: clock and randomness here, files in file.h, sockets in socket.h and
- * processes in process.h. The real one is ud_env_real; a test hands in its own. Nothing else in base/,
- * in the workflow engine or in the agent asks the operating system for these.
+ * The outer world as a table: clock and randomness here, files in file.h. The real one is ud_env_real; a test
+ * hands in its own. Nothing else in base/ asks the operating system for these.
  */
 #ifndef BASE_ENV_H
 #define BASE_ENV_H
@@ -10,8 +9,6 @@
 #include "base/ud.h"
 
 struct ud_files;
-struct ud_sockets;
-struct ud_processes;
 
 struct ud_env {
 	/* Wall clock, milliseconds since 1970 UTC. May jump. */
@@ -21,8 +18,6 @@ struct ud_env {
 	/* n bytes that nobody can guess. Aborts when the system has none. */
 	void (*random)(const struct ud_env *env, void *buf, size_t n);
 	const struct ud_files *files;
-	const struct ud_sockets *sockets;
-	const struct ud_processes *processes;
 	void *data; /* of a test's own env */
 };
 

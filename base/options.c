@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of options, and reading it by inih.
+ */
+#include "base/options.h"
+
+#include <dirent.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+/* clang-format off */
+static const struct ud_option table[] = {
+	[UD_O_SERVER_LISTEN] =              { "server", "listen", UD_OPTION_ADDRESS, "127.0.0.1:8080", .about = "Address of portal and API: ADDRESS:PORT or unix:PATH. Without a certificate only loopback or a Unix socket is taken." },
+	[UD_O_SERVER_PUBLIC_URL] =          { "server", "public_url", UD_OPTION_URL, "", .about = "Address that people use; made from listen when not set." },
+	[UD_O_SERVER_TLS_CERT] =            { "server", "tls_cert", UD_OPTION_TEXT, "", .about = "PEM file with the certificate chain, when the server speaks TLS itself." },
+	[UD_O_SERVER_TLS_KEY] =             { "server", "tls_key", UD_OPTION_TEXT, "", .about = "PEM file with its key." },
+	[UD_O_SERVER_TRUSTED_PROXIES] =     { "server", "trusted_proxies", UD_OPTION_TEXT, "", .about = "Addresses, comma-separated, that are exempt from the limit of connections per address." },
+	[UD_O_SERVER_WORKERS] =             { "server", "workers", UD_OPTION_INT, "0", 0, 8, .about = "Threads that serve requests; 0 = one per core, 2 to 8." },
+	[UD_O_DATABASE_URL] =               { "database", "url", UD_OPTION_TEXT, "", .about = "sqlite:PATH or postgresql://…; a file beside the configuration when not set." },
+	[UD_O_AUTH_REQUIRE_MFA] =           { "auth", "require_mfa", UD_OPTION_CHOICE, "staff", .choices = "none staff all", .about = "Who needs a second factor." },
+	[UD_O_AUTH_SESSION_HOURS] =         { "auth", "session_hours", UD_OPTION_INT, "12", 1, 24, .about = "Hours after which a session ends at the latest; staff 8 at most." },
+	[UD_O_AUTH_IDLE_MINUTES] =          { "auth", "idle_minutes", UD_OPTION_INT, "30", 1, 480, .about = "Minutes without a request after which a session ends." },
+	[UD_O_LIMITS_CONNECTIONS] =         { "limits", "connections", UD_OPTION_INT, "8000", 16, 100000, .about = "Connections at once." },
+	[UD_O_LIMITS_PER_ADDRESS] =         { "limits", "per_address", UD_OPTION_INT, "20", 0, 100000, .about = "Connections at once from one address; 0 = any; loopback, Unix sockets and trusted proxies are exempt." },
+	[UD_O_LIMITS_REQUESTS_PER_MINUTE] = { "limits", "requests_per_minute", UD_OPTION_INT, "6000", 0, 10000000, .about = "Requests a minute of one session or token; 0 = any." },
+	[UD_O_LIMITS_BURST] =               { "limits", "burst", UD_OPTION_INT, "1000", 1, 1000000, .about = "Requests that may come at once." },
+	[UD_O_LIMITS_STREAMS_PER_USER] =    { "limits", "streams_per_user", UD_OPTION_INT, "20", 1, 1000, .about = "Event streams of one user at once." },
+	[UD_O_RETENTION_IDEMPOTENCY_DAYS] = { "retention", "idempotency_days", UD_OPTION_INT, "7", 1, 90, .about = "Days that answers are kept for repeated Idempotency-Keys." },
+	[UD_O_METRICS_ALLOW] =              { "metrics", "allow", UD_OPTION_TEXT, "127.0.0.1,::1", .about = "Addresses that may read /metrics without a token." },
+	[UD_O_METRICS_TOKEN_FILE] =         { "metrics", "token_file", UD_OPTION_TEXT, "", .about = "File with a token that opens /metrics from anywhere." },
+	[UD_O_LOG_LEVEL] =                  { "log", "level", UD_OPTION_CHOICE, "info", .choices = "error warning info debug", .about = "What is logged; debug adds a line for each read." },
+};
+/* clang-format on */
+_Static_assert(UD_LEN(table) == UD_O_COUNT, "a row for every option");
+
+struct loading {
+	struct ud_ctx *cx;
+	const char *file;
+	struct ud_options *options;
+	const char *mistakes;
+};
+
+const struct ud_option *ud_option(enum ud_option_name name)
+{
+	return &table[name];
+}
+
+void ud_options_init(struct ud_options *ret)
+{
+	for (size_t i = 0; i < UD_O_COUNT; i++) {
+		ret->text[i] = table[i].standard;
+		ret->number[i] = strtoll(table[i].standard, NULL, 10);
+	}
+}
+
+static int min3(int a, int b, int c)
+{
+	int m = a < b ? a : b;
+
+	return m < c ? m : c;
+}
+
+/* Levenshtein's distance of two short words. */
+static int distance(const char *a, const char *b)
+{
+	int row[64], n = (int)strlen(b);
+
+	if (n > 62 || strlen(a) > 62)
+		return 99;
+	for (int j = 0; j <= n; j++)
+		row[j] = j;
+	for (int i = 1; a[i - 1]; i++) {
+		int corner = row[0];
+
+		row[0] = i;
+		for (int j = 1; j <= n; j++) {
+			int above = row[j];
+
+			row[j] = min3(above + 1, row[j - 1] + 1, corner + (a[i - 1] != b[j - 1]));
+			corner = above;
+		}
+	}
+	return row[n];
+}
+
+/* "; did you mean …?" or "". */
+static const char *near_miss(struct ud_ctx *cx, const char *section, const char *key)
+{
+	const struct ud_option *best = NULL;
+	int least = 4;
+
+	for (size_t i = 0; i < UD_O_COUNT; i++) {
+		int d = distance(table[i].key, key) + (strcmp(table[i].section, section) != 0);
+
+		if (d < least) {
+			least = d;
+			best = &table[i];
+		}
+	}
+	return best ? ud_printf(cx->arena, "; did you mean [%s] %s?", best->section, best->key) : "";
+}
+
+static void mistake(struct loading *l, int line, const char *section, const char *key, const char *rule)
+{
+	const char *text = ud_printf(l->cx->arena, "%s:%d: [%s] %s: %s", l->file, line, section, key, rule);
+
+	l->mistakes = l->mistakes ? ud_printf(l->cx->arena, "%s\n%s", l->mistakes, text) : text;
+}
+
+static bool is_choice(const char *choices, const char *value)
+{
+	size_t n = strlen(value);
+
+	for (const char *p = choices; n && (p = strstr(p, value)); p++)
+		if ((p == choices || p[-1] == ' ') && (p[n] == ' ' || !p[n]))
+			return true;
+	return false;
+}
+
+static bool is_address(const char *value)
+{
+	const char *colon = strrchr(value, ':');
+	char *end;
+
+	if (strncmp(value, "unix:/", 6) == 0)
+		return true;
+	if (!colon || !colon[1])
+		return false;
+	long port = strtol(colon + 1, &end, 10);
+
+	return !*end && port >= 0 && port <= 65535 && (value[0] == '[' ? colon[-1] == ']' : !memchr(value, ':', (size_t)(colon - value)));
+}
+
+/* NULL when the value fits, else the rule. */
+static const char *check(struct ud_ctx *cx, const struct ud_option *o, const char *value)
+{
+	char *end;
+	long long n;
+
+	switch (o->kind) {
+	case UD_OPTION_INT:
+		n = strtoll(value, &end, 10);
+		if (end == value || *end || n < o->min || n > o->max)
+			return ud_printf(cx->arena, "%s is not a number between %lld and %lld", value, (long long)o->min,
+				(long long)o->max);
+		return NULL;
+	case UD_OPTION_CHOICE:
+		return is_choice(o->choices, value) ? NULL : ud_printf(cx->arena, "%s is none of: %s", value, o->choices);
+	case UD_OPTION_ADDRESS:
+		return is_address(value) ? NULL : ud_printf(cx->arena, "%s is not ADDRESS:PORT or unix:/PATH", value);
+	case UD_OPTION_URL:
+		if (!*value || strncmp(value, "https://", 8) == 0 || strncmp(value, "http://", 7) == 0)
+			return *value && value[strlen(value) - 1] == '/' ? "it must not end with /" : NULL;
+		return ud_printf(cx->arena, "%s is not a http:// or https:// address", value);
+	case UD_OPTION_TEXT:
+		return NULL;
+	}
+	return NULL;
+}
+
+/* What inih calls; with lines (compiled into Debian's library) the number comes too. */
+static int on_value(void *user, const char *section, const char *key, const char *value, int line)
+{
+	struct loading *l = user;
+
+	for (size_t i = 0; i < UD_O_COUNT; i++) {
+		if (strcmp(table[i].section, section) != 0 || strcmp(table[i].key, key) != 0)
+			continue;
+		const char *rule = check(l->cx, &table[i], value);
+
+		if (rule)
+			mistake(l, line, section, key, rule);
+		l->options->text[i] = ud_strdup(l->cx->arena, value);
+		l->options->number[i] = strtoll(value, NULL, 10);
+		return 1;
+	}
+	mistake(l, line, section, key, ud_printf(l->cx->arena, "there is no such key%s", near_miss(l->cx, section, key)));
+	return 1;
+}
+
+/* The line inih is at: counted by our own reader, since Debian's build passes no numbers. */
+struct text {
+	const char *at;
+	int line;
+	struct loading *loading;
+};
+
+static char *next_line(char *buf, int size, void *stream)
+{
+	struct text *t = stream;
+	size_t n = strcspn(t->at, "\n");
+
+	if (!*t->at)
+		return NULL;
+	t->line++;
+	snprintf(buf, (size_t)size, "%.*s\n", (int)n, t->at);
+	if (n + 2 > (size_t)size)
+		mistake(t->loading, t->line, "-", "-", "the line is too long");
+	t->at += n + (t->at[n] == '\n');
+	return buf;
+}
+
+static int on_value_here(void *user, const char *section, const char *key, const char *value)
+{
+	struct text *t = user;
+
+	return on_value(t->loading, section, key, value, t->line);
+}
+
+static enum ud_code load_file(struct loading *l, const char *path)
+{
+	const char *content;
+	size_t n;
+
+	UD_TRY(ud_file_read(l->cx, path, 1 << 20, &content, &n));
+	struct text t = { .at = content, .loading = l };
+
+	l->file = path;
+	int wrong = ini_parse_stream(next_line, &t, on_value_here, &t);
+
+	if (wrong > 0)
+		mistake(l, wrong, "-", "-", "this is neither [section] nor key=value");
+	return UD_OK;
+}
+
+static int is_conf(const struct dirent *e)
+{
+	size_t n = strlen(e->d_name);
+
+	return n > 5 && e->d_name[0] != '.' && strcmp(e->d_name + n - 5, ".conf") == 0;
+}
+
+enum ud_code ud_options_load(struct ud_ctx *cx, const char *path, struct ud_options *ret)
+{
+	struct loading l = { .cx = cx, .options = ret };
+	const char *slash = strrchr(path, '/');
+	const char *dir = ud_printf(cx->arena, "%.*sconf.d", slash ? (int)(slash - path + 1) : 0, path);
+	struct dirent **entries = NULL;
+	enum ud_code code;
+
+	ud_options_init(ret);
+	UD_TRY(load_file(&l, path));
+	int n = scandir(dir, &entries, is_conf, alphasort);
+
+	code = UD_OK;
+	for (int i = 0; i < n; i++) {
+		if (code == UD_OK)
+			code = load_file(&l, ud_printf(cx->arena, "%s/%s", dir, entries[i]->d_name));
+		free(entries[i]);
+	}
+	free(entries);
+	UD_TRY(code);
+	return l.mistakes ? ud_fail(cx, UD_E_VALIDATION, NULL, "%s", l.mistakes) : UD_OK;
+}
+
+void ud_options_sample(struct ud_buf *b)
+{
+	const char *section = "";
+
+	for (size_t i = 0; i < UD_O_COUNT; i++) {
+		const struct ud_option *o = &table[i];
+
+		if (strcmp(section, o->section) != 0)
+			ud_buf_printf(b, "%s[%s]\n", i ? "\n" : "", o->section);
+		section = o->section;
+		ud_buf_printf(b, "; %s\n%s%s=%s\n", o->about, *o->standard ? "" : ";", o->key, o->standard);
+	}
+}

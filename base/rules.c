@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Character classes and lengths; nothing here allocates but the path of a time zone.
+ */
+#include "base/rules.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+const char *ud_rule_email(struct ud_ctx *cx, const char *s)
+{
+	const char *at = strchr(s, '@');
+
+	(void)cx;
+	if (!at || at == s || at - s > 64 || strchr(at + 1, '@') || strpbrk(s, " \t\n\"<>(),;:\\"))
+		return "is an e-mail address such as name@example.net.";
+	const char *dot = strchr(at + 1, '.');
+
+	if (!dot || dot == at + 1 || !dot[1] || strstr(at, "..") || s[strlen(s) - 1] == '.')
+		return "is an e-mail address such as name@example.net.";
+	return NULL;
+}
+
+const char *ud_rule_name(struct ud_ctx *cx, const char *s)
+{
+	size_t n = strlen(s);
+
+	(void)cx;
+	if (n && (s[0] == ' ' || s[n - 1] == ' '))
+		return "has no space at its start or end.";
+	return strpbrk(s, "\n\t") ? "is one line." : NULL;
+}
+
+const char *ud_rule_host_name(struct ud_ctx *cx, const char *s)
+{
+	size_t n = strlen(s);
+
+	(void)cx;
+	if (n < 1 || n > 63 || strspn(s, LOWER UPPER DIGITS "._-") != n || strchr("._-", s[0]))
+		return "starts with a letter or digit and has letters, digits, '.', '_' and '-', at most 63.";
+	return NULL;
+}
+
+const char *ud_rule_code(struct ud_ctx *cx, const char *s)
+{
+	size_t n = strlen(s);
+
+	(void)cx;
+	if (n < 2 || n > 16 || strspn(s, LOWER DIGITS "-") != n || !strchr(LOWER, s[0]))
+		return "starts with a-z and has a-z, 0-9 and '-', 2 to 16 in all.";
+	return NULL;
+}
+
+const char *ud_rule_time_zone(struct ud_ctx *cx, const char *s)
+{
+	static const char sentence[] = "is a time zone of the IANA database such as Europe/London.";
+	size_t n = strlen(s);
+
+	if (n == 0 || n > 64 || strspn(s, LOWER UPPER DIGITS "/_+-") != n || s[0] == '/' || s[n - 1] == '/')
+		return sentence;
+	if (strcmp(s, "UTC") == 0 || access("/usr/share/zoneinfo", R_OK) != 0)
+		return NULL; /* without the database the form is all that can be checked */
+	return access(ud_printf(cx->arena, "/usr/share/zoneinfo/%s", s), R_OK) == 0 ? NULL : sentence;
+}
+
+const char *ud_rule_uuid(struct ud_ctx *cx, const char *s)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+	(void)cx;
+	for (size_t i = 0; i < sizeof(form); i++) {
+		bool fits = form[i] == 'x' ? s[i] && strchr(DIGITS "abcdef", s[i]) : s[i] == form[i];
+
+		if (!fits)
+			return "is a UUID in lower case.";
+	}
+	return NULL;
+}
+
+const char *ud_rule_scope(struct ud_ctx *cx, const char *s)
+{
+	size_t n = strspn(s, LOWER "-_");
+
+	(void)cx;
+	if (strcmp(s, "*") == 0)
+		return NULL;
+	if (n == 0 || s[n] != ':' || !s[n + 1])
+		return "is * or RESOURCE:VERB such as hosts:read.";
+	const char *verb = s + n + 1;
+
+	if (strcmp(verb, "*") == 0 || strspn(verb, LOWER "-_") == strlen(verb))
+		return NULL;
+	return "is * or RESOURCE:VERB such as hosts:read.";
+}
