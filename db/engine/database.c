@@ -128,8 +128,10 @@ static void commit_list(struct ud_ctx *cx, ud_database *db, struct ud_write *lis
 			atomic_fetch_add(&db->failures, 1);
 		w->done(w, w->code);
 	}
+	pthread_mutex_lock(&db->mutex);
 	if (db->listener)
 		db->listener(db->listener_data);
+	pthread_mutex_unlock(&db->mutex);
 }
 
 /* End the snapshots of idle readers, so that a checkpoint can go to the end of the log. */
@@ -319,8 +321,10 @@ enum ud_code ud_database_write(ud_database *db, struct ud_ctx *cx, enum ud_code 
 
 void ud_database_on_commit(ud_database *db, void (*listener)(void *data), void *data)
 {
+	pthread_mutex_lock(&db->mutex);
 	db->listener_data = data;
 	db->listener = listener;
+	pthread_mutex_unlock(&db->mutex);
 }
 
 uint64_t ud_database_commits(const ud_database *db)

@@ -52,7 +52,7 @@ bool ud_database_post(ud_database *db, struct ud_write *w) UD_USE;
 /* Post and wait: for tools, jobs and tests, never on a server's worker. */
 enum ud_code ud_database_write(ud_database *db, struct ud_ctx *cx, enum ud_code (*apply)(struct ud_ctx *cx, void *data),
 	void *data) UD_USE;
-/* Called by the writer after each durable commit, on its thread; one listener (the event bus). */
+/* Called by the writer after each durable commit, on its thread; one listener (the event bus). It must not block. */
 void ud_database_on_commit(ud_database *db, void (*listener)(void *data), void *data);
 /* Grows with every commit this process made. */
 uint64_t ud_database_commits(const ud_database *db);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keys belong to a principal, so two tenants never meet in one.
+ */
+#include "db/idempotency.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/crypto.h"
+
+const char *ud_idempotent_hash(struct ud_ctx *cx, const char *method, const char *target, const char *body, size_t n)
+{
+	struct ud_buf b = { 0 };
+	char *hex = ud_alloc(cx->arena, UD_SHA256_HEX);
+
+	ud_buf_printf(&b, "%s %s\n", method, target);
+	ud_buf_add(&b, body, n);
+	ud_sha256_hex(b.data, b.len, hex);
+	ud_buf_free(&b);
+	return hex;
+}
+
+static const char *principal(const struct ud_ctx *cx)
+{
+	return cx->scope->id ? cx->scope->id : "";
+}
+
+enum ud_code ud_idempotent_find(struct ud_ctx *cx, const char *key, const char *request_hash, bool *ret_found,
+	struct ud_idempotent *ret)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+
+	/* every tenant: the key is the principal's own */
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT request_hash, status, headers, body FROM idempotency_keys"
+		" WHERE principal_id = $1 AND key = $2",
+		UD_VALS(ud_t(principal(cx)), ud_t(key))));
+	UD_TRY(ud_next(cx, rows, ret_found));
+	if (!*ret_found)
+		return UD_OK;
+	if (strcmp(ud_col_text(rows, 0), request_hash) != 0)
+		return ud_fail(cx, UD_E_IDEMPOTENCY_KEY_IN_USE, NULL, "The key was used with another method, address or body.");
+	ret->status = ud_col_int(rows, 1);
+	ret->location = ud_col_dup(cx, rows, 2);
+	ret->body = ud_col_dup(cx, rows, 3);
+	return UD_OK;
+}
+
+enum ud_code ud_idempotent_store(struct ud_ctx *cx, const char *key, const struct ud_idempotent *row)
+{
+	return ud_exec(cx, NULL,
+		"INSERT INTO idempotency_keys(principal_id, key, customer_id, request_hash, status, headers, body, created_at)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+		UD_VALS(ud_t(principal(cx)), ud_t(key), ud_t(cx->scope->customer_id), ud_t(row->request_hash),
+			ud_i(row->status), ud_t(row->location), ud_t(row->body), ud_i(cx->now_ms)));
+}
+
+enum ud_code ud_idempotent_expire(struct ud_ctx *cx, int64_t before_ms, int64_t *ret_n)
+{
+	/* every tenant: housekeeping by age */
+	return ud_exec(cx, ret_n, "DELETE FROM idempotency_keys WHERE created_at < $1", UD_VALS(ud_i(before_ms)));
+}

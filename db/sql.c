@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "db/sql.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+void ud_sql_clear(struct ud_sql *s)
+{
+	s->len = 0;
+	s->text[0] = 0;
+	s->count = 0;
+}
+
+void ud_sql_add(struct ud_sql *s, const char *text)
+{
+	size_t n = strlen(text);
+
+	assert(s->len + n < UD_SQL_TEXT);
+	memcpy(s->text + s->len, text, n + 1);
+	s->len += n;
+}
+
+void ud_sql_val(struct ud_sql *s, struct ud_val v)
+{
+	char name[16];
+
+	assert(s->count < UD_SQL_VALS);
+	s->vals[s->count++] = v;
+	snprintf(name, sizeof(name), "$%zu", s->count);
+	ud_sql_add(s, name);
+}
