@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a complete request to its answer, in the one order that all requests go: target, route, who asks, may it,
+ * headers, body, handler. Reads run here, on the loop's thread; writes go to the writer and come back when they
+ * are durable. An answer that is stored for an Idempotency-Key is stored in the write's own transaction.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/env.h"
+#include "base/log.h"
+#include "db/idempotency.h"
+#include "server/auth/auth.h"
+#include "server/http/io.h"
+#include "server/http/limits.h"
+#include "server/http/slow.h"
+#include "server/http/target.h"
+
+enum { WAIT_MAX_SECONDS = 25 };
+
+static void finish(struct ud_io *io, enum ud_code code)
+{
+	if (code != UD_OK)
+		ud_answer_problem(&io->rq, code);
+	io->finished = true;
+}
+
+static enum ud_code parse_target(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+	const char *raw = io->raw;
+	size_t n = strcspn(raw, "?");
+
+	rq->path = ud_strndup(rq->cx.arena, raw, n < 200 ? n : 200); /* for problems, until it is decoded */
+	UD_TRY(ud_target_path(&rq->cx, raw, n, &rq->path));
+	return ud_target_query(&rq->cx, raw[n] ? raw + n + 1 : NULL, rq->params, &rq->param_count);
+}
+
+static enum ud_code check_rate(struct ud_request *rq)
+{
+	struct ud_ctx *cx = &rq->cx;
+	const char *who = rq->scope.token_id ? rq->scope.token_id : rq->scope.id ? rq->scope.id : rq->scope.address;
+	struct ud_limit_state s = ud_limits_take(rq->server->limits, who, ud_mono_ms(cx->env));
+
+	if (!s.quota || (rq->route->roles & UD_ANYONE && s.allowed && !rq->scope.id))
+		return UD_OK;
+	ud_answer_header(rq, "RateLimit-Policy",
+		ud_printf(cx->arena, "\"default\";q=%lld;w=%lld", (long long)s.quota, (long long)s.window_seconds));
+	ud_answer_header(rq, "RateLimit",
+		ud_printf(cx->arena, "\"default\";r=%lld;t=%lld", (long long)s.remaining, (long long)s.reset_seconds));
+	if (s.allowed)
+		return UD_OK;
+	cx->problem.retry_after_seconds = s.reset_seconds ? s.reset_seconds : 1;
+	return ud_fail(cx, UD_E_RATE_LIMITED, NULL, "At most %lld requests a minute.", (long long)s.quota);
+}
+
+/* A header's value when it fits into n printable ASCII characters. */
+static enum ud_code bounded_header(struct ud_request *rq, const char *name, size_t max, const char **ret)
+{
+	const char *v = ud_request_header(rq, name);
+
+	*ret = NULL;
+	if (!v)
+		return UD_OK;
+	size_t n = strlen(v);
+
+	for (size_t i = 0; i < n; i++)
+		if (v[i] < 33 && v[i] != ' ')
+			return ud_fail(&rq->cx, UD_E_PARAMETER_INVALID, name, "%s has a character that is not allowed.", name);
+	if (n == 0 || n > max)
+		return ud_fail(&rq->cx, UD_E_PARAMETER_INVALID, name, "%s has 1 to %zu characters.", name, max);
+	*ret = ud_strdup(rq->cx.arena, v);
+	return UD_OK;
+}
+
+/* ?wait=SECONDS or Prefer: wait=SECONDS, at most 25. */
+static enum ud_code read_wait(struct ud_request *rq)
+{
+	const char *text = ud_request_param(rq, "wait"), *prefer = ud_request_header(rq, "Prefer");
+	char *end = NULL;
+
+	if (!text && prefer && strncmp(prefer, "wait=", 5) == 0)
+		text = prefer + 5;
+	if (!text)
+		return UD_OK;
+	long seconds = strtol(text, &end, 10);
+
+	if (end == text || *end || seconds < 0)
+		return ud_fail(&rq->cx, UD_E_PARAMETER_INVALID, "wait", "wait is a number of seconds.");
+	if (seconds > WAIT_MAX_SECONDS)
+		seconds = WAIT_MAX_SECONDS;
+	rq->wait_until_ms = seconds ? ud_mono_ms(rq->cx.env) + seconds * 1000 : 0;
+	return UD_OK;
+}
+
+/* At most n characters, what is not printable ASCII as '?'. */
+static const char *printable(ud_arena *arena, const char *text, size_t n)
+{
+	char *copy = ud_strndup(arena, text, strnlen(text, n));
+
+	for (char *p = copy; *p; p++)
+		if (*p < 32 || *p == 127)
+			*p = '?';
+	return copy;
+}
+
+static enum ud_code read_headers(struct ud_request *rq)
+{
+	const char *dry = ud_request_param(rq, "dry_run"), *agent = ud_request_header(rq, "User-Agent");
+
+	rq->user_agent = agent ? printable(rq->cx.arena, agent, 200) : NULL;
+	UD_TRY(bounded_header(rq, "If-Match", 255, &rq->if_match));
+	UD_TRY(bounded_header(rq, "If-None-Match", 255, &rq->if_none_match));
+	UD_TRY(bounded_header(rq, "Idempotency-Key", 255, &rq->idempotency_key));
+	if (dry && strcmp(dry, "true") != 0 && strcmp(dry, "false") != 0)
+		return ud_fail(&rq->cx, UD_E_PARAMETER_INVALID, "dry_run", "dry_run is true or false.");
+	rq->dry_run = dry && strcmp(dry, "true") == 0;
+	if (rq->route->flags & UD_WAIT)
+		UD_TRY(read_wait(rq));
+	if (rq->dry_run && !(rq->route->flags & UD_WRITE))
+		return ud_fail(&rq->cx, UD_E_UNKNOWN_PARAMETER, "dry_run", "dry_run is for calls that change something.");
+	if (rq->route->flags & UD_KEY_REQUIRED && !rq->idempotency_key)
+		return ud_fail(&rq->cx, UD_E_IDEMPOTENCY_KEY_REQUIRED, NULL, "Idempotency-Key is missing.");
+	if (rq->route->flags & UD_MATCH_REQUIRED && !rq->if_match)
+		return ud_fail(&rq->cx, UD_E_PRECONDITION_REQUIRED, NULL, "If-Match is missing.");
+	return UD_OK;
+}
+
+static bool is_type(const char *header, const char *type)
+{
+	size_t n = strlen(type);
+
+	return header && strncasecmp(header, type, n) == 0 && strchr("; ", header[n]);
+}
+
+static enum ud_code check_content_type(struct ud_request *rq)
+{
+	const char *type = ud_request_header(rq, "Content-Type");
+	bool patch = strcmp(rq->route->method, "PATCH") == 0;
+
+	if (is_type(type, "application/json") || (patch && is_type(type, "application/merge-patch+json")))
+		return UD_OK;
+	return ud_fail(&rq->cx, UD_E_UNSUPPORTED_MEDIA_TYPE, NULL, "Content-Type is %s.", type ? type : "missing");
+}
+
+/* PATCH bodies are decoded over the old object, later, by rest.c. */
+static enum ud_code read_body(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+	const struct ud_shape *shape = ud_route_body(rq->route);
+
+	if (io->too_large)
+		return ud_fail(&rq->cx, UD_E_BODY_TOO_LARGE, NULL, "A body may have at most %d bytes.", UD_BODY_MAX);
+	if (rq->body.len)
+		UD_TRY(check_content_type(rq));
+	if (!shape) {
+		if (!rq->body.len)
+			return UD_OK;
+		UD_TRY(ud_json_parse(&rq->cx, rq->body.data, rq->body.len, &rq->json));
+		if (json_is_object(rq->json) && json_object_size(rq->json) == 0)
+			return UD_OK;
+		return ud_fail(&rq->cx, UD_E_UNKNOWN_FIELD, NULL, "This call takes no fields.");
+	}
+	if (!rq->body.len)
+		return ud_fail(&rq->cx, UD_E_MALFORMED, NULL, "The call needs a JSON object as its body.");
+	UD_TRY(ud_json_parse(&rq->cx, rq->body.data, rq->body.len, &rq->json));
+	rq->in = ud_alloc(rq->cx.arena, shape->size);
+	if (strcmp(rq->route->method, "PATCH") == 0)
+		return UD_OK;
+	return ud_shape_decode(&rq->cx, shape, UD_CREATE, rq->json, rq->in, &rq->given);
+}
+
+/* A parameter that nobody looked at is a mistake of the caller's. Lists look at theirs in list.c. */
+static enum ud_code check_params(struct ud_request *rq)
+{
+	for (size_t i = 0; i < rq->param_count; i++)
+		if (!rq->params[i].used && strcmp(rq->params[i].name, "fields") != 0)
+			return ud_fail(&rq->cx, UD_E_UNKNOWN_PARAMETER, rq->params[i].name, "There is no parameter %s here.",
+				rq->params[i].name);
+	return UD_OK;
+}
+
+/* If-None-Match against the answer's ETag (RFC 9110 13.1.2): weak comparison. */
+static void maybe_not_modified(struct ud_request *rq)
+{
+	const char *etag = NULL;
+
+	if (!rq->if_none_match || rq->status != 200)
+		return;
+	for (size_t i = 0; i < rq->header_count; i++)
+		if (strcmp(rq->headers[i].name, "ETag") == 0)
+			etag = rq->headers[i].value;
+	if (etag && (strcmp(rq->if_none_match, "*") == 0 || strstr(rq->if_none_match, etag))) {
+		rq->status = 304;
+		rq->out.len = 0;
+		rq->content_type = NULL;
+	}
+}
+
+
+static enum ud_code run_read(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+
+	rq->waiting = false;
+	UD_TRY(rq->route->handle(&rq->cx, rq));
+	if (!rq->waiting)
+		UD_TRY(check_params(rq));
+	maybe_not_modified(rq);
+	return UD_OK;
+}
+
+/* ---- writes ---- */
+
+/* What an answer of an earlier call with the same key says. */
+static enum ud_code replay(struct ud_request *rq, const struct ud_idempotent *old)
+{
+	rq->status = (int)old->status;
+	rq->out.len = 0;
+	ud_buf_puts(&rq->out, old->body);
+	rq->content_type = rq->out.len ? "application/json" : NULL;
+	if (*old->location)
+		ud_answer_header(rq, "Location", old->location);
+	ud_answer_header(rq, "Idempotency-Replayed", "true");
+	return UD_OK;
+}
+
+static enum ud_code remember(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+	struct ud_idempotent row = { .request_hash = io->request_hash, .status = rq->status, .location = "",
+		.body = rq->route->flags & UD_NO_BODY_LOG ? "{}" : ud_strndup(rq->cx.arena, rq->out.data ? rq->out.data : "",
+			rq->out.len) };
+
+	for (size_t i = 0; i < rq->header_count; i++)
+		if (strcmp(rq->headers[i].name, "Location") == 0)
+			row.location = rq->headers[i].value;
+	return ud_idempotent_store(&rq->cx, rq->idempotency_key, &row);
+}
+
+/* Runs on the writer, perhaps twice. */
+static enum ud_code apply(struct ud_write *w)
+{
+	struct ud_io *io = UD_OUTER(w, struct ud_io, write);
+	struct ud_request *rq = &io->rq;
+	struct ud_idempotent old = { 0 };
+	bool found = false;
+
+	ud_ctx_clear(&rq->cx);
+	rq->out.len = 0;
+	rq->header_count = io->header_mark;
+	rq->verdict = UD_OK;
+	if (rq->idempotency_key && !rq->dry_run)
+		UD_TRY(ud_idempotent_find(&rq->cx, rq->idempotency_key, io->request_hash, &found, &old));
+	if (found)
+		return replay(rq, &old);
+	UD_TRY(rq->route->handle(&rq->cx, rq));
+	if (rq->dry_run) {
+		io->dry_run_fine = true;
+		return UD_E_CONFLICT; /* undoes the work; the answer stands */
+	}
+	return rq->idempotency_key && rq->verdict == UD_OK ? remember(io) : UD_OK;
+}
+
+static void write_done(struct ud_write *w, enum ud_code code)
+{
+	struct ud_io *io = UD_OUTER(w, struct ud_io, write);
+
+	if (io->dry_run_fine && code == UD_E_CONFLICT)
+		code = UD_OK;
+	if (code == UD_OK)
+		code = io->rq.verdict;
+	if (code != UD_OK)
+		ud_answer_problem(&io->rq, code);
+	ud_loop_finish(io);
+}
+
+static void suspend(struct ud_io *io)
+{
+	io->suspended = true;
+	MHD_suspend_connection(io->mhd);
+}
+
+void ud_dispatch_post(struct ud_io *io)
+{
+	io->header_mark = io->rq.header_count;
+	io->write = (struct ud_write){ .cx = &io->rq.cx, .apply = apply, .done = write_done };
+	if (ud_database_post(io->rq.server->db, &io->write))
+		return;
+	ud_answer_problem(&io->rq, ud_fail(&io->rq.cx, UD_E_OVERLOADED, NULL, "too many writes are waiting"));
+	ud_loop_finish(io);
+}
+
+static enum ud_code begin_write(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+
+	UD_TRY(check_params(rq));
+	if (rq->idempotency_key)
+		io->request_hash = ud_idempotent_hash(&rq->cx, rq->method, io->raw, rq->body.data, rq->body.len);
+	if (rq->route->flags & UD_SLOW)
+		return UD_OK;
+	return rq->route->prepare ? rq->route->prepare(&rq->cx, rq) : UD_OK;
+}
+
+/* ---- the order of things ---- */
+
+/* Everything before the handler, with a connection to read. */
+static enum ud_code admit(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+
+	rq->route = ud_route_find(&rq->cx, rq);
+	if (!rq->route)
+		return rq->cx.problem.code;
+	UD_TRY(ud_auth_scope(&rq->cx, rq));
+	UD_TRY(check_rate(rq));
+	UD_TRY(ud_auth_allow(&rq->cx, rq));
+	UD_TRY(read_headers(rq));
+	UD_TRY(read_body(io));
+	return rq->route->flags & UD_WRITE ? begin_write(io) : run_read(io);
+}
+
+/* A long poll that has nothing to say goes to sleep until a change or its end. */
+static bool sleep_again(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+
+	if (!rq->waiting || !rq->wait_until_ms)
+		return false;
+	io->waiting_next = io->loop->waiting;
+	io->loop->waiting = io;
+	if (!io->suspended)
+		suspend(io);
+	return true;
+}
+
+void ud_dispatch(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+	enum ud_code code = parse_target(io);
+
+	if (code == UD_OK)
+		code = ud_read_begin(&rq->cx, io->loop->reader);
+	if (code == UD_OK) {
+		code = admit(io);
+		ud_read_end(&rq->cx, io->loop->reader);
+	}
+	if (code != UD_OK) {
+		finish(io, code);
+	} else if (!(rq->route->flags & UD_WRITE)) {
+		if (!sleep_again(io))
+			finish(io, UD_OK);
+	} else {
+		suspend(io);
+		if (!(rq->route->flags & UD_SLOW))
+			ud_dispatch_post(io);
+		else if (!ud_slow_post(rq->server->slow, io)) {
+			ud_answer_problem(rq, ud_fail(&rq->cx, UD_E_OVERLOADED, NULL, "too many sign-ins at once"));
+			ud_loop_finish(io);
+		}
+	}
+}
+
+/* A waiting read looks again; anything else is a write that came back. Then the library may go on. */
+void ud_dispatch_again(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+
+	if (rq->route && !(rq->route->flags & UD_WRITE)) {
+		rq->cx.now_ms = ud_now_ms(rq->cx.env);
+		rq->out.len = 0;
+		rq->header_count = 0;
+		enum ud_code code = ud_read_begin(&rq->cx, io->loop->reader);
+
+		if (code == UD_OK) {
+			code = run_read(io);
+			ud_read_end(&rq->cx, io->loop->reader);
+		}
+		if (code == UD_OK && sleep_again(io))
+			return;
+		if (code != UD_OK)
+			ud_answer_problem(rq, code);
+	}
+	io->finished = true;
+	io->suspended = false;
+	MHD_resume_connection(io->mhd);
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What libmicrohttpd calls: a request begins, its body arrives, it ends. Never answers in the first call for a
+ * request without a body: the library would close the connection after it. Everything that must hold before any
+ * handler (one Content-Length, one Host, body bounds) is checked here.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "base/env.h"
+#include "base/id.h"
+#include "server/events/stream.h"
+#include "server/http/io.h"
+
+static struct ud_connection *connection_of(struct MHD_Connection *mhd)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+static void set_deadline(struct ud_io *io, int64_t after_ms)
+{
+	if (io->connection)
+		io->connection->deadline_ms = after_ms ? ud_mono_ms(io->loop->server->env) + after_ms : 0;
+}
+
+static struct ud_io *io_new(struct ud_loop *loop)
+{
+	struct ud_io *io = loop->free_list;
+
+	if (io) {
+		loop->free_list = io->next;
+		return io;
+	}
+	io = ud_malloc(sizeof(*io));
+	io->rq.cx.arena = ud_arena_new();
+	return io;
+}
+
+void ud_front_free(struct ud_io *io)
+{
+	ud_buf_free(&io->rq.body);
+	ud_buf_free(&io->rq.out);
+	ud_arena_release(&io->rq.cx.arena);
+	ud_free(io);
+}
+
+/* Back to the free list with its memory kept. */
+static void io_done(struct ud_io *io)
+{
+	struct ud_loop *loop = io->loop;
+	ud_arena *arena = io->rq.cx.arena;
+	struct ud_buf body = io->rq.body, out = io->rq.out;
+
+	json_decref(io->rq.json);
+	ud_arena_reset(arena);
+	if (body.cap > 65536)
+		ud_buf_free(&body);
+	if (out.cap > 262144)
+		ud_buf_free(&out);
+	memset(io, 0, sizeof(*io));
+	io->rq.cx.arena = arena;
+	io->rq.body = (struct ud_buf){ body.data, 0, body.cap };
+	io->rq.out = (struct ud_buf){ out.data, 0, out.cap };
+	io->next = loop->free_list;
+	loop->free_list = io;
+	loop->busy--;
+}
+
+/* The first thing the library tells of a request: its target as sent. */
+void *ud_front_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+	struct ud_loop *loop = cls;
+	struct ud_io *io = io_new(loop);
+
+	io->loop = loop;
+	io->mhd = mhd;
+	io->connection = connection_of(mhd);
+	io->raw = ud_strdup(io->rq.cx.arena, uri);
+	loop->busy++;
+	set_deadline(io, UD_HEADER_MS);
+	return io;
+}
+
+/* The library decodes nothing: it would cut the path at an escaped NUL. target.c does it by our rules. */
+size_t ud_front_unescape(void *cls, struct MHD_Connection *mhd, char *text)
+{
+	(void)cls, (void)mhd;
+	return strlen(text);
+}
+
+struct counts {
+	int content_length, host, transfer_encoding;
+};
+
+static enum MHD_Result count_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct counts *c = cls;
+
+	(void)kind, (void)value;
+	c->content_length += strcasecmp(name, "Content-Length") == 0;
+	c->host += strcasecmp(name, "Host") == 0;
+	c->transfer_encoding += strcasecmp(name, "Transfer-Encoding") == 0;
+	return MHD_YES;
+}
+
+/* A message that two parsers could read in two ways is refused (RFC 9112 6.3, 3.2). */
+static enum ud_code check_framing(struct ud_io *io)
+{
+	struct ud_ctx *cx = &io->rq.cx;
+	struct counts c = { 0 };
+
+	MHD_get_connection_values(io->mhd, MHD_HEADER_KIND, count_header, &c);
+	if (c.content_length > 1)
+		return ud_fail(cx, UD_E_MALFORMED, NULL, "Content-Length is given %d times.", c.content_length);
+	if (c.content_length && c.transfer_encoding)
+		return ud_fail(cx, UD_E_MALFORMED, NULL, "Content-Length and Transfer-Encoding exclude each other.");
+	if (c.host > 1)
+		return ud_fail(cx, UD_E_MALFORMED, NULL, "Host is given %d times.", c.host);
+	const char *length = MHD_lookup_connection_value(io->mhd, MHD_HEADER_KIND, "Content-Length");
+
+	if (length && strlen(length) > 7)
+		return ud_fail(cx, UD_E_BODY_TOO_LARGE, NULL, "A body may have at most %d bytes.", UD_BODY_MAX);
+	return UD_OK;
+}
+
+static int64_t real_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Request id: the caller's when it is harmless, else ours. */
+static void name_request(struct ud_io *io)
+{
+	struct ud_ctx *cx = &io->rq.cx;
+	const char *given = MHD_lookup_connection_value(io->mhd, MHD_HEADER_KIND, "X-Request-Id");
+	size_t n = given ? strlen(given) : 0;
+
+	if (n && n <= 64 && strspn(given, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == n)
+		cx->request_id = ud_strdup(cx->arena, given);
+	else
+		cx->request_id = ud_id_new(cx->arena, cx->env, cx->now_ms, "req");
+}
+
+static void begin(struct ud_io *io, const char *method)
+{
+	struct ud_request *rq = &io->rq;
+
+	rq->server = io->loop->server;
+	rq->io = io;
+	rq->cx.env = rq->server->env;
+	rq->cx.now_ms = ud_now_ms(rq->cx.env);
+	rq->cx.scope = &rq->scope;
+	rq->scope.factor_at_ms = UD_NONE;
+	rq->scope.address = io->connection ? io->connection->address : "";
+	rq->method = ud_strdup(rq->cx.arena, method);
+	io->started_us = real_us();
+	name_request(io);
+	set_deadline(io, UD_BODY_MS);
+}
+
+/* First call for a request: headers are there. A refused message is answered at once, which closes it. */
+static enum MHD_Result first_call(struct ud_io *io, const char *method)
+{
+	begin(io, method);
+	io->started = true;
+	enum ud_code code = check_framing(io);
+
+	if (code == UD_OK)
+		return MHD_YES;
+	ud_answer_problem(&io->rq, code);
+	io->finished = true;
+	ud_answer_header(&io->rq, "Connection", "close");
+	return ud_respond(io);
+}
+
+static enum MHD_Result take_body(struct ud_io *io, const char *upload, size_t *size)
+{
+	if (io->finished) {
+		*size = 0;
+		return MHD_YES;
+	}
+	if (io->rq.body.len + *size > UD_BODY_MAX)
+		io->too_large = true; /* swallow the rest; the answer says why */
+	else
+		ud_buf_add(&io->rq.body, upload, *size);
+	*size = 0;
+	return MHD_YES;
+}
+
+enum MHD_Result ud_front_handle(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
+	const char *version, const char *upload, size_t *upload_size, void **req)
+{
+	struct ud_io *io = *req;
+
+	(void)cls, (void)mhd, (void)url, (void)version;
+	if (!io)
+		return MHD_NO;
+	if (!io->started)
+		return first_call(io, method);
+	if (*upload_size)
+		return take_body(io, upload, upload_size);
+	if (!io->finished) {
+		set_deadline(io, UD_ANSWER_MS);
+		ud_dispatch(io);
+		if (!io->finished)
+			return MHD_YES; /* suspended; called again after the resume */
+	}
+	return ud_respond(io);
+}
+
+void ud_front_completed(void *cls, struct MHD_Connection *mhd, void **req, enum MHD_RequestTerminationCode why)
+{
+	struct ud_io *io = *req;
+
+	(void)cls, (void)mhd, (void)why;
+	if (!io)
+		return;
+	*req = NULL;
+	if (io->rq.stream)
+		ud_stream_end(&io->rq);
+	set_deadline(io, UD_IDLE_MS);
+	io_done(io);
+}
+
+void ud_front_wake_waiting(struct ud_loop *loop, bool changed, int64_t now)
+{
+	struct ud_io *list = loop->waiting;
+
+	loop->waiting = NULL;
+	while (list) {
+		struct ud_io *io = list;
+
+		list = io->waiting_next;
+		if (changed || now >= io->rq.wait_until_ms) {
+			if (now >= io->rq.wait_until_ms)
+				io->rq.wait_until_ms = 0;
+			ud_dispatch_again(io);
+			continue;
+		}
+		io->waiting_next = loop->waiting;
+		loop->waiting = io;
+	}
+}
+
+const char *ud_request_header(const struct ud_request *rq, const char *name)
+{
+	return MHD_lookup_connection_value(rq->io->mhd, MHD_HEADER_KIND, name);
+}
+
+const char *ud_request_param(struct ud_request *rq, const char *name)
+{
+	for (size_t i = 0; i < rq->param_count; i++)
+		if (strcmp(rq->params[i].name, name) == 0) {
+			rq->params[i].used = true;
+			return rq->params[i].value;
+		}
+	return NULL;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside of the front: loops, connections and the life of a request. For server/http alone.
+ */
+#ifndef SERVER_HTTP_IO_H
+#define SERVER_HTTP_IO_H
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "server/http/server.h"
+
+enum { UD_BODY_MAX = 1 << 20, UD_ADDRESS_TEXT = 64 };
+
+/* Absolute deadlines in milliseconds: the library's own timeout only knows inactivity. */
+enum { UD_HEADER_MS = 10000, UD_BODY_MS = 30000, UD_ANSWER_MS = 60000, UD_IDLE_MS = 60000 };
+
+/* One connection; belongs to its loop's thread. */
+struct ud_connection {
+	struct ud_connection *next, **link;
+	struct ud_loop *loop;
+	int fd;
+	int64_t deadline_ms;           /* monotonic; the reaper shuts the socket down */
+	bool counted;                  /* against the per-address limit */
+	char address[UD_ADDRESS_TEXT]; /* the peer's, without port; "" for a Unix socket */
+};
+
+/* The front's part of a request. */
+struct ud_io {
+	struct ud_request rq;     /* first: a struct ud_io is its request */
+	struct ud_io *next;       /* in the loop's queue or free list */
+	struct ud_loop *loop;
+	struct ud_connection *connection;
+	struct MHD_Connection *mhd;
+	struct ud_write write;
+	const char *raw;          /* request target as sent */
+	bool started;             /* the body is complete and work has begun */
+	bool finished;            /* an answer lies ready */
+	bool suspended;
+	bool too_large;
+	int64_t started_us;
+	struct ud_io *waiting_next; /* in the loop's list of waiters */
+	const char *request_hash; /* with an Idempotency-Key */
+	size_t header_mark;       /* headers set before the writer's turn */
+	bool dry_run_fine;        /* the work was done and is to be undone */
+};
+
+/* A thread with a daemon. */
+struct ud_loop {
+	struct ud_server *server;
+	size_t index;
+	bool streams;             /* the loop that streams get */
+	pthread_t thread;
+	bool running;
+	int epoll_fd, wake_fd, listen_fd;
+	struct MHD_Daemon *mhd;
+	ud_reader *reader;
+	struct ud_connection *connections;
+	size_t connection_count;
+	struct ud_io *free_list;
+	size_t busy;              /* requests begun and not ended */
+	struct ud_io *waiting;
+	struct ud_stream *stream_list; /* changed by the loop's thread alone, under stream_mutex for others' looks */
+	pthread_mutex_t stream_mutex;
+	pthread_mutex_t mutex;    /* the three below */
+	struct ud_io *done, **done_tail;
+	int handed[256];          /* sockets from the other loops */
+	size_t handed_count;
+	_Atomic bool stop, changed;
+	int64_t tick_ms, changed_ms;
+};
+
+/* loop.c */
+enum ud_code ud_loop_start(struct ud_ctx *cx, struct ud_server *server, size_t index, int listen_fd, bool streams,
+	struct ud_loop **ret) UD_USE;
+void ud_loop_stop(struct ud_loop *loop);
+void ud_loop_release(struct ud_loop **loop);
+/* Wake a loop; any thread. */
+void ud_loop_wake(struct ud_loop *loop);
+/* A request's work elsewhere is done: queue it for its loop. Any thread. */
+void ud_loop_finish(struct ud_io *io);
+
+/* front.c: what the library calls. */
+enum MHD_Result ud_front_handle(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
+	const char *version, const char *upload, size_t *upload_size, void **req);
+void ud_front_completed(void *cls, struct MHD_Connection *mhd, void **req, enum MHD_RequestTerminationCode why);
+void *ud_front_uri(void *cls, const char *uri, struct MHD_Connection *mhd);
+size_t ud_front_unescape(void *cls, struct MHD_Connection *mhd, char *text);
+/* Run the handlers of waiting requests again, or end their wait. */
+void ud_front_wake_waiting(struct ud_loop *loop, bool changed, int64_t mono_ms);
+void ud_front_free(struct ud_io *io);
+
+/* dispatch.c: from complete request to answer, or to the writer. */
+void ud_dispatch(struct ud_io *io);
+void ud_dispatch_again(struct ud_io *io);
+/* Hand a prepared write to the writer. Any thread. */
+void ud_dispatch_post(struct ud_io *io);
+
+/* router.c */
+/* The row for a method and path; NULL with UD_E_NOT_FOUND or UD_E_METHOD_NOT_ALLOWED recorded. */
+const struct ud_route *ud_route_find(struct ud_ctx *cx, struct ud_request *rq);
+
+/* accept.c */
+/* Open the listening socket; several for one TCP address share its port. */
+enum ud_code ud_listen(struct ud_ctx *cx, const char *where, int *ret_fd, int *ret_port) UD_USE;
+/* Take waiting connections of a loop's listening socket. */
+void ud_accept_all(struct ud_loop *loop);
+/* Give one socket to the loop's daemon. */
+void ud_accept_add(struct ud_loop *loop, int fd);
+
+/* respond.c: hand the finished answer to the library. */
+enum MHD_Result ud_respond(struct ud_io *io);
+
+#endif

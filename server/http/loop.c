@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One thread, one daemon, driven from outside: our own epoll watches the listening socket, the library's epoll
+ * descriptor and an eventfd. The library's own threads stall when 128 events arrive at once, and a resume from
+ * another thread does not wake them, so finished work is queued here and resumed by its own loop.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/env.h"
+#include "base/file.h"
+#include "server/http/io.h"
+#include "server/http/limits.h"
+#include "server/events/stream.h"
+
+enum { TICK_MS = 1000, STREAM_TICK_MS = 100, POOL_BYTES = 16384, STOP_MS = 10000 };
+
+void ud_loop_wake(struct ud_loop *loop)
+{
+	uint64_t one = 1;
+
+	if (write(loop->wake_fd, &one, sizeof(one)) < 0 && errno != EAGAIN)
+		abort(); /* an eventfd of ours cannot fail otherwise */
+}
+
+void ud_loop_finish(struct ud_io *io)
+{
+	struct ud_loop *loop = io->loop;
+
+	pthread_mutex_lock(&loop->mutex);
+	bool first = !loop->done;
+
+	io->next = NULL;
+	*loop->done_tail = io;
+	loop->done_tail = &io->next;
+	pthread_mutex_unlock(&loop->mutex);
+	if (first)
+		ud_loop_wake(loop);
+}
+
+/* Sockets handed over and requests that are done. */
+static void drain(struct ud_loop *loop)
+{
+	uint64_t ignored;
+	int handed[UD_LEN(loop->handed)];
+
+	if (read(loop->wake_fd, &ignored, sizeof(ignored)) < 0 && errno != EAGAIN)
+		abort();
+	pthread_mutex_lock(&loop->mutex);
+	struct ud_io *io = loop->done;
+	size_t n = loop->handed_count;
+
+	memcpy(handed, loop->handed, n * sizeof(*handed));
+	loop->handed_count = 0;
+	loop->done = NULL;
+	loop->done_tail = &loop->done;
+	pthread_mutex_unlock(&loop->mutex);
+	for (size_t i = 0; i < n; i++)
+		ud_accept_add(loop, handed[i]);
+	while (io) {
+		struct ud_io *next = io->next;
+
+		ud_dispatch_again(io);
+		io = next;
+	}
+}
+
+/* Shut down what is past its deadline; the library then notices and ends it. */
+static void reap(struct ud_loop *loop, int64_t now)
+{
+	for (struct ud_connection *c = loop->connections; c; c = c->next)
+		if (c->deadline_ms && now >= c->deadline_ms) {
+			shutdown(c->fd, SHUT_RDWR);
+			c->deadline_ms = 0;
+		}
+}
+
+static void tick(struct ud_loop *loop)
+{
+	int64_t now = ud_mono_ms(loop->server->env);
+	bool changed = false;
+
+	/* Changes are told once per tick at most: a stream of commits costs a stream of events, not a storm. */
+	if (atomic_load(&loop->changed) && now - loop->changed_ms >= STREAM_TICK_MS) {
+		atomic_store(&loop->changed, false);
+		loop->changed_ms = now;
+		changed = true;
+	}
+	if (changed || now - loop->tick_ms >= TICK_MS) {
+		ud_front_wake_waiting(loop, changed, now);
+		ud_streams_wake(loop, changed, now);
+	}
+	if (now - loop->tick_ms >= TICK_MS) {
+		loop->tick_ms = now;
+		reap(loop, now);
+	}
+}
+
+static int timeout_ms(struct ud_loop *loop)
+{
+	MHD_UNSIGNED_LONG_LONG library;
+	int ms = atomic_load(&loop->changed) ? STREAM_TICK_MS : TICK_MS;
+
+	if (MHD_get_timeout(loop->mhd, &library) == MHD_YES && library < (MHD_UNSIGNED_LONG_LONG)ms)
+		ms = (int)library;
+	return ms;
+}
+
+static bool finished(struct ud_loop *loop, int64_t stop_at)
+{
+	return atomic_load(&loop->stop) && (loop->busy == 0 || ud_mono_ms(loop->server->env) >= stop_at);
+}
+
+/* The server is going: no new connections, waits and streams end. */
+static void begin_stop(struct ud_loop *loop)
+{
+	if (loop->listen_fd >= 0)
+		epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, loop->listen_fd, NULL);
+	ud_front_wake_waiting(loop, false, INT64_MAX);
+	ud_streams_wake(loop, false, INT64_MAX);
+}
+
+static void *run(void *data)
+{
+	struct ud_loop *loop = data;
+	struct epoll_event events[8];
+	int64_t stop_at = INT64_MAX;
+
+	while (!finished(loop, stop_at)) {
+		int n = epoll_wait(loop->epoll_fd, events, UD_LEN(events), timeout_ms(loop));
+
+		if (n < 0 && errno != EINTR)
+			abort();
+		if (atomic_load(&loop->stop) && stop_at == INT64_MAX) {
+			stop_at = ud_mono_ms(loop->server->env) + STOP_MS;
+			begin_stop(loop);
+		}
+		for (int i = 0; i < n; i++) {
+			if (events[i].data.fd == loop->listen_fd && stop_at == INT64_MAX)
+				ud_accept_all(loop);
+			else if (events[i].data.fd == loop->wake_fd)
+				drain(loop);
+		}
+		MHD_run(loop->mhd);
+		tick(loop);
+	}
+	return NULL;
+}
+
+static bool exempt(const struct ud_server *s, const char *address)
+{
+	if (!*address || strcmp(address, "127.0.0.1") == 0 || strcmp(address, "::1") == 0)
+		return true;
+	const char *list = s->settings.trusted_proxies;
+	size_t n = strlen(address);
+
+	for (; list && *list; list += strcspn(list, ",") + (list[strcspn(list, ",")] == ',')) {
+		while (*list == ' ')
+			list++;
+		if (strncmp(list, address, n) == 0 && strchr(", ", list[n]))
+			return true; /* strchr also finds the end */
+	}
+	return false;
+}
+
+static void address_text(struct MHD_Connection *mhd, char *text)
+{
+	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	char *host = text;
+
+	*text = 0;
+	if (!info || !info->client_addr || info->client_addr->sa_family == AF_UNIX)
+		return;
+	if (getnameinfo(info->client_addr, sizeof(struct sockaddr_storage), host, UD_ADDRESS_TEXT, NULL, 0,
+		NI_NUMERICHOST) != 0)
+		*text = 0;
+	if (strncmp(text, "::ffff:", 7) == 0)
+		memmove(text, text + 7, strlen(text + 7) + 1);
+}
+
+static void connection_begin(struct ud_loop *loop, struct MHD_Connection *mhd, void **context)
+{
+	struct ud_connection *c = ud_malloc(sizeof(*c));
+
+	c->loop = loop;
+	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	c->deadline_ms = ud_mono_ms(loop->server->env) + UD_HEADER_MS;
+	address_text(mhd, c->address);
+	c->counted = ud_limits_connect(loop->server->limits, c->address, exempt(loop->server, c->address));
+	if (!c->counted)
+		shutdown(c->fd, SHUT_RDWR);
+	c->next = loop->connections;
+	c->link = &loop->connections;
+	if (c->next)
+		c->next->link = &c->next;
+	loop->connections = c;
+	loop->connection_count++;
+	*context = c;
+}
+
+static void connection_end(struct ud_loop *loop, void **context)
+{
+	struct ud_connection *c = *context;
+
+	if (!c)
+		return;
+	if (c->counted)
+		ud_limits_disconnect(loop->server->limits, c->address, exempt(loop->server, c->address));
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
+	loop->connection_count--;
+	ud_free(c);
+	*context = NULL;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode what)
+{
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		connection_begin(cls, mhd, context);
+	else
+		connection_end(cls, context);
+}
+
+/* Certificate and key for the library, or nothing. */
+static enum ud_code tls_options(struct ud_ctx *cx, struct ud_loop *loop, struct MHD_OptionItem *items, unsigned *flags)
+{
+	static const char priorities[] =
+		"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:"
+		"-MAC-ALL:+AEAD:-RSA:-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:%SERVER_PRECEDENCE";
+	const struct ud_server_settings *s = &loop->server->settings;
+	const char *cert, *key;
+	size_t n;
+
+	items[0] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
+	if (!s->tls_cert)
+		return UD_OK;
+	UD_TRY(ud_file_read(cx, s->tls_cert, 1 << 20, &cert, &n));
+	UD_TRY(ud_file_read(cx, s->tls_key, 1 << 20, &key, &n));
+	items[0] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)cert };
+	items[1] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)key };
+	items[2] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)priorities };
+	items[3] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
+	*flags |= MHD_USE_TLS;
+	return UD_OK;
+}
+
+static enum ud_code start_daemon(struct ud_ctx *cx, struct ud_loop *loop)
+{
+	unsigned flags = MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
+	struct MHD_OptionItem tls[4];
+
+	UD_TRY(tls_options(cx, loop, tls, &flags));
+	loop->mhd = MHD_start_daemon(flags, 0, NULL, NULL, ud_front_handle, loop,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)loop->server->settings.connections,
+		MHD_OPTION_CONNECTION_TIMEOUT, 120U,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop,
+		MHD_OPTION_NOTIFY_COMPLETED, ud_front_completed, loop,
+		MHD_OPTION_URI_LOG_CALLBACK, ud_front_uri, loop,
+		MHD_OPTION_UNESCAPE_CALLBACK, ud_front_unescape, loop,
+		MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+	return loop->mhd ? UD_OK : ud_fail(cx, UD_E_UNAVAILABLE, NULL, "the HTTP library does not start");
+}
+
+static bool watch(struct ud_loop *loop, int fd)
+{
+	struct epoll_event e = { .events = EPOLLIN, .data.fd = fd };
+
+	return fd < 0 || epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &e) == 0;
+}
+
+enum ud_code ud_loop_start(struct ud_ctx *cx, struct ud_server *server, size_t index, int listen_fd, bool streams,
+	struct ud_loop **ret)
+{
+	struct ud_loop *loop = ud_malloc(sizeof(*loop));
+
+	*ret = loop;
+	loop->server = server;
+	loop->index = index;
+	loop->streams = streams;
+	loop->listen_fd = listen_fd;
+	loop->done_tail = &loop->done;
+	pthread_mutex_init(&loop->mutex, NULL);
+	pthread_mutex_init(&loop->stream_mutex, NULL);
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	UD_TRY(ud_reader_open(cx, server->db, &loop->reader));
+	UD_TRY(start_daemon(cx, loop));
+	int library = MHD_get_daemon_info(loop->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+
+	if (!watch(loop, listen_fd) || !watch(loop, loop->wake_fd) || !watch(loop, library))
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "epoll: %s", strerror(errno));
+	if (pthread_create(&loop->thread, NULL, run, loop) != 0)
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot start a thread");
+	loop->running = true;
+	return UD_OK;
+}
+
+void ud_loop_stop(struct ud_loop *loop)
+{
+	atomic_store(&loop->stop, true);
+	ud_loop_wake(loop);
+}
+
+void ud_loop_release(struct ud_loop **ploop)
+{
+	struct ud_loop *loop = *ploop;
+
+	if (!loop)
+		return;
+	if (loop->running)
+		pthread_join(loop->thread, NULL);
+	if (loop->mhd)
+		MHD_stop_daemon(loop->mhd);
+	for (size_t i = 0; i < loop->handed_count; i++)
+		close(loop->handed[i]);
+	while (loop->free_list) {
+		struct ud_io *io = loop->free_list;
+
+		loop->free_list = io->next;
+		ud_front_free(io);
+	}
+	ud_reader_release(&loop->reader);
+	close(loop->epoll_fd);
+	close(loop->wake_fd);
+	if (loop->listen_fd >= 0)
+		close(loop->listen_fd);
+	pthread_mutex_destroy(&loop->mutex);
+	pthread_mutex_destroy(&loop->stream_mutex);
+	ud_free(loop);
+	*ploop = NULL;
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The one place where answers are made: objects, problems, headers. No handler writes an error.
+ */
+#include "server/http/respond.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "server/http/io.h"
+#include "server/metrics/metrics.h"
+
+void ud_answer_header(struct ud_request *rq, const char *name, const char *value)
+{
+	if (rq->header_count < UD_MAX_HEADERS)
+		rq->headers[rq->header_count++] = (struct ud_header){ name, value };
+}
+
+static int success_status(const struct ud_request *rq)
+{
+	return rq->route->status ? rq->route->status : 200;
+}
+
+/* "/v1/hosts/hst_…" for a created object: the path of the collection and its id. */
+static const char *location(struct ud_ctx *cx, const struct ud_request *rq, const char *id)
+{
+	return ud_printf(cx->arena, "%s/%s", rq->path, id);
+}
+
+/* Make {"id":… to {"dry_run":true,"id":… */
+static void mark_dry_run(struct ud_request *rq)
+{
+	static const char mark[] = "\"dry_run\":true,";
+	size_t n = sizeof(mark) - 1;
+
+	ud_buf_need(&rq->out, n);
+	memmove(rq->out.data + 1 + n, rq->out.data + 1, rq->out.len - 1);
+	memcpy(rq->out.data + 1, mark, n);
+	rq->out.len += n;
+}
+
+enum ud_code ud_answer(struct ud_ctx *cx, struct ud_request *rq, const struct ud_shape *shape, const void *row)
+{
+	struct ud_texts only = { 0 };
+	const char *fields = ud_request_param(rq, "fields");
+
+	rq->out.len = 0;
+	rq->status = success_status(rq);
+	rq->content_type = "application/json";
+	if (fields)
+		UD_TRY(ud_split_fields(cx, shape, fields, &only));
+	ud_shape_encode(&rq->out, shape, row, fields ? &only : NULL);
+	if (rq->dry_run) {
+		rq->status = 200;
+		mark_dry_run(rq);
+		return UD_OK;
+	}
+	if (shape->bare)
+		return UD_OK;
+	const struct ud_row *common = row;
+
+	ud_answer_header(rq, "ETag", ud_printf(cx->arena, "\"v%lld\"", (long long)common->version));
+	if (rq->status == 201 && common->id)
+		ud_answer_header(rq, "Location", location(cx, rq, common->id));
+	return UD_OK;
+}
+
+enum ud_code ud_answer_none(struct ud_ctx *cx, struct ud_request *rq)
+{
+	(void)cx;
+	rq->out.len = 0;
+	rq->status = 204;
+	rq->content_type = NULL;
+	return UD_OK;
+}
+
+enum ud_code ud_answer_text(struct ud_ctx *cx, struct ud_request *rq, int status, const char *content_type)
+{
+	(void)cx;
+	rq->status = status;
+	rq->content_type = content_type;
+	return UD_OK;
+}
+
+/* Which fields ?fields= names; each must exist. */
+enum ud_code ud_split_fields(struct ud_ctx *cx, const struct ud_shape *shape, const char *text, struct ud_texts *ret)
+{
+	static const char *const common[] = { "id", "object", "customer_id", "version", "created_at", "updated_at", "labels" };
+	size_t n = 1;
+
+	for (const char *p = text; *p; p++)
+		n += *p == ',';
+	ret->items = ud_alloc(cx->arena, n * sizeof(*ret->items));
+	ret->count = 0;
+	while (*text) {
+		size_t len = strcspn(text, ",");
+		const char *name = ud_strndup(cx->arena, text, len);
+		bool known = ud_shape_find(shape, name) >= 0 &&
+			!(shape->fields[ud_shape_find(shape, name)].flags & (UD_SECRET | UD_INPUT));
+
+		for (size_t i = 0; i < UD_LEN(common) && !shape->bare; i++)
+			known |= strcmp(common[i], name) == 0;
+		if (!known)
+			return ud_fail(cx, UD_E_PARAMETER_INVALID, "fields", "There is no field %s.", name);
+		ret->items[ret->count++] = name;
+		text += len + (text[len] == ',');
+	}
+	return UD_OK;
+}
+
+enum ud_code ud_check_match(struct ud_ctx *cx, const struct ud_request *rq, int64_t version)
+{
+	const char *m = rq->if_match;
+
+	if (!m || strcmp(m, "*") == 0)
+		return UD_OK;
+	const char *tag = ud_printf(cx->arena, "\"v%lld\"", (long long)version);
+
+	for (; *m; m += strcspn(m, ",") + (m[strcspn(m, ",")] == ',')) {
+		m += strspn(m, " ");
+		if (strncmp(m, tag, strlen(tag)) == 0 && strchr(" ,", m[strlen(tag)]))
+			return UD_OK; /* strchr also finds the end */
+	}
+	return ud_fail(cx, UD_E_STALE_VERSION, NULL, "The object is at %s.", tag);
+}
+
+/* "/disks/0/name" from "disks/0/name". */
+static void write_fields(struct ud_buf *b, struct ud_ctx *cx, const struct ud_problem *p)
+{
+	ud_buf_puts(b, ",\"errors\":[");
+	for (size_t i = 0; i < p->field_count; i++) {
+		const struct ud_field_problem *f = &p->fields[i];
+
+		ud_buf_puts(b, i ? ",{\"pointer\":" : "{\"pointer\":");
+		ud_buf_json(b, ud_printf(cx->arena, "/%s", f->field));
+		ud_buf_puts(b, ",\"code\":");
+		ud_buf_json(b, f->rule);
+		ud_buf_puts(b, ",\"detail\":");
+		ud_buf_json(b, f->detail);
+		ud_buf_putc(b, '}');
+	}
+	ud_buf_putc(b, ']');
+}
+
+static void write_problem(struct ud_request *rq, enum ud_code code, const struct ud_error_info *info, const char *detail)
+{
+	const struct ud_problem *p = &rq->cx.problem;
+	const char *remedy = p->remedy ? p->remedy : info->remedy;
+	struct ud_buf *b = &rq->out;
+
+	b->len = 0;
+	ud_buf_puts(b, "{\"type\":");
+	ud_buf_json(b, ud_printf(rq->cx.arena, "%s/problems/%s", rq->server->base_url, info->name));
+	ud_buf_puts(b, ",\"title\":");
+	ud_buf_json(b, info->title);
+	ud_buf_printf(b, ",\"status\":%d,\"code\":\"%s\",\"detail\":", info->status, info->name);
+	ud_buf_json(b, detail);
+	ud_buf_puts(b, ",\"instance\":");
+	ud_buf_json(b, rq->path);
+	ud_buf_puts(b, ",\"request_id\":");
+	ud_buf_json(b, rq->cx.request_id);
+	ud_buf_puts(b, info->retryable ? ",\"retryable\":true" : ",\"retryable\":false");
+	if (remedy) {
+		ud_buf_puts(b, ",\"remedy\":");
+		ud_buf_json(b, remedy);
+	}
+	if (p->field_count && code < UD_E_INTERNAL)
+		write_fields(b, &rq->cx, p);
+	ud_buf_putc(b, '}');
+}
+
+/* WWW-Authenticate (RFC 6750 3, RFC 9470 3) and Retry-After. */
+static void problem_headers(struct ud_request *rq, enum ud_code code, const struct ud_error_info *info)
+{
+	int64_t retry = rq->cx.problem.retry_after_seconds;
+
+	if (code == UD_E_STEP_UP_REQUIRED)
+		ud_answer_header(rq, "WWW-Authenticate",
+			"Bearer error=\"insufficient_user_authentication\", acr_values=\"totp\", max_age=300");
+	else if (info->status == 401)
+		ud_answer_header(rq, "WWW-Authenticate", "Bearer realm=\"understudy\"");
+	if (!retry && info->status == 503)
+		retry = 1;
+	if (retry)
+		ud_answer_header(rq, "Retry-After", ud_printf(rq->cx.arena, "%lld", (long long)retry));
+}
+
+void ud_answer_problem(struct ud_request *rq, enum ud_code code)
+{
+	const struct ud_error_info *info = ud_error_info(code);
+	const char *detail = rq->cx.problem.detail;
+
+	if (code >= UD_E_INTERNAL) {
+		ud_log(code == UD_E_INTERNAL ? UD_LOG_ERROR : UD_LOG_WARNING, "request_failed",
+			"req", rq->cx.request_id, "code", info->name, "reason", detail ? detail : "", NULL);
+		detail = info->title;
+	}
+	rq->status = info->status;
+	rq->content_type = "application/problem+json";
+	rq->header_count = code == UD_E_METHOD_NOT_ALLOWED ? rq->header_count : 0;
+	problem_headers(rq, code, info);
+	write_problem(rq, code, info, detail ? detail : info->title);
+}
+
+/* Headers of every answer. */
+static void add_common_headers(struct ud_io *io, struct MHD_Response *response)
+{
+	static const struct ud_header fixed[] = {
+		{ "Understudy-Version", UD_VERSION },
+		{ "X-Content-Type-Options", "nosniff" },
+		{ "Content-Security-Policy",
+			"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+			" font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none';"
+			" require-trusted-types-for 'script'" },
+		{ "Referrer-Policy", "no-referrer" },
+		{ "Cross-Origin-Opener-Policy", "same-origin" },
+		{ "Cross-Origin-Resource-Policy", "same-origin" },
+	};
+	bool cache = false;
+
+	for (size_t i = 0; i < UD_LEN(fixed); i++)
+		MHD_add_response_header(response, fixed[i].name, fixed[i].value);
+	if (io->rq.server->settings.tls_cert || strncmp(io->rq.server->base_url, "https:", 6) == 0)
+		MHD_add_response_header(response, "Strict-Transport-Security", "max-age=31536000");
+	MHD_add_response_header(response, "X-Request-Id", io->rq.cx.request_id);
+	if (io->rq.content_type)
+		MHD_add_response_header(response, "Content-Type", io->rq.content_type);
+	for (size_t i = 0; i < io->rq.header_count; i++) {
+		MHD_add_response_header(response, io->rq.headers[i].name, io->rq.headers[i].value);
+		cache |= strcmp(io->rq.headers[i].name, "Cache-Control") == 0;
+	}
+	if (!cache)
+		MHD_add_response_header(response, "Cache-Control", "no-store");
+}
+
+enum MHD_Result ud_respond(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+	/* out lives until the request has ended: the library need not copy it */
+	struct MHD_Response *response = rq->stream ? ud_stream_response(rq) :
+		MHD_create_response_from_buffer(rq->out.len, rq->out.len ? rq->out.data : "", MHD_RESPMEM_PERSISTENT);
+
+	if (!response)
+		return MHD_NO;
+	add_common_headers(io, response);
+	ud_metrics_request(rq->server->metrics, rq, io->started_us);
+	enum MHD_Result queued = MHD_queue_response(io->mhd, (unsigned)rq->status, response);
+
+	MHD_destroy_response(response);
+	return queued;
+}

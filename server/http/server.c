@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Putting the loops together and taking them apart again.
+ */
+#include "server/http/server.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "server/http/io.h"
+#include "server/http/limits.h"
+#include "server/http/slow.h"
+#include "server/metrics/metrics.h"
+
+enum { WORKERS_MIN = 2, WORKERS_MAX = 8 };
+
+static size_t worker_count(const struct ud_server_settings *s)
+{
+	long n = s->workers ? s->workers : sysconf(_SC_NPROCESSORS_ONLN);
+
+	return (size_t)(n < WORKERS_MIN && !s->workers ? WORKERS_MIN : n > WORKERS_MAX ? WORKERS_MAX : n);
+}
+
+void ud_server_changed(struct ud_server *server)
+{
+	for (size_t i = 0; i < server->loop_count; i++) {
+		struct ud_loop *loop = server->loops[i];
+
+		if (loop && !atomic_exchange(&loop->changed, true))
+			ud_loop_wake(loop);
+	}
+}
+
+static void on_commit(void *data)
+{
+	ud_server_changed(data);
+}
+
+/* Plain HTTP carries cookies and tokens: only where nobody else listens (a proxy brings TLS). */
+static enum ud_code check_plain(struct ud_ctx *cx, const struct ud_server_settings *s)
+{
+	static const char *const local[] = { "127.", "[::1]:", "localhost:", "unix:" };
+
+	for (size_t i = 0; i < UD_LEN(local); i++)
+		if (strncmp(s->listen, local[i], strlen(local[i])) == 0)
+			return UD_OK;
+	if (s->tls_cert && s->tls_key)
+		return UD_OK;
+	return ud_fail(cx, UD_E_UNAVAILABLE, NULL,
+		"[server] listen=%s: without tls_cert and tls_key only loopback or a Unix socket is allowed", s->listen);
+}
+
+static const char *made_url(struct ud_ctx *cx, const struct ud_server_settings *s, int port)
+{
+	const char *colon = strrchr(s->listen, ':');
+
+	if (s->public_url && *s->public_url)
+		return s->public_url;
+	if (!port)
+		return "http://localhost";
+	return ud_printf(cx->arena, "%s://%.*s:%d", s->tls_cert ? "https" : "http", (int)(colon - s->listen), s->listen, port);
+}
+
+/* The first socket decides the port; the others share it. */
+static enum ud_code listen_for(struct ud_ctx *cx, struct ud_server *s, size_t i, int *ret_fd)
+{
+	const char *where = s->settings.listen, *colon = strrchr(where, ':');
+	int port = 0;
+
+	*ret_fd = -1;
+	if (i > 0 && strncmp(where, "unix:", 5) == 0)
+		return UD_OK; /* one socket, one loop: a proxy in front keeps few connections */
+	if (i > 0)
+		where = ud_printf(cx->arena, "%.*s:%d", (int)(colon - where), where, s->port);
+	UD_TRY(ud_listen(cx, where, ret_fd, &port));
+	if (i == 0)
+		s->port = port;
+	return UD_OK;
+}
+
+static enum ud_code start_loops(struct ud_ctx *cx, struct ud_server *s, size_t workers)
+{
+	int fds[WORKERS_MAX + 1];
+
+	s->loops = ud_malloc((workers + 1) * sizeof(*s->loops));
+	for (size_t i = 0; i < workers; i++)
+		UD_TRY(listen_for(cx, s, i, &fds[i]));
+	s->base_url = ud_heap_strdup(made_url(cx, &s->settings, s->port));
+	fds[workers] = -1;
+	/* the loop for streams is the last, and must be there before a worker accepts */
+	s->loop_count = workers + 1;
+	for (size_t i = workers + 1; i-- > 0;)
+		UD_TRY(ud_loop_start(cx, s, i, fds[i], i == workers, &s->loops[i]));
+	return UD_OK;
+}
+
+enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db, const struct ud_server_settings *settings,
+	const struct ud_keys *keys, const struct ud_routes *const *routes, const struct ud_env *env, struct ud_server **ret)
+{
+	UD_TRY(check_plain(cx, settings));
+	struct ud_server *s = ud_malloc(sizeof(*s));
+
+	s->env = env;
+	s->db = db;
+	s->settings = *settings;
+	s->keys = *keys;
+	s->routes = routes;
+	s->limits = ud_limits_new(settings->connections, settings->per_address, settings->requests_per_minute,
+		settings->burst);
+	s->metrics = ud_metrics_new(routes);
+	enum ud_code code = ud_slow_start(cx, db, &s->slow);
+
+	if (code == UD_OK)
+		code = start_loops(cx, s, worker_count(settings));
+	if (code != UD_OK) {
+		ud_server_release(&s);
+		return code;
+	}
+	ud_database_on_commit(db, on_commit, s);
+	*ret = s;
+	return UD_OK;
+}
+
+void ud_server_release(struct ud_server **server)
+{
+	struct ud_server *s = *server;
+
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->loop_count; i++)
+		if (s->loops[i])
+			ud_loop_stop(s->loops[i]);
+	for (size_t i = 0; i < s->loop_count; i++)
+		ud_loop_release(&s->loops[i]);
+	ud_database_on_commit(s->db, NULL, NULL);
+	ud_slow_release(&s->slow);
+	ud_limits_release(&s->limits);
+	ud_metrics_release(&s->metrics);
+	ud_free(s->loops);
+	ud_free(s->base_url);
+	ud_free(s);
+	*server = NULL;
+}
