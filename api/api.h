@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rulebook: every route of the API, by resource. index.c is the table of contents.
+ */
+#ifndef API_API_H
+#define API_API_H
+
+#include "server/http/http.h"
+#include "server/http/rest.h"
+
+/* All parts, ended by NULL. */
+extern const struct ud_routes *const ud_api[];
+
+extern const struct ud_routes ud_api_plumbing, ud_api_customers, ud_api_sessions, ud_api_me, ud_api_users,
+	ud_api_service_accounts;
+
+#endif

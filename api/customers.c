@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Customers: who may see and change tenants, and the verbs that move their state.
+ */
+#include <string.h>
+
+#include "api/api.h"
+#include "base/id.h"
+#include "db/customers.h"
+#include "db/events.h"
+
+/* A customer is its own tenant: the id must be known before the row is stored. */
+static enum ud_code before(struct ud_ctx *cx, const struct ud_given *given, const void *old_row, void *row)
+{
+	struct ud_customer *c = row;
+
+	(void)given;
+	if (!c || old_row)
+		return UD_OK;
+	c->row.id = c->row.customer_id = ud_id_new(cx->arena, cx->env, cx->now_ms, "cus");
+	return UD_OK;
+}
+
+static enum ud_code check(struct ud_ctx *cx, const void *old_row, void *row)
+{
+	const struct ud_customer *c = row;
+
+	if (!old_row && c->row.customer_id)
+		return ud_fail_field(cx, "customer_id", "read_only", "customer_id is the customer's own id.");
+	if (old_row && (!c->row.customer_id || strcmp(c->row.customer_id, c->row.id) != 0))
+		return ud_fail_field(cx, "customer_id", "fixed", "customer_id is the customer's own id.");
+	return UD_OK;
+}
+
+static const struct ud_resource customers = { .table = &ud_customers, .check = check, .before = before };
+
+/* One state move: from, verb, to. */
+static const struct {
+	const char *operation;
+	enum ud_customer_state from, to;
+	const char *verb;
+} moves[] = {
+	{ "customers.suspend", UD_CUSTOMER_ACTIVE, UD_CUSTOMER_SUSPENDED, "suspended" },
+	{ "customers.resume", UD_CUSTOMER_SUSPENDED, UD_CUSTOMER_ACTIVE, "resumed" },
+};
+
+static enum ud_code move(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_customer old = { 0 }, c;
+	size_t i = 0;
+
+	while (strcmp(moves[i].operation, rq->route->operation) != 0)
+		i++;
+	UD_TRY(ud_row_get(cx, &ud_customers, rq->arg[0], &old));
+	UD_TRY(ud_check_match(cx, rq, old.row.version));
+	if (old.state != moves[i].from)
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The customer is %s.", ud_customer_states.names[old.state]);
+	c = old;
+	c.state = moves[i].to;
+	UD_TRY(ud_rest_change(cx, &customers, &rq->given, moves[i].verb, &old, &c));
+	return ud_answer(cx, rq, ud_customers.shape, &c);
+}
+
+/* clang-format off */
+static const struct ud_route rows[] = {
+	/* method   path                            operation            roles                                    scope              flags                         */
+	{ "GET",    "/v1/customers",                "customers.list",    UD_PEOPLE,                               "customers:read",  UD_LIST, .resource = &customers, .handle = ud_rest_list, .about = "List customers; a customer sees itself." },
+	{ "POST",   "/v1/customers",                "customers.create",  UD_R(SUPPORT_LEAD) | UD_OPERATOR,        "customers:write", UD_WRITE, .status = 201, .resource = &customers, .handle = ud_rest_create, .about = "Create a customer." },
+	{ "GET",    "/v1/customers/{id}",           "customers.show",    UD_PEOPLE,                               "customers:read",  0, .resource = &customers, .handle = ud_rest_show, .about = "Show one customer." },
+	{ "PATCH",  "/v1/customers/{id}",           "customers.edit",    UD_R(SUPPORT_LEAD) | UD_OPERATOR,        "customers:write", UD_WRITE | UD_MATCH_REQUIRED, .resource = &customers, .handle = ud_rest_edit, .about = "Change a customer." },
+	{ "DELETE", "/v1/customers/{id}",           "customers.delete",  UD_R(SUPPORT_LEAD) | UD_OPERATOR,        "customers:write", UD_WRITE | UD_MATCH_REQUIRED, .status = 204, .resource = &customers, .handle = ud_rest_delete, .about = "Close a customer that nothing refers to any more." },
+	{ "POST",   "/v1/customers/{id}/suspend",   "customers.suspend", UD_R(SUPPORT_LEAD) | UD_OPERATOR,        "customers:write", UD_WRITE, .resource = &customers, .handle = move, .about = "Suspend an active customer." },
+	{ "POST",   "/v1/customers/{id}/resume",    "customers.resume",  UD_R(SUPPORT_LEAD) | UD_OPERATOR,        "customers:write", UD_WRITE, .resource = &customers, .handle = move, .about = "Resume a suspended customer." },
+};
+/* clang-format on */
+const struct ud_routes ud_api_customers = { "Customers", rows, UD_LEN(rows) };
