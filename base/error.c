@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+/* clang-format off */
 static const struct ud_error_info infos[] = {
 	/* code                             name                       status retry  title                                   remedy */
 	[UD_OK] =                         { "ok",                       200, false, "Done",                                  NULL },
@@ -55,6 +56,7 @@ static const struct ud_error_info infos[] = {
 	[UD_E_OUTCOME_UNKNOWN] =          { "outcome_unknown",          503, true,  "It is not certain whether this was stored", "Repeat the call with the same Idempotency-Key." },
 	[UD_E_STORAGE_FULL] =             { "storage_full",             507, true,  "The database has no room left",         "Nothing was changed. An operator must free space." },
 };
+/* clang-format on */
 _Static_assert(UD_LEN(infos) == UD_CODE_COUNT, "a row for every code");
 
 const struct ud_error_info *ud_error_info(enum ud_code code)
