@@ -15,7 +15,7 @@ const char *ud_throttle_account(struct ud_ctx *cx, const char *email);
 /* UD_E_THROTTLED with the seconds to wait when there were too many failures under a key just now. */
 enum ud_code ud_throttle_check(struct ud_ctx *cx, const char *key) UD_USE;
 /* Fill in the computed members of a struct ud_user. */
-enum ud_code ud_user_complete(struct ud_ctx *cx, void *row);
+enum ud_code ud_user_complete(struct ud_ctx *cx, void *row) UD_USE;
 
 /*
  * Does a six-digit code or a recovery code belong to the user's factor? *ret_step = the code's time step or -1,

@@ -37,7 +37,7 @@ void *ud_malloc(size_t size);
 void *ud_realloc(void *p, size_t size);
 /* A copy on the heap; release with ud_free. NULL stays NULL. */
 char *ud_heap_strdup(const char *s);
-/* Release what ud_malloc, ud_realloc or ud_heap_strdup gave. Takes NULL. */
+/* Release what ud_malloc, ud_realloc, ud_heap_strdup, or a library for free() to take, gave. Takes NULL. */
 void ud_free(void *p);
 
 #endif

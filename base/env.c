@@ -63,3 +63,12 @@ void ud_random(const struct ud_env *env, void *buf, size_t n)
 {
 	env->random(env, buf, n);
 }
+
+int64_t ud_stopwatch_us(void)
+{
+	struct timespec t;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &t) != 0)
+		abort();
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}

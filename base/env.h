@@ -28,5 +28,7 @@ extern const struct ud_env ud_env_real;
 int64_t ud_now_ms(const struct ud_env *env);
 int64_t ud_mono_ms(const struct ud_env *env);
 void ud_random(const struct ud_env *env, void *buf, size_t n);
+/* Microseconds of a steady clock, to measure what our own work takes; no decision hangs on it. Any thread. */
+int64_t ud_stopwatch_us(void);
 
 #endif

@@ -99,6 +99,21 @@ static void encode_texts(struct ud_buf *b, const struct ud_texts *t)
 	ud_buf_putc(b, ']');
 }
 
+void ud_texts_read(struct ud_ctx *cx, const char *text, struct ud_texts *ret)
+{
+	json_t *list = text ? json_loads(text, 0, NULL) : NULL;
+	size_t n = json_array_size(list);
+
+	ret->items = ud_alloc(cx->arena, sizeof(*ret->items) * (n + 1));
+	ret->count = n;
+	for (size_t i = 0; i < n; i++) {
+		const char *item = json_string_value(json_array_get(list, i));
+
+		ret->items[i] = ud_strdup(cx->arena, item ? item : "");
+	}
+	json_decref(list);
+}
+
 void ud_field_encode(struct ud_buf *b, const struct ud_field *f, const void *row)
 {
 	const char *text;

@@ -126,20 +126,6 @@ enum ud_code ud_user_by_invitation(struct ud_ctx *cx, const char *hash, bool *re
 	return user_by(cx, "SELECT id FROM users WHERE invitation_hash = $1 AND deleted_at IS NULL", hash, ret_found, ret);
 }
 
-static void split_texts(struct ud_ctx *cx, const char *text, struct ud_texts *ret)
-{
-	json_t *list = text ? json_loads(text, 0, NULL) : NULL;
-
-	ret->count = json_array_size(list);
-	ret->items = ud_alloc(cx->arena, (ret->count + 1) * sizeof(*ret->items));
-	for (size_t i = 0; i < ret->count; i++) {
-		const char *item = json_string_value(json_array_get(list, i));
-
-		ret->items[i] = ud_strdup(cx->arena, item ? item : "");
-	}
-	json_decref(list);
-}
-
 /* Columns of every bearer statement, in this order. */
 static enum ud_code read_bearer(struct ud_ctx *cx, const char *sql, const char *hash, bool *ret_found,
 	struct ud_bearer *ret)
@@ -154,9 +140,9 @@ static enum ud_code read_bearer(struct ud_ctx *cx, const char *sql, const char *
 	ret->principal_id = ud_col_dup(cx, rows, 1);
 	ret->name = ud_col_dup(cx, rows, 2);
 	ret->customer_id = ud_col_dup(cx, rows, 3);
-	split_texts(cx, ud_col_text(rows, 4), &ret->role_names);
-	split_texts(cx, ud_col_text(rows, 5), &ret->scopes);
-	split_texts(cx, ud_col_text(rows, 6), &ret->addresses);
+	ud_texts_read(cx, ud_col_text(rows, 4), &ret->role_names);
+	ud_texts_read(cx, ud_col_text(rows, 5), &ret->scopes);
+	ud_texts_read(cx, ud_col_text(rows, 6), &ret->addresses);
 	ret->active = strcmp(ud_col_text(rows, 7), "active") == 0;
 	ret->factor_enrolled = ud_col_int(rows, 8) != 0;
 	ret->expires_at = ud_col_int(rows, 9);
@@ -166,6 +152,7 @@ static enum ud_code read_bearer(struct ud_ctx *cx, const char *sql, const char *
 	return UD_OK;
 }
 
+/* every tenant: whoever shows a secret has no scope yet */
 enum ud_code ud_bearer_by_session(struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_bearer *ret)
 {
 	return read_bearer(cx,
@@ -176,6 +163,7 @@ enum ud_code ud_bearer_by_session(struct ud_ctx *cx, const char *hash, bool *ret
 		hash, ret_found, ret);
 }
 
+/* every tenant: whoever shows a secret has no scope yet */
 enum ud_code ud_bearer_by_user_token(struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_bearer *ret)
 {
 	return read_bearer(cx,
@@ -186,6 +174,7 @@ enum ud_code ud_bearer_by_user_token(struct ud_ctx *cx, const char *hash, bool *
 		hash, ret_found, ret);
 }
 
+/* every tenant: whoever shows a secret has no scope yet */
 enum ud_code ud_bearer_by_service_token(struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_bearer *ret)
 {
 	return read_bearer(cx,

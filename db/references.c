@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of references, and the one question asked of each.
+ */
 #include "db/references.h"
 
 #include <assert.h>
@@ -6,6 +9,7 @@
 
 #include "db/scope.h"
 
+/* every tenant: the answer is whose the row is, which the caller compares */
 static const struct {
 	const char *prefix, *sql;
 } targets[] = {

@@ -50,21 +50,6 @@ static void where_visible(struct ud_sql *s, const struct ud_table *t, const stru
 		ud_sql_add(s, " AND deleted_at IS NULL");
 }
 
-static void read_texts(struct ud_ctx *cx, const char *text, struct ud_texts *ret)
-{
-	json_t *list = text ? json_loads(text, 0, NULL) : NULL;
-	size_t n = json_array_size(list);
-
-	ret->items = ud_alloc(cx->arena, sizeof(*ret->items) * (n + 1));
-	ret->count = n;
-	for (size_t i = 0; i < n; i++) {
-		const char *item = json_string_value(json_array_get(list, i));
-
-		ret->items[i] = ud_strdup(cx->arena, item ? item : "");
-	}
-	json_decref(list);
-}
-
 static void read_field(struct ud_ctx *cx, const struct ud_field *f, const ud_rows *rows, int col, void *row)
 {
 	int index;
@@ -90,7 +75,7 @@ static void read_field(struct ud_ctx *cx, const struct ud_field *f, const ud_row
 		ud_field_json(f, row)->text = ud_col_dup(cx, rows, col);
 		break;
 	case UD_TEXTS:
-		read_texts(cx, ud_col_text(rows, col), ud_field_texts(f, row));
+		ud_texts_read(cx, ud_col_text(rows, col), ud_field_texts(f, row));
 		break;
 	}
 }

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Appending to a statement. Too long a statement is a bug of ours and ends the process.
+ */
 #include "db/sql.h"
 
 #include <assert.h>

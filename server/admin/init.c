@@ -17,6 +17,7 @@
 #include "db/engine/database.h"
 #include "db/engine/migrate.h"
 #include "db/events.h"
+#include "db/installation.h"
 #include "db/migrations.h"
 #include "db/people.h"
 #include "server/admin/installation.h"
@@ -111,14 +112,8 @@ static enum ud_code add_token(struct ud_ctx *cx, struct init *in)
 static enum ud_code fill(struct ud_ctx *cx, void *data)
 {
 	struct init *in = data;
-	int64_t generation;
-	bool found;
 
-	UD_TRY(ud_query_int(cx, &found, &generation, "SELECT COUNT(*) FROM users", UD_NO_VALS));
-	if (generation > 0)
-		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "the database is in use already");
-	UD_TRY(ud_exec(cx, NULL, "INSERT INTO installation(key, value) VALUES ('generation', '1'), ('demo', $1)",
-		UD_VALS(ud_t(in->demo ? "1" : "0"))));
+	UD_TRY(ud_installation_begin(cx, in->demo));
 	if (in->email)
 		UD_TRY(add_admin(cx, in));
 	return in->token_file ? add_token(cx, in) : UD_OK;
@@ -164,7 +159,7 @@ static const char *full_path(struct ud_ctx *cx, const char *dir)
 	char *full = realpath(dir, NULL);
 	const char *copy = ud_strdup(cx->arena, full ? full : dir);
 
-	free(full);
+	ud_free(full);
 	return copy;
 }
 

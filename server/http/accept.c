@@ -47,7 +47,7 @@ static enum ud_code listen_unix(struct ud_ctx *cx, const char *path, int *ret_fd
 
 static int bound_port(int fd)
 {
-	struct sockaddr_storage a;
+	struct sockaddr_storage a = { 0 };
 	socklen_t n = sizeof(a);
 
 	if (getsockname(fd, (struct sockaddr *)&a, &n) != 0)

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "base/env.h"
 #include "base/id.h"
@@ -127,14 +126,6 @@ static enum ud_code check_framing(struct ud_io *io)
 	return UD_OK;
 }
 
-static int64_t real_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 /* Request id: the caller's when it is harmless, else ours. */
 static void name_request(struct ud_io *io)
 {
@@ -160,7 +151,7 @@ static void begin(struct ud_io *io, const char *method)
 	rq->scope.factor_at_ms = UD_NONE;
 	rq->scope.address = io->connection ? io->connection->address : "";
 	rq->method = ud_strdup(rq->cx.arena, method);
-	io->started_us = real_us();
+	io->started_us = ud_stopwatch_us();
 	name_request(io);
 	set_deadline(io, UD_BODY_MS);
 }

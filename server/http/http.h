@@ -139,11 +139,11 @@ const char *ud_request_param(struct ud_request *rq, const char *name);
 /* ---- answers (respond.c) ---- */
 
 /* Answer with an object: 200, or the route's status; ETag from its version; Location at 201. */
-enum ud_code ud_answer(struct ud_ctx *cx, struct ud_request *rq, const struct ud_shape *shape, const void *row);
+enum ud_code ud_answer(struct ud_ctx *cx, struct ud_request *rq, const struct ud_shape *shape, const void *row) UD_USE;
 /* Answer 204. */
-enum ud_code ud_answer_none(struct ud_ctx *cx, struct ud_request *rq);
+enum ud_code ud_answer_none(struct ud_ctx *cx, struct ud_request *rq) UD_USE;
 /* Answer with what the caller wrote into rq->out. */
-enum ud_code ud_answer_text(struct ud_ctx *cx, struct ud_request *rq, int status, const char *content_type);
+enum ud_code ud_answer_text(struct ud_ctx *cx, struct ud_request *rq, int status, const char *content_type) UD_USE;
 /* Add a response header; the texts live in the arena or are constants. Dropped over UD_MAX_HEADERS. */
 void ud_answer_header(struct ud_request *rq, const char *name, const char *value);
 /* Turn the recorded problem into the answer (problem+json). Called once, by the front. */

@@ -31,7 +31,7 @@ const char *ud_page_cursor(struct ud_ctx *cx, const struct ud_request *rq, const
  * next = cursor or NULL; total UD_NONE = not counted.
  */
 void ud_page_open(struct ud_request *rq);
-enum ud_code ud_page_close(struct ud_ctx *cx, struct ud_request *rq, const char *next, int64_t total);
+enum ud_code ud_page_close(struct ud_ctx *cx, struct ud_request *rq, const char *next, int64_t total) UD_USE;
 /* ?limit=, 1 to 200, 50 when not given. */
 enum ud_code ud_page_limit(struct ud_ctx *cx, struct ud_request *rq, size_t *ret) UD_USE;
 

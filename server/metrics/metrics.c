@@ -7,8 +7,8 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/env.h"
 #include "base/log.h"
 
 enum { CLASSES = 5 };
@@ -47,14 +47,6 @@ void ud_metrics_release(struct ud_metrics **metrics)
 	*metrics = NULL;
 }
 
-static int64_t real_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
 static struct route_counters *find(struct ud_metrics *m, const struct ud_route *route)
 {
 	for (size_t i = 1; i < m->count; i++)
@@ -80,7 +72,7 @@ static void log_request(const struct ud_request *rq, int64_t us)
 void ud_metrics_request(struct ud_metrics *m, const struct ud_request *rq, int64_t started_us)
 {
 	struct route_counters *c = find(m, rq->route);
-	int64_t us = real_us() - started_us;
+	int64_t us = ud_stopwatch_us() - started_us;
 	int class = rq->status / 100 - 1;
 
 	atomic_fetch_add_explicit(&c->answers[class < 0 || class >= CLASSES ? 4 : class], 1, memory_order_relaxed);

@@ -406,6 +406,6 @@ void ud_openapi_write(struct ud_ctx *cx, const struct ud_routes *const *routes, 
 
 	ud_buf_puts(out, text ? text : "{}");
 	ud_buf_putc(out, '\n');
-	free(text);
+	ud_free(text);
 	json_decref(doc);
 }

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The first rows of a database.
+ */
+#include "db/installation.h"
+
+/* every tenant: a database is in use when anybody is in it; the rest belongs to nobody */
+enum ud_code ud_installation_begin(struct ud_ctx *cx, bool demo)
+{
+	int64_t people;
+	bool found;
+
+	UD_TRY(ud_query_int(cx, &found, &people, "SELECT COUNT(*) FROM users", UD_NO_VALS));
+	if (people > 0)
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "the database is in use already");
+	return ud_exec(cx, NULL,
+		"INSERT INTO installation(key, value) VALUES ('generation', '1'), ('demo', $1)",
+		UD_VALS(ud_t(demo ? "1" : "0")));
+}
