@@ -11,7 +11,7 @@
 /* All parts, ended by NULL. */
 extern const struct ud_routes *const ud_api[];
 
-extern const struct ud_routes ud_api_plumbing, ud_api_customers, ud_api_sessions, ud_api_me, ud_api_users,
-	ud_api_service_accounts;
+extern const struct ud_routes ud_api_plumbing, ud_api_customers, ud_api_sessions, ud_api_me,
+	ud_api_users, ud_api_service_accounts;
 
 #endif

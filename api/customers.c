@@ -10,7 +10,8 @@
 #include "db/events.h"
 
 /* A customer is its own tenant: the id must be known before the row is stored. */
-static enum ud_code before(struct ud_ctx *cx, const struct ud_given *given, const void *old_row, void *row)
+static enum ud_code before(
+	struct ud_ctx *cx, const struct ud_given *given, const void *old_row, void *row)
 {
 	struct ud_customer *c = row;
 
@@ -26,13 +27,17 @@ static enum ud_code check(struct ud_ctx *cx, const void *old_row, void *row)
 	const struct ud_customer *c = row;
 
 	if (!old_row && c->row.customer_id)
-		return ud_fail_field(cx, "customer_id", "read_only", "customer_id is the customer's own id.");
+		return ud_fail_field(
+			cx, "customer_id", "read_only", "customer_id is the customer's own id.");
 	if (old_row && (!c->row.customer_id || strcmp(c->row.customer_id, c->row.id) != 0))
-		return ud_fail_field(cx, "customer_id", "fixed", "customer_id is the customer's own id.");
+		return ud_fail_field(
+			cx, "customer_id", "fixed", "customer_id is the customer's own id.");
 	return UD_OK;
 }
 
-static const struct ud_resource customers = { .table = &ud_customers, .check = check, .before = before };
+static const struct ud_resource customers = {
+	.table = &ud_customers, .check = check, .before = before
+};
 
 /* One state move: from, verb, to. */
 static const struct {
@@ -54,7 +59,8 @@ static enum ud_code move(struct ud_ctx *cx, struct ud_request *rq)
 	UD_TRY(ud_row_get(cx, &ud_customers, rq->arg[0], &old));
 	UD_TRY(ud_check_match(cx, rq, old.row.version));
 	if (old.state != moves[i].from)
-		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The customer is %s.", ud_customer_states.names[old.state]);
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The customer is %s.",
+			ud_customer_states.names[old.state]);
 	c = old;
 	c.state = moves[i].to;
 	UD_TRY(ud_rest_change(cx, &customers, &rq->given, moves[i].verb, &old, &c));

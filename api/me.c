@@ -20,7 +20,8 @@
 static enum ud_code need_user(struct ud_ctx *cx, const struct ud_request *rq, struct ud_user *ret)
 {
 	if (rq->scope.kind != UD_PRINCIPAL_USER)
-		return ud_fail(cx, UD_E_PERSON_REQUIRED, NULL, "A service account has no such thing.");
+		return ud_fail(
+			cx, UD_E_PERSON_REQUIRED, NULL, "A service account has no such thing.");
 	return ud_row_get(cx, &ud_users, rq->scope.id, ret);
 }
 
@@ -66,7 +67,8 @@ static enum ud_code edit_me(struct ud_ctx *cx, struct ud_request *rq)
 	u = old;
 	UD_TRY(ud_shape_decode(cx, ud_users.shape, UD_PATCH, rq->json, &u, &rq->given));
 	if (rq->given.customer_id)
-		return ud_fail_field(cx, "customer_id", "fixed", "customer_id cannot be changed here.");
+		return ud_fail_field(
+			cx, "customer_id", "fixed", "customer_id cannot be changed here.");
 	UD_TRY(ud_rest_change(cx, &me_user, &rq->given, "updated", &old, &u));
 	UD_TRY(ud_user_complete(cx, &u));
 	return ud_answer(cx, rq, ud_users.shape, &u);
@@ -83,7 +85,8 @@ static const struct ud_field password_fields[] = {
 	UD_FIELD(password_body, new_password,     .flags = UD_REQUIRED, .max = 128, .about = "The password from now on: 12 to 128 characters."),
 };
 /* clang-format on */
-static const struct ud_shape password_shape = { .bare = true, UD_SHAPE(password_body, password_fields) };
+static const struct ud_shape password_shape = { .bare = true,
+	UD_SHAPE(password_body, password_fields) };
 
 static enum ud_password_cost cost_of(const struct ud_user *u)
 {
@@ -103,7 +106,8 @@ static enum ud_code password_prepare(struct ud_ctx *cx, struct ud_request *rq)
 	if (rule)
 		return ud_fail_field(cx, "new_password", "weak", "new_password %s", rule);
 	if (!u.password_hash || !ud_password_verify(pepper, u.password_hash, in->current_password))
-		return ud_fail(cx, UD_E_INVALID_CREDENTIALS, "current_password", "The current password is wrong.");
+		return ud_fail(cx, UD_E_INVALID_CREDENTIALS, "current_password",
+			"The current password is wrong.");
 	UD_TRY(ud_password_hash(cx, pepper, cost_of(&u), in->new_password, &hash));
 	rq->prepared = (void *)(uintptr_t)hash;
 	return UD_OK;
@@ -155,8 +159,8 @@ static enum ud_code add_token(struct ud_ctx *cx, void *data, const void *row)
 }
 
 /* One page of what belongs to a principal; nobody has hundreds of them. */
-static enum ud_code list_own(struct ud_ctx *cx, struct ud_request *rq, const struct ud_table *t, const char *column,
-	const char *principal, ud_row_visitor *add)
+static enum ud_code list_own(struct ud_ctx *cx, struct ud_request *rq, const struct ud_table *t,
+	const char *column, const char *principal, ud_row_visitor *add)
 {
 	struct ud_list list = { 0 };
 	struct own_list l = { .rq = rq };
@@ -226,7 +230,9 @@ static const struct ud_field totp_answer_fields[] = {
 	UD_FIELD(totp_answer, uri,    .about = "The seed as otpauth address, for a QR code."),
 };
 /* clang-format on */
-static const struct ud_shape totp_answer_shape = { .object = "totp", .bare = true, UD_SHAPE(totp_answer, totp_answer_fields) };
+static const struct ud_shape totp_answer_shape = {
+	.object = "totp", .bare = true, UD_SHAPE(totp_answer, totp_answer_fields)
+};
 
 struct code_body {
 	const char *code;
@@ -246,16 +252,20 @@ static const struct ud_field codes_fields[] = {
 	UD_FIELD(codes_answer, recovery_codes, .about = "Ten codes, each good once when the authenticator is lost; shown once."),
 };
 /* clang-format on */
-static const struct ud_shape codes_shape = { .object = "recovery_codes", .bare = true, UD_SHAPE(codes_answer, codes_fields) };
+static const struct ud_shape codes_shape = {
+	.object = "recovery_codes", .bare = true, UD_SHAPE(codes_answer, codes_fields)
+};
 
-/* A new seed; it counts once its first code was shown. An enrolled factor is replaced only by somebody who has it. */
+/* A new seed; it counts once its first code was shown. An enrolled factor is replaced only by
+ * somebody who has it. */
 static enum ud_code begin_totp(struct ud_ctx *cx, struct ud_request *rq)
 {
 	struct ud_user old = { 0 }, u;
 
 	UD_TRY(need_user(cx, rq, &old));
 	if (old.factor_enrolled)
-		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "A factor is set up; remove it first with DELETE /v1/me/totp.");
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
+			"A factor is set up; remove it first with DELETE /v1/me/totp.");
 	u = old;
 	struct totp_answer out = { .secret = ud_totp_secret(cx->arena, cx->env) };
 
@@ -270,19 +280,24 @@ static enum ud_code verify_totp(struct ud_ctx *cx, struct ud_request *rq)
 {
 	const struct code_body *in = rq->in;
 	struct ud_user old = { 0 }, u;
-	struct codes_answer out = { { ud_alloc(cx->arena, UD_RECOVERY_CODES * sizeof(char *)), UD_RECOVERY_CODES } };
+	struct codes_answer out = { { ud_alloc(cx->arena, UD_RECOVERY_CODES * sizeof(char *)),
+		UD_RECOVERY_CODES } };
 	const char *recovery;
 	int64_t step;
 
 	UD_TRY(need_user(cx, rq, &old));
 	if (old.factor_enrolled || !old.totp_sealed)
-		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "There is no new seed to verify; POST /v1/me/totp makes one.");
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
+			"There is no new seed to verify; POST /v1/me/totp makes one.");
 	if (!ud_factor_matches(cx, rq->server, &old, in->code, &step, &recovery))
-		return ud_fail(cx, UD_E_INVALID_CREDENTIALS, "code", "The code is wrong; check the clock of the authenticator.");
+		return ud_fail(cx, UD_E_INVALID_CREDENTIALS, "code",
+			"The code is wrong; check the clock of the authenticator.");
 	u = old;
 	u.factor_enrolled = true;
 	u.totp_step = step;
-	u.recovery_hashes = (struct ud_texts){ ud_alloc(cx->arena, UD_RECOVERY_CODES * sizeof(char *)), UD_RECOVERY_CODES };
+	u.recovery_hashes =
+		(struct ud_texts){ ud_alloc(cx->arena, UD_RECOVERY_CODES * sizeof(char *)),
+			UD_RECOVERY_CODES };
 	for (size_t i = 0; i < UD_RECOVERY_CODES; i++) {
 		out.recovery_codes.items[i] = ud_recovery_code(cx->arena, cx->env);
 		u.recovery_hashes.items[i] = ud_auth_hash(cx, out.recovery_codes.items[i]);
@@ -318,7 +333,8 @@ static const struct ud_field step_up_fields[] = {
 	UD_FIELD(step_up_body, totp,     .max = 30, .about = "A code, where a second factor is set up."),
 };
 /* clang-format on */
-static const struct ud_shape step_up_shape = { .bare = true, UD_SHAPE(step_up_body, step_up_fields) };
+static const struct ud_shape step_up_shape = { .bare = true,
+	UD_SHAPE(step_up_body, step_up_fields) };
 
 struct step_up_answer {
 	struct ud_time expires_at;
@@ -328,8 +344,9 @@ static const struct ud_field step_up_answer_fields[] = {
 	UD_FIELD(step_up_answer, expires_at, .about = "Until when the proof is good."),
 };
 /* clang-format on */
-static const struct ud_shape step_up_answer_shape = { .object = "step_up", .bare = true,
-	UD_SHAPE(step_up_answer, step_up_answer_fields) };
+static const struct ud_shape step_up_answer_shape = {
+	.object = "step_up", .bare = true, UD_SHAPE(step_up_answer, step_up_answer_fields)
+};
 
 struct proof {
 	int64_t step;
@@ -347,12 +364,15 @@ static enum ud_code step_up_prepare(struct ud_ctx *cx, struct ud_request *rq)
 	UD_TRY(need_user(cx, rq, &u));
 	UD_TRY(ud_throttle_check(cx, ud_throttle_account(cx, u.email)));
 	p->step = -1;
-	p->right = u.password_hash && ud_password_verify(rq->server->keys.pepper, u.password_hash, in->password) &&
-		(!u.factor_enrolled || ud_factor_matches(cx, rq->server, &u, in->totp, &p->step, &p->recovery));
+	p->right = u.password_hash &&
+		ud_password_verify(rq->server->keys.pepper, u.password_hash, in->password) &&
+		(!u.factor_enrolled ||
+			ud_factor_matches(cx, rq->server, &u, in->totp, &p->step, &p->recovery));
 	return UD_OK;
 }
 
-/* The session gets a new secret, so that one stolen before is of no use for what the proof opens. */
+/* The session gets a new secret, so that one stolen before is of no use for what the proof opens.
+ */
 static enum ud_code step_up(struct ud_ctx *cx, struct ud_request *rq)
 {
 	struct proof *p = rq->prepared;
@@ -364,7 +384,8 @@ static enum ud_code step_up(struct ud_ctx *cx, struct ud_request *rq)
 	UD_TRY(need_user(cx, rq, &old_user));
 	if (!p->right || (p->step >= 0 && old_user.totp_step >= p->step)) {
 		UD_TRY(ud_sign_in_failed(cx, ud_throttle_account(cx, old_user.email)));
-		rq->verdict = ud_fail(cx, UD_E_INVALID_CREDENTIALS, NULL, "The password or the code is wrong.");
+		rq->verdict = ud_fail(
+			cx, UD_E_INVALID_CREDENTIALS, NULL, "The password or the code is wrong.");
 		return UD_OK;
 	}
 	u = old_user;

@@ -36,7 +36,8 @@ static const struct {
 } grants[] = {
 	{ UD_R(CUSTOMER_ADMIN), UD_CUSTOMER },
 	{ UD_R(SUPPORT_LEAD), UD_CUSTOMER | UD_SUPPORT | UD_R(AUDITOR) },
-	{ UD_R(OPERATOR), UD_CUSTOMER | UD_SUPPORT | UD_R(AUDITOR) | UD_R(OPERATOR) | UD_R(SCHEDULER) },
+	{ UD_R(OPERATOR),
+		UD_CUSTOMER | UD_SUPPORT | UD_R(AUDITOR) | UD_R(OPERATOR) | UD_R(SCHEDULER) },
 };
 
 static uint32_t may_give(const struct ud_scope *scope)
@@ -48,11 +49,12 @@ static uint32_t may_give(const struct ud_scope *scope)
 	for (size_t i = 0; i < UD_LEN(grants); i++)
 		if (scope->roles & grants[i].giver)
 			roles |= grants[i].roles;
-	return scope->token_id && scope->kind == UD_PRINCIPAL_SERVICE_ACCOUNT ? roles & scope->roles : roles;
+	return scope->token_id && scope->kind == UD_PRINCIPAL_SERVICE_ACCOUNT ? roles & scope->roles
+									      : roles;
 }
 
-enum ud_code ud_roles_settle(struct ud_ctx *cx, const char *role, const struct ud_texts *roles, const char *customer_id,
-	struct ud_texts *ret)
+enum ud_code ud_roles_settle(struct ud_ctx *cx, const char *role, const struct ud_texts *roles,
+	const char *customer_id, struct ud_texts *ret)
 {
 	struct ud_texts all = *roles;
 
@@ -63,15 +65,18 @@ enum ud_code ud_roles_settle(struct ud_ctx *cx, const char *role, const struct u
 		all.items[0] = role;
 		all.count = 1;
 	}
-	uint32_t bits = ud_role_bits(&all), fitting = customer_id ? UD_CUSTOMER : UD_STAFF | UD_R(SCHEDULER);
+	uint32_t bits = ud_role_bits(&all),
+		 fitting = customer_id ? UD_CUSTOMER : UD_STAFF | UD_R(SCHEDULER);
 
 	if (!all.count)
 		return ud_fail_field(cx, "role", "required", "role or roles is required.");
 	if (bits & ~fitting)
-		return ud_fail_field(cx, role ? "role" : "roles", "not_allowed", customer_id ?
-			"Somebody of a customer has customer roles." : "Somebody of the provider has staff roles.");
+		return ud_fail_field(cx, role ? "role" : "roles", "not_allowed",
+			customer_id ? "Somebody of a customer has customer roles."
+				    : "Somebody of the provider has staff roles.");
 	if (bits & ~may_give(cx->scope))
-		return ud_fail(cx, UD_E_ROLE_MISSING, role ? "role" : "roles", "You may not give this role.");
+		return ud_fail(cx, UD_E_ROLE_MISSING, role ? "role" : "roles",
+			"You may not give this role.");
 	*ret = all;
 	return UD_OK;
 }
@@ -83,13 +88,13 @@ static enum ud_code check_scopes(struct ud_ctx *cx, const struct ud_texts *wante
 
 	for (size_t i = 0; own && i < wanted->count; i++)
 		if (!ud_auth_scope_covers(own, wanted->items[i]))
-			return ud_fail(cx, UD_E_SCOPE_MISSING, "scopes", "The token you use does not have %s itself.",
-				wanted->items[i]);
+			return ud_fail(cx, UD_E_SCOPE_MISSING, "scopes",
+				"The token you use does not have %s itself.", wanted->items[i]);
 	return UD_OK;
 }
 
-enum ud_code ud_token_make(struct ud_ctx *cx, const char *prefix, const char *principal_id, const char *customer_id,
-	struct ud_token *t)
+enum ud_code ud_token_make(struct ud_ctx *cx, const char *prefix, const char *principal_id,
+	const char *customer_id, struct ud_token *t)
 {
 	int64_t end = t->expires_at.ms;
 
@@ -97,7 +102,8 @@ enum ud_code ud_token_make(struct ud_ctx *cx, const char *prefix, const char *pr
 	if (end == 0 || end == UD_NONE)
 		end = cx->now_ms + 90 * day_ms;
 	if (end <= cx->now_ms || end > cx->now_ms + 366 * day_ms)
-		return ud_fail_field(cx, "expires_at", "out_of_range", "expires_at is ahead by a year at most.");
+		return ud_fail_field(
+			cx, "expires_at", "out_of_range", "expires_at is ahead by a year at most.");
 	t->expires_at.ms = end;
 	t->principal_id = principal_id;
 	t->row.customer_id = customer_id;

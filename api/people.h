@@ -12,39 +12,42 @@
 const char *ud_lower(ud_arena *arena, const char *text);
 /* The key failures of an account are counted under, in the arena. */
 const char *ud_throttle_account(struct ud_ctx *cx, const char *email);
-/* UD_E_THROTTLED with the seconds to wait when there were too many failures under a key just now. */
+/* UD_E_THROTTLED with the seconds to wait when there were too many failures under a key just now.
+ */
 enum ud_code ud_throttle_check(struct ud_ctx *cx, const char *key) UD_USE;
 /* Fill in the computed members of a struct ud_user. */
 enum ud_code ud_user_complete(struct ud_ctx *cx, void *row) UD_USE;
 
 /*
- * Does a six-digit code or a recovery code belong to the user's factor? *ret_step = the code's time step or -1,
- * *ret_recovery = the stored hash of the recovery code or NULL.
+ * Does a six-digit code or a recovery code belong to the user's factor? *ret_step = the code's time
+ * step or -1, *ret_recovery = the stored hash of the recovery code or NULL.
  */
-bool ud_factor_matches(struct ud_ctx *cx, const struct ud_server *server, const struct ud_user *u, const char *code,
-	int64_t *ret_step, const char **ret_recovery);
+bool ud_factor_matches(struct ud_ctx *cx, const struct ud_server *server, const struct ud_user *u,
+	const char *code, int64_t *ret_step, const char **ret_recovery);
 /* Use up what ud_factor_matches found, in the row. */
 void ud_factor_use(struct ud_ctx *cx, struct ud_user *u, int64_t step, const char *recovery);
 /* Must this user set up a factor by the installation's rule? */
 bool ud_factor_wanted(const struct ud_server *server, const struct ud_user *u);
 
-/* Store a new session, set its cookie, record it. *ret_csrf = its CSRF token. factor = a second factor was shown. */
-enum ud_code ud_session_open(struct ud_ctx *cx, struct ud_request *rq, const struct ud_user *u, bool factor,
-	struct ud_session *ret, const char **ret_csrf) UD_USE;
+/* Store a new session, set its cookie, record it. *ret_csrf = its CSRF token. factor = a second
+ * factor was shown. */
+enum ud_code ud_session_open(struct ud_ctx *cx, struct ud_request *rq, const struct ud_user *u,
+	bool factor, struct ud_session *ret, const char **ret_csrf) UD_USE;
 
 /*
- * Settle which roles a body asks for (role or roles) and whether the caller may give them to somebody of this
- * customer: customer roles to people of a customer, staff roles to the provider's, and nobody gives more than
- * their kind may. *ret = names. UD_E_VALIDATION, UD_E_ROLE_MISSING.
+ * Settle which roles a body asks for (role or roles) and whether the caller may give them to
+ * somebody of this customer: customer roles to people of a customer, staff roles to the provider's,
+ * and nobody gives more than their kind may. *ret = names. UD_E_VALIDATION, UD_E_ROLE_MISSING.
  */
-enum ud_code ud_roles_settle(struct ud_ctx *cx, const char *role, const struct ud_texts *roles, const char *customer_id,
-	struct ud_texts *ret) UD_USE;
+enum ud_code ud_roles_settle(struct ud_ctx *cx, const char *role, const struct ud_texts *roles,
+	const char *customer_id, struct ud_texts *ret) UD_USE;
 
 /*
- * Make a token for a principal: bounds its end (a year at most, 90 days when not given), hashes the secret, stores
- * and records it. prefix "usp" or "uss". in holds name, scopes, addresses, expires_at; the rest is filled in.
+ * Make a token for a principal: bounds its end (a year at most, 90 days when not given), hashes the
+ * secret, stores and records it. prefix "usp" or "uss". in holds name, scopes, addresses,
+ * expires_at; the rest is filled in.
  */
-enum ud_code ud_token_make(struct ud_ctx *cx, const char *prefix, const char *principal_id, const char *customer_id,
-	struct ud_token *in) UD_USE;
+enum ud_code ud_token_make(struct ud_ctx *cx, const char *prefix, const char *principal_id,
+	const char *customer_id, struct ud_token *in) UD_USE;
 
 #endif

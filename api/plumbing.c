@@ -16,7 +16,8 @@ static enum ud_code healthz(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer_text(cx, rq, 200, "application/json");
 }
 
-/* Ready = the database answers; the read that led here has shown that, this one shows its schema. */
+/* Ready = the database answers; the read that led here has shown that, this one shows its schema.
+ */
 static enum ud_code readyz(struct ud_ctx *cx, struct ud_request *rq)
 {
 	int64_t last;
@@ -28,7 +29,8 @@ static enum ud_code readyz(struct ud_ctx *cx, struct ud_request *rq)
 
 static enum ud_code version(struct ud_ctx *cx, struct ud_request *rq)
 {
-	ud_buf_printf(&rq->out, "{\"object\":\"version\",\"version\":\"%s\",\"api\":\"v1\"}", UD_VERSION);
+	ud_buf_printf(
+		&rq->out, "{\"object\":\"version\",\"version\":\"%s\",\"api\":\"v1\"}", UD_VERSION);
 	return ud_answer_text(cx, rq, 200, "application/json");
 }
 
@@ -53,15 +55,21 @@ static enum ud_code metrics(struct ud_ctx *cx, struct ud_request *rq)
 		ud_equal_text(bearer + 7, s->metrics_token);
 
 	if (!token && !listed(s->metrics_allow, rq->scope.address) && *rq->scope.address)
-		return ud_fail(cx, UD_E_UNAUTHENTICATED, NULL, "Metrics need the token of [metrics] token_file or an allowed address.");
-	ud_metrics_write(rq->server->metrics, ud_database_stats(rq->server->db), ud_database_engine(rq->server->db), &rq->out);
+		return ud_fail(cx, UD_E_UNAUTHENTICATED, NULL,
+			"Metrics need the token of [metrics] token_file or an allowed address.");
+	ud_metrics_write(rq->server->metrics, ud_database_stats(rq->server->db),
+		ud_database_engine(rq->server->db), &rq->out);
 	return ud_answer_text(cx, rq, 200, "text/plain; version=0.0.4; charset=utf-8");
 }
 
 static void html_text(struct ud_buf *b, const char *s)
 {
 	for (; *s; s++) {
-		const char *entity = *s == '<' ? "&lt;" : *s == '>' ? "&gt;" : *s == '&' ? "&amp;" : *s == '"' ? "&quot;" : NULL;
+		const char *entity = *s == '<' ? "&lt;"
+			: *s == '>'            ? "&gt;"
+			: *s == '&'            ? "&amp;"
+			: *s == '"'            ? "&quot;"
+					       : NULL;
 
 		if (entity)
 			ud_buf_puts(b, entity);
@@ -85,7 +93,8 @@ static enum ud_code problem_page(struct ud_ctx *cx, struct ud_request *rq)
 	ud_buf_printf(b, "</title></head>\n<body><main><h1>%s</h1><p>", i->name);
 	html_text(b, i->title);
 	ud_buf_printf(b, ".</p><p>Status %d. %s</p>", i->status,
-		i->retryable ? "The same request may succeed later." : "Repeating the same request does not help.");
+		i->retryable ? "The same request may succeed later."
+			     : "Repeating the same request does not help.");
 	if (i->remedy) {
 		ud_buf_puts(b, "<p>");
 		html_text(b, i->remedy);

@@ -48,7 +48,8 @@ static enum ud_code create_account(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer(cx, rq, ud_service_accounts.shape, &a);
 }
 
-/* Whoever handles an account's tokens could use them: its roles must be among those the caller may give. */
+/* Whoever handles an account's tokens could use them: its roles must be among those the caller may
+ * give. */
 static enum ud_code load(struct ud_ctx *cx, struct ud_request *rq, struct ud_service_account *ret)
 {
 	struct ud_texts ignored;
@@ -107,7 +108,10 @@ static enum ud_code delete_token(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer_none(cx, rq);
 }
 
-enum { MANAGE = UD_CUSTOMER_ADMIN | UD_R(SUPPORT_LEAD) | UD_OPERATOR, SEE = MANAGE | UD_R(AUDITOR) };
+enum {
+	MANAGE = UD_CUSTOMER_ADMIN | UD_R(SUPPORT_LEAD) | UD_OPERATOR,
+	SEE = MANAGE | UD_R(AUDITOR)
+};
 
 /* clang-format off */
 static const struct ud_route rows[] = {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Signing in and out. A sign-in spends the same time and gives the same answer whether the account, the password or
- * the code was wrong, but for one thing: with the right password a missing code is asked for. Failures are counted per
- * account and per address; they slow guessing down and never lock anybody out for good.
+ * Signing in and out. A sign-in spends the same time and gives the same answer whether the account,
+ * the password or the code was wrong, but for one thing: with the right password a missing code is
+ * asked for. Failures are counted per account and per address; they slow guessing down and never
+ * lock anybody out for good.
  */
 #include <string.h>
 
@@ -30,7 +31,8 @@ static const struct ud_field sign_in_fields[] = {
 	UD_FIELD(sign_in_body, totp,     .max = 30, .about = "Six digits of the authenticator, or a recovery code."),
 };
 /* clang-format on */
-static const struct ud_shape sign_in_shape = { .bare = true, UD_SHAPE(sign_in_body, sign_in_fields) };
+static const struct ud_shape sign_in_shape = { .bare = true,
+	UD_SHAPE(sign_in_body, sign_in_fields) };
 
 struct sign_in_answer {
 	const char *id, *user_id, *csrf_token;
@@ -46,26 +48,31 @@ static const struct ud_field answer_fields[] = {
 	UD_FIELD(sign_in_answer, factor_required, .about = "True when only a second factor may be set up before anything else."),
 };
 /* clang-format on */
-static const struct ud_shape answer_shape = { .object = "session", .bare = true, UD_SHAPE(sign_in_answer, answer_fields) };
+static const struct ud_shape answer_shape = {
+	.object = "session", .bare = true, UD_SHAPE(sign_in_answer, answer_fields)
+};
 
 /* What prepare found out on the slow pool. */
 struct attempt {
 	struct ud_user user;
 	bool found, password_right, factor_right;
-	int64_t totp_step;          /* of the code that was right; -1 = none */
-	const char *recovery_used;  /* hash of the recovery code that was right */
-	const char *new_hash;       /* when the stored one is outdated */
+	int64_t totp_step;         /* of the code that was right; -1 = none */
+	const char *recovery_used; /* hash of the recovery code that was right */
+	const char *new_hash;      /* when the stored one is outdated */
 	const char *account_key, *address_key;
 };
 
-/* Seconds that must pass after n failures: none for the first five, then doubling up to a quarter of an hour. */
+/* Seconds that must pass after n failures: none for the first five, then doubling up to a quarter
+ * of an hour. */
 static int64_t wait_after(int64_t failures)
 {
 	int64_t over = failures - FREE_FAILURES;
 
 	if (over < 0)
 		return 0;
-	return over >= 10 ? WAIT_MAX_SECONDS : (1 << over) > WAIT_MAX_SECONDS ? WAIT_MAX_SECONDS : 1 << over;
+	return over >= 10                        ? WAIT_MAX_SECONDS
+		: (1 << over) > WAIT_MAX_SECONDS ? WAIT_MAX_SECONDS
+						 : 1 << over;
 }
 
 const char *ud_throttle_account(struct ud_ctx *cx, const char *email)
@@ -82,7 +89,8 @@ enum ud_code ud_throttle_check(struct ud_ctx *cx, const char *key)
 	if (!count || left <= 0)
 		return UD_OK;
 	cx->problem.retry_after_seconds = (left + 999) / 1000;
-	return ud_fail(cx, UD_E_THROTTLED, NULL, "Try again in %lld seconds.", (long long)((left + 999) / 1000));
+	return ud_fail(cx, UD_E_THROTTLED, NULL, "Try again in %lld seconds.",
+		(long long)((left + 999) / 1000));
 }
 
 static enum ud_password_cost cost_of(const struct ud_user *u)
@@ -90,10 +98,12 @@ static enum ud_password_cost cost_of(const struct ud_user *u)
 	return u->row.customer_id ? UD_COST_CUSTOMER : UD_COST_STAFF;
 }
 
-bool ud_factor_matches(struct ud_ctx *cx, const struct ud_server *server, const struct ud_user *u, const char *code,
-	int64_t *ret_step, const char **ret_recovery)
+bool ud_factor_matches(struct ud_ctx *cx, const struct ud_server *server, const struct ud_user *u,
+	const char *code, int64_t *ret_step, const char **ret_recovery)
 {
-	const char *secret = u->totp_sealed ? ud_unseal(cx->arena, server->keys.seal, u->row.id, u->totp_sealed) : NULL;
+	const char *secret = u->totp_sealed
+		? ud_unseal(cx->arena, server->keys.seal, u->row.id, u->totp_sealed)
+		: NULL;
 	const char *hash;
 
 	*ret_step = -1;
@@ -113,7 +123,9 @@ bool ud_factor_matches(struct ud_ctx *cx, const struct ud_server *server, const 
 
 void ud_factor_use(struct ud_ctx *cx, struct ud_user *u, int64_t step, const char *recovery)
 {
-	struct ud_texts left = { ud_alloc(cx->arena, (u->recovery_hashes.count + 1) * sizeof(char *)), 0 };
+	struct ud_texts left = {
+		ud_alloc(cx->arena, (u->recovery_hashes.count + 1) * sizeof(char *)), 0
+	};
 
 	if (step >= 0)
 		u->totp_step = step;
@@ -144,7 +156,8 @@ static enum ud_code sign_in_prepare(struct ud_ctx *cx, struct ud_request *rq)
 	a->password_right = ud_password_verify(pepper, hash, in->password) && usable;
 	a->totp_step = -1;
 	a->factor_right = !a->user.factor_enrolled ||
-		ud_factor_matches(cx, rq->server, &a->user, in->totp, &a->totp_step, &a->recovery_used);
+		ud_factor_matches(
+			cx, rq->server, &a->user, in->totp, &a->totp_step, &a->recovery_used);
 	if (a->password_right && ud_password_outdated(hash, cost_of(&a->user)))
 		UD_TRY(ud_password_hash(cx, pepper, cost_of(&a->user), in->password, &a->new_hash));
 	return UD_OK;
@@ -160,18 +173,21 @@ static enum ud_code failed(struct ud_ctx *cx, struct ud_request *rq, const struc
 		UD_TRY(ud_sign_in_failed(cx, a->account_key));
 		if (*rq->scope.address)
 			UD_TRY(ud_sign_in_failed(cx, a->address_key));
-		UD_TRY(ud_event_add_plain(cx, "session.refused", a->found ? a->user.row.customer_id : NULL, "user",
+		UD_TRY(ud_event_add_plain(cx, "session.refused",
+			a->found ? a->user.row.customer_id : NULL, "user",
 			a->found ? a->user.row.id : NULL, NULL));
 	}
 	rq->verdict = UD_E_INVALID_CREDENTIALS;
-	ud_fail(cx, UD_E_INVALID_CREDENTIALS, NULL, "The e-mail address, the password or the code is wrong.");
+	ud_fail(cx, UD_E_INVALID_CREDENTIALS, NULL,
+		"The e-mail address, the password or the code is wrong.");
 	if (code_missing)
-		ud_fail_field(cx, "totp", "totp_required", "The account has a second factor: send its code.");
+		ud_fail_field(cx, "totp", "totp_required",
+			"The account has a second factor: send its code.");
 	return UD_OK;
 }
 
-enum ud_code ud_session_open(struct ud_ctx *cx, struct ud_request *rq, const struct ud_user *u, bool factor,
-	struct ud_session *ret, const char **ret_csrf)
+enum ud_code ud_session_open(struct ud_ctx *cx, struct ud_request *rq, const struct ud_user *u,
+	bool factor, struct ud_session *ret, const char **ret_csrf)
 {
 	int64_t hours = rq->server->settings.session_hours;
 	const char *secret = ud_secret_new(cx->arena, cx->env, "uses");
@@ -216,7 +232,8 @@ static enum ud_code sign_in(struct ud_ctx *cx, struct ud_request *rq)
 	struct ud_user old = { 0 }, u;
 
 	become(rq, &a->user);
-	UD_TRY(ud_row_get(cx, &ud_users, a->user.row.id, &old)); /* a code is used up by one of two racing sign-ins only */
+	/* a code is used up by one of two racing sign-ins only */
+	UD_TRY(ud_row_get(cx, &ud_users, a->user.row.id, &old));
 	u = old;
 	if (a->totp_step >= 0 && old.totp_step >= a->totp_step)
 		return failed(cx, rq, a);
@@ -227,7 +244,10 @@ static enum ud_code sign_in(struct ud_ctx *cx, struct ud_request *rq)
 	UD_TRY(ud_row_update(cx, &ud_users, &old, &u));
 	UD_TRY(ud_sign_in_succeeded(cx, a->account_key));
 	UD_TRY(ud_session_open(cx, rq, &u, u.factor_enrolled, &s, &csrf));
-	struct sign_in_answer out = { .id = s.row.id, .user_id = u.row.id, .csrf_token = csrf, .expires_at = s.expires_at,
+	struct sign_in_answer out = { .id = s.row.id,
+		.user_id = u.row.id,
+		.csrf_token = csrf,
+		.expires_at = s.expires_at,
 		.factor_required = !u.factor_enrolled && ud_factor_wanted(rq->server, &u) };
 
 	return ud_answer(cx, rq, &answer_shape, &out);
@@ -238,7 +258,8 @@ static enum ud_code sign_out(struct ud_ctx *cx, struct ud_request *rq)
 	struct ud_session s = { 0 };
 
 	if (!rq->scope.session_id)
-		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "There is no session to end: a token was used.");
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
+			"There is no session to end: a token was used.");
 	UD_TRY(ud_row_get(cx, &ud_sessions, rq->scope.session_id, &s));
 	UD_TRY(ud_row_delete(cx, &ud_sessions, &s));
 	UD_TRY(ud_event_add(cx, "deleted", ud_sessions.shape, &s, NULL));

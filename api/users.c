@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Users: who may make people, give them roles, and take them away again. A user made without a password gets an
- * invitation; accepting it sets the password.
+ * Users: who may make people, give them roles, and take them away again. A user made without a
+ * password gets an invitation; accepting it sets the password.
  */
 #include <string.h>
 
@@ -59,14 +59,15 @@ static const struct ud_shape accept_shape = { .bare = true, UD_SHAPE(accept_body
 
 static const struct ud_resource users = { .table = &ud_users, .complete = ud_user_complete };
 
-static enum ud_code hash_password(struct ud_ctx *cx, const struct ud_request *rq, const char *password, const char *email,
-	bool staff, const char **ret)
+static enum ud_code hash_password(struct ud_ctx *cx, const struct ud_request *rq,
+	const char *password, const char *email, bool staff, const char **ret)
 {
 	const char *rule = ud_password_rule(password, email);
 
 	if (rule)
 		return ud_fail_field(cx, "password", "weak", "password %s", rule);
-	return ud_password_hash(cx, rq->server->keys.pepper, staff ? UD_COST_STAFF : UD_COST_CUSTOMER, password, ret);
+	return ud_password_hash(cx, rq->server->keys.pepper,
+		staff ? UD_COST_STAFF : UD_COST_CUSTOMER, password, ret);
 }
 
 static enum ud_code create_prepare(struct ud_ctx *cx, struct ud_request *rq)
@@ -95,8 +96,12 @@ static void invite(struct ud_ctx *cx, const struct ud_request *rq, struct ud_use
 static enum ud_code create_user(struct ud_ctx *cx, struct ud_request *rq)
 {
 	const struct user_body *in = rq->in;
-	struct ud_user u = { .email = in->email, .display_name = in->display_name, .locale = in->locale,
-		.time_zone = in->time_zone, .row.customer_id = in->customer_id, .password_hash = rq->prepared,
+	struct ud_user u = { .email = in->email,
+		.display_name = in->display_name,
+		.locale = in->locale,
+		.time_zone = in->time_zone,
+		.row.customer_id = in->customer_id,
+		.password_hash = rq->prepared,
 		.state = UD_USER_ACTIVE };
 	bool exists = false;
 	struct ud_user other = { 0 };
@@ -118,8 +123,10 @@ static enum ud_code create_user(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer(cx, rq, ud_users.shape, &u);
 }
 
-/* Nobody may be locked out: the last administrator of a customer, or operator of the installation, stays. */
-static enum ud_code keep_one(struct ud_ctx *cx, const struct ud_user *old, const struct ud_user *now)
+/* Nobody may be locked out: the last administrator of a customer, or operator of the installation,
+ * stays. */
+static enum ud_code keep_one(
+	struct ud_ctx *cx, const struct ud_user *old, const struct ud_user *now)
 {
 	const char *role = old->row.customer_id ? "customer_admin" : "operator";
 	uint32_t bit = old->row.customer_id ? UD_CUSTOMER_ADMIN : UD_OPERATOR;
@@ -146,8 +153,8 @@ static enum ud_code may_touch(struct ud_ctx *cx, const struct ud_user *u)
 }
 
 /* A state or role change ends sessions: the next sign-in has the new rights. */
-static enum ud_code store_change(struct ud_ctx *cx, struct ud_request *rq, const char *verb, const struct ud_user *old,
-	struct ud_user *u, bool end_sessions)
+static enum ud_code store_change(struct ud_ctx *cx, struct ud_request *rq, const char *verb,
+	const struct ud_user *old, struct ud_user *u, bool end_sessions)
 {
 	UD_TRY(keep_one(cx, old, u));
 	UD_TRY(ud_rest_change(cx, &users, &rq->given, verb, old, u));
@@ -156,7 +163,8 @@ static enum ud_code store_change(struct ud_ctx *cx, struct ud_request *rq, const
 	return UD_OK;
 }
 
-static enum ud_code load(struct ud_ctx *cx, struct ud_request *rq, struct ud_user *old, struct ud_user *u)
+static enum ud_code load(
+	struct ud_ctx *cx, struct ud_request *rq, struct ud_user *old, struct ud_user *u)
 {
 	UD_TRY(ud_row_get(cx, &ud_users, rq->arg[0], old));
 	UD_TRY(ud_check_match(cx, rq, old->row.version));
@@ -177,10 +185,13 @@ static enum ud_code edit_user(struct ud_ctx *cx, struct ud_request *rq)
 	struct user_edit in;
 
 	UD_TRY(load(cx, rq, &old, &u));
-	in = (struct user_edit){ .display_name = u.display_name, .locale = u.locale, .time_zone = u.time_zone };
+	in = (struct user_edit){
+		.display_name = u.display_name, .locale = u.locale, .time_zone = u.time_zone
+	};
 	UD_TRY(ud_shape_decode(cx, &edit_shape, UD_PATCH, rq->json, &in, &rq->given));
 	if (!in.display_name)
-		return ud_fail_field(cx, "display_name", "required", "display_name cannot be null.");
+		return ud_fail_field(
+			cx, "display_name", "required", "display_name cannot be null.");
 	u.display_name = in.display_name;
 	u.locale = in.locale;
 	u.time_zone = in.time_zone;
@@ -210,7 +221,8 @@ static enum ud_code invite_again(struct ud_ctx *cx, struct ud_request *rq)
 
 	UD_TRY(load(cx, rq, &old, &u));
 	if (old.state != UD_USER_INVITED)
-		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The user is %s.", ud_user_states.names[old.state]);
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The user is %s.",
+			ud_user_states.names[old.state]);
 	invite(cx, rq, &u);
 	const char *url = u.invitation_url;
 
@@ -239,7 +251,8 @@ static enum ud_code enable(struct ud_ctx *cx, struct ud_request *rq)
 
 	UD_TRY(load(cx, rq, &old, &u));
 	if (old.state != UD_USER_DEACTIVATED || !old.password_hash)
-		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "Only a deactivated user with a password can be enabled.");
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
+			"Only a deactivated user with a password can be enabled.");
 	u.state = UD_USER_ACTIVE;
 	UD_TRY(store_change(cx, rq, "enabled", &old, &u, false));
 	return answer(cx, rq, &u);
@@ -273,9 +286,12 @@ static enum ud_code accept_prepare(struct ud_ctx *cx, struct ud_request *rq)
 	rq->prepared = a;
 	if (ud_secret_formed(in->token, "uinv"))
 		UD_TRY(ud_user_by_invitation(cx, ud_auth_hash(cx, in->token), &found, &a->user));
-	if (!found || a->user.state != UD_USER_INVITED || a->user.invitation_expires_at.ms < cx->now_ms)
-		return ud_fail(cx, UD_E_EXPIRED, "token", "The invitation is unknown, used or older than seven days.");
-	return hash_password(cx, rq, in->password, a->user.email, !a->user.row.customer_id, &a->hash);
+	if (!found || a->user.state != UD_USER_INVITED ||
+		a->user.invitation_expires_at.ms < cx->now_ms)
+		return ud_fail(cx, UD_E_EXPIRED, "token",
+			"The invitation is unknown, used or older than seven days.");
+	return hash_password(
+		cx, rq, in->password, a->user.email, !a->user.row.customer_id, &a->hash);
 }
 
 static enum ud_code accept(struct ud_ctx *cx, struct ud_request *rq)

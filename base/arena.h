@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory of one request, job step or tick: taken bit by bit, given back at once. Strings and rows come
- * from here and nobody frees them. Out of memory aborts, so inputs are bounded before they are copied.
- * One thread at a time.
+ * Memory of one request, job step or tick: taken bit by bit, given back at once. Strings and rows
+ * come from here and nobody frees them. Out of memory aborts, so inputs are bounded before they are
+ * copied. One thread at a time.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -37,7 +37,8 @@ void *ud_malloc(size_t size);
 void *ud_realloc(void *p, size_t size);
 /* A copy on the heap; release with ud_free. NULL stays NULL. */
 char *ud_heap_strdup(const char *s);
-/* Release what ud_malloc, ud_realloc, ud_heap_strdup, or a library for free() to take, gave. Takes NULL. */
+/* Release what ud_malloc, ud_realloc, ud_heap_strdup, or a library for free() to take, gave. Takes
+ * NULL. */
 void ud_free(void *p);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Appending text and JSON. ud_buf_json copies runs of plain bytes at once and looks at single bytes only
- * where a quote, a control character or a non-ASCII byte stands.
+ * Appending text and JSON. ud_buf_json copies runs of plain bytes at once and looks at single bytes
+ * only where a quote, a control character or a non-ASCII byte stands.
  */
 #include "base/buf.h"
 
@@ -110,7 +110,9 @@ static size_t utf8_length(const unsigned char *s)
 /* Append what stands for the special byte at s; returns how many bytes of s it covers. */
 static size_t escape(struct ud_buf *b, const unsigned char *s)
 {
-	static const char names[32] = { ['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't' };
+	static const char names[32] = {
+		['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'
+	};
 
 	if (s[0] >= 0x80) {
 		size_t n = utf8_length(s);

@@ -34,7 +34,8 @@ const char *ud_buf_text(struct ud_buf *b);
 void ud_buf_json(struct ud_buf *b, const char *s);
 /* Append an instant as a quoted RFC 3339 UTC string with milliseconds; UD_NONE and 0 give null. */
 void ud_buf_time(struct ud_buf *b, int64_t ms);
-/* Append key and colon of a member, with a comma before it when *first is false; sets *first to false. */
+/* Append key and colon of a member, with a comma before it when *first is false; sets *first to
+ * false. */
 void ud_buf_key(struct ud_buf *b, bool *first, const char *key);
 
 #endif

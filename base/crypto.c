@@ -42,7 +42,8 @@ void ud_sha256_hex(const void *data, size_t n, char out[UD_SHA256_HEX])
 	to_hex(raw, sizeof(raw), out);
 }
 
-void ud_hmac_sha256(const void *key, size_t key_n, const void *data, size_t n, unsigned char out[UD_SHA256])
+void ud_hmac_sha256(
+	const void *key, size_t key_n, const void *data, size_t n, unsigned char out[UD_SHA256])
 {
 	must(HMAC(EVP_sha256(), key, (int)key_n, data, n, out, NULL) != NULL);
 }
@@ -93,7 +94,8 @@ unsigned char *ud_base64url_decode(ud_arena *arena, const char *text, size_t *re
 	if (pad == 3)
 		return NULL;
 	for (size_t i = 0; i < n; i++) {
-		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", text[i]))
+		if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+			    text[i]))
 			return NULL;
 		copy[i] = text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
 	}
@@ -116,8 +118,8 @@ bool ud_equal_text(const char *a, const char *b)
 	return strlen(a) == strlen(b) && ud_equal(a, b, strlen(a));
 }
 
-char *ud_seal(ud_arena *arena, const struct ud_env *env, const unsigned char key[UD_SEAL_KEY], const char *about,
-	const char *text)
+char *ud_seal(ud_arena *arena, const struct ud_env *env, const unsigned char key[UD_SEAL_KEY],
+	const char *about, const char *text)
 {
 	size_t n = strlen(text);
 	unsigned char *out = ud_alloc(arena, NONCE + n + TAG);
@@ -126,7 +128,8 @@ char *ud_seal(ud_arena *arena, const struct ud_env *env, const unsigned char key
 
 	ud_random(env, out, NONCE);
 	must(c && EVP_EncryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, out) == 1);
-	must(EVP_EncryptUpdate(c, NULL, &len, (const unsigned char *)about, (int)strlen(about)) == 1);
+	must(EVP_EncryptUpdate(c, NULL, &len, (const unsigned char *)about, (int)strlen(about)) ==
+		1);
 	must(EVP_EncryptUpdate(c, out + NONCE, &len, (const unsigned char *)text, (int)n) == 1);
 	must(EVP_EncryptFinal_ex(c, out + NONCE + len, &len) == 1);
 	must(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_GET_TAG, TAG, out + NONCE + n) == 1);
@@ -134,7 +137,8 @@ char *ud_seal(ud_arena *arena, const struct ud_env *env, const unsigned char key
 	return ud_base64url(arena, out, NONCE + n + TAG);
 }
 
-char *ud_unseal(ud_arena *arena, const unsigned char key[UD_SEAL_KEY], const char *about, const char *sealed)
+char *ud_unseal(ud_arena *arena, const unsigned char key[UD_SEAL_KEY], const char *about,
+	const char *sealed)
 {
 	size_t n = 0;
 	unsigned char *in = ud_base64url_decode(arena, sealed, &n);
@@ -147,7 +151,8 @@ char *ud_unseal(ud_arena *arena, const unsigned char key[UD_SEAL_KEY], const cha
 	EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
 
 	must(c && EVP_DecryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, in) == 1);
-	must(EVP_DecryptUpdate(c, NULL, &len, (const unsigned char *)about, (int)strlen(about)) == 1);
+	must(EVP_DecryptUpdate(c, NULL, &len, (const unsigned char *)about, (int)strlen(about)) ==
+		1);
 	must(EVP_DecryptUpdate(c, (unsigned char *)out, &len, in + NONCE, (int)n) == 1);
 	must(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_GCM_SET_TAG, TAG, in + NONCE + n) == 1);
 	bool genuine = EVP_DecryptFinal_ex(c, (unsigned char *)out + len, &len) == 1;

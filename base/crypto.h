@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The few pieces of cryptography the house uses, each over OpenSSL's EVP or a published table. Not for
- * passwords (password.h) nor TLS. Any thread. A failing library aborts: nothing sensible could follow.
+ * The few pieces of cryptography the house uses, each over OpenSSL's EVP or a published table. Not
+ * for passwords (password.h) nor TLS. Any thread. A failing library aborts: nothing sensible could
+ * follow.
  */
 #ifndef BASE_CRYPTO_H
 #define BASE_CRYPTO_H
@@ -16,7 +17,8 @@ void ud_sha256(const void *data, size_t n, unsigned char out[UD_SHA256]);
 /* The same as lower-case hex with a NUL. */
 void ud_sha256_hex(const void *data, size_t n, char out[UD_SHA256_HEX]);
 /* HMAC-SHA-256 (RFC 2104). */
-void ud_hmac_sha256(const void *key, size_t key_n, const void *data, size_t n, unsigned char out[UD_SHA256]);
+void ud_hmac_sha256(
+	const void *key, size_t key_n, const void *data, size_t n, unsigned char out[UD_SHA256]);
 /* HMAC-SHA-1, for TOTP alone (RFC 6238). */
 void ud_hmac_sha1(const void *key, size_t key_n, const void *data, size_t n, unsigned char out[20]);
 /* CRC-32 of IEEE 802.3. */
@@ -34,12 +36,13 @@ bool ud_equal(const void *a, const void *b, size_t n);
 bool ud_equal_text(const char *a, const char *b);
 
 /*
- * Seal a text with AES-256-GCM (NIST SP 800-38D) under a fresh 96-bit nonce; about ties it to its place (id of the
- * row). base64url text of nonce, ciphertext and tag, in the arena.
+ * Seal a text with AES-256-GCM (NIST SP 800-38D) under a fresh 96-bit nonce; about ties it to its
+ * place (id of the row). base64url text of nonce, ciphertext and tag, in the arena.
  */
-char *ud_seal(ud_arena *arena, const struct ud_env *env, const unsigned char key[UD_SEAL_KEY], const char *about,
-	const char *text);
+char *ud_seal(ud_arena *arena, const struct ud_env *env, const unsigned char key[UD_SEAL_KEY],
+	const char *about, const char *text);
 /* Open it again; NULL when key, place or text are not what was sealed. */
-char *ud_unseal(ud_arena *arena, const unsigned char key[UD_SEAL_KEY], const char *about, const char *sealed);
+char *ud_unseal(ud_arena *arena, const unsigned char key[UD_SEAL_KEY], const char *about,
+	const char *sealed);
 
 #endif

@@ -17,7 +17,8 @@ static void add_field(struct ud_problem *p, const char *field, const char *rule,
 		p->fields[p->field_count++] = (struct ud_field_problem){ field, rule, detail };
 }
 
-enum ud_code ud_fail(struct ud_ctx *cx, enum ud_code code, const char *field, const char *format, ...)
+enum ud_code ud_fail(
+	struct ud_ctx *cx, enum ud_code code, const char *field, const char *format, ...)
 {
 	va_list ap;
 
@@ -28,11 +29,13 @@ enum ud_code ud_fail(struct ud_ctx *cx, enum ud_code code, const char *field, co
 	cx->problem.code = code;
 	cx->problem.detail = detail;
 	if (field)
-		add_field(&cx->problem, ud_strdup(cx->arena, field), ud_error_info(code)->name, detail);
+		add_field(&cx->problem, ud_strdup(cx->arena, field), ud_error_info(code)->name,
+			detail);
 	return code;
 }
 
-enum ud_code ud_fail_field(struct ud_ctx *cx, const char *field, const char *rule, const char *format, ...)
+enum ud_code ud_fail_field(
+	struct ud_ctx *cx, const char *field, const char *rule, const char *format, ...)
 {
 	va_list ap;
 

@@ -46,8 +46,9 @@ static void real_random(const struct ud_env *env, void *buf, size_t n)
 	}
 }
 
-const struct ud_env ud_env_real = { .now_ms = real_now, .mono_ms = real_mono, .random = real_random,
-	.files = &ud_files_real };
+const struct ud_env ud_env_real = {
+	.now_ms = real_now, .mono_ms = real_mono, .random = real_random, .files = &ud_files_real
+};
 
 int64_t ud_now_ms(const struct ud_env *env)
 {

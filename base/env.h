@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The outer world as a table: clock and randomness here, files in file.h. The real one is ud_env_real; a test
- * hands in its own. Nothing else in base/ asks the operating system for these.
+ * The outer world as a table: clock and randomness here, files in file.h. The real one is
+ * ud_env_real; a test hands in its own. Nothing else in base/ asks the operating system for these.
  */
 #ifndef BASE_ENV_H
 #define BASE_ENV_H
@@ -28,7 +28,8 @@ extern const struct ud_env ud_env_real;
 int64_t ud_now_ms(const struct ud_env *env);
 int64_t ud_mono_ms(const struct ud_env *env);
 void ud_random(const struct ud_env *env, void *buf, size_t n);
-/* Microseconds of a steady clock, to measure what our own work takes; no decision hangs on it. Any thread. */
+/* Microseconds of a steady clock, to measure what our own work takes; no decision hangs on it. Any
+ * thread. */
 int64_t ud_stopwatch_us(void);
 
 #endif

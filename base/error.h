@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Every way to fail, once: code, wire name, HTTP status, whether trying again helps, title and remedy.
- * Functions return enum ud_code; the words for the caller go into the context (ud_fail, base/ctx.h).
- * The table itself is in error.c; each row is a page at /problems/{name}.
+ * Every way to fail, once: code, wire name, HTTP status, whether trying again helps, title and
+ * remedy. Functions return enum ud_code; the words for the caller go into the context (ud_fail,
+ * base/ctx.h). The table itself is in error.c; each row is a page at /problems/{name}.
  */
 #ifndef BASE_ERROR_H
 #define BASE_ERROR_H

@@ -71,7 +71,8 @@ static int sync_folder_of(const char *path)
 	char folder[4096];
 	const char *slash = strrchr(path, '/');
 
-	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path + 1) : 1, slash ? path : ".");
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path + 1) : 1,
+		slash ? path : ".");
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
@@ -114,10 +115,13 @@ static int real_remove(const char *path)
 	return unlink(path) == 0 ? 0 : errno;
 }
 
-const struct ud_files ud_files_real = { .read = real_read, .write = real_write, .make_folder = real_make_folder,
+const struct ud_files ud_files_real = { .read = real_read,
+	.write = real_write,
+	.make_folder = real_make_folder,
 	.remove = real_remove };
 
-enum ud_code ud_file_read(struct ud_ctx *cx, const char *path, size_t max, const char **ret, size_t *ret_n)
+enum ud_code ud_file_read(
+	struct ud_ctx *cx, const char *path, size_t max, const char **ret, size_t *ret_n)
 {
 	char *data = NULL;
 	size_t n = 0;
@@ -131,11 +135,13 @@ enum ud_code ud_file_read(struct ud_ctx *cx, const char *path, size_t max, const
 	return UD_OK;
 }
 
-enum ud_code ud_file_write(struct ud_ctx *cx, const char *path, const void *data, size_t n, unsigned mode)
+enum ud_code ud_file_write(
+	struct ud_ctx *cx, const char *path, const void *data, size_t n, unsigned mode)
 {
 	int why = cx->env->files->write(path, data, n, mode);
 
 	if (why)
-		return ud_fail(cx, why == ENOSPC ? UD_E_STORAGE_FULL : UD_E_UNAVAILABLE, NULL, "%s: %s", path, strerror(why));
+		return ud_fail(cx, why == ENOSPC ? UD_E_STORAGE_FULL : UD_E_UNAVAILABLE, NULL,
+			"%s: %s", path, strerror(why));
 	return UD_OK;
 }

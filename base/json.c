@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bounds before the parser (it would accept 2,048 levels), then its own strict flags, then a walk that refuses
- * what our API has no use for: reals and integers that other languages cannot hold.
+ * Bounds before the parser (it would accept 2,048 levels), then its own strict flags, then a walk
+ * that refuses what our API has no use for: reals and integers that other languages cannot hold.
  */
 #include <string.h>
 
@@ -49,18 +49,15 @@ static const char *walk(json_t *v)
 	case JSON_REAL:
 		return "Numbers are integers; fractions are not taken.";
 	case JSON_INTEGER:
-		if (json_integer_value(v) > (INT64_C(1) << 53) || json_integer_value(v) < -(INT64_C(1) << 53))
+		if (json_integer_value(v) > (INT64_C(1) << 53) ||
+			json_integer_value(v) < -(INT64_C(1) << 53))
 			return "An integer is beyond 2^53.";
 		return NULL;
 	case JSON_OBJECT:
-		json_object_foreach(v, key, child)
-			if ((rule = walk(child)))
-				return rule;
+		json_object_foreach(v, key, child) if ((rule = walk(child))) return rule;
 		return NULL;
 	case JSON_ARRAY:
-		json_array_foreach(v, i, child)
-			if ((rule = walk(child)))
-				return rule;
+		json_array_foreach(v, i, child) if ((rule = walk(child))) return rule;
 		return NULL;
 	default:
 		return NULL;
@@ -77,7 +74,8 @@ enum ud_code ud_json_parse(struct ud_ctx *cx, const char *text, size_t n, json_t
 	json_t *v = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
 
 	if (!v)
-		return ud_fail(cx, UD_E_MALFORMED, NULL, "Line %d, column %d: %s.", error.line, error.column, error.text);
+		return ud_fail(cx, UD_E_MALFORMED, NULL, "Line %d, column %d: %s.", error.line,
+			error.column, error.text);
 	rule = walk(v);
 	if (rule) {
 		json_decref(v);

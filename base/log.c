@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The level is the one thing here that outlives a call: it is set at start and on reload, read atomically.
+ * The level is the one thing here that outlives a call: it is set at start and on reload, read
+ * atomically.
  */
 #include "base/log.h"
 

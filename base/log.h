@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The log: one key=value line per request, job step and state move, on standard error (systemd's journal takes it
- * from there, priorities included). Never a secret, a token or a body. Any thread; a line is one write.
+ * The log: one key=value line per request, job step and state move, on standard error (systemd's
+ * journal takes it from there, priorities included). Never a secret, a token or a body. Any thread;
+ * a line is one write.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -14,7 +15,8 @@ enum ud_log_level { UD_LOG_ERROR, UD_LOG_WARNING, UD_LOG_INFO, UD_LOG_DEBUG };
 void ud_log_set_level(enum ud_log_level level);
 /* The level of a name ("error", "warning", "info", "debug"), or -1. */
 int ud_log_level_named(const char *name);
-/* Write a line: the event's name, then keys and values as pairs of texts, ended by NULL. Values are quoted as needed. */
+/* Write a line: the event's name, then keys and values as pairs of texts, ended by NULL. Values are
+ * quoted as needed. */
 void ud_log(enum ud_log_level level, const char *event, ...) __attribute__((sentinel));
 
 #endif

@@ -101,12 +101,15 @@ static const char *near_miss(struct ud_ctx *cx, const char *section, const char 
 			best = &table[i];
 		}
 	}
-	return best ? ud_printf(cx->arena, "; did you mean [%s] %s?", best->section, best->key) : "";
+	return best ? ud_printf(cx->arena, "; did you mean [%s] %s?", best->section, best->key)
+		    : "";
 }
 
-static void mistake(struct loading *l, int line, const char *section, const char *key, const char *rule)
+static void mistake(
+	struct loading *l, int line, const char *section, const char *key, const char *rule)
 {
-	const char *text = ud_printf(l->cx->arena, "%s:%d: [%s] %s: %s", l->file, line, section, key, rule);
+	const char *text =
+		ud_printf(l->cx->arena, "%s:%d: [%s] %s: %s", l->file, line, section, key, rule);
 
 	l->mistakes = l->mistakes ? ud_printf(l->cx->arena, "%s\n%s", l->mistakes, text) : text;
 }
@@ -132,7 +135,8 @@ static bool is_address(const char *value)
 		return false;
 	long port = strtol(colon + 1, &end, 10);
 
-	return !*end && port >= 0 && port <= 65535 && (value[0] == '[' ? colon[-1] == ']' : !memchr(value, ':', (size_t)(colon - value)));
+	return !*end && port >= 0 && port <= 65535 &&
+		(value[0] == '[' ? colon[-1] == ']' : !memchr(value, ':', (size_t)(colon - value)));
 }
 
 /* NULL when the value fits, else the rule. */
@@ -145,16 +149,22 @@ static const char *check(struct ud_ctx *cx, const struct ud_option *o, const cha
 	case UD_OPTION_INT:
 		n = strtoll(value, &end, 10);
 		if (end == value || *end || n < o->min || n > o->max)
-			return ud_printf(cx->arena, "%s is not a number between %lld and %lld", value, (long long)o->min,
-				(long long)o->max);
+			return ud_printf(cx->arena, "%s is not a number between %lld and %lld",
+				value, (long long)o->min, (long long)o->max);
 		return NULL;
 	case UD_OPTION_CHOICE:
-		return is_choice(o->choices, value) ? NULL : ud_printf(cx->arena, "%s is none of: %s", value, o->choices);
+		return is_choice(o->choices, value)
+			? NULL
+			: ud_printf(cx->arena, "%s is none of: %s", value, o->choices);
 	case UD_OPTION_ADDRESS:
-		return is_address(value) ? NULL : ud_printf(cx->arena, "%s is not ADDRESS:PORT or unix:/PATH", value);
+		return is_address(value)
+			? NULL
+			: ud_printf(cx->arena, "%s is not ADDRESS:PORT or unix:/PATH", value);
 	case UD_OPTION_URL:
-		if (!*value || strncmp(value, "https://", 8) == 0 || strncmp(value, "http://", 7) == 0)
-			return *value && value[strlen(value) - 1] == '/' ? "it must not end with /" : NULL;
+		if (!*value || strncmp(value, "https://", 8) == 0 ||
+			strncmp(value, "http://", 7) == 0)
+			return *value && value[strlen(value) - 1] == '/' ? "it must not end with /"
+									 : NULL;
 		return ud_printf(cx->arena, "%s is not a http:// or https:// address", value);
 	case UD_OPTION_TEXT:
 		return NULL;
@@ -178,7 +188,8 @@ static int on_value(void *user, const char *section, const char *key, const char
 		l->options->number[i] = strtoll(value, NULL, 10);
 		return 1;
 	}
-	mistake(l, line, section, key, ud_printf(l->cx->arena, "there is no such key%s", near_miss(l->cx, section, key)));
+	mistake(l, line, section, key,
+		ud_printf(l->cx->arena, "there is no such key%s", near_miss(l->cx, section, key)));
 	return 1;
 }
 
@@ -238,7 +249,8 @@ enum ud_code ud_options_load(struct ud_ctx *cx, const char *path, struct ud_opti
 {
 	struct loading l = { .cx = cx, .options = ret };
 	const char *slash = strrchr(path, '/');
-	const char *dir = ud_printf(cx->arena, "%.*sconf.d", slash ? (int)(slash - path + 1) : 0, path);
+	const char *dir =
+		ud_printf(cx->arena, "%.*sconf.d", slash ? (int)(slash - path + 1) : 0, path);
 	struct dirent **entries = NULL;
 	enum ud_code code;
 
@@ -249,7 +261,8 @@ enum ud_code ud_options_load(struct ud_ctx *cx, const char *path, struct ud_opti
 	code = UD_OK;
 	for (int i = 0; i < n; i++) {
 		if (code == UD_OK)
-			code = load_file(&l, ud_printf(cx->arena, "%s/%s", dir, entries[i]->d_name));
+			code = load_file(
+				&l, ud_printf(cx->arena, "%s/%s", dir, entries[i]->d_name));
 		free(entries[i]);
 	}
 	free(entries);
@@ -267,6 +280,7 @@ void ud_options_sample(struct ud_buf *b)
 		if (strcmp(section, o->section) != 0)
 			ud_buf_printf(b, "%s[%s]\n", i ? "\n" : "", o->section);
 		section = o->section;
-		ud_buf_printf(b, "; %s\n%s%s=%s\n", o->about, *o->standard ? "" : ";", o->key, o->standard);
+		ud_buf_printf(b, "; %s\n%s%s=%s\n", o->about, *o->standard ? "" : ";", o->key,
+			o->standard);
 	}
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Configuration: one table of options (options.c) from which come reading, checking, defaults and the manual. Files
- * are INI: understudyd.conf and then conf.d/NAME.conf beside it in the order of their names; a later value wins.
+ * Configuration: one table of options (options.c) from which come reading, checking, defaults and
+ * the manual. Files are INI: understudyd.conf and then conf.d/NAME.conf beside it in the order of
+ * their names; a later value wins.
  */
 #ifndef BASE_OPTIONS_H
 #define BASE_OPTIONS_H
@@ -32,15 +33,21 @@ enum ud_option_name {
 	UD_O_COUNT
 };
 
-enum ud_option_kind { UD_OPTION_TEXT, UD_OPTION_INT, UD_OPTION_CHOICE, UD_OPTION_ADDRESS, UD_OPTION_URL };
+enum ud_option_kind {
+	UD_OPTION_TEXT,
+	UD_OPTION_INT,
+	UD_OPTION_CHOICE,
+	UD_OPTION_ADDRESS,
+	UD_OPTION_URL
+};
 
 struct ud_option {
 	const char *section, *key;
 	enum ud_option_kind kind;
-	const char *standard;     /* "" = not set */
-	int64_t min, max;         /* of integers */
-	const char *choices;      /* "none staff all" */
-	const char *about;        /* one sentence for the manual */
+	const char *standard; /* "" = not set */
+	int64_t min, max;     /* of integers */
+	const char *choices;  /* "none staff all" */
+	const char *about;    /* one sentence for the manual */
 };
 
 struct ud_options {
@@ -53,8 +60,9 @@ const struct ud_option *ud_option(enum ud_option_name name);
 /* Defaults only. */
 void ud_options_init(struct ud_options *ret);
 /*
- * Read path and conf.d beside it. Mistakes are gathered, a line each ("file:3: [server] lsten: there is no such key;
- * did you mean listen?"), in cx->problem.detail with UD_E_VALIDATION; UD_E_UNAVAILABLE when path cannot be read.
+ * Read path and conf.d beside it. Mistakes are gathered, a line each ("file:3: [server] lsten:
+ * there is no such key; did you mean listen?"), in cx->problem.detail with UD_E_VALIDATION;
+ * UD_E_UNAVAILABLE when path cannot be read.
  */
 enum ud_code ud_options_load(struct ud_ctx *cx, const char *path, struct ud_options *ret) UD_USE;
 /* Append a sample file with every key, its default and its sentence. */

@@ -21,13 +21,52 @@ static const struct {
 		"$argon2id$v=19$m=65536,t=3,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" },
 };
 
-/* Beginnings that guessers try first; a password of 12 or more that only continues one of them is refused. */
+/* Beginnings that guessers try first; a password of 12 or more that only continues one of them is
+ * refused. */
 static const char *const well_known[] = {
-	"password", "passw0rd", "p@ssword", "p@ssw0rd", "letmein", "welcome", "administrator", "admin", "changeme",
-	"qwertyuiop", "qwerty", "asdfghjkl", "zxcvbnm", "1q2w3e4r5t6y", "1qaz2wsx3edc", "123456789012", "1234567890",
-	"012345678", "987654321", "abcdefgh", "abc123abc123", "iloveyou", "sunshine", "princess", "football", "baseball",
-	"superman", "batman", "dragon", "monkey", "master", "trustno1", "whatever", "starwars", "computer", "internet",
-	"secret", "default", "temporary", "understudy", "hypervisor", "failover", "correcthorsebatterystaple",
+	"password",
+	"passw0rd",
+	"p@ssword",
+	"p@ssw0rd",
+	"letmein",
+	"welcome",
+	"administrator",
+	"admin",
+	"changeme",
+	"qwertyuiop",
+	"qwerty",
+	"asdfghjkl",
+	"zxcvbnm",
+	"1q2w3e4r5t6y",
+	"1qaz2wsx3edc",
+	"123456789012",
+	"1234567890",
+	"012345678",
+	"987654321",
+	"abcdefgh",
+	"abc123abc123",
+	"iloveyou",
+	"sunshine",
+	"princess",
+	"football",
+	"baseball",
+	"superman",
+	"batman",
+	"dragon",
+	"monkey",
+	"master",
+	"trustno1",
+	"whatever",
+	"starwars",
+	"computer",
+	"internet",
+	"secret",
+	"default",
+	"temporary",
+	"understudy",
+	"hypervisor",
+	"failover",
+	"correcthorsebatterystaple",
 };
 
 static size_t length_of(const char *s)
@@ -83,7 +122,8 @@ const char *ud_password_rule(const char *password, const char *email)
 	return NULL;
 }
 
-static void peppered(const unsigned char pepper[UD_PEPPER], const char *password, char hex[UD_SHA256_HEX])
+static void peppered(
+	const unsigned char pepper[UD_PEPPER], const char *password, char hex[UD_SHA256_HEX])
 {
 	static const char digits[] = "0123456789abcdef";
 	unsigned char mac[UD_SHA256];
@@ -96,20 +136,22 @@ static void peppered(const unsigned char pepper[UD_PEPPER], const char *password
 	hex[UD_SHA256_HEX - 1] = 0;
 }
 
-enum ud_code ud_password_hash(struct ud_ctx *cx, const unsigned char pepper[UD_PEPPER], enum ud_password_cost cost,
-	const char *password, const char **ret)
+enum ud_code ud_password_hash(struct ud_ctx *cx, const unsigned char pepper[UD_PEPPER],
+	enum ud_password_cost cost, const char *password, const char **ret)
 {
 	char hex[UD_SHA256_HEX], *out = ud_alloc(cx->arena, crypto_pwhash_STRBYTES);
 
 	peppered(pepper, password, hex);
-	if (sodium_init() < 0 || crypto_pwhash_str_alg(out, hex, sizeof(hex) - 1, costs[cost].operations,
-		costs[cost].memory, crypto_pwhash_ALG_ARGON2ID13) != 0)
+	if (sodium_init() < 0 ||
+		crypto_pwhash_str_alg(out, hex, sizeof(hex) - 1, costs[cost].operations,
+			costs[cost].memory, crypto_pwhash_ALG_ARGON2ID13) != 0)
 		return ud_fail(cx, UD_E_OVERLOADED, NULL, "no memory to hash a password");
 	*ret = out;
 	return UD_OK;
 }
 
-bool ud_password_verify(const unsigned char pepper[UD_PEPPER], const char *hash, const char *password)
+bool ud_password_verify(
+	const unsigned char pepper[UD_PEPPER], const char *hash, const char *password)
 {
 	char hex[UD_SHA256_HEX];
 
@@ -124,5 +166,6 @@ const char *ud_password_nobody(enum ud_password_cost cost)
 
 bool ud_password_outdated(const char *hash, enum ud_password_cost cost)
 {
-	return crypto_pwhash_str_needs_rehash(hash, costs[cost].operations, costs[cost].memory) != 0;
+	return crypto_pwhash_str_needs_rehash(hash, costs[cost].operations, costs[cost].memory) !=
+		0;
 }

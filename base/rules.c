@@ -60,11 +60,13 @@ const char *ud_rule_time_zone(struct ud_ctx *cx, const char *s)
 	static const char sentence[] = "is a time zone of the IANA database such as Europe/London.";
 	size_t n = strlen(s);
 
-	if (n == 0 || n > 64 || strspn(s, LOWER UPPER DIGITS "/_+-") != n || s[0] == '/' || s[n - 1] == '/')
+	if (n == 0 || n > 64 || strspn(s, LOWER UPPER DIGITS "/_+-") != n || s[0] == '/' ||
+		s[n - 1] == '/')
 		return sentence;
 	if (strcmp(s, "UTC") == 0 || access("/usr/share/zoneinfo", R_OK) != 0)
 		return NULL; /* without the database the form is all that can be checked */
-	return access(ud_printf(cx->arena, "/usr/share/zoneinfo/%s", s), R_OK) == 0 ? NULL : sentence;
+	return access(ud_printf(cx->arena, "/usr/share/zoneinfo/%s", s), R_OK) == 0 ? NULL
+										    : sentence;
 }
 
 const char *ud_rule_uuid(struct ud_ctx *cx, const char *s)
@@ -73,7 +75,8 @@ const char *ud_rule_uuid(struct ud_ctx *cx, const char *s)
 
 	(void)cx;
 	for (size_t i = 0; i < sizeof(form); i++) {
-		bool fits = form[i] == 'x' ? s[i] && strchr(DIGITS "abcdef", s[i]) : s[i] == form[i];
+		bool fits =
+			form[i] == 'x' ? s[i] && strchr(DIGITS "abcdef", s[i]) : s[i] == form[i];
 
 		if (!fits)
 			return "is a UUID in lower case.";

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Rules on one text for field tables: NULL when it is fine, else the rest of a sentence that begins with the field's
- * name ("is an e-mail address such as …"). Pure but for the time zone, which looks into the system's database.
+ * Rules on one text for field tables: NULL when it is fine, else the rest of a sentence that begins
+ * with the field's name ("is an e-mail address such as …"). Pure but for the time zone, which looks
+ * into the system's database.
  */
 #ifndef BASE_RULES_H
 #define BASE_RULES_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Field access and encoding. Encoding runs for each row of each list: straight appends, no formatting calls.
+ * Field access and encoding. Encoding runs for each row of each list: straight appends, no
+ * formatting calls.
  */
 #include "base/shape.h"
 
@@ -187,7 +188,8 @@ static void encode_common(struct ud_buf *b, const struct ud_shape *shape, const 
 	}
 }
 
-void ud_shape_encode(struct ud_buf *b, const struct ud_shape *shape, const void *row, const struct ud_texts *only)
+void ud_shape_encode(struct ud_buf *b, const struct ud_shape *shape, const void *row,
+	const struct ud_texts *only)
 {
 	bool first = true;
 
@@ -244,7 +246,8 @@ bool ud_field_equal(const struct ud_field *f, const void *a, const void *b)
 	return true;
 }
 
-void ud_shape_encode_changes(struct ud_buf *b, const struct ud_shape *shape, const void *old_row, const void *new_row)
+void ud_shape_encode_changes(
+	struct ud_buf *b, const struct ud_shape *shape, const void *old_row, const void *new_row)
 {
 	bool first = true;
 
@@ -252,7 +255,8 @@ void ud_shape_encode_changes(struct ud_buf *b, const struct ud_shape *shape, con
 	for (size_t i = 0; i < shape->field_count; i++) {
 		const struct ud_field *f = &shape->fields[i];
 
-		if (f->flags & (UD_SECRET | UD_INPUT | UD_COMPUTED) || ud_field_equal(f, old_row, new_row))
+		if (f->flags & (UD_SECRET | UD_INPUT | UD_COMPUTED) ||
+			ud_field_equal(f, old_row, new_row))
 			continue;
 		ud_buf_key(b, &first, f->name);
 		ud_field_encode(b, f, old_row);

@@ -52,18 +52,20 @@ int ud_enum_index(const struct ud_enum *e, const char *name);
 enum ud_type { UD_TEXT, UD_INT, UD_BOOL, UD_ENUM, UD_INSTANT, UD_JSON, UD_TEXTS };
 
 enum ud_field_flags {
-	UD_REQUIRED = 1 << 0,  /* must be given at creation and is never null */
-	UD_SERVER = 1 << 1,    /* only we set it; refused in bodies */
-	UD_FIXED = 1 << 2,     /* only at creation */
-	UD_SECRET = 1 << 3,    /* accepted, stored, never encoded */
-	UD_INPUT = 1 << 4,     /* in bodies only: no column, never encoded */
-	UD_NULLABLE = 1 << 5,  /* integer that may be null (texts and instants always may unless required) */
-	UD_FILTER = 1 << 6,    /* may be filtered by in lists (needs an index) */
-	UD_SORT = 1 << 7,      /* lists may be sorted by it (needs an index) */
-	UD_SEARCH = 1 << 8,    /* ?q= looks into it */
-	UD_COMPUTED = 1 << 9,  /* in answers only: no column; a handler fills it in */
-	UD_UNIQUE = 1 << 10,   /* unique inside its tenant; a clash is already_exists naming this field */
-	UD_BRIEF = 1 << 11,    /* a column of the command line's ordinary table */
+	UD_REQUIRED = 1 << 0, /* must be given at creation and is never null */
+	UD_SERVER = 1 << 1,   /* only we set it; refused in bodies */
+	UD_FIXED = 1 << 2,    /* only at creation */
+	UD_SECRET = 1 << 3,   /* accepted, stored, never encoded */
+	UD_INPUT = 1 << 4,    /* in bodies only: no column, never encoded */
+	/* integer that may be null (texts and instants always may unless required) */
+	UD_NULLABLE = 1 << 5,
+	UD_FILTER = 1 << 6,   /* may be filtered by in lists (needs an index) */
+	UD_SORT = 1 << 7,     /* lists may be sorted by it (needs an index) */
+	UD_SEARCH = 1 << 8,   /* ?q= looks into it */
+	UD_COMPUTED = 1 << 9, /* in answers only: no column; a handler fills it in */
+	/* unique inside its tenant; a clash is already_exists naming this field */
+	UD_UNIQUE = 1 << 10,
+	UD_BRIEF = 1 << 11, /* a column of the command line's ordinary table */
 };
 
 /* A rule on one text: NULL when fine, else the sentence. May use the arena. */
@@ -74,17 +76,20 @@ struct ud_field {
 	enum ud_type type;
 	size_t offset;
 	unsigned flags;
-	int64_t min, max;             /* integer: bounds; text and lists: characters or items. max 0 = 2^53 or 255 */
+	/* integer: bounds; text and lists: characters or items. max 0 = 2^53 or 255 */
+	int64_t min, max;
 	int64_t standard;             /* integer, boolean, enum: value when not given */
 	const struct ud_enum *values; /* enum and list of texts */
-	const char *refers;           /* the text is an id with this prefix; existence is checked by db/ */
+	/* the text is an id with this prefix; existence is checked by db/ */
+	const char *refers;
 	ud_text_rule *rule;
-	const char *about;            /* one sentence for the specification */
+	const char *about; /* one sentence for the specification */
 };
 
-/* One row of a field table: the type follows from the member. Other properties come as designated initialisers. */
-#define UD_FIELD(type_, member, ...)                                  \
-	{                                                             \
+/* One row of a field table: the type follows from the member. Other properties come as designated
+ * initialisers. */
+#define UD_FIELD(type_, member, ...)                                         \
+	{                                                                    \
 		.name = #member, .offset = offsetof(struct type_, member), \
 		.type = _Generic(((struct type_ *)0)->member,         \
 			const char *: UD_TEXT,                        \
@@ -94,7 +99,7 @@ struct ud_field {
 			struct ud_time: UD_INSTANT,                   \
 			struct ud_json: UD_JSON,                      \
 			struct ud_texts: UD_TEXTS),                   \
-		__VA_ARGS__                                           \
+		__VA_ARGS__ \
 	}
 
 struct ud_shape {
@@ -104,15 +109,17 @@ struct ud_shape {
 	size_t size;        /* of the struct */
 	const struct ud_field *fields;
 	size_t field_count;
-	bool bare;          /* no struct ud_row at the start: a body or a part */
-	const char *about;  /* one sentence for the specification */
+	bool bare;         /* no struct ud_row at the start: a body or a part */
+	const char *about; /* one sentence for the specification */
 };
 
 /* Complete a shape from its struct's name and its field table. */
-#define UD_SHAPE(struct_, table_) .size = sizeof(struct struct_), .fields = table_, .field_count = UD_LEN(table_)
+#define UD_SHAPE(struct_, table_) \
+	.size = sizeof(struct struct_), .fields = table_, .field_count = UD_LEN(table_)
 
 enum { UD_BIT_WORDS = 2 };
-/* Which fields a body gave: bit i = fields[i]; labels and customer_id of struct ud_row have their own. */
+/* Which fields a body gave: bit i = fields[i]; labels and customer_id of struct ud_row have their
+ * own. */
 struct ud_given {
 	uint64_t bits[UD_BIT_WORDS];
 	bool labels, customer_id;
@@ -132,29 +139,35 @@ void ud_shape_init(const struct ud_shape *shape, void *row);
 enum ud_decode_mode { UD_CREATE, UD_PATCH };
 
 /*
- * Read a JSON object into a row, all wrong fields reported at once. UD_CREATE starts from standards and
- * wants the required ones; UD_PATCH changes only what is given in *row, which holds the old object (RFC 7396:
- * null clears). Texts are copied into cx->arena. Errors: UD_E_MALFORMED (not an object),
- * UD_E_UNKNOWN_FIELD, UD_E_VALIDATION. customer_id and labels are taken when the shape is not bare.
+ * Read a JSON object into a row, all wrong fields reported at once. UD_CREATE starts from standards
+ * and wants the required ones; UD_PATCH changes only what is given in *row, which holds the old
+ * object (RFC 7396: null clears). Texts are copied into cx->arena. Errors: UD_E_MALFORMED (not an
+ * object), UD_E_UNKNOWN_FIELD, UD_E_VALIDATION. customer_id and labels are taken when the shape is
+ * not bare.
  */
-enum ud_code ud_shape_decode(struct ud_ctx *cx, const struct ud_shape *shape, enum ud_decode_mode mode,
-	json_t *body, void *row, struct ud_given *ret_given) UD_USE;
+enum ud_code ud_shape_decode(struct ud_ctx *cx, const struct ud_shape *shape,
+	enum ud_decode_mode mode, json_t *body, void *row, struct ud_given *ret_given) UD_USE;
 
 /*
- * Append the object as JSON: id, object and the common members first, then the fields in their order.
- * only, when not NULL, restricts it to the named members (?fields=); id and object always come.
+ * Append the object as JSON: id, object and the common members first, then the fields in their
+ * order. only, when not NULL, restricts it to the named members (?fields=); id and object always
+ * come.
  */
-void ud_shape_encode(struct ud_buf *b, const struct ud_shape *shape, const void *row, const struct ud_texts *only);
+void ud_shape_encode(struct ud_buf *b, const struct ud_shape *shape, const void *row,
+	const struct ud_texts *only);
 
-/* Append members of the row's own fields that differ between two rows, with the values of the old one, as an object. */
-void ud_shape_encode_changes(struct ud_buf *b, const struct ud_shape *shape, const void *old_row, const void *new_row);
+/* Append members of the row's own fields that differ between two rows, with the values of the old
+ * one, as an object. */
+void ud_shape_encode_changes(
+	struct ud_buf *b, const struct ud_shape *shape, const void *old_row, const void *new_row);
 
 /* Append the value of one field. */
 void ud_field_encode(struct ud_buf *b, const struct ud_field *f, const void *row);
 /* True when the values of one field are equal in two rows. */
 bool ud_field_equal(const struct ud_field *f, const void *a, const void *b);
 
-/* Read the stored form of a list of texts, a JSON array, into cx->arena; NULL gives an empty list. */
+/* Read the stored form of a list of texts, a JSON array, into cx->arena; NULL gives an empty list.
+ */
 void ud_texts_read(struct ud_ctx *cx, const char *text, struct ud_texts *ret);
 /* Typed access to a member at the field's offset. */
 const char **ud_field_text(const struct ud_field *f, const void *row);
@@ -166,9 +179,9 @@ struct ud_json *ud_field_json(const struct ud_field *f, const void *row);
 struct ud_texts *ud_field_texts(const struct ud_field *f, const void *row);
 
 /*
- * Parse a body: at most depth 32 (checked before jansson sees it), no duplicate keys, no NUL, no reals,
- * integers within ±2^53, at most 2,000 members in all. UD_E_MALFORMED with line and column otherwise.
- * The tree is released with the arena's request by the caller (json_decref).
+ * Parse a body: at most depth 32 (checked before jansson sees it), no duplicate keys, no NUL, no
+ * reals, integers within ±2^53, at most 2,000 members in all. UD_E_MALFORMED with line and column
+ * otherwise. The tree is released with the arena's request by the caller (json_decref).
  */
 enum ud_code ud_json_parse(struct ud_ctx *cx, const char *text, size_t n, json_t **ret) UD_USE;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a JSON object to a row: every wrong field is reported, not only the first. One function per type; the
- * rules come from the field table.
+ * From a JSON object to a row: every wrong field is reported, not only the first. One function per
+ * type; the rules come from the field table.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,8 @@ enum { MAX_LABELS = 32, MAX_ITEMS = 200 };
 
 static const int64_t safe_integer = INT64_C(9007199254740992); /* 2^53, RFC 8259 6 */
 
-typedef enum ud_code decode_value(struct ud_ctx *cx, const struct ud_field *f, json_t *v, void *row);
+typedef enum ud_code decode_value(
+	struct ud_ctx *cx, const struct ud_field *f, json_t *v, void *row);
 
 /* Code points of UTF-8 text. */
 static int64_t length_of(const char *s)
@@ -44,14 +45,17 @@ static enum ud_code check_text(struct ud_ctx *cx, const struct ud_field *f, cons
 	int64_t n = length_of(s), min = f->min ? f->min : f->flags & UD_REQUIRED ? 1 : 0;
 
 	if (control_character(s))
-		return ud_fail_field(cx, f->name, "control_character", "%s has a control character.", f->name);
+		return ud_fail_field(
+			cx, f->name, "control_character", "%s has a control character.", f->name);
 	if (n < min)
-		return ud_fail_field(cx, f->name, "too_short", "%s has at least %lld characters.", f->name, (long long)min);
+		return ud_fail_field(cx, f->name, "too_short", "%s has at least %lld characters.",
+			f->name, (long long)min);
 	if (n > text_max(f))
-		return ud_fail_field(cx, f->name, "too_long", "%s has at most %lld characters.", f->name,
-			(long long)text_max(f));
+		return ud_fail_field(cx, f->name, "too_long", "%s has at most %lld characters.",
+			f->name, (long long)text_max(f));
 	if (f->refers && !ud_id_valid(s, f->refers))
-		return ud_fail_field(cx, f->name, "not_an_id", "%s is an id that starts with %s_.", f->name, f->refers);
+		return ud_fail_field(cx, f->name, "not_an_id", "%s is an id that starts with %s_.",
+			f->name, f->refers);
 	const char *sentence = f->rule ? f->rule(cx, s) : NULL;
 
 	return sentence ? ud_fail_field(cx, f->name, "format", "%s %s", f->name, sentence) : UD_OK;
@@ -79,8 +83,8 @@ static enum ud_code decode_int(struct ud_ctx *cx, const struct ud_field *f, json
 	if (!json_is_integer(v))
 		return wrong_type(cx, f, "an integer");
 	if (json_integer_value(v) < f->min || json_integer_value(v) > max)
-		return ud_fail_field(cx, f->name, "out_of_range", "%s is between %lld and %lld.", f->name,
-			(long long)f->min, (long long)max);
+		return ud_fail_field(cx, f->name, "out_of_range", "%s is between %lld and %lld.",
+			f->name, (long long)f->min, (long long)max);
 	*ud_field_int(f, row) = json_integer_value(v);
 	return UD_OK;
 }
@@ -99,8 +103,9 @@ static const char *names_of(struct ud_ctx *cx, const struct ud_enum *e)
 	const char *all = NULL;
 
 	for (int i = 0; i < e->count; i++)
-		all = all ? ud_printf(cx->arena, "%s%s%s", all, i == e->count - 1 ? " or " : ", ", e->names[i]) :
-			    e->names[i];
+		all = all ? ud_printf(cx->arena, "%s%s%s", all, i == e->count - 1 ? " or " : ", ",
+				    e->names[i])
+			  : e->names[i];
 	return all;
 }
 
@@ -109,7 +114,8 @@ static enum ud_code decode_enum(struct ud_ctx *cx, const struct ud_field *f, jso
 	int i = json_is_string(v) ? ud_enum_index(f->values, json_string_value(v)) : -1;
 
 	if (i < 0)
-		return ud_fail_field(cx, f->name, "not_allowed", "%s is %s.", f->name, names_of(cx, f->values));
+		return ud_fail_field(
+			cx, f->name, "not_allowed", "%s is %s.", f->name, names_of(cx, f->values));
 	*ud_field_enum(f, row) = (unsigned)i;
 	return UD_OK;
 }
@@ -137,14 +143,16 @@ static enum ud_code decode_json(struct ud_ctx *cx, const struct ud_field *f, jso
 	return UD_OK;
 }
 
-static enum ud_code decode_item(struct ud_ctx *cx, const struct ud_field *f, json_t *v, const char **ret)
+static enum ud_code decode_item(
+	struct ud_ctx *cx, const struct ud_field *f, json_t *v, const char **ret)
 {
 	const char *s = json_string_value(v);
 
 	if (!s)
 		return wrong_type(cx, f, "a list of strings");
 	if (f->values && ud_enum_index(f->values, s) < 0)
-		return ud_fail_field(cx, f->name, "not_allowed", "Each of %s is %s.", f->name, names_of(cx, f->values));
+		return ud_fail_field(cx, f->name, "not_allowed", "Each of %s is %s.", f->name,
+			names_of(cx, f->values));
 	struct ud_field one = *f; /* max counts items; an item has the ordinary length */
 
 	one.max = 0;
@@ -161,29 +169,39 @@ static enum ud_code decode_texts(struct ud_ctx *cx, const struct ud_field *f, js
 	if (!json_is_array(v))
 		return wrong_type(cx, f, "a list of strings");
 	if ((int64_t)t.count < f->min || (int64_t)t.count > (f->max ? f->max : MAX_ITEMS))
-		return ud_fail_field(cx, f->name, "out_of_range", "%s has between %lld and %lld items.", f->name,
-			(long long)f->min, (long long)(f->max ? f->max : MAX_ITEMS));
+		return ud_fail_field(cx, f->name, "out_of_range",
+			"%s has between %lld and %lld items.", f->name, (long long)f->min,
+			(long long)(f->max ? f->max : MAX_ITEMS));
 	t.items = ud_alloc(cx->arena, (t.count + 1) * sizeof(*t.items));
 	for (size_t i = 0; i < t.count; i++) {
 		UD_TRY(decode_item(cx, f, json_array_get(v, i), &t.items[i]));
 		for (size_t j = 0; j < i; j++)
 			if (strcmp(t.items[j], t.items[i]) == 0)
-				return ud_fail_field(cx, f->name, "duplicate", "%s names %s twice.", f->name, t.items[i]);
+				return ud_fail_field(cx, f->name, "duplicate", "%s names %s twice.",
+					f->name, t.items[i]);
 	}
 	*ud_field_texts(f, row) = t;
 	return UD_OK;
 }
 
 static decode_value *const decoders[] = {
-	[UD_TEXT] = decode_text, [UD_INT] = decode_int, [UD_BOOL] = decode_bool, [UD_ENUM] = decode_enum,
-	[UD_INSTANT] = decode_time, [UD_JSON] = decode_json, [UD_TEXTS] = decode_texts,
+	[UD_TEXT] = decode_text,
+	[UD_INT] = decode_int,
+	[UD_BOOL] = decode_bool,
+	[UD_ENUM] = decode_enum,
+	[UD_INSTANT] = decode_time,
+	[UD_JSON] = decode_json,
+	[UD_TEXTS] = decode_texts,
 };
 
 static bool nullable(const struct ud_field *f)
 {
-	static const bool by_type[] = { [UD_TEXT] = true, [UD_INSTANT] = true, [UD_JSON] = true, [UD_TEXTS] = true };
+	static const bool by_type[] = {
+		[UD_TEXT] = true, [UD_INSTANT] = true, [UD_JSON] = true, [UD_TEXTS] = true
+	};
 
-	return !(f->flags & UD_REQUIRED) && ((f->type < UD_LEN(by_type) && by_type[f->type]) || f->flags & UD_NULLABLE);
+	return !(f->flags & UD_REQUIRED) &&
+		((f->type < UD_LEN(by_type) && by_type[f->type]) || f->flags & UD_NULLABLE);
 }
 
 static void set_null(const struct ud_field *f, void *row)
@@ -206,14 +224,15 @@ static void set_null(const struct ud_field *f, void *row)
 	}
 }
 
-static enum ud_code decode_field(struct ud_ctx *cx, const struct ud_field *f, enum ud_decode_mode mode, json_t *v,
-	void *row)
+static enum ud_code decode_field(
+	struct ud_ctx *cx, const struct ud_field *f, enum ud_decode_mode mode, json_t *v, void *row)
 {
 	if (f->flags & (UD_SERVER | UD_COMPUTED))
 		return ud_fail_field(cx, f->name, "read_only", "%s is set by the server.", f->name);
 	if (json_is_null(v)) {
 		if (!nullable(f))
-			return ud_fail_field(cx, f->name, "required", "%s cannot be null.", f->name);
+			return ud_fail_field(
+				cx, f->name, "required", "%s cannot be null.", f->name);
 		set_null(f, row);
 		return UD_OK;
 	}
@@ -224,19 +243,22 @@ static enum ud_code decode_field(struct ud_ctx *cx, const struct ud_field *f, en
 	int64_t number = f->type == UD_INT ? *ud_field_int(f, row) : 0;
 
 	UD_TRY(decoders[f->type](cx, f, v, row));
-	bool same = f->type == UD_TEXT ? before && strcmp(before, *ud_field_text(f, row)) == 0 :
-		f->type == UD_ENUM     ? index == *ud_field_enum(f, row) :
-		f->type == UD_INT      ? number == *ud_field_int(f, row) :
-					 false;
+	bool same = f->type == UD_TEXT ? before && strcmp(before, *ud_field_text(f, row)) == 0
+		: f->type == UD_ENUM   ? index == *ud_field_enum(f, row)
+		: f->type == UD_INT    ? number == *ud_field_int(f, row)
+				       : false;
 
-	return same ? UD_OK : ud_fail_field(cx, f->name, "fixed", "%s is set at creation and stays.", f->name);
+	return same
+		? UD_OK
+		: ud_fail_field(cx, f->name, "fixed", "%s is set at creation and stays.", f->name);
 }
 
 static bool label_key(const char *s)
 {
 	size_t n = strlen(s);
 
-	return n >= 1 && n <= 63 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789._/-") == n && !strchr("._/-", s[0]);
+	return n >= 1 && n <= 63 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789._/-") == n &&
+		!strchr("._/-", s[0]);
 }
 
 static void decode_labels(struct ud_ctx *cx, json_t *v, struct ud_row *row)
@@ -245,10 +267,12 @@ static void decode_labels(struct ud_ctx *cx, json_t *v, struct ud_row *row)
 	json_t *value;
 
 	if (!json_is_object(v) || json_object_size(v) > MAX_LABELS) {
-		ud_fail_field(cx, "labels", "wrong_type", "labels is an object of at most %d pairs of strings.", MAX_LABELS);
+		ud_fail_field(cx, "labels", "wrong_type",
+			"labels is an object of at most %d pairs of strings.", MAX_LABELS);
 		return;
 	}
-	json_object_foreach(v, key, value) {
+	json_object_foreach(v, key, value)
+	{
 		const char *text = json_string_value(value);
 
 		if (!label_key(key) || !text || length_of(text) > 255 || control_character(text)) {
@@ -272,12 +296,13 @@ static void decode_customer(struct ud_ctx *cx, json_t *v, struct ud_row *row)
 	else if (id && ud_id_valid(id, "cus"))
 		row->customer_id = ud_strdup(cx->arena, id);
 	else
-		ud_fail_field(cx, "customer_id", "not_an_id", "customer_id is an id that starts with cus_, or null.");
+		ud_fail_field(cx, "customer_id", "not_an_id",
+			"customer_id is an id that starts with cus_, or null.");
 }
 
 /* Members that every stored object has. False for any other key. */
-static bool decode_common(struct ud_ctx *cx, const struct ud_shape *shape, const char *key, json_t *v, void *row,
-	struct ud_given *given)
+static bool decode_common(struct ud_ctx *cx, const struct ud_shape *shape, const char *key,
+	json_t *v, void *row, struct ud_given *given)
 {
 	if (shape->bare)
 		return false;
@@ -294,18 +319,20 @@ static bool decode_common(struct ud_ctx *cx, const struct ud_shape *shape, const
 	return false;
 }
 
-static void check_required(struct ud_ctx *cx, const struct ud_shape *shape, const struct ud_given *given)
+static void check_required(
+	struct ud_ctx *cx, const struct ud_shape *shape, const struct ud_given *given)
 {
 	for (size_t i = 0; i < shape->field_count; i++) {
 		const struct ud_field *f = &shape->fields[i];
 
-		if (f->flags & UD_REQUIRED && !(f->flags & (UD_SERVER | UD_COMPUTED)) && !ud_given_has(given, i))
+		if (f->flags & UD_REQUIRED && !(f->flags & (UD_SERVER | UD_COMPUTED)) &&
+			!ud_given_has(given, i))
 			ud_fail_field(cx, f->name, "required", "%s is required.", f->name);
 	}
 }
 
-enum ud_code ud_shape_decode(struct ud_ctx *cx, const struct ud_shape *shape, enum ud_decode_mode mode, json_t *body,
-	void *row, struct ud_given *ret_given)
+enum ud_code ud_shape_decode(struct ud_ctx *cx, const struct ud_shape *shape,
+	enum ud_decode_mode mode, json_t *body, void *row, struct ud_given *ret_given)
 {
 	const char *key;
 	json_t *v;
@@ -317,14 +344,17 @@ enum ud_code ud_shape_decode(struct ud_ctx *cx, const struct ud_shape *shape, en
 	*ret_given = (struct ud_given){ 0 };
 	if (mode == UD_CREATE)
 		ud_shape_init(shape, row);
-	json_object_foreach(body, key, v) {
+	json_object_foreach(body, key, v)
+	{
 		int i = ud_shape_find(shape, key);
 
 		if (i >= 0) {
 			ret_given->bits[i / 64] |= UINT64_C(1) << (i % 64);
-			(void)!decode_field(cx, &shape->fields[i], mode, v, row); /* recorded in cx->problem */
+			/* recorded in cx->problem */
+			(void)!decode_field(cx, &shape->fields[i], mode, v, row);
 		} else if (!decode_common(cx, shape, key, v, row, ret_given)) {
-			unknown = ud_fail(cx, UD_E_UNKNOWN_FIELD, key, "There is no field %s here.", key);
+			unknown = ud_fail(
+				cx, UD_E_UNKNOWN_FIELD, key, "There is no field %s here.", key);
 		}
 	}
 	if (mode == UD_CREATE && unknown == UD_OK)

@@ -139,6 +139,7 @@ bool ud_time_parse(const char *s, int64_t *ret_ms)
 		return false;
 	if (!offset(&s, &minutes) || *s)
 		return false;
-	*ret_ms = ((days_from_civil(y, mo, d) * 24 + h) * 60 + mi - minutes) * 60000 + sec * 1000 + ms;
+	*ret_ms = ((days_from_civil(y, mo, d) * 24 + h) * 60 + mi - minutes) * 60000 + sec * 1000 +
+		ms;
 	return true;
 }

@@ -15,7 +15,8 @@ struct ud_time {
 
 enum { UD_TIME_TEXT = 32 }; /* room for one formatted instant */
 
-/* Write "2026-11-23T09:41:07.250Z" (RFC 3339 5.6) and a NUL; returns the length without it. Years 1 to 9999. */
+/* Write "2026-11-23T09:41:07.250Z" (RFC 3339 5.6) and a NUL; returns the length without it. Years 1
+ * to 9999. */
 size_t ud_time_format(int64_t ms, char text[UD_TIME_TEXT]);
 /*
  * Read an RFC 3339 date-time with any offset and up to nine decimals (cut to milliseconds); a leap

@@ -18,7 +18,8 @@ char *ud_totp_secret(ud_arena *arena, const struct ud_env *env)
 	unsigned char chance[32];
 	char *s = ud_alloc(arena, 33);
 
-	ud_random(env, chance, sizeof(chance)); /* 5 bits of each: 160 in all, as RFC 4226 4 recommends */
+	/* 5 bits of each: 160 in all, as RFC 4226 4 recommends */
+	ud_random(env, chance, sizeof(chance));
 	for (int i = 0; i < 32; i++)
 		s[i] = base32[chance[i] & 31];
 	return s;
@@ -29,12 +30,13 @@ char *ud_totp_uri(ud_arena *arena, const char *account, const char *secret)
 	char *label = ud_alloc(arena, strlen(account) * 3 + 1), *p = label;
 
 	for (const char *s = account; *s; s++) {
-		bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || (*s >= '0' && *s <= '9') ||
-			strchr(".-_", *s);
+		bool plain = (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
+			(*s >= '0' && *s <= '9') || strchr(".-_", *s);
 
 		p += sprintf(p, plain ? "%c" : "%%%02X", plain ? *s : (unsigned char)*s);
 	}
-	return ud_printf(arena, "otpauth://totp/Understudy:%s?secret=%s&issuer=Understudy&algorithm=SHA1&digits=6&period=30",
+	return ud_printf(arena,
+		"otpauth://totp/Understudy:%s?secret=%s&issuer=Understudy&algorithm=SHA1&digits=6&period=30",
 		label, secret);
 }
 
@@ -70,8 +72,9 @@ bool ud_totp_code(const char *secret, int64_t step, char code[7])
 		counter[i] = (unsigned char)step;
 	ud_hmac_sha1(key, n, counter, sizeof(counter), mac);
 	int at = mac[19] & 15;
-	uint32_t v = ((uint32_t)(mac[at] & 0x7f) << 24 | (uint32_t)mac[at + 1] << 16 | (uint32_t)mac[at + 2] << 8 |
-			     mac[at + 3]) % 1000000;
+	uint32_t v = ((uint32_t)(mac[at] & 0x7f) << 24 | (uint32_t)mac[at + 1] << 16 |
+			     (uint32_t)mac[at + 2] << 8 | mac[at + 3]) %
+		1000000;
 
 	snprintf(code, 7, "%06u", v);
 	return true;
@@ -84,7 +87,8 @@ int64_t ud_totp_match(const char *secret, const char *code, int64_t now_ms, int6
 	for (int64_t step = now - 1; step <= now + 1; step++) {
 		char right[7];
 
-		if (ud_totp_code(secret, step, right) && ud_equal_text(right, code) && step > last_step && found < 0)
+		if (ud_totp_code(secret, step, right) && ud_equal_text(right, code) &&
+			step > last_step && found < 0)
 			found = step;
 	}
 	return found;
@@ -92,7 +96,8 @@ int64_t ud_totp_match(const char *secret, const char *code, int64_t now_ms, int6
 
 char *ud_recovery_code(ud_arena *arena, const struct ud_env *env)
 {
-	static const char letters[] = "23456789abcdefghjkmnpqrstuvwxyzx"; /* 32, without those that look alike */
+	/* 32, without those that look alike */
+	static const char letters[] = "23456789abcdefghjkmnpqrstuvwxyzx";
 	unsigned char chance[20];
 	char *s = ud_alloc(arena, 24), *p = s;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The dozen macros of the house and nothing else. Every file may include this one. A new function-like
- * macro goes here and nowhere else, and needs a reviewer's yes; only UD_TRY may return.
+ * The dozen macros of the house and nothing else. Every file may include this one. A new
+ * function-like macro goes here and nowhere else, and needs a reviewer's yes; only UD_TRY may
+ * return.
  */
 #ifndef BASE_UD_H
 #define BASE_UD_H
@@ -17,11 +18,11 @@
 /* printf-like: f = position of the format, a = of the first argument. */
 #define UD_PRINTF(f, a) __attribute__((format(printf, f, a)))
 /* Pass an error on. */
-#define UD_TRY(expr)                            \
-	do {                                    \
-		enum ud_code ud_try_ = (expr);  \
-		if (ud_try_ != UD_OK)           \
-			return ud_try_;         \
+#define UD_TRY(expr)                           \
+	do {                                   \
+		enum ud_code ud_try_ = (expr); \
+		if (ud_try_ != UD_OK)          \
+			return ud_try_;        \
 	} while (0)
 /* A handle that is released at the end of the scope by <type>_release(type **). */
 #define UD_AUTO(type) __attribute__((cleanup(type##_release))) type
@@ -33,7 +34,7 @@
 		ud_p_;                   \
 	})
 /* The structure that contains a member. */
-#define UD_OUTER(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define UD_OUTER(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 /* "No value" of a nullable integer or instant; 0 is a value. */
 #define UD_NONE INT64_MIN
 

@@ -24,6 +24,9 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_customer, state,          .flags = UD_SERVER | UD_FILTER | UD_BRIEF, .values = &ud_customer_states, .standard = UD_CUSTOMER_ACTIVE, .about = "Where the customer stands."),
 };
 /* clang-format on */
-static const struct ud_shape shape = { .object = "customer", .prefix = "cus", .table = "customers",
-	UD_SHAPE(ud_customer, fields), .about = "A tenant: whose VMs, people and tickets they are." };
+static const struct ud_shape shape = { .object = "customer",
+	.prefix = "cus",
+	.table = "customers",
+	UD_SHAPE(ud_customer, fields),
+	.about = "A tenant: whose VMs, people and tickets they are." };
 const struct ud_table ud_customers = { .shape = &shape, .soft = true };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writing and reading the log. Every writer takes the head '*' first, so records become visible in the order of
- * n even with several instances on one PostgreSQL, and no reader can miss one that commits late.
+ * Writing and reading the log. Every writer takes the head '*' first, so records become visible in
+ * the order of n even with several instances on one PostgreSQL, and no reader can miss one that
+ * commits late.
  */
 #include "db/events.h"
 
@@ -12,8 +13,8 @@
 #include "base/id.h"
 #include "db/sql.h"
 
-#define COLUMNS                                                                                             \
-	"n, seq, id, customer_id, type, created_at, actor_kind, actor_id, actor_name, on_behalf_of, via,"   \
+#define COLUMNS                                                                                           \
+	"n, seq, id, customer_id, type, created_at, actor_kind, actor_id, actor_name, on_behalf_of, via," \
 	" address, request_id, subject_object, subject_id, data, previous, previous_hash, hash"
 
 /* One member of the canonical text: its length makes the text unambiguous; "-" is null. */
@@ -27,9 +28,9 @@ static void canonical(struct ud_buf *b, const char *text)
 
 const char *ud_event_hash(struct ud_ctx *cx, const struct ud_event *e)
 {
-	const char *const members[] = { e->previous_hash, e->id, e->customer_id, e->type, e->actor_kind, e->actor_id,
-		e->actor_name, e->on_behalf_of, e->via, e->address, e->request_id, e->subject_object, e->subject_id,
-		e->data, e->previous };
+	const char *const members[] = { e->previous_hash, e->id, e->customer_id, e->type,
+		e->actor_kind, e->actor_id, e->actor_name, e->on_behalf_of, e->via, e->address,
+		e->request_id, e->subject_object, e->subject_id, e->data, e->previous };
 	struct ud_buf b = { 0 };
 	char *hex = ud_alloc(cx->arena, UD_SHA256_HEX);
 
@@ -49,7 +50,8 @@ static enum ud_code take_heads(struct ud_ctx *cx, struct ud_event *e)
 
 	/* every tenant: the order of commits is one for all */
 	UD_TRY(ud_query_int(cx, &found, &e->n,
-		"UPDATE log_heads SET seq = seq + 1 WHERE customer_id = '*' RETURNING seq", UD_NO_VALS));
+		"UPDATE log_heads SET seq = seq + 1 WHERE customer_id = '*' RETURNING seq",
+		UD_NO_VALS));
 	UD_TRY(ud_query(cx, &rows,
 		"INSERT INTO log_heads(customer_id, seq, hash) VALUES ($1, 1, '')"
 		" ON CONFLICT(customer_id) DO UPDATE SET seq = log_heads.seq + 1"
@@ -71,10 +73,10 @@ static enum ud_code store(struct ud_ctx *cx, struct ud_event *e)
 		"INSERT INTO events(" COLUMNS ")"
 		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
 		UD_VALS(ud_i(e->n), ud_i(e->seq), ud_t(e->id), ud_t(e->customer_id), ud_t(e->type),
-			ud_i(e->created_at), ud_t(e->actor_kind), ud_t(e->actor_id), ud_t(e->actor_name),
-			ud_t(e->on_behalf_of), ud_t(e->via), ud_t(e->address), ud_t(e->request_id),
-			ud_t(e->subject_object), ud_t(e->subject_id), ud_t(e->data), ud_t(e->previous),
-			ud_t(e->previous_hash), ud_t(e->hash))));
+			ud_i(e->created_at), ud_t(e->actor_kind), ud_t(e->actor_id),
+			ud_t(e->actor_name), ud_t(e->on_behalf_of), ud_t(e->via), ud_t(e->address),
+			ud_t(e->request_id), ud_t(e->subject_object), ud_t(e->subject_id),
+			ud_t(e->data), ud_t(e->previous), ud_t(e->previous_hash), ud_t(e->hash))));
 	return ud_exec(cx, NULL, "UPDATE log_heads SET hash = $2 WHERE customer_id = $1",
 		UD_VALS(ud_t(e->customer_id ? e->customer_id : ""), ud_t(e->hash)));
 }
@@ -97,8 +99,8 @@ static struct ud_event begin_event(struct ud_ctx *cx)
 	};
 }
 
-enum ud_code ud_event_add_plain(struct ud_ctx *cx, const char *type, const char *customer_id, const char *subject_object,
-	const char *subject_id, const char *data)
+enum ud_code ud_event_add_plain(struct ud_ctx *cx, const char *type, const char *customer_id,
+	const char *subject_object, const char *subject_id, const char *data)
 {
 	struct ud_event e = begin_event(cx);
 
@@ -110,7 +112,8 @@ enum ud_code ud_event_add_plain(struct ud_ctx *cx, const char *type, const char 
 	return store(cx, &e);
 }
 
-static const char *encoded(struct ud_ctx *cx, const struct ud_shape *shape, const void *old_row, const void *row)
+static const char *encoded(
+	struct ud_ctx *cx, const struct ud_shape *shape, const void *old_row, const void *row)
 {
 	struct ud_buf b = { 0 };
 
@@ -129,8 +132,8 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-enum ud_code ud_event_add(struct ud_ctx *cx, const char *verb, const struct ud_shape *shape, const void *old_row,
-	const void *new_row)
+enum ud_code ud_event_add(struct ud_ctx *cx, const char *verb, const struct ud_shape *shape,
+	const void *old_row, const void *new_row)
 {
 	struct ud_event e = begin_event(cx);
 	const struct ud_row *row = new_row ? new_row : old_row, *old = old_row;
@@ -142,9 +145,10 @@ enum ud_code ud_event_add(struct ud_ctx *cx, const char *verb, const struct ud_s
 	e.data = encoded(cx, shape, NULL, row);
 	if (old_row && new_row)
 		e.previous = encoded(cx, shape, old_row, new_row);
-	if (old_row && new_row && !shape->bare && old->customer_id && !same_text(old->customer_id, row->customer_id))
-		UD_TRY(ud_event_add_plain(cx, ud_printf(cx->arena, "%s.unassigned", shape->object), old->customer_id,
-			shape->object, row->id, NULL));
+	if (old_row && new_row && !shape->bare && old->customer_id &&
+		!same_text(old->customer_id, row->customer_id))
+		UD_TRY(ud_event_add_plain(cx, ud_printf(cx->arena, "%s.unassigned", shape->object),
+			old->customer_id, shape->object, row->id, NULL));
 	return store(cx, &e);
 }
 
@@ -155,9 +159,10 @@ int64_t ud_event_place(const struct ud_scope *scope, const struct ud_event *even
 
 static void read_event(struct ud_ctx *cx, const ud_rows *rows, struct ud_event *e)
 {
-	const char **texts[] = { &e->id, &e->customer_id, &e->type, NULL, &e->actor_kind, &e->actor_id, &e->actor_name,
-		&e->on_behalf_of, &e->via, &e->address, &e->request_id, &e->subject_object, &e->subject_id, &e->data,
-		&e->previous, &e->previous_hash, &e->hash };
+	const char **texts[] = { &e->id, &e->customer_id, &e->type, NULL, &e->actor_kind,
+		&e->actor_id, &e->actor_name, &e->on_behalf_of, &e->via, &e->address,
+		&e->request_id, &e->subject_object, &e->subject_id, &e->data, &e->previous,
+		&e->previous_hash, &e->hash };
 
 	e->n = ud_col_int(rows, 0);
 	e->seq = ud_col_int(rows, 1);
@@ -189,7 +194,8 @@ static void add_types(struct ud_ctx *cx, struct ud_sql *s, const struct ud_texts
 
 		ud_sql_add(s, i ? " OR " : " AND (");
 		ud_sql_add(s, family ? "type LIKE " : "type = ");
-		ud_sql_val(s, ud_t(family ? ud_printf(cx->arena, "%.*s%%", (int)n - 1, type) : type));
+		ud_sql_val(
+			s, ud_t(family ? ud_printf(cx->arena, "%.*s%%", (int)n - 1, type) : type));
 	}
 	if (types && types->count)
 		ud_sql_add(s, ")");
@@ -219,8 +225,8 @@ static void build_list(struct ud_ctx *cx, struct ud_sql *s, const struct ud_even
 	ud_sql_val(s, ud_i((int64_t)q->limit + 1));
 }
 
-enum ud_code ud_event_list(struct ud_ctx *cx, const struct ud_event_query *q, ud_event_visitor *visit, void *data,
-	bool *ret_more)
+enum ud_code ud_event_list(struct ud_ctx *cx, const struct ud_event_query *q,
+	ud_event_visitor *visit, void *data, bool *ret_more)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
 	struct ud_sql s;
@@ -355,7 +361,8 @@ static enum ud_code walk_chain(struct ud_ctx *cx, struct walk *w)
 		enum ud_code code = walk_page(&page, w, &n);
 
 		if (code != UD_OK)
-			return ud_fail(cx, code, NULL, "%s", page.problem.detail ? page.problem.detail : "");
+			return ud_fail(cx, code, NULL, "%s",
+				page.problem.detail ? page.problem.detail : "");
 	}
 	w->report->chains++;
 	return check_head(cx, w);

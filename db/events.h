@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one log: a record per change, written in the change's own transaction. Events, webhooks, streams, audit
- * and metrics all read it. A customer's records are numbered without gaps and chained by hashes.
+ * The one log: a record per change, written in the change's own transaction. Events, webhooks,
+ * streams, audit and metrics all read it. A customer's records are numbered without gaps and
+ * chained by hashes.
  */
 #ifndef DB_EVENTS_H
 #define DB_EVENTS_H
@@ -17,36 +18,38 @@ struct ud_event {
 	int64_t created_at;
 	const char *actor_kind, *actor_id, *actor_name, *on_behalf_of, *via, *address, *request_id;
 	const char *subject_object, *subject_id;
-	const char *data, *previous;           /* JSON texts or NULL */
+	const char *data, *previous; /* JSON texts or NULL */
 	const char *previous_hash, *hash;
 };
 
 /*
- * Record what happened to an object: type is "<shape's object>.<verb>" (verb "created", "updated", "deleted", …).
- * old_row and new_row may be NULL; data is the new object (else the old one), previous the old values of what
- * changed. When the owner changed, the former one gets "<object>.unassigned" without data. The actor is cx->scope.
+ * Record what happened to an object: type is "<shape's object>.<verb>" (verb "created", "updated",
+ * "deleted", …). old_row and new_row may be NULL; data is the new object (else the old one),
+ * previous the old values of what changed. When the owner changed, the former one gets
+ * "<object>.unassigned" without data. The actor is cx->scope.
  */
-enum ud_code ud_event_add(struct ud_ctx *cx, const char *verb, const struct ud_shape *shape, const void *old_row,
-	const void *new_row) UD_USE;
+enum ud_code ud_event_add(struct ud_ctx *cx, const char *verb, const struct ud_shape *shape,
+	const void *old_row, const void *new_row) UD_USE;
 /* Record something without a shape: subject and data (JSON text, may be NULL) as given. */
-enum ud_code ud_event_add_plain(struct ud_ctx *cx, const char *type, const char *customer_id, const char *subject_object,
-	const char *subject_id, const char *data) UD_USE;
+enum ud_code ud_event_add_plain(struct ud_ctx *cx, const char *type, const char *customer_id,
+	const char *subject_object, const char *subject_id, const char *data) UD_USE;
 
 /* What to read of the log: records after a place, oldest first, those cx->scope may see. */
 struct ud_event_query {
-	int64_t after;          /* seq for a tenant's scope, n for staff; 0 = from the start */
+	int64_t after; /* seq for a tenant's scope, n for staff; 0 = from the start */
 	const struct ud_texts *types; /* "ticket.*" or exact types; NULL or empty = all */
-	const char *subject_id; /* NULL = all */
-	size_t limit;           /* 1 to 200 */
-	bool newest_first;      /* then after is "before"; 0 = from the end */
+	const char *subject_id;       /* NULL = all */
+	size_t limit;                 /* 1 to 200 */
+	bool newest_first;            /* then after is "before"; 0 = from the end */
 };
 
 typedef enum ud_code ud_event_visitor(struct ud_ctx *cx, void *data, const struct ud_event *event);
 
 /* Visit the records; *ret_more tells whether more follow. */
-enum ud_code ud_event_list(struct ud_ctx *cx, const struct ud_event_query *query, ud_event_visitor *visit, void *data,
-	bool *ret_more) UD_USE;
-/* The place of the newest record that cx->scope may see (seq or n as above), 0 when there is none. */
+enum ud_code ud_event_list(struct ud_ctx *cx, const struct ud_event_query *query,
+	ud_event_visitor *visit, void *data, bool *ret_more) UD_USE;
+/* The place of the newest record that cx->scope may see (seq or n as above), 0 when there is none.
+ */
 enum ud_code ud_event_last(struct ud_ctx *cx, int64_t *ret) UD_USE;
 /* The place of a record in the numbering of cx->scope. */
 int64_t ud_event_place(const struct ud_scope *scope, const struct ud_event *event);
@@ -61,7 +64,8 @@ struct ud_chain_report {
 };
 /* Walk every chain that cx->scope may see and compare hashes, numbers and heads. */
 enum ud_code ud_event_verify(struct ud_ctx *cx, struct ud_chain_report *ret) UD_USE;
-/* The hash that a record must carry: SHA-256 over previous_hash and the canonical text of its members, in hex. */
+/* The hash that a record must carry: SHA-256 over previous_hash and the canonical text of its
+ * members, in hex. */
 const char *ud_event_hash(struct ud_ctx *cx, const struct ud_event *event);
 
 #endif

@@ -9,7 +9,8 @@
 #include "base/buf.h"
 #include "base/crypto.h"
 
-const char *ud_idempotent_hash(struct ud_ctx *cx, const char *method, const char *target, const char *body, size_t n)
+const char *ud_idempotent_hash(
+	struct ud_ctx *cx, const char *method, const char *target, const char *body, size_t n)
 {
 	struct ud_buf b = { 0 };
 	char *hex = ud_alloc(cx->arena, UD_SHA256_HEX);
@@ -26,8 +27,8 @@ static const char *principal(const struct ud_ctx *cx)
 	return cx->scope->id ? cx->scope->id : "";
 }
 
-enum ud_code ud_idempotent_find(struct ud_ctx *cx, const char *key, const char *request_hash, bool *ret_found,
-	struct ud_idempotent *ret)
+enum ud_code ud_idempotent_find(struct ud_ctx *cx, const char *key, const char *request_hash,
+	bool *ret_found, struct ud_idempotent *ret)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
 
@@ -40,24 +41,28 @@ enum ud_code ud_idempotent_find(struct ud_ctx *cx, const char *key, const char *
 	if (!*ret_found)
 		return UD_OK;
 	if (strcmp(ud_col_text(rows, 0), request_hash) != 0)
-		return ud_fail(cx, UD_E_IDEMPOTENCY_KEY_IN_USE, NULL, "The key was used with another method, address or body.");
+		return ud_fail(cx, UD_E_IDEMPOTENCY_KEY_IN_USE, NULL,
+			"The key was used with another method, address or body.");
 	ret->status = ud_col_int(rows, 1);
 	ret->location = ud_col_dup(cx, rows, 2);
 	ret->body = ud_col_dup(cx, rows, 3);
 	return UD_OK;
 }
 
-enum ud_code ud_idempotent_store(struct ud_ctx *cx, const char *key, const struct ud_idempotent *row)
+enum ud_code ud_idempotent_store(
+	struct ud_ctx *cx, const char *key, const struct ud_idempotent *row)
 {
 	return ud_exec(cx, NULL,
 		"INSERT INTO idempotency_keys(principal_id, key, customer_id, request_hash, status, headers, body, created_at)"
 		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-		UD_VALS(ud_t(principal(cx)), ud_t(key), ud_t(cx->scope->customer_id), ud_t(row->request_hash),
-			ud_i(row->status), ud_t(row->location), ud_t(row->body), ud_i(cx->now_ms)));
+		UD_VALS(ud_t(principal(cx)), ud_t(key), ud_t(cx->scope->customer_id),
+			ud_t(row->request_hash), ud_i(row->status), ud_t(row->location),
+			ud_t(row->body), ud_i(cx->now_ms)));
 }
 
 enum ud_code ud_idempotent_expire(struct ud_ctx *cx, int64_t before_ms, int64_t *ret_n)
 {
 	/* every tenant: housekeeping by age */
-	return ud_exec(cx, ret_n, "DELETE FROM idempotency_keys WHERE created_at < $1", UD_VALS(ud_i(before_ms)));
+	return ud_exec(cx, ret_n, "DELETE FROM idempotency_keys WHERE created_at < $1",
+		UD_VALS(ud_i(before_ms)));
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answers kept for repeated calls: one row per principal and Idempotency-Key, written in the transaction of the
- * change it answers.
+ * Answers kept for repeated calls: one row per principal and Idempotency-Key, written in the
+ * transaction of the change it answers.
  */
 #ifndef DB_IDEMPOTENCY_H
 #define DB_IDEMPOTENCY_H
@@ -17,14 +17,16 @@ struct ud_idempotent {
 };
 
 /* Hash of what makes two requests the same: method, target and body. In the arena. */
-const char *ud_idempotent_hash(struct ud_ctx *cx, const char *method, const char *target, const char *body, size_t n);
+const char *ud_idempotent_hash(
+	struct ud_ctx *cx, const char *method, const char *target, const char *body, size_t n);
 /*
  * The kept answer for a key of cx->scope's principal. *ret_found false when there is none;
  * UD_E_IDEMPOTENCY_KEY_IN_USE when it was used for another request.
  */
-enum ud_code ud_idempotent_find(struct ud_ctx *cx, const char *key, const char *request_hash, bool *ret_found,
-	struct ud_idempotent *ret) UD_USE;
-enum ud_code ud_idempotent_store(struct ud_ctx *cx, const char *key, const struct ud_idempotent *row) UD_USE;
+enum ud_code ud_idempotent_find(struct ud_ctx *cx, const char *key, const char *request_hash,
+	bool *ret_found, struct ud_idempotent *ret) UD_USE;
+enum ud_code ud_idempotent_store(
+	struct ud_ctx *cx, const char *key, const struct ud_idempotent *row) UD_USE;
 /* Forget what is older than an instant; *ret_n = how many. */
 enum ud_code ud_idempotent_expire(struct ud_ctx *cx, int64_t before_ms, int64_t *ret_n) UD_USE;
 

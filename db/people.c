@@ -12,7 +12,8 @@ static const char *const user_state_names[] = { "invited", "active", "deactivate
 const struct ud_enum ud_user_states = { "user_state", user_state_names, UD_LEN(user_state_names) };
 
 static const char *const account_state_names[] = { "active", "disabled" };
-const struct ud_enum ud_account_states = { "account_state", account_state_names, UD_LEN(account_state_names) };
+const struct ud_enum ud_account_states = { "account_state", account_state_names,
+	UD_LEN(account_state_names) };
 
 /* clang-format off */
 static const struct ud_field user_fields[] = {
@@ -94,12 +95,14 @@ const char *ud_roles_json(struct ud_ctx *cx, const struct ud_texts *names, const
 	const char *scope = customer_id ? customer_id : "installation", *out = "[";
 
 	for (size_t i = 0; i < names->count; i++)
-		out = ud_printf(cx->arena, "%s%s{\"role\":\"%s\",\"scope\":\"%s\"}", out, i ? "," : "", names->items[i], scope);
+		out = ud_printf(cx->arena, "%s%s{\"role\":\"%s\",\"scope\":\"%s\"}", out,
+			i ? "," : "", names->items[i], scope);
 	return ud_printf(cx->arena, "%s]", out);
 }
 
 /* A user by the id that a statement yields, read under our own scope. */
-static enum ud_code user_by(struct ud_ctx *cx, const char *sql, const char *value, bool *ret_found, struct ud_user *ret)
+static enum ud_code user_by(
+	struct ud_ctx *cx, const char *sql, const char *value, bool *ret_found, struct ud_user *ret)
 {
 	const struct ud_scope all = ud_scope_system("sign-in"), *before = cx->scope;
 	const char *id = NULL;
@@ -114,21 +117,26 @@ static enum ud_code user_by(struct ud_ctx *cx, const char *sql, const char *valu
 	return code;
 }
 
-enum ud_code ud_user_by_email(struct ud_ctx *cx, const char *email, bool *ret_found, struct ud_user *ret)
+enum ud_code ud_user_by_email(
+	struct ud_ctx *cx, const char *email, bool *ret_found, struct ud_user *ret)
 {
 	/* every tenant: whoever signs in has no scope yet */
-	return user_by(cx, "SELECT id FROM users WHERE LOWER(email) = LOWER($1) AND deleted_at IS NULL", email, ret_found, ret);
+	return user_by(cx,
+		"SELECT id FROM users WHERE LOWER(email) = LOWER($1) AND deleted_at IS NULL", email,
+		ret_found, ret);
 }
 
-enum ud_code ud_user_by_invitation(struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_user *ret)
+enum ud_code ud_user_by_invitation(
+	struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_user *ret)
 {
 	/* every tenant: whoever accepts has no scope yet */
-	return user_by(cx, "SELECT id FROM users WHERE invitation_hash = $1 AND deleted_at IS NULL", hash, ret_found, ret);
+	return user_by(cx, "SELECT id FROM users WHERE invitation_hash = $1 AND deleted_at IS NULL",
+		hash, ret_found, ret);
 }
 
 /* Columns of every bearer statement, in this order. */
-static enum ud_code read_bearer(struct ud_ctx *cx, const char *sql, const char *hash, bool *ret_found,
-	struct ud_bearer *ret)
+static enum ud_code read_bearer(struct ud_ctx *cx, const char *sql, const char *hash,
+	bool *ret_found, struct ud_bearer *ret)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
 
@@ -153,7 +161,8 @@ static enum ud_code read_bearer(struct ud_ctx *cx, const char *sql, const char *
 }
 
 /* every tenant: whoever shows a secret has no scope yet */
-enum ud_code ud_bearer_by_session(struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_bearer *ret)
+enum ud_code ud_bearer_by_session(
+	struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_bearer *ret)
 {
 	return read_bearer(cx,
 		"SELECT s.id, u.id, u.display_name, u.customer_id, u.role_names, NULL, NULL, u.state, u.factor_enrolled,"
@@ -164,7 +173,8 @@ enum ud_code ud_bearer_by_session(struct ud_ctx *cx, const char *hash, bool *ret
 }
 
 /* every tenant: whoever shows a secret has no scope yet */
-enum ud_code ud_bearer_by_user_token(struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_bearer *ret)
+enum ud_code ud_bearer_by_user_token(
+	struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_bearer *ret)
 {
 	return read_bearer(cx,
 		"SELECT t.id, u.id, u.display_name, u.customer_id, u.role_names, t.scopes, t.addresses, u.state,"
@@ -175,7 +185,8 @@ enum ud_code ud_bearer_by_user_token(struct ud_ctx *cx, const char *hash, bool *
 }
 
 /* every tenant: whoever shows a secret has no scope yet */
-enum ud_code ud_bearer_by_service_token(struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_bearer *ret)
+enum ud_code ud_bearer_by_service_token(
+	struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_bearer *ret)
 {
 	return read_bearer(cx,
 		"SELECT t.id, a.id, a.name, a.customer_id, a.role_names, t.scopes, t.addresses, a.state, 1,"
@@ -189,12 +200,13 @@ enum ud_code ud_bearer_seen(struct ud_ctx *cx, const char *id)
 {
 	/* every tenant: the bearer was just authenticated by this id */
 	return ud_exec(cx, NULL,
-		strncmp(id, "ses_", 4) == 0 ? "UPDATE sessions SET last_seen_at = $2 WHERE id = $1" :
-					      "UPDATE tokens SET last_used_at = $2 WHERE id = $1",
+		strncmp(id, "ses_", 4) == 0 ? "UPDATE sessions SET last_seen_at = $2 WHERE id = $1"
+					    : "UPDATE tokens SET last_used_at = $2 WHERE id = $1",
 		UD_VALS(ud_t(id), ud_i(cx->now_ms)));
 }
 
-enum ud_code ud_sessions_end(struct ud_ctx *cx, const char *principal_id, const char *spared_id, bool tokens)
+enum ud_code ud_sessions_end(
+	struct ud_ctx *cx, const char *principal_id, const char *spared_id, bool tokens)
 {
 	/* every tenant: the caller has read the principal under its own scope */
 	UD_TRY(ud_exec(cx, NULL, "DELETE FROM sessions WHERE user_id = $1 AND id <> $2",
@@ -202,11 +214,12 @@ enum ud_code ud_sessions_end(struct ud_ctx *cx, const char *principal_id, const 
 	if (!tokens)
 		return UD_OK;
 	/* every tenant: as above */
-	return ud_exec(cx, NULL, "DELETE FROM tokens WHERE principal_id = $1", UD_VALS(ud_t(principal_id)));
+	return ud_exec(cx, NULL, "DELETE FROM tokens WHERE principal_id = $1",
+		UD_VALS(ud_t(principal_id)));
 }
 
-enum ud_code ud_users_with_role(struct ud_ctx *cx, const char *role, const char *customer_id, const char *but_id,
-	int64_t *ret)
+enum ud_code ud_users_with_role(struct ud_ctx *cx, const char *role, const char *customer_id,
+	const char *but_id, int64_t *ret)
 {
 	bool found;
 
@@ -214,23 +227,27 @@ enum ud_code ud_users_with_role(struct ud_ctx *cx, const char *role, const char 
 		"SELECT COUNT(*) FROM users"
 		" WHERE COALESCE(customer_id, '') = $1 AND role_names LIKE $2 AND id <> $3"
 		" AND state = 'active' AND deleted_at IS NULL",
-		UD_VALS(ud_t(customer_id ? customer_id : ""), ud_t(ud_printf(cx->arena, "%%\"%s\"%%", role)), ud_t(but_id)));
+		UD_VALS(ud_t(customer_id ? customer_id : ""),
+			ud_t(ud_printf(cx->arena, "%%\"%s\"%%", role)), ud_t(but_id)));
 }
 
 enum ud_code ud_sessions_expire(struct ud_ctx *cx, int64_t before_ms)
 {
 	/* every tenant: housekeeping by age */
-	return ud_exec(cx, NULL, "DELETE FROM sessions WHERE expires_at < $1", UD_VALS(ud_i(before_ms)));
+	return ud_exec(
+		cx, NULL, "DELETE FROM sessions WHERE expires_at < $1", UD_VALS(ud_i(before_ms)));
 }
 
-enum ud_code ud_sign_in_failures(struct ud_ctx *cx, const char *key, int64_t *ret_count, int64_t *ret_last_at)
+enum ud_code ud_sign_in_failures(
+	struct ud_ctx *cx, const char *key, int64_t *ret_count, int64_t *ret_last_at)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
 	bool more = false;
 
 	*ret_count = *ret_last_at = 0;
 	/* every tenant: whoever signs in has no scope yet */
-	UD_TRY(ud_query(cx, &rows, "SELECT count, last_at FROM sign_in_failures WHERE key = $1", UD_VALS(ud_t(key))));
+	UD_TRY(ud_query(cx, &rows, "SELECT count, last_at FROM sign_in_failures WHERE key = $1",
+		UD_VALS(ud_t(key))));
 	UD_TRY(ud_next(cx, rows, &more));
 	if (more) {
 		*ret_count = ud_col_int(rows, 0);

@@ -13,8 +13,10 @@
 static const struct {
 	const char *prefix, *sql;
 } targets[] = {
-	{ "cus", "SELECT COALESCE(customer_id, '') FROM customers WHERE id = $1 AND deleted_at IS NULL" },
-	{ "usr", "SELECT COALESCE(customer_id, '') FROM users WHERE id = $1 AND deleted_at IS NULL" },
+	{ "cus",
+		"SELECT COALESCE(customer_id, '') FROM customers WHERE id = $1 AND deleted_at IS NULL" },
+	{ "usr",
+		"SELECT COALESCE(customer_id, '') FROM users WHERE id = $1 AND deleted_at IS NULL" },
 	{ "sit", "SELECT COALESCE(customer_id, '') FROM sites WHERE id = $1" },
 	{ "fdm", "SELECT COALESCE(customer_id, '') FROM fault_domains WHERE id = $1" },
 	{ "hst", "SELECT COALESCE(customer_id, '') FROM hosts WHERE id = $1" },
@@ -42,8 +44,8 @@ static bool allowed(const struct ud_scope *scope, const char *owner, const char 
 	return !customer_id || strcmp(customer_id, owner) == 0;
 }
 
-enum ud_code ud_reference_check(struct ud_ctx *cx, const char *field, const char *prefix, const char *id,
-	const char *customer_id, bool *ret_fine)
+enum ud_code ud_reference_check(struct ud_ctx *cx, const char *field, const char *prefix,
+	const char *id, const char *customer_id, bool *ret_fine)
 {
 	const char *owner = NULL;
 	bool found = false;

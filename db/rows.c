@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Statements from field tables. Every one gets its tenant from where_visible; nothing else in the house
- * builds SQL. The statement's text is the same for the same question, so the cache of the connection works.
+ * Statements from field tables. Every one gets its tenant from where_visible; nothing else in the
+ * house builds SQL. The statement's text is the same for the same question, so the cache of the
+ * connection works.
  */
 #include "db/rows.h"
 
@@ -50,7 +51,8 @@ static void where_visible(struct ud_sql *s, const struct ud_table *t, const stru
 		ud_sql_add(s, " AND deleted_at IS NULL");
 }
 
-static void read_field(struct ud_ctx *cx, const struct ud_field *f, const ud_rows *rows, int col, void *row)
+static void read_field(
+	struct ud_ctx *cx, const struct ud_field *f, const ud_rows *rows, int col, void *row)
 {
 	int index;
 
@@ -65,7 +67,8 @@ static void read_field(struct ud_ctx *cx, const struct ud_field *f, const ud_row
 		*ud_field_bool(f, row) = ud_col_int(rows, col) != 0;
 		break;
 	case UD_ENUM:
-		index = ud_col_null(rows, col) ? 0 : ud_enum_index(f->values, ud_col_text(rows, col));
+		index = ud_col_null(rows, col) ? 0
+					       : ud_enum_index(f->values, ud_col_text(rows, col));
 		*ud_field_enum(f, row) = index < 0 ? 0 : (unsigned)index;
 		break;
 	case UD_INSTANT:
@@ -80,7 +83,8 @@ static void read_field(struct ud_ctx *cx, const struct ud_field *f, const ud_row
 	}
 }
 
-static void read_row(struct ud_ctx *cx, const struct ud_shape *shape, const ud_rows *rows, void *row)
+static void read_row(
+	struct ud_ctx *cx, const struct ud_shape *shape, const ud_rows *rows, void *row)
 {
 	struct ud_row *common = row;
 	int col = 6;
@@ -173,13 +177,15 @@ static enum ud_code explain_clash(struct ud_ctx *cx, const struct ud_shape *shap
 		if (!(f->flags & UD_UNIQUE) || !strstr(message, f->name))
 			continue;
 		ud_ctx_clear(cx);
-		return ud_fail(cx, UD_E_ALREADY_EXISTS, f->name, "Another %s has this %s.", shape->object, f->name);
+		return ud_fail(cx, UD_E_ALREADY_EXISTS, f->name, "Another %s has this %s.",
+			shape->object, f->name);
 	}
 	ud_ctx_clear(cx);
 	return ud_fail(cx, UD_E_ALREADY_EXISTS, NULL, "This %s exists already.", shape->object);
 }
 
-static enum ud_code explain_write(struct ud_ctx *cx, const struct ud_shape *shape, enum ud_code code)
+static enum ud_code explain_write(
+	struct ud_ctx *cx, const struct ud_shape *shape, enum ud_code code)
 {
 	if (code == UD_E_ALREADY_EXISTS)
 		return explain_clash(cx, shape);
@@ -200,21 +206,28 @@ static enum ud_code settle_customer(struct ud_ctx *cx, const struct ud_table *t,
 	return UD_OK;
 }
 
-/* Each reference that changed must exist, be visible, and belong to the same customer or the provider. */
-static enum ud_code check_references(struct ud_ctx *cx, const struct ud_table *t, const void *old_row, const void *row)
+/* Each reference that changed must exist, be visible, and belong to the same customer or the
+ * provider. */
+static enum ud_code check_references(
+	struct ud_ctx *cx, const struct ud_table *t, const void *old_row, const void *row)
 {
 	const struct ud_row *common = row, *old_common = old_row;
 	bool fine = true;
 
-	if (common->customer_id && (!old_row || !old_common->customer_id ||
-		strcmp(old_common->customer_id, common->customer_id) != 0) && strcmp(t->shape->prefix, "cus") != 0)
-		UD_TRY(ud_reference_check(cx, "customer_id", "cus", common->customer_id, NULL, &fine));
+	if (common->customer_id &&
+		(!old_row || !old_common->customer_id ||
+			strcmp(old_common->customer_id, common->customer_id) != 0) &&
+		strcmp(t->shape->prefix, "cus") != 0)
+		UD_TRY(ud_reference_check(
+			cx, "customer_id", "cus", common->customer_id, NULL, &fine));
 	for (size_t i = 0; i < t->shape->field_count; i++) {
 		const struct ud_field *f = &t->shape->fields[i];
 
-		if (!f->refers || !stored(f) || !*ud_field_text(f, row) || (old_row && ud_field_equal(f, old_row, row)))
+		if (!f->refers || !stored(f) || !*ud_field_text(f, row) ||
+			(old_row && ud_field_equal(f, old_row, row)))
 			continue;
-		UD_TRY(ud_reference_check(cx, f->name, f->refers, *ud_field_text(f, row), common->customer_id, &fine));
+		UD_TRY(ud_reference_check(cx, f->name, f->refers, *ud_field_text(f, row),
+			common->customer_id, &fine));
 	}
 	return fine ? UD_OK : cx->problem.code;
 }
@@ -238,8 +251,8 @@ enum ud_code ud_row_insert(struct ud_ctx *cx, const struct ud_table *t, void *ro
 	ud_sql_add(&s, "(");
 	add_columns(&s, t->shape);
 	ud_sql_add(&s, ") VALUES (");
-	const struct ud_val first[] = { ud_t(common->id), ud_t(common->customer_id), ud_i(1), ud_i(cx->now_ms),
-		ud_i(cx->now_ms), ud_t(common->labels.text) };
+	const struct ud_val first[] = { ud_t(common->id), ud_t(common->customer_id), ud_i(1),
+		ud_i(cx->now_ms), ud_i(cx->now_ms), ud_t(common->labels.text) };
 
 	for (size_t i = 0; i < UD_LEN(first); i++) {
 		if (i)
@@ -258,11 +271,13 @@ enum ud_code ud_row_insert(struct ud_ctx *cx, const struct ud_table *t, void *ro
 
 static enum ud_code stale(struct ud_ctx *cx, const struct ud_table *t)
 {
-	return ud_fail(cx, UD_E_STALE_VERSION, NULL, "Somebody else changed the %s meanwhile.", t->shape->object);
+	return ud_fail(cx, UD_E_STALE_VERSION, NULL, "Somebody else changed the %s meanwhile.",
+		t->shape->object);
 }
 
 /* " WHERE id = … AND version = …" with the tenant. */
-static void where_same(struct ud_sql *s, const struct ud_table *t, const struct ud_scope *scope, const struct ud_row *row)
+static void where_same(struct ud_sql *s, const struct ud_table *t, const struct ud_scope *scope,
+	const struct ud_row *row)
 {
 	where_visible(s, t, scope);
 	ud_sql_add(s, " AND id = ");
@@ -271,7 +286,8 @@ static void where_same(struct ud_sql *s, const struct ud_table *t, const struct 
 	ud_sql_val(s, ud_i(row->version));
 }
 
-enum ud_code ud_row_update(struct ud_ctx *cx, const struct ud_table *t, const void *old_row, void *row)
+enum ud_code ud_row_update(
+	struct ud_ctx *cx, const struct ud_table *t, const void *old_row, void *row)
 {
 	const struct ud_row *old_common = old_row;
 	struct ud_row *common = row;
@@ -370,7 +386,10 @@ static void add_any_of(struct ud_sql *s, const struct ud_condition *c, const cha
 static void add_condition(struct ud_ctx *cx, struct ud_sql *s, const struct ud_condition *c)
 {
 	static const char *const operators[] = {
-		[UD_OP_GTE] = " >= ", [UD_OP_GT] = " > ", [UD_OP_LTE] = " <= ", [UD_OP_LT] = " < ",
+		[UD_OP_GTE] = " >= ",
+		[UD_OP_GT] = " > ",
+		[UD_OP_LTE] = " <= ",
+		[UD_OP_LT] = " < ",
 	};
 
 	ud_sql_add(s, " AND ");
@@ -399,7 +418,8 @@ static void add_condition(struct ud_ctx *cx, struct ud_sql *s, const struct ud_c
 	}
 }
 
-static void add_search(struct ud_ctx *cx, struct ud_sql *s, const struct ud_shape *shape, const char *text)
+static void add_search(
+	struct ud_ctx *cx, struct ud_sql *s, const struct ud_shape *shape, const char *text)
 {
 	const char *pattern = like_pattern(cx, text), *glue = " AND (";
 
@@ -455,7 +475,8 @@ static void add_order(struct ud_sql *s, const struct ud_list *list)
 	ud_sql_add(s, down ? "id DESC" : "id");
 }
 
-static void add_filters(struct ud_ctx *cx, struct ud_sql *s, const struct ud_table *t, const struct ud_list *list)
+static void add_filters(
+	struct ud_ctx *cx, struct ud_sql *s, const struct ud_table *t, const struct ud_list *list)
 {
 	where_visible(s, t, cx->scope);
 	for (size_t i = 0; i < list->condition_count; i++)
@@ -497,7 +518,8 @@ enum ud_code ud_row_list(struct ud_ctx *cx, const struct ud_table *t, const stru
 	return UD_OK;
 }
 
-enum ud_code ud_row_count(struct ud_ctx *cx, const struct ud_table *t, const struct ud_list *list, int64_t *ret)
+enum ud_code ud_row_count(
+	struct ud_ctx *cx, const struct ud_table *t, const struct ud_list *list, int64_t *ret)
 {
 	struct ud_sql s;
 	bool found;

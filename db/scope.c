@@ -28,11 +28,14 @@ static const char *const principal_names[] = {
 	[UD_PRINCIPAL_SYSTEM] = "system",
 };
 
-const struct ud_enum ud_principal_kinds = { "principal_kind", principal_names, UD_LEN(principal_names) };
+const struct ud_enum ud_principal_kinds = { "principal_kind", principal_names,
+	UD_LEN(principal_names) };
 
 struct ud_scope ud_scope_system(const char *name)
 {
-	return (struct ud_scope){ .kind = UD_PRINCIPAL_SYSTEM, .name = name, .factor_at_ms = UD_NONE };
+	return (struct ud_scope){
+		.kind = UD_PRINCIPAL_SYSTEM, .name = name, .factor_at_ms = UD_NONE
+	};
 }
 
 bool ud_scope_is_staff(const struct ud_scope *scope)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Putting a statement together from constants of shapes: fixed room, no heap. For db/ alone. Nothing a
- * caller sent ever enters the text; values go into the parameters beside it.
+ * Putting a statement together from constants of shapes: fixed room, no heap. For db/ alone.
+ * Nothing a caller sent ever enters the text; values go into the parameters beside it.
  */
 #ifndef DB_SQL_H
 #define DB_SQL_H

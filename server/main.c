@@ -17,7 +17,8 @@ static const struct {
 		"init --dir DIR [--admin-email E --admin-password-file F] [--admin-token-file F] [--database URL] [--demo]" },
 	{ "serve", ud_command_serve, "serve --config DIR/understudyd.conf" },
 	{ "migrate", ud_command_migrate, "migrate --config DIR/understudyd.conf [--plan]" },
-	{ "check-config", ud_command_check_config, "check-config --config DIR/understudyd.conf [--print-defaults]" },
+	{ "check-config", ud_command_check_config,
+		"check-config --config DIR/understudyd.conf [--print-defaults]" },
 	{ "openapi", ud_command_openapi, "openapi" },
 	{ "backup", ud_command_backup, "backup --config DIR/understudyd.conf --to FILE" },
 	{ "restore", ud_command_restore, "restore --from FILE --dir DIR [--database URL]" },
@@ -35,7 +36,10 @@ static int usage(FILE *out, int code)
 int main(int argc, char **argv)
 {
 	UD_AUTO(ud_arena) *arena = ud_arena_new();
-	struct ud_ctx cx = { .arena = arena, .env = &ud_env_real, .now_ms = ud_now_ms(&ud_env_real), .request_id = "command" };
+	struct ud_ctx cx = { .arena = arena,
+		.env = &ud_env_real,
+		.now_ms = ud_now_ms(&ud_env_real),
+		.request_id = "command" };
 
 	if (argc < 2)
 		return usage(stderr, 2);

@@ -46,7 +46,8 @@ static enum ud_code put_in_place(struct ud_ctx *cx, const char *part, const char
 	UD_TRY(sync_path(cx, part, O_RDONLY));
 	if (rename(part, file) != 0)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", file, strerror(errno));
-	return sync_path(cx, slash ? ud_strndup(cx->arena, file, (size_t)(slash - file + 1)) : ".", O_RDONLY | O_DIRECTORY);
+	return sync_path(cx, slash ? ud_strndup(cx->arena, file, (size_t)(slash - file + 1)) : ".",
+		O_RDONLY | O_DIRECTORY);
 }
 
 /* Run a check that answers "ok", or no row at all. */
@@ -56,7 +57,9 @@ static enum ud_code check_pragma(struct ud_ctx *cx, const char *sql)
 	bool found;
 
 	UD_TRY(ud_query_text(cx, &found, &answer, sql, UD_NO_VALS));
-	return strcmp(answer, "ok") == 0 ? UD_OK : ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", sql, answer);
+	return strcmp(answer, "ok") == 0
+		? UD_OK
+		: ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", sql, answer);
 }
 
 static enum ud_code check_sqlite(struct ud_ctx *cx, const char *file)
@@ -71,7 +74,8 @@ static enum ud_code check_sqlite(struct ud_ctx *cx, const char *file)
 		code = check_pragma(cx, "PRAGMA foreign_key_check");
 	/* one file, without a log beside it */
 	if (code == UD_OK)
-		code = conn->engine->script(cx, conn, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE");
+		code = conn->engine->script(
+			cx, conn, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE");
 	cx->conn = NULL;
 	ud_conn_release(&conn);
 	return code;
@@ -84,15 +88,19 @@ static enum ud_code copy_sqlite(struct ud_ctx *cx, const char *from_url, const c
 
 	if (code == UD_OK)
 		code = ud_conn_open(cx, to_url, UD_CONN_CREATE, &to);
-	sqlite3_backup *b = code == UD_OK ? sqlite3_backup_init(ud_sqlite_handle(to), "main", ud_sqlite_handle(from), "main") :
-					    NULL;
+	sqlite3_backup *b = code == UD_OK
+		? sqlite3_backup_init(ud_sqlite_handle(to), "main", ud_sqlite_handle(from), "main")
+		: NULL;
 	int rc = SQLITE_ERROR;
 
-	while (b && ((rc = sqlite3_backup_step(b, STEP_PAGES)) == SQLITE_OK || rc == SQLITE_BUSY || rc == SQLITE_LOCKED))
+	while (b &&
+		((rc = sqlite3_backup_step(b, STEP_PAGES)) == SQLITE_OK || rc == SQLITE_BUSY ||
+			rc == SQLITE_LOCKED))
 		if (rc != SQLITE_OK)
 			sqlite3_sleep(10); /* somebody holds a lock; SQLite's own waiting */
 	if (code == UD_OK && (sqlite3_backup_finish(b) != SQLITE_OK || rc != SQLITE_DONE))
-		code = ud_fail(cx, UD_E_UNAVAILABLE, NULL, "backup: %s", sqlite3_errmsg(ud_sqlite_handle(to)));
+		code = ud_fail(cx, UD_E_UNAVAILABLE, NULL, "backup: %s",
+			sqlite3_errmsg(ud_sqlite_handle(to)));
 	ud_conn_release(&from);
 	ud_conn_release(&to);
 	return code;
@@ -108,7 +116,8 @@ static enum ud_code run_program(struct ud_ctx *cx, const char *const *argv, bool
 	posix_spawn_file_actions_init(&actions);
 	if (quiet)
 		posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-	int why = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
+	int why = posix_spawnp(
+		&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
 
 	posix_spawn_file_actions_destroy(&actions);
 	if (why)
@@ -116,14 +125,15 @@ static enum ud_code run_program(struct ud_ctx *cx, const char *const *argv, bool
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s ended with status %d", argv[0], WEXITSTATUS(status));
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s ended with status %d", argv[0],
+			WEXITSTATUS(status));
 	return UD_OK;
 }
 
 static enum ud_code dump_postgresql(struct ud_ctx *cx, const char *url, const char *part)
 {
-	const char *const dump[] = { "pg_dump", "--format=custom", "--no-owner", "--no-privileges", "--file", part, "--dbname",
-		url, NULL };
+	const char *const dump[] = { "pg_dump", "--format=custom", "--no-owner", "--no-privileges",
+		"--file", part, "--dbname", url, NULL };
 	const char *const list[] = { "pg_restore", "--list", part, NULL };
 
 	UD_TRY(run_program(cx, dump, false));
@@ -137,8 +147,9 @@ enum ud_code ud_backup(struct ud_ctx *cx, const char *url, const char *file)
 	if (access(file, F_OK) == 0)
 		return ud_fail(cx, UD_E_ALREADY_EXISTS, NULL, "%s is there already", file);
 	unlink(part);
-	enum ud_code code = is_sqlite(url) ? copy_sqlite(cx, url, ud_printf(cx->arena, "sqlite:%s", part)) :
-					     dump_postgresql(cx, url, part);
+	enum ud_code code = is_sqlite(url)
+		? copy_sqlite(cx, url, ud_printf(cx->arena, "sqlite:%s", part))
+		: dump_postgresql(cx, url, part);
 
 	if (code == UD_OK && is_sqlite(url))
 		code = check_sqlite(cx, part);
@@ -158,16 +169,20 @@ static enum ud_code check_empty(struct ud_ctx *cx, const char *url)
 
 	UD_TRY(ud_conn_open(cx, url, UD_CONN_CREATE, &conn));
 	cx->conn = conn;
-	enum ud_code code = ud_query_int(cx, &found, &n, is_sqlite(url) ?
-		"SELECT COUNT(*) FROM sqlite_schema WHERE name = 'users'" :
-		"SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'users'", UD_NO_VALS);
+	enum ud_code code = ud_query_int(cx, &found, &n,
+		is_sqlite(url)
+			? "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'users'"
+			: "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'users'",
+		UD_NO_VALS);
 
 	if (code == UD_OK && n > 0)
 		code = ud_query_int(cx, &found, &n, "SELECT COUNT(*) FROM events", UD_NO_VALS);
 	cx->conn = NULL;
 	ud_conn_release(&conn);
 	UD_TRY(code);
-	return n > 0 ? ud_fail(cx, UD_E_INVALID_STATE, NULL, "there is an installation in that database already") : UD_OK;
+	return n > 0 ? ud_fail(cx, UD_E_INVALID_STATE, NULL,
+			       "there is an installation in that database already")
+		     : UD_OK;
 }
 
 static enum ud_code raise_generation(struct ud_ctx *cx, const char *url)
@@ -197,8 +212,9 @@ static enum ud_code raise_generation(struct ud_ctx *cx, const char *url)
 
 enum ud_code ud_restore(struct ud_ctx *cx, const char *file, const char *url)
 {
-	const char *const load[] = { "pg_restore", "--clean", "--if-exists", "--no-owner", "--no-privileges", "--exit-on-error",
-		"--single-transaction", "--dbname", url, file, NULL };
+	const char *const load[] = { "pg_restore", "--clean", "--if-exists", "--no-owner",
+		"--no-privileges", "--exit-on-error", "--single-transaction", "--dbname", url, file,
+		NULL };
 
 	if (access(file, R_OK) != 0)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", file, strerror(errno));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Group commit: whatever queued while the last commit synced is the next group; no timer. Readers keep
- * a transaction open (a read outside one spends more on locks than on the row) and renew it when the
- * commit counter moved; the writer ends idle ones before it checkpoints.
+ * Group commit: whatever queued while the last commit synced is the next group; no timer. Readers
+ * keep a transaction open (a read outside one spends more on locks than on the row) and renew it
+ * when the commit counter moved; the writer ends idle ones before it checkpoints.
  */
 #include "db/engine/database.h"
 
@@ -68,7 +68,8 @@ static void apply_one(ud_database *db, struct ud_write *w, bool alone)
 	w->cx->conn = before;
 }
 
-/* Run a list (or its first alone) in one transaction; each w->code is its own, the result the commit's. */
+/* Run a list (or its first alone) in one transaction; each w->code is its own, the result the
+ * commit's. */
 static enum ud_code run_group(struct ud_ctx *cx, ud_database *db, struct ud_write *list, bool alone)
 {
 	bool any = false;
@@ -85,16 +86,20 @@ static enum ud_code run_group(struct ud_ctx *cx, ud_database *db, struct ud_writ
 	if (!db->conn->broken && any)
 		return ud_commit(cx);
 	ud_rollback(cx);
-	return db->conn->broken ? ud_fail(cx, UD_E_UNAVAILABLE, NULL, "the connection to the database was lost") : UD_OK;
+	return db->conn->broken
+		? ud_fail(cx, UD_E_UNAVAILABLE, NULL, "the connection to the database was lost")
+		: UD_OK;
 }
 
-/* Give the words of a failed commit to a write it took along; one that had failed by itself keeps its own. */
+/* Give the words of a failed commit to a write it took along; one that had failed by itself keeps
+ * its own. */
 static void spread_failure(const struct ud_ctx *cx, struct ud_write *w, enum ud_code code)
 {
 	if (w->code != UD_OK && w->code != UD_E_RETRY)
 		return;
 	w->code = code;
-	ud_fail(w->cx, code, NULL, "%s", cx->problem.detail ? cx->problem.detail : ud_error_info(code)->title);
+	ud_fail(w->cx, code, NULL, "%s",
+		cx->problem.detail ? cx->problem.detail : ud_error_info(code)->title);
 }
 
 /* Writes that lost a deadlock run again, each in a transaction of its own, a few times. */
@@ -162,7 +167,8 @@ static void checkpoint(ud_database *db, int *pages)
 	if (*pages < CHECKPOINT_PAGES)
 		return;
 	end_idle_snapshots(db);
-	sqlite3_wal_checkpoint_v2(ud_sqlite_handle(db->conn), NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	sqlite3_wal_checkpoint_v2(
+		ud_sqlite_handle(db->conn), NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	atomic_fetch_add(&db->checkpoints, 1);
 	*pages = 0;
 }
@@ -206,7 +212,8 @@ static void *writer(void *data)
 	return NULL;
 }
 
-enum ud_code ud_database_open(struct ud_ctx *cx, const char *url, const struct ud_env *env, ud_database **ret)
+enum ud_code ud_database_open(
+	struct ud_ctx *cx, const char *url, const struct ud_env *env, ud_database **ret)
 {
 	ud_conn *conn = NULL;
 
@@ -250,8 +257,9 @@ void ud_database_release(ud_database **pdb)
 
 const char *ud_database_engine(const ud_database *db)
 {
-	return strncmp(db->url, ud_engine_sqlite.scheme, strlen(ud_engine_sqlite.scheme)) == 0 ?
-		ud_engine_sqlite.name : ud_engine_postgresql.name;
+	return strncmp(db->url, ud_engine_sqlite.scheme, strlen(ud_engine_sqlite.scheme)) == 0
+		? ud_engine_sqlite.name
+		: ud_engine_postgresql.name;
 }
 
 const char *ud_database_url(const ud_database *db)
@@ -303,12 +311,14 @@ static void waited_done(struct ud_write *w, enum ud_code code)
 	pthread_mutex_unlock(&wt->mutex);
 }
 
-enum ud_code ud_database_write(ud_database *db, struct ud_ctx *cx, enum ud_code (*apply)(struct ud_ctx *cx, void *data),
-	void *data)
+enum ud_code ud_database_write(ud_database *db, struct ud_ctx *cx,
+	enum ud_code (*apply)(struct ud_ctx *cx, void *data), void *data)
 {
 	struct waited wt = { .write = { .cx = cx, .apply = waited_apply, .done = waited_done },
-		.apply = apply, .data = data,
-		.mutex = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER };
+		.apply = apply,
+		.data = data,
+		.mutex = PTHREAD_MUTEX_INITIALIZER,
+		.wake = PTHREAD_COND_INITIALIZER };
 
 	if (!ud_database_post(db, &wt.write))
 		return ud_fail(cx, UD_E_OVERLOADED, NULL, "too many writes are waiting");
@@ -384,8 +394,8 @@ void ud_reader_release(ud_reader **reader)
 }
 
 /*
- * PostgreSQL readers take a statement's own snapshot: other instances commit too, and an open transaction
- * would hide that. SQLite keeps its snapshot until this process committed again.
+ * PostgreSQL readers take a statement's own snapshot: other instances commit too, and an open
+ * transaction would hide that. SQLite keeps its snapshot until this process committed again.
  */
 static enum ud_code renew(struct ud_ctx *cx, ud_reader *r)
 {

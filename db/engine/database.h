@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A database as the server uses it: one writer thread that commits groups, and a read connection per
- * reader that keeps its read transaction open until the data changed. Knows no table.
+ * A database as the server uses it: one writer thread that commits groups, and a read connection
+ * per reader that keeps its read transaction open until the data changed. Knows no table.
  */
 #ifndef DB_ENGINE_DATABASE_H
 #define DB_ENGINE_DATABASE_H
@@ -12,10 +12,11 @@ typedef struct ud_database ud_database;
 typedef struct ud_reader ud_reader;
 
 /*
- * One write on its way. Embed it first in a struct of your own. apply runs on the writer inside the group's
- * transaction, on a mark of its own: on an error what it did is undone. It may run again (deadlock on
- * PostgreSQL), so it only uses SQL and its own memory. cx is the caller's; apply finds cx->conn set.
- * done runs on the writer after the group is durable, or has failed: code is apply's own, or the commit's.
+ * One write on its way. Embed it first in a struct of your own. apply runs on the writer inside the
+ * group's transaction, on a mark of its own: on an error what it did is undone. It may run again
+ * (deadlock on PostgreSQL), so it only uses SQL and its own memory. cx is the caller's; apply finds
+ * cx->conn set. done runs on the writer after the group is durable, or has failed: code is apply's
+ * own, or the commit's.
  */
 struct ud_write {
 	struct ud_write *next;
@@ -33,10 +34,11 @@ struct ud_database_stats {
 };
 
 /*
- * Open the database and start its writer. The schema is not looked at. url as in the configuration; a
- * relative sqlite path is relative to the working directory. Release with ud_database_release.
+ * Open the database and start its writer. The schema is not looked at. url as in the configuration;
+ * a relative sqlite path is relative to the working directory. Release with ud_database_release.
  */
-enum ud_code ud_database_open(struct ud_ctx *cx, const char *url, const struct ud_env *env, ud_database **ret) UD_USE;
+enum ud_code ud_database_open(
+	struct ud_ctx *cx, const char *url, const struct ud_env *env, ud_database **ret) UD_USE;
 /* Finish queued writes, stop the writer, close. Readers must be released before. Takes NULL. */
 void ud_database_release(ud_database **db);
 /* The engine's name: "sqlite" or "postgresql". */
@@ -45,14 +47,15 @@ const char *ud_database_engine(const ud_database *db);
 const char *ud_database_url(const ud_database *db);
 
 /*
- * Hand a write to the writer; any thread. w must live until done ran. False, and nothing is kept, when more
- * than 10,000 writes wait already: answer UD_E_OVERLOADED.
+ * Hand a write to the writer; any thread. w must live until done ran. False, and nothing is kept,
+ * when more than 10,000 writes wait already: answer UD_E_OVERLOADED.
  */
 bool ud_database_post(ud_database *db, struct ud_write *w) UD_USE;
 /* Post and wait: for tools, jobs and tests, never on a server's worker. */
-enum ud_code ud_database_write(ud_database *db, struct ud_ctx *cx, enum ud_code (*apply)(struct ud_ctx *cx, void *data),
-	void *data) UD_USE;
-/* Called by the writer after each durable commit, on its thread; one listener (the event bus). It must not block. */
+enum ud_code ud_database_write(ud_database *db, struct ud_ctx *cx,
+	enum ud_code (*apply)(struct ud_ctx *cx, void *data), void *data) UD_USE;
+/* Called by the writer after each durable commit, on its thread; one listener (the event bus). It
+ * must not block. */
 void ud_database_on_commit(ud_database *db, void (*listener)(void *data), void *data);
 /* Grows with every commit this process made. */
 uint64_t ud_database_commits(const ud_database *db);
@@ -62,8 +65,8 @@ struct ud_database_stats ud_database_stats(const ud_database *db);
 enum ud_code ud_reader_open(struct ud_ctx *cx, ud_database *db, ud_reader **ret) UD_USE;
 void ud_reader_release(ud_reader **reader);
 /*
- * Start reading: sets cx->conn to a connection whose snapshot is at least as new as the last commit of this
- * process. End it before waiting for anything.
+ * Start reading: sets cx->conn to a connection whose snapshot is at least as new as the last commit
+ * of this process. End it before waiting for anything.
  */
 enum ud_code ud_read_begin(struct ud_ctx *cx, ud_reader *reader) UD_USE;
 void ud_read_end(struct ud_ctx *cx, ud_reader *reader);

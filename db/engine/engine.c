@@ -10,7 +10,8 @@ static const struct ud_engine *const engines[] = { &ud_engine_sqlite, &ud_engine
 
 struct ud_val ud_i(int64_t v)
 {
-	return v == UD_NONE ? (struct ud_val){ UD_V_NULL, 0, NULL } : (struct ud_val){ UD_V_INT, v, NULL };
+	return v == UD_NONE ? (struct ud_val){ UD_V_NULL, 0, NULL }
+			    : (struct ud_val){ UD_V_INT, v, NULL };
 }
 
 struct ud_val ud_t(const char *s)
@@ -23,7 +24,8 @@ enum ud_code ud_conn_open(struct ud_ctx *cx, const char *url, unsigned flags, ud
 	for (size_t i = 0; i < UD_LEN(engines); i++)
 		if (strncmp(url, engines[i]->scheme, strlen(engines[i]->scheme)) == 0)
 			return engines[i]->open(cx, url, flags, ret);
-	return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "the database url must start with sqlite: or postgresql:");
+	return ud_fail(cx, UD_E_UNAVAILABLE, NULL,
+		"the database url must start with sqlite: or postgresql:");
 }
 
 void ud_conn_release(ud_conn **conn)
@@ -39,7 +41,8 @@ static bool injected(ud_conn *conn)
 	return conn->fail_after > 0 && --conn->fail_after == 0;
 }
 
-enum ud_code ud_query(struct ud_ctx *cx, ud_rows **ret, const char *sql, const struct ud_val *vals, size_t n)
+enum ud_code ud_query(
+	struct ud_ctx *cx, ud_rows **ret, const char *sql, const struct ud_val *vals, size_t n)
 {
 	if (injected(cx->conn))
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "injected failure");
@@ -58,7 +61,8 @@ void ud_rows_release(ud_rows **rows)
 	*rows = NULL;
 }
 
-enum ud_code ud_exec(struct ud_ctx *cx, int64_t *ret_changes, const char *sql, const struct ud_val *vals, size_t n)
+enum ud_code ud_exec(struct ud_ctx *cx, int64_t *ret_changes, const char *sql,
+	const struct ud_val *vals, size_t n)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
 	bool more = true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bringing a schema forward. On PostgreSQL a lock keeps two programs apart; on SQLite the write lock does.
+ * Bringing a schema forward. On PostgreSQL a lock keeps two programs apart; on SQLite the write
+ * lock does.
  */
 #include "db/engine/migrate.h"
 
@@ -21,8 +22,10 @@ static bool ends_with(const char *s, const char *end)
 	return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-/* The engine's variant: NNNN_x.pg.sql replaces NNNN_x.sql on PostgreSQL and does not exist for SQLite. */
-static bool for_engine(const struct ud_ctx *cx, const struct ud_embedded *files, const struct ud_embedded *f)
+/* The engine's variant: NNNN_x.pg.sql replaces NNNN_x.sql on PostgreSQL and does not exist for
+ * SQLite. */
+static bool for_engine(
+	const struct ud_ctx *cx, const struct ud_embedded *files, const struct ud_embedded *f)
 {
 	if (ends_with(f->name, ".pg.sql"))
 		return postgresql(cx);
@@ -41,17 +44,19 @@ static enum ud_code check_order(struct ud_ctx *cx)
 
 	if (!postgresql(cx))
 		return UD_OK;
-	UD_TRY(ud_query_int(cx, &found, &binary, "SELECT CASE WHEN 'a' > 'B' THEN 1 ELSE 0 END", UD_NO_VALS));
+	UD_TRY(ud_query_int(
+		cx, &found, &binary, "SELECT CASE WHEN 'a' > 'B' THEN 1 ELSE 0 END", UD_NO_VALS));
 	if (binary)
 		return UD_OK;
 	return ud_fail(cx, UD_E_UNAVAILABLE, NULL,
 		"the PostgreSQL database must sort in binary order: create it with TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'");
 }
 
-static enum ud_code applied(struct ud_ctx *cx, int64_t version, bool *ret_found, const char **ret_sha256)
+static enum ud_code applied(
+	struct ud_ctx *cx, int64_t version, bool *ret_found, const char **ret_sha256)
 {
-	return ud_query_text(cx, ret_found, ret_sha256, "SELECT sha256 FROM schema_migrations WHERE version = $1",
-		UD_VALS(ud_i(version)));
+	return ud_query_text(cx, ret_found, ret_sha256,
+		"SELECT sha256 FROM schema_migrations WHERE version = $1", UD_VALS(ud_i(version)));
 }
 
 static const char *checksum(struct ud_ctx *cx, const struct ud_embedded *f)
@@ -73,12 +78,15 @@ static enum ud_code has_table(struct ud_ctx *cx, bool *ret)
 {
 	int64_t ignored;
 
-	return ud_query_int(cx, ret, &ignored, postgresql(cx) ?
-		"SELECT 1 FROM information_schema.tables WHERE table_name = 'schema_migrations'" :
-		"SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'", UD_NO_VALS);
+	return ud_query_int(cx, ret, &ignored,
+		postgresql(cx)
+			? "SELECT 1 FROM information_schema.tables WHERE table_name = 'schema_migrations'"
+			: "SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'",
+		UD_NO_VALS);
 }
 
-enum ud_code ud_migrate_plan(struct ud_ctx *cx, const struct ud_embedded *files, struct ud_migration_plan *ret)
+enum ud_code ud_migrate_plan(
+	struct ud_ctx *cx, const struct ud_embedded *files, struct ud_migration_plan *ret)
 {
 	bool table = false, found = false;
 	int64_t newest = 0;
@@ -87,7 +95,8 @@ enum ud_code ud_migrate_plan(struct ud_ctx *cx, const struct ud_embedded *files,
 	UD_TRY(check_order(cx));
 	UD_TRY(has_table(cx, &table));
 	if (table)
-		UD_TRY(ud_query_int(cx, &found, &ret->current, "SELECT MAX(version) FROM schema_migrations", UD_NO_VALS));
+		UD_TRY(ud_query_int(cx, &found, &ret->current,
+			"SELECT MAX(version) FROM schema_migrations", UD_NO_VALS));
 	for (const struct ud_embedded *f = files; f->name; f++) {
 		int64_t version = strtoll(f->name, NULL, 10);
 		const char *sha256 = NULL;
@@ -99,17 +108,21 @@ enum ud_code ud_migrate_plan(struct ud_ctx *cx, const struct ud_embedded *files,
 		if (table)
 			UD_TRY(applied(cx, version, &found, &sha256));
 		if (found && strcmp(sha256, checksum(cx, f)) != 0)
-			return ud_fail(cx, UD_E_CONFLICT, NULL, "migration %s was applied with other content", f->name);
+			return ud_fail(cx, UD_E_CONFLICT, NULL,
+				"migration %s was applied with other content", f->name);
 		if (!found && ret->count < UD_MIGRATIONS_MAX)
-			ret->pending[ret->count++] = (struct ud_migration){ version, f->name, f->data };
+			ret->pending[ret->count++] =
+				(struct ud_migration){ version, f->name, f->data };
 	}
 	if (ret->current > newest)
-		return ud_fail(cx, UD_E_CONFLICT, NULL, "the database is at version %lld, this program knows %lld",
+		return ud_fail(cx, UD_E_CONFLICT, NULL,
+			"the database is at version %lld, this program knows %lld",
 			(long long)ret->current, (long long)newest);
 	return UD_OK;
 }
 
-static enum ud_code run_one(struct ud_ctx *cx, const struct ud_embedded *files, const struct ud_migration *m)
+static enum ud_code run_one(
+	struct ud_ctx *cx, const struct ud_embedded *files, const struct ud_migration *m)
 {
 	const struct ud_embedded *f = files;
 	bool done = false;
@@ -121,11 +134,13 @@ static enum ud_code run_one(struct ud_ctx *cx, const struct ud_embedded *files, 
 	if (done)
 		return UD_OK;
 	UD_TRY(cx->conn->engine->script(cx, cx->conn, m->sql));
-	return ud_exec(cx, NULL, "INSERT INTO schema_migrations(version, name, sha256, applied_at) VALUES ($1, $2, $3, $4)",
+	return ud_exec(cx, NULL,
+		"INSERT INTO schema_migrations(version, name, sha256, applied_at) VALUES ($1, $2, $3, $4)",
 		UD_VALS(ud_i(m->version), ud_t(m->name), ud_t(checksum(cx, f)), ud_i(cx->now_ms)));
 }
 
-static enum ud_code run_in_transaction(struct ud_ctx *cx, const struct ud_embedded *files, const struct ud_migration *m)
+static enum ud_code run_in_transaction(
+	struct ud_ctx *cx, const struct ud_embedded *files, const struct ud_migration *m)
 {
 	UD_TRY(ud_begin(cx, true));
 	if (postgresql(cx)) /* one program at a time; the number is ours by choice */

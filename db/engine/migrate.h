@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Forward-only migrations: NNNN_what.sql for both engines, NNNN_what.pg.sql beside it where PostgreSQL must differ.
- * Each runs once, in a transaction, and is remembered with its checksum.
+ * Forward-only migrations: NNNN_what.sql for both engines, NNNN_what.pg.sql beside it where
+ * PostgreSQL must differ. Each runs once, in a transaction, and is remembered with its checksum.
  */
 #ifndef DB_ENGINE_MIGRATE_H
 #define DB_ENGINE_MIGRATE_H
@@ -24,11 +24,14 @@ struct ud_migration_plan {
 };
 
 /*
- * Compare the table with the database on cx->conn. UD_E_CONFLICT when an applied migration has another checksum, or
- * the database is newer than the program. files as made by ud_embed. PostgreSQL also must sort in binary order.
+ * Compare the table with the database on cx->conn. UD_E_CONFLICT when an applied migration has
+ * another checksum, or the database is newer than the program. files as made by ud_embed.
+ * PostgreSQL also must sort in binary order.
  */
-enum ud_code ud_migrate_plan(struct ud_ctx *cx, const struct ud_embedded *files, struct ud_migration_plan *ret) UD_USE;
-/* Run the plan on cx->conn, which must be a connection that may write. Safe when several do it at once. */
+enum ud_code ud_migrate_plan(
+	struct ud_ctx *cx, const struct ud_embedded *files, struct ud_migration_plan *ret) UD_USE;
+/* Run the plan on cx->conn, which must be a connection that may write. Safe when several do it at
+ * once. */
 enum ud_code ud_migrate(struct ud_ctx *cx, const struct ud_embedded *files) UD_USE;
 
 #endif

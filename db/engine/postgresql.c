@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PostgreSQL over libpq: text parameters, statements prepared once per connection and content. A commit whose answer
- * does not come, or that comes with the warning of a cancelled wait for the standby, has an unknown outcome (rule A):
- * nobody is told that it is stored.
+ * PostgreSQL over libpq: text parameters, statements prepared once per connection and content. A
+ * commit whose answer does not come, or that comes with the warning of a cancelled wait for the
+ * standby, has an unknown outcome (rule A): nobody is told that it is stored.
  */
 #include <errno.h>
 #include <libpq-fe.h>
@@ -37,16 +37,24 @@ struct rows {
 	int64_t changes;
 };
 
-/* SQLSTATEs that mean something to us (PostgreSQL documentation, appendix A); a class stands for all of its codes. */
+/* SQLSTATEs that mean something to us (PostgreSQL documentation, appendix A); a class stands for
+ * all of its codes. */
 static enum ud_code code_of(const char *state)
 {
 	static const struct {
 		const char *state;
 		enum ud_code code;
 	} map[] = {
-		{ "23505", UD_E_ALREADY_EXISTS }, { "23503", UD_E_IN_USE }, { "40001", UD_E_RETRY }, { "40P01", UD_E_RETRY },
-		{ "53100", UD_E_STORAGE_FULL }, { "25006", UD_E_READ_ONLY }, { "08", UD_E_UNAVAILABLE },
-		{ "57P", UD_E_UNAVAILABLE }, { "53", UD_E_UNAVAILABLE }, { "55P03", UD_E_UNAVAILABLE },
+		{ "23505", UD_E_ALREADY_EXISTS },
+		{ "23503", UD_E_IN_USE },
+		{ "40001", UD_E_RETRY },
+		{ "40P01", UD_E_RETRY },
+		{ "53100", UD_E_STORAGE_FULL },
+		{ "25006", UD_E_READ_ONLY },
+		{ "08", UD_E_UNAVAILABLE },
+		{ "57P", UD_E_UNAVAILABLE },
+		{ "53", UD_E_UNAVAILABLE },
+		{ "55P03", UD_E_UNAVAILABLE },
 	};
 
 	for (size_t i = 0; state && i < UD_LEN(map); i++)
@@ -65,8 +73,8 @@ static enum ud_code fail(struct ud_ctx *cx, struct conn *c, const PGresult *resu
 		c->head.broken = true;
 	enum ud_code code = c->head.broken ? UD_E_UNAVAILABLE : code_of(state);
 
-	return ud_fail(cx, code, NULL, "%s%s%s", message ? message : PQerrorMessage(c->pg), detail ? ": " : "",
-		detail ? detail : "");
+	return ud_fail(cx, code, NULL, "%s%s%s", message ? message : PQerrorMessage(c->pg),
+		detail ? ": " : "", detail ? detail : "");
 }
 
 static void on_notice(void *data, const PGresult *result)
@@ -91,7 +99,9 @@ static enum ud_code run(struct ud_ctx *cx, struct conn *c, const char *sql)
 {
 	PGresult *result = PQexec(c->pg, sql);
 	ExecStatusType status = PQresultStatus(result);
-	enum ud_code code = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ? UD_OK : fail(cx, c, result);
+	enum ud_code code = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK
+		? UD_OK
+		: fail(cx, c, result);
 
 	PQclear(result);
 	return code;
@@ -100,9 +110,10 @@ static enum ud_code run(struct ud_ctx *cx, struct conn *c, const char *sql)
 /* What is set on every connection unless the URL says otherwise. */
 static PGconn *connect_to(const char *url, unsigned flags)
 {
-	const char *const keys[] = { "connect_timeout", "tcp_user_timeout", "keepalives_idle", "target_session_attrs",
-		"application_name", "dbname", NULL };
-	const char *const values[] = { "5", "5000", "5", flags & UD_CONN_READ ? "any" : "read-write", "understudyd", url, NULL };
+	const char *const keys[] = { "connect_timeout", "tcp_user_timeout", "keepalives_idle",
+		"target_session_attrs", "application_name", "dbname", NULL };
+	const char *const values[] = { "5", "5000", "5",
+		flags & UD_CONN_READ ? "any" : "read-write", "understudyd", url, NULL };
 
 	return PQconnectdbParams(keys, values, 1);
 }
@@ -120,7 +131,8 @@ static enum ud_code open_conn(struct ud_ctx *cx, const char *url, unsigned flags
 		code = ud_fail(cx, UD_E_UNAVAILABLE, NULL, "PostgreSQL: %s", PQerrorMessage(c->pg));
 	if (code == UD_OK) {
 		PQsetNoticeReceiver(c->pg, on_notice, c);
-		code = run(cx, c, "SET client_min_messages = warning; SET synchronous_commit = on; SET TIME ZONE 'UTC'");
+		code = run(cx, c,
+			"SET client_min_messages = warning; SET synchronous_commit = on; SET TIME ZONE 'UTC'");
 	}
 	if (code == UD_OK && flags & UD_CONN_READ)
 		code = run(cx, c, "SET default_transaction_read_only = on");
@@ -134,7 +146,8 @@ static enum ud_code open_conn(struct ud_ctx *cx, const char *url, unsigned flags
 
 static enum ud_code begin(struct ud_ctx *cx, ud_conn *conn, bool write)
 {
-	UD_TRY(run(cx, UD_OUTER(conn, struct conn, head), write ? "BEGIN" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
+	UD_TRY(run(cx, UD_OUTER(conn, struct conn, head),
+		write ? "BEGIN" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
 	conn->in_transaction = true;
 	return UD_OK;
 }
@@ -153,7 +166,8 @@ static void rollback(ud_conn *conn)
 	PQclear(result);
 }
 
-/* Wait for the commit's answer until the deadline; never cancel: a cancelled wait looks like success. */
+/* Wait for the commit's answer until the deadline; never cancel: a cancelled wait looks like
+ * success. */
 static bool answer_arrives(struct conn *c, const struct ud_env *env)
 {
 	int64_t end = ud_mono_ms(env) + COMMIT_MS;
@@ -191,9 +205,12 @@ static enum ud_code commit(struct ud_ctx *cx, ud_conn *conn)
 		return unknown(cx, c, "no answer");
 	for (PGresult *result; (result = PQgetResult(c->pg)); PQclear(result)) {
 		if (PQresultStatus(result) != PGRES_COMMAND_OK)
-			code = PQstatus(c->pg) != CONNECTION_OK ? unknown(cx, c, "the connection ended") : fail(cx, c, result);
+			code = PQstatus(c->pg) != CONNECTION_OK
+				? unknown(cx, c, "the connection ended")
+				: fail(cx, c, result);
 		else if (strcmp(PQcmdStatus(result), "COMMIT") != 0)
-			code = ud_fail(cx, UD_E_RETRY, NULL, "the transaction had failed: %s", PQcmdStatus(result));
+			code = ud_fail(cx, UD_E_RETRY, NULL, "the transaction had failed: %s",
+				PQcmdStatus(result));
 	}
 	if (code == UD_OK && c->wait_cancelled)
 		return unknown(cx, c, "the wait for the standby was cancelled");
@@ -233,7 +250,8 @@ static enum ud_code prepared(struct ud_ctx *cx, struct conn *c, const char *sql,
 		slot->number = ++c->next_number;
 		snprintf(name, 16, "s%u", slot->number);
 		PGresult *result = PQprepare(c->pg, name, sql, 0, NULL);
-		enum ud_code code = PQresultStatus(result) == PGRES_COMMAND_OK ? UD_OK : fail(cx, c, result);
+		enum ud_code code =
+			PQresultStatus(result) == PGRES_COMMAND_OK ? UD_OK : fail(cx, c, result);
 
 		PQclear(result);
 		UD_TRY(code);
@@ -246,11 +264,12 @@ static enum ud_code prepared(struct ud_ctx *cx, struct conn *c, const char *sql,
 
 static bool is_control(const char *sql)
 {
-	return strncmp(sql, "SAVEPOINT", 9) == 0 || strncmp(sql, "RELEASE", 7) == 0 || strncmp(sql, "ROLLBACK", 8) == 0;
+	return strncmp(sql, "SAVEPOINT", 9) == 0 || strncmp(sql, "RELEASE", 7) == 0 ||
+		strncmp(sql, "ROLLBACK", 8) == 0;
 }
 
-static enum ud_code query(struct ud_ctx *cx, ud_conn *conn, const char *sql, const struct ud_val *vals, size_t n,
-	ud_rows **ret)
+static enum ud_code query(struct ud_ctx *cx, ud_conn *conn, const char *sql,
+	const struct ud_val *vals, size_t n, ud_rows **ret)
 {
 	struct conn *c = UD_OUTER(conn, struct conn, head);
 	const char *texts[MAX_PARAMS];
@@ -259,12 +278,15 @@ static enum ud_code query(struct ud_ctx *cx, ud_conn *conn, const char *sql, con
 	if (n >= MAX_PARAMS)
 		return ud_fail(cx, UD_E_INTERNAL, NULL, "more than %d parameters", MAX_PARAMS);
 	for (size_t i = 0; i < n; i++)
-		texts[i] = vals[i].kind == UD_V_TEXT ? vals[i].s :
-			vals[i].kind == UD_V_INT ? ud_printf(cx->arena, "%lld", (long long)vals[i].i) : NULL;
+		texts[i] = vals[i].kind == UD_V_TEXT ? vals[i].s
+			: vals[i].kind == UD_V_INT
+			? ud_printf(cx->arena, "%lld", (long long)vals[i].i)
+			: NULL;
 	PGresult *result;
 
 	if (is_control(sql)) {
-		result = PQexec(c->pg, sql); /* a failed transaction still takes these, but prepares nothing */
+		/* a failed transaction still takes these, but prepares nothing */
+		result = PQexec(c->pg, sql);
 	} else {
 		UD_TRY(prepared(cx, c, sql, name));
 		result = PQexecPrepared(c->pg, name, (int)n, texts, NULL, NULL, 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SQLite: WAL and synchronous=FULL (NORMAL lost acknowledged commits in power-cut tests), hardened settings,
- * statements cached by content. The writer checkpoints (database.c); connections never do by themselves.
+ * SQLite: WAL and synchronous=FULL (NORMAL lost acknowledged commits in power-cut tests), hardened
+ * settings, statements cached by content. The writer checkpoints (database.c); connections never do
+ * by themselves.
  */
 #include <sqlite3.h>
 #include <stdio.h>
@@ -63,7 +64,8 @@ static enum ud_code code_of(int extended)
 
 static enum ud_code fail(struct ud_ctx *cx, struct conn *c)
 {
-	return ud_fail(cx, code_of(sqlite3_extended_errcode(c->db)), NULL, "%s", sqlite3_errmsg(c->db));
+	return ud_fail(
+		cx, code_of(sqlite3_extended_errcode(c->db)), NULL, "%s", sqlite3_errmsg(c->db));
 }
 
 static void sqlite_close_conn(ud_conn *head)
@@ -100,11 +102,13 @@ static bool configure(struct conn *c)
 		sqlite3_exec(c->db, "PRAGMA query_only=ON", NULL, NULL, NULL) == SQLITE_OK;
 }
 
-static enum ud_code sqlite_open_conn(struct ud_ctx *cx, const char *url, unsigned flags, ud_conn **ret)
+static enum ud_code sqlite_open_conn(
+	struct ud_ctx *cx, const char *url, unsigned flags, ud_conn **ret)
 {
 	struct conn *c = ud_malloc(sizeof(*c));
 	const char *path = url + strlen(ud_engine_sqlite.scheme);
-	int mode = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (flags & UD_CONN_CREATE ? SQLITE_OPEN_CREATE : 0);
+	int mode = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+		(flags & UD_CONN_CREATE ? SQLITE_OPEN_CREATE : 0);
 
 	c->head.engine = &ud_engine_sqlite;
 	c->head.flags = flags;
@@ -178,8 +182,10 @@ static void number_parameters(struct cached *slot)
 	}
 }
 
-/* A free cache slot for the statement, prepared; a collision evicts an idle one. NULL with *ret_code. */
-static struct cached *prepare(struct ud_ctx *cx, struct conn *c, const char *sql, enum ud_code *ret_code)
+/* A free cache slot for the statement, prepared; a collision evicts an idle one. NULL with
+ * *ret_code. */
+static struct cached *prepare(
+	struct ud_ctx *cx, struct conn *c, const char *sql, enum ud_code *ret_code)
 {
 	uint64_t hash = hash_of(sql);
 	struct cached *slot = NULL;
@@ -200,7 +206,8 @@ static struct cached *prepare(struct ud_ctx *cx, struct conn *c, const char *sql
 	ud_free(slot->sql);
 	slot->stmt = NULL;
 	slot->sql = NULL;
-	if (sqlite3_prepare_v3(c->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &slot->stmt, NULL) != SQLITE_OK) {
+	if (sqlite3_prepare_v3(c->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &slot->stmt, NULL) !=
+		SQLITE_OK) {
 		*ret_code = ud_fail(cx, UD_E_INTERNAL, NULL, "%s: %s", sqlite3_errmsg(c->db), sql);
 		return NULL;
 	}
@@ -222,8 +229,8 @@ static void bind(struct cached *slot, const struct ud_val *vals, size_t n)
 	}
 }
 
-static enum ud_code sqlite_query(struct ud_ctx *cx, ud_conn *conn, const char *sql, const struct ud_val *vals,
-	size_t n, ud_rows **ret)
+static enum ud_code sqlite_query(struct ud_ctx *cx, ud_conn *conn, const char *sql,
+	const struct ud_val *vals, size_t n, ud_rows **ret)
 {
 	struct conn *c = UD_OUTER(conn, struct conn, head);
 	enum ud_code code = UD_OK;
@@ -278,7 +285,8 @@ static int64_t sqlite_changes(const ud_rows *head)
 
 static bool sqlite_is_null(const ud_rows *head, int column)
 {
-	return sqlite3_column_type(UD_OUTER(head, const struct rows, head)->stmt, column) == SQLITE_NULL;
+	return sqlite3_column_type(UD_OUTER(head, const struct rows, head)->stmt, column) ==
+		SQLITE_NULL;
 }
 
 static int64_t sqlite_col_int(const ud_rows *head, int column)
@@ -288,7 +296,8 @@ static int64_t sqlite_col_int(const ud_rows *head, int column)
 
 static const char *sqlite_col_text(const ud_rows *head, int column)
 {
-	return (const char *)sqlite3_column_text(UD_OUTER(head, const struct rows, head)->stmt, column);
+	return (const char *)sqlite3_column_text(
+		UD_OUTER(head, const struct rows, head)->stmt, column);
 }
 
 static enum ud_code sqlite_script(struct ud_ctx *cx, ud_conn *conn, const char *sql)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * understudyd init: a folder with keys, database and configuration, a first administrator, and a first token for
- * scripts. Refuses a folder that has anything in it, so a second run cannot harm the first one's work.
+ * understudyd init: a folder with keys, database and configuration, a first administrator, and a
+ * first token for scripts. Refuses a folder that has anything in it, so a second run cannot harm
+ * the first one's work.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -50,10 +51,12 @@ static enum ud_code write_config(struct ud_ctx *cx, const struct init *in)
 {
 	struct ud_buf b = { 0 };
 
-	ud_buf_printf(&b, "; Configuration of understudyd. Files in conf.d/ beside this one are read after it.\n\n");
+	ud_buf_printf(&b,
+		"; Configuration of understudyd. Files in conf.d/ beside this one are read after it.\n\n");
 	ud_options_sample(&b);
 	ud_buf_printf(&b, "\n[database]\nurl=%s\n", in->url);
-	enum ud_code code = ud_file_write(cx, ud_printf(cx->arena, "%s/understudyd.conf", in->dir), b.data, b.len, 0600);
+	enum ud_code code = ud_file_write(
+		cx, ud_printf(cx->arena, "%s/understudyd.conf", in->dir), b.data, b.len, 0600);
 
 	ud_buf_free(&b);
 	if (code == UD_OK)
@@ -73,7 +76,8 @@ static enum ud_code hash_password(struct ud_ctx *cx, struct init *in)
 		return ud_fail(cx, UD_E_VALIDATION, NULL, "--admin-email %s", rule);
 	if ((rule = ud_password_rule(password, in->email)))
 		return ud_fail(cx, UD_E_VALIDATION, NULL, "the password %s", rule);
-	UD_TRY(ud_installation_load(cx, ud_printf(cx->arena, "%s/understudyd.conf", in->dir), &inst));
+	UD_TRY(ud_installation_load(
+		cx, ud_printf(cx->arena, "%s/understudyd.conf", in->dir), &inst));
 	return ud_password_hash(cx, inst.keys.pepper, UD_COST_STAFF, password, &in->password_hash);
 }
 
@@ -89,8 +93,11 @@ static struct ud_texts roles_of_first(struct ud_ctx *cx)
 
 static enum ud_code add_admin(struct ud_ctx *cx, const struct init *in)
 {
-	struct ud_user u = { .email = in->email, .display_name = "Administrator", .state = UD_USER_ACTIVE,
-		.role_names = roles_of_first(cx), .password_hash = in->password_hash };
+	struct ud_user u = { .email = in->email,
+		.display_name = "Administrator",
+		.state = UD_USER_ACTIVE,
+		.role_names = roles_of_first(cx),
+		.password_hash = in->password_hash };
 
 	UD_TRY(ud_row_insert(cx, &ud_users, &u));
 	return ud_event_add(cx, "created", ud_users.shape, NULL, &u);
@@ -100,7 +107,9 @@ static enum ud_code add_token(struct ud_ctx *cx, struct init *in)
 {
 	struct ud_service_account a = { .name = "first token", .role_names = roles_of_first(cx) };
 	const char *all[] = { "*" };
-	struct ud_token t = { .name = "made by init", .scopes = { all, 1 }, .expires_at.ms = cx->now_ms + 86400000 };
+	struct ud_token t = {
+		.name = "made by init", .scopes = { all, 1 }, .expires_at.ms = cx->now_ms + 86400000
+	};
 
 	UD_TRY(ud_row_insert(cx, &ud_service_accounts, &a));
 	UD_TRY(ud_event_add(cx, "created", ud_service_accounts.shape, NULL, &a));
@@ -142,7 +151,8 @@ static enum ud_code make_database(struct ud_ctx *cx, struct init *in)
 static enum ud_code init(struct ud_ctx *cx, struct init *in)
 {
 	UD_TRY(make_folder(cx, in->dir));
-	in->url = in->database ? in->database : ud_printf(cx->arena, "sqlite:%s/understudy.db", in->dir);
+	in->url = in->database ? in->database
+			       : ud_printf(cx->arena, "sqlite:%s/understudy.db", in->dir);
 	UD_TRY(ud_installation_make_keys(cx, in->dir));
 	UD_TRY(write_config(cx, in));
 	if (in->email)
@@ -150,7 +160,8 @@ static enum ud_code init(struct ud_ctx *cx, struct init *in)
 	UD_TRY(make_database(cx, in));
 	if (!in->token_file)
 		return UD_OK;
-	return ud_file_write(cx, in->token_file, ud_printf(cx->arena, "%s\n", in->token), strlen(in->token) + 1, 0600);
+	return ud_file_write(cx, in->token_file, ud_printf(cx->arena, "%s\n", in->token),
+		strlen(in->token) + 1, 0600);
 }
 
 /* The configuration names the database by its full path, so that it works from any folder. */
@@ -166,15 +177,18 @@ static const char *full_path(struct ud_ctx *cx, const char *dir)
 int ud_command_init(struct ud_ctx *cx, int argc, char **argv)
 {
 	struct init in = { 0 };
-	const struct ud_flag flags[] = { { "--dir", &in.dir, NULL }, { "--admin-email", &in.email, NULL },
-		{ "--admin-password-file", &in.password_file, NULL }, { "--admin-token-file", &in.token_file, NULL },
+	const struct ud_flag flags[] = { { "--dir", &in.dir, NULL },
+		{ "--admin-email", &in.email, NULL },
+		{ "--admin-password-file", &in.password_file, NULL },
+		{ "--admin-token-file", &in.token_file, NULL },
 		{ "--database", &in.database, NULL }, { "--demo", NULL, &in.demo }, { 0 } };
 
 	if (!ud_flags_read(argc, argv, flags))
 		return 2;
 	if (!in.dir || !in.email != !in.password_file) {
-		fputs(in.dir ? "understudyd: --admin-email and --admin-password-file go together\n" :
-			       "understudyd: --dir is required\n", stderr);
+		fputs(in.dir ? "understudyd: --admin-email and --admin-password-file go together\n"
+			     : "understudyd: --dir is required\n",
+			stderr);
 		return 2;
 	}
 	if (make_folder(cx, in.dir) != UD_OK)
@@ -182,6 +196,7 @@ int ud_command_init(struct ud_ctx *cx, int argc, char **argv)
 	in.dir = full_path(cx, in.dir);
 	if (init(cx, &in) != UD_OK)
 		return ud_command_failed(cx, "init");
-	printf("Ready in %s.\nStart it:  understudyd serve --config %s/understudyd.conf\n", in.dir, in.dir);
+	printf("Ready in %s.\nStart it:  understudyd serve --config %s/understudyd.conf\n", in.dir,
+		in.dir);
 	return 0;
 }

@@ -23,7 +23,8 @@ enum ud_code ud_installation_make_keys(struct ud_ctx *cx, const char *dir)
 	ud_random(cx->env, &keys, sizeof(keys));
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		ud_buf_printf(&b, "%s\n", ud_hex(cx->arena, parts[i], UD_SEAL_KEY));
-	enum ud_code code = ud_file_write(cx, ud_printf(cx->arena, "%s/keys", dir), b.data, b.len, 0600);
+	enum ud_code code =
+		ud_file_write(cx, ud_printf(cx->arena, "%s/keys", dir), b.data, b.len, 0600);
 
 	ud_buf_free(&b);
 	return code;
@@ -54,7 +55,8 @@ static enum ud_code read_keys(struct ud_ctx *cx, const char *dir, struct ud_keys
 	return UD_OK;
 }
 
-enum ud_code ud_installation_load(struct ud_ctx *cx, const char *config, struct ud_installation *ret)
+enum ud_code ud_installation_load(
+	struct ud_ctx *cx, const char *config, struct ud_installation *ret)
 {
 	const char *slash = strrchr(config, '/');
 
@@ -84,7 +86,8 @@ static enum ud_code read_secret(struct ud_ctx *cx, const char *path, const char 
 	return UD_OK;
 }
 
-enum ud_code ud_installation_settings(struct ud_ctx *cx, const struct ud_installation *in, struct ud_server_settings *ret)
+enum ud_code ud_installation_settings(
+	struct ud_ctx *cx, const struct ud_installation *in, struct ud_server_settings *ret)
 {
 	const struct ud_options *o = &in->options;
 
@@ -117,7 +120,9 @@ bool ud_flags_read(int argc, char **argv, const struct ud_flag *flags)
 		while (f->name && strcmp(f->name, argv[i]) != 0)
 			f++;
 		if (!f->name || (f->value && i + 1 == argc)) {
-			fprintf(stderr, f->name ? "understudyd: %s needs a value\n" : "understudyd: there is no flag %s here\n",
+			fprintf(stderr,
+				f->name ? "understudyd: %s needs a value\n"
+					: "understudyd: there is no flag %s here\n",
 				argv[i]);
 			return false;
 		}
@@ -131,6 +136,7 @@ bool ud_flags_read(int argc, char **argv, const struct ud_flag *flags)
 
 int ud_command_failed(const struct ud_ctx *cx, const char *what)
 {
-	fprintf(stderr, "understudyd: %s: %s\n", what, cx->problem.detail ? cx->problem.detail : "failed");
+	fprintf(stderr, "understudyd: %s: %s\n", what,
+		cx->problem.detail ? cx->problem.detail : "failed");
 	return 1;
 }

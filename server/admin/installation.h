@@ -9,19 +9,21 @@
 #include "server/http/server.h"
 
 struct ud_installation {
-	const char *dir;          /* folder of the configuration file */
+	const char *dir; /* folder of the configuration file */
 	struct ud_options options;
 	struct ud_keys keys;
 	const char *database_url;
 };
 
-/* Read configuration and keys. Every wrong line is reported in cx->problem.detail. UD_E_UNAVAILABLE, UD_E_VALIDATION. */
-enum ud_code ud_installation_load(struct ud_ctx *cx, const char *config, struct ud_installation *ret) UD_USE;
+/* Read configuration and keys. Every wrong line is reported in cx->problem.detail.
+ * UD_E_UNAVAILABLE, UD_E_VALIDATION. */
+enum ud_code ud_installation_load(
+	struct ud_ctx *cx, const char *config, struct ud_installation *ret) UD_USE;
 /* Make fresh keys and store them, readable by the owner alone. */
 enum ud_code ud_installation_make_keys(struct ud_ctx *cx, const char *dir) UD_USE;
 /* Settings of the HTTP machinery from the options. Texts live in the arena. */
-enum ud_code ud_installation_settings(struct ud_ctx *cx, const struct ud_installation *in,
-	struct ud_server_settings *ret) UD_USE;
+enum ud_code ud_installation_settings(
+	struct ud_ctx *cx, const struct ud_installation *in, struct ud_server_settings *ret) UD_USE;
 
 /* Commands: argc and argv begin behind the command's name. They return the process's exit code. */
 int ud_command_init(struct ud_ctx *cx, int argc, char **argv);

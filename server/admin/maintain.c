@@ -23,7 +23,8 @@ static int need_config(void)
 
 static void print_plan(const struct ud_migration_plan *plan)
 {
-	printf("The database is at version %lld; %zu migrations are pending.\n", (long long)plan->current, plan->count);
+	printf("The database is at version %lld; %zu migrations are pending.\n",
+		(long long)plan->current, plan->count);
 	for (size_t i = 0; i < plan->count; i++)
 		printf("\n-- %s\n%s", plan->pending[i].name, plan->pending[i].sql);
 }
@@ -52,7 +53,8 @@ int ud_command_migrate(struct ud_ctx *cx, int argc, char **argv)
 {
 	const char *config = NULL;
 	bool plan = false;
-	const struct ud_flag flags[] = { { "--config", &config, NULL }, { "--plan", NULL, &plan }, { 0 } };
+	const struct ud_flag flags[] = { { "--config", &config, NULL }, { "--plan", NULL, &plan },
+		{ 0 } };
 
 	if (!ud_flags_read(argc, argv, flags))
 		return 2;
@@ -65,7 +67,8 @@ int ud_command_check_config(struct ud_ctx *cx, int argc, char **argv)
 {
 	const char *config = NULL;
 	bool defaults = false;
-	const struct ud_flag flags[] = { { "--config", &config, NULL }, { "--print-defaults", NULL, &defaults }, { 0 } };
+	const struct ud_flag flags[] = { { "--config", &config, NULL },
+		{ "--print-defaults", NULL, &defaults }, { 0 } };
 	struct ud_options options;
 
 	if (!ud_flags_read(argc, argv, flags))
@@ -99,7 +102,8 @@ static enum ud_code backup(struct ud_ctx *cx, const char *config, const char *to
 int ud_command_backup(struct ud_ctx *cx, int argc, char **argv)
 {
 	const char *config = NULL, *to = NULL;
-	const struct ud_flag flags[] = { { "--config", &config, NULL }, { "--to", &to, NULL }, { 0 } };
+	const struct ud_flag flags[] = { { "--config", &config, NULL }, { "--to", &to, NULL },
+		{ 0 } };
 
 	if (!ud_flags_read(argc, argv, flags))
 		return 2;
@@ -109,11 +113,13 @@ int ud_command_backup(struct ud_ctx *cx, int argc, char **argv)
 	}
 	if (backup(cx, config, to) != UD_OK)
 		return ud_command_failed(cx, "backup");
-	printf("%s is complete and was read back. Keep a copy of the installation's file 'keys' with it.\n", to);
+	printf("%s is complete and was read back. Keep a copy of the installation's file 'keys' with it.\n",
+		to);
 	return 0;
 }
 
-static enum ud_code restore(struct ud_ctx *cx, const char *from, const char *dir, const char *database)
+static enum ud_code restore(
+	struct ud_ctx *cx, const char *from, const char *dir, const char *database)
 {
 	struct ud_installation in;
 	const char *config = ud_printf(cx->arena, "%s/understudyd.conf", dir);
@@ -125,8 +131,8 @@ static enum ud_code restore(struct ud_ctx *cx, const char *from, const char *dir
 int ud_command_restore(struct ud_ctx *cx, int argc, char **argv)
 {
 	const char *from = NULL, *dir = NULL, *database = NULL;
-	const struct ud_flag flags[] = { { "--from", &from, NULL }, { "--dir", &dir, NULL }, { "--database", &database, NULL },
-		{ 0 } };
+	const struct ud_flag flags[] = { { "--from", &from, NULL }, { "--dir", &dir, NULL },
+		{ "--database", &database, NULL }, { 0 } };
 
 	if (!ud_flags_read(argc, argv, flags))
 		return 2;
@@ -150,21 +156,25 @@ static int doctor(struct ud_ctx *cx, const char *config)
 	ud_conn *conn = NULL;
 
 	cx->scope = &scope;
-	if (ud_installation_load(cx, config, &in) != UD_OK || ud_conn_open(cx, in.database_url, UD_CONN_READ, &conn) != UD_OK)
+	if (ud_installation_load(cx, config, &in) != UD_OK ||
+		ud_conn_open(cx, in.database_url, UD_CONN_READ, &conn) != UD_OK)
 		return ud_command_failed(cx, "doctor");
 	cx->conn = conn;
 	int bad = 0;
 	enum ud_code code = ud_migrate_plan(cx, ud_migrations, plan);
 
-	printf("%s schema: version %lld, %zu pending\n", code == UD_OK && !plan->count ? "ok " : "BAD", (long long)plan->current,
+	printf("%s schema: version %lld, %zu pending\n",
+		code == UD_OK && !plan->count ? "ok " : "BAD", (long long)plan->current,
 		plan->count);
 	bad += code != UD_OK || plan->count;
 	code = ud_begin(cx, false); /* one snapshot for the whole walk */
 	if (code == UD_OK)
 		code = ud_event_verify(cx, &report);
 	if (code == UD_OK)
-		printf("%s audit chain: %lld records in %lld chains%s%s\n", report.intact ? "ok " : "BAD", (long long)report.records,
-			(long long)report.chains, report.intact ? "" : ": ", report.intact ? "" : report.broken_rule);
+		printf("%s audit chain: %lld records in %lld chains%s%s\n",
+			report.intact ? "ok " : "BAD", (long long)report.records,
+			(long long)report.chains, report.intact ? "" : ": ",
+			report.intact ? "" : report.broken_rule);
 	bad += code != UD_OK || !report.intact;
 	ud_rollback(cx);
 	ud_conn_release(&conn);

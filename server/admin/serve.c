@@ -47,7 +47,8 @@ static enum ud_code check_schema(struct ud_ctx *cx, const char *url)
 	ud_conn_release(&conn);
 	UD_TRY(code);
 	if (plan->count)
-		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%zu migrations are pending: run understudyd migrate", plan->count);
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL,
+			"%zu migrations are pending: run understudyd migrate", plan->count);
 	return UD_OK;
 }
 
@@ -62,11 +63,15 @@ static void wait_for_end(ud_database *db, const struct ud_env *env, struct house
 	sigaddset(&ends, SIGINT);
 	for (;;) {
 		UD_AUTO(ud_arena) *arena = ud_arena_new();
-		struct ud_ctx cx = { .arena = arena, .env = env, .now_ms = ud_now_ms(env), .request_id = "housekeeping",
+		struct ud_ctx cx = { .arena = arena,
+			.env = env,
+			.now_ms = ud_now_ms(env),
+			.request_id = "housekeeping",
 			.scope = &scope };
 
 		if (ud_database_write(db, &cx, keep_house, h) != UD_OK)
-			ud_log(UD_LOG_WARNING, "housekeeping_failed", "reason", cx.problem.detail, NULL);
+			ud_log(UD_LOG_WARNING, "housekeeping_failed", "reason", cx.problem.detail,
+				NULL);
 		if (sigtimedwait(&ends, NULL, &hour) > 0 || (errno != EAGAIN && errno != EINTR))
 			return;
 	}
@@ -89,8 +94,8 @@ static enum ud_code serve(struct ud_ctx *cx, const char *config)
 	if (code == UD_OK) {
 		struct housekeeping h = { settings.idempotency_days };
 
-		ud_log(UD_LOG_INFO, "serving", "url", server->base_url, "engine", ud_database_engine(db), "version", UD_VERSION,
-			NULL);
+		ud_log(UD_LOG_INFO, "serving", "url", server->base_url, "engine",
+			ud_database_engine(db), "version", UD_VERSION, NULL);
 		wait_for_end(db, cx->env, &h);
 		ud_log(UD_LOG_INFO, "stopping", NULL);
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Authentication and authorisation of requests. Reads run on the loop's connection; noting that a session or token
- * was used is a write of its own that nobody waits for, once a minute.
+ * Authentication and authorisation of requests. Reads run on the loop's connection; noting that a
+ * session or token was used is a write of its own that nobody waits for, once a minute.
  */
 #include "server/auth/auth.h"
 
@@ -27,8 +27,9 @@ const char *ud_auth_cookie_name(const struct ud_server *server)
 
 const char *ud_auth_cookie(struct ud_ctx *cx, const struct ud_server *server, const char *secret)
 {
-	return ud_printf(cx->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax%s%s", ud_auth_cookie_name(server),
-		secret ? secret : "", over_tls(server) ? "; Secure" : "", secret ? "" : "; Max-Age=0");
+	return ud_printf(cx->arena, "%s=%s; Path=/; HttpOnly; SameSite=Lax%s%s",
+		ud_auth_cookie_name(server), secret ? secret : "",
+		over_tls(server) ? "; Secure" : "", secret ? "" : "; Max-Age=0");
 }
 
 const char *ud_auth_hash(struct ud_ctx *cx, const char *secret)
@@ -42,7 +43,8 @@ const char *ud_auth_hash(struct ud_ctx *cx, const char *secret)
 /* Value of the session cookie, or NULL (RFC 6265 4.2.1). */
 static const char *find_cookie(struct ud_ctx *cx, const struct ud_request *rq)
 {
-	const char *header = ud_request_header(rq, "Cookie"), *name = ud_auth_cookie_name(rq->server);
+	const char *header = ud_request_header(rq, "Cookie"),
+		   *name = ud_auth_cookie_name(rq->server);
 	size_t n = strlen(name);
 
 	for (const char *p = header; p && *p; p += strcspn(p, ";") + (p[strcspn(p, ";")] == ';')) {
@@ -65,7 +67,8 @@ static const char *find_token(const struct ud_request *rq)
 
 static enum ud_code refuse(struct ud_ctx *cx)
 {
-	return ud_fail(cx, UD_E_UNAUTHENTICATED, NULL, "The session or token is unknown, ended or revoked.");
+	return ud_fail(cx, UD_E_UNAUTHENTICATED, NULL,
+		"The session or token is unknown, ended or revoked.");
 }
 
 static bool address_allowed(const struct ud_texts *allowed, const char *address)
@@ -105,14 +108,17 @@ static void note_seen(struct ud_ctx *cx, const struct ud_request *rq, const stru
 	struct seen_write *s = ud_malloc(sizeof(*s));
 
 	s->scope = ud_scope_system("authenticator");
-	s->cx = (struct ud_ctx){ .arena = ud_arena_new(), .env = cx->env, .now_ms = cx->now_ms, .scope = &s->scope };
+	s->cx = (struct ud_ctx){
+		.arena = ud_arena_new(), .env = cx->env, .now_ms = cx->now_ms, .scope = &s->scope
+	};
 	s->id = ud_heap_strdup(b->id);
 	s->write = (struct ud_write){ .cx = &s->cx, .apply = apply_seen, .done = seen_done };
 	if (!ud_database_post(rq->server->db, &s->write))
 		seen_done(&s->write, UD_E_OVERLOADED);
 }
 
-static void fill_scope(struct ud_request *rq, const struct ud_bearer *b, enum ud_principal_kind kind)
+static void fill_scope(
+	struct ud_request *rq, const struct ud_bearer *b, enum ud_principal_kind kind)
 {
 	struct ud_scope *s = &rq->scope;
 
@@ -141,7 +147,8 @@ static enum ud_code session_scope(struct ud_ctx *cx, struct ud_request *rq, cons
 	bool found = false;
 
 	UD_TRY(ud_bearer_by_session(cx, ud_auth_hash(cx, secret), &found, b));
-	if (!found || !b->active || b->expires_at <= cx->now_ms || cx->now_ms - b->last_seen_at > idle_ms + SEEN_MS)
+	if (!found || !b->active || b->expires_at <= cx->now_ms ||
+		cx->now_ms - b->last_seen_at > idle_ms + SEEN_MS)
 		return refuse(cx);
 	fill_scope(rq, b, UD_PRINCIPAL_USER);
 	rq->scope.session_id = b->id;
@@ -160,8 +167,10 @@ static enum ud_code token_scope(struct ud_ctx *cx, struct ud_request *rq, const 
 		return refuse(cx);
 	const char *hash = ud_auth_hash(cx, secret);
 
-	UD_TRY(service ? ud_bearer_by_service_token(cx, hash, &found, b) : ud_bearer_by_user_token(cx, hash, &found, b));
-	if (!found || !b->active || b->expires_at <= cx->now_ms || !address_allowed(&b->addresses, rq->scope.address))
+	UD_TRY(service ? ud_bearer_by_service_token(cx, hash, &found, b)
+		       : ud_bearer_by_user_token(cx, hash, &found, b));
+	if (!found || !b->active || b->expires_at <= cx->now_ms ||
+		!address_allowed(&b->addresses, rq->scope.address))
 		return refuse(cx);
 	fill_scope(rq, b, service ? UD_PRINCIPAL_SERVICE_ACCOUNT : UD_PRINCIPAL_USER);
 	rq->scope.token_id = b->id;
@@ -170,7 +179,8 @@ static enum ud_code token_scope(struct ud_ctx *cx, struct ud_request *rq, const 
 	return UD_OK;
 }
 
-/* Staff may act for one customer: then only that customer's rows are seen, and the record says so. */
+/* Staff may act for one customer: then only that customer's rows are seen, and the record says so.
+ */
 static enum ud_code act_for(struct ud_ctx *cx, struct ud_request *rq)
 {
 	const char *customer = ud_request_header(rq, "Understudy-On-Behalf-Of");
@@ -178,9 +188,11 @@ static enum ud_code act_for(struct ud_ctx *cx, struct ud_request *rq)
 	if (!customer)
 		return UD_OK;
 	if (!ud_scope_is_staff(&rq->scope))
-		return ud_fail(cx, UD_E_ROLE_MISSING, NULL, "Only staff act on behalf of a customer.");
+		return ud_fail(
+			cx, UD_E_ROLE_MISSING, NULL, "Only staff act on behalf of a customer.");
 	if (!ud_id_valid(customer, "cus"))
-		return ud_fail(cx, UD_E_PARAMETER_INVALID, "Understudy-On-Behalf-Of", "It is the id of a customer.");
+		return ud_fail(cx, UD_E_PARAMETER_INVALID, "Understudy-On-Behalf-Of",
+			"It is the id of a customer.");
 	rq->scope.on_behalf_of = rq->scope.customer_id = ud_strdup(cx->arena, customer);
 	return UD_OK;
 }
@@ -211,7 +223,8 @@ bool ud_auth_scope_covers(const struct ud_texts *scopes, const char *need)
 			return true;
 		if (strncmp(s, need, resource + 1) == 0 &&
 			(strcmp(s + resource, ":*") == 0 ||
-				(strcmp(s + resource, ":write") == 0 && strcmp(need + resource, ":read") == 0)))
+				(strcmp(s + resource, ":write") == 0 &&
+					strcmp(need + resource, ":read") == 0)))
 			return true;
 	}
 	return false;
@@ -224,14 +237,17 @@ static const char *role_list(struct ud_ctx *cx, uint32_t roles)
 
 	for (int i = 0; i < UD_ROLE_COUNT; i++)
 		if (roles >> i & 1)
-			all = ud_printf(cx->arena, "%s%s%s", all, *all ? ", " : "", ud_roles.names[i]);
+			all = ud_printf(
+				cx->arena, "%s%s%s", all, *all ? ", " : "", ud_roles.names[i]);
 	return all;
 }
 
-/* A browser says where a request comes from; one from another origin is refused whatever cookie it brings. */
+/* A browser says where a request comes from; one from another origin is refused whatever cookie it
+ * brings. */
 static enum ud_code check_origin(struct ud_ctx *cx, struct ud_request *rq)
 {
-	const char *site = ud_request_header(rq, "Sec-Fetch-Site"), *origin = ud_request_header(rq, "Origin");
+	const char *site = ud_request_header(rq, "Sec-Fetch-Site"),
+		   *origin = ud_request_header(rq, "Origin");
 	const char *host = ud_request_header(rq, "Host");
 
 	if (site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0)
@@ -240,7 +256,8 @@ static enum ud_code check_origin(struct ud_ctx *cx, struct ud_request *rq)
 		return UD_OK;
 	const char *at = strstr(origin, "://");
 
-	if (strcmp(origin, rq->server->base_url) == 0 || (at && host && strcasecmp(at + 3, host) == 0))
+	if (strcmp(origin, rq->server->base_url) == 0 ||
+		(at && host && strcasecmp(at + 3, host) == 0))
 		return UD_OK;
 	return ud_fail(cx, UD_E_CSRF_FAILED, NULL, "Origin is not ours.");
 }
@@ -261,13 +278,15 @@ static enum ud_code check_person(struct ud_ctx *cx, const struct ud_request *rq)
 	unsigned flags = rq->route->flags;
 
 	if (s->factor_missing && !(flags & UD_FACTOR_EXEMPT))
-		return ud_fail(cx, UD_E_FACTOR_REQUIRED, NULL, "Until a second factor is set up, only that can be done.");
+		return ud_fail(cx, UD_E_FACTOR_REQUIRED, NULL,
+			"Until a second factor is set up, only that can be done.");
 	if (flags & UD_PERSON && s->kind != UD_PRINCIPAL_USER)
 		return ud_fail(cx, UD_E_PERSON_REQUIRED, NULL, "Service accounts may not do this.");
 	if (!(flags & UD_STEP_UP) || !s->session_id)
 		return UD_OK;
 	if (s->factor_at_ms == UD_NONE || cx->now_ms - s->factor_at_ms > UD_STEP_UP_MS)
-		return ud_fail(cx, UD_E_STEP_UP_REQUIRED, NULL, "The last proof is older than 300 seconds.");
+		return ud_fail(cx, UD_E_STEP_UP_REQUIRED, NULL,
+			"The last proof is older than 300 seconds.");
 	return UD_OK;
 }
 
@@ -284,7 +303,8 @@ enum ud_code ud_auth_allow(struct ud_ctx *cx, struct ud_request *rq)
 	if (s->session_id && changes)
 		UD_TRY(check_csrf(cx, rq));
 	if (!(r->roles & s->roles))
-		return ud_fail(cx, UD_E_ROLE_MISSING, NULL, "This needs one of these roles: %s.", role_list(cx, r->roles));
+		return ud_fail(cx, UD_E_ROLE_MISSING, NULL, "This needs one of these roles: %s.",
+			role_list(cx, r->roles));
 	if (s->token_scopes && !ud_auth_scope_covers(s->token_scopes, r->scope))
 		return ud_fail(cx, UD_E_SCOPE_MISSING, NULL, "This needs the scope %s.", r->scope);
 	return check_person(cx, rq);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who asks, and may they: session cookies and bearer tokens become a scope; roles, token scopes, step-up and the
- * origin of browser requests are checked against the route row. The only maker of scopes of callers.
+ * Who asks, and may they: session cookies and bearer tokens become a scope; roles, token scopes,
+ * step-up and the origin of browser requests are checked against the route row. The only maker of
+ * scopes of callers.
  */
 #ifndef SERVER_AUTH_AUTH_H
 #define SERVER_AUTH_AUTH_H
@@ -10,12 +11,13 @@
 
 enum { UD_STEP_UP_MS = 300000 };
 
-/* Make rq->scope from cookie or bearer. No credentials = kind nobody. UD_E_UNAUTHENTICATED for bad ones. */
+/* Make rq->scope from cookie or bearer. No credentials = kind nobody. UD_E_UNAUTHENTICATED for bad
+ * ones. */
 enum ud_code ud_auth_scope(struct ud_ctx *cx, struct ud_request *rq) UD_USE;
 /*
- * Roles, token scope, second factor, step-up and, for cookies, the CSRF token and origin, against rq->route.
- * UD_E_UNAUTHENTICATED, UD_E_ROLE_MISSING, UD_E_SCOPE_MISSING, UD_E_FACTOR_REQUIRED, UD_E_STEP_UP_REQUIRED,
- * UD_E_PERSON_REQUIRED, UD_E_CSRF_FAILED.
+ * Roles, token scope, second factor, step-up and, for cookies, the CSRF token and origin, against
+ * rq->route. UD_E_UNAUTHENTICATED, UD_E_ROLE_MISSING, UD_E_SCOPE_MISSING, UD_E_FACTOR_REQUIRED,
+ * UD_E_STEP_UP_REQUIRED, UD_E_PERSON_REQUIRED, UD_E_CSRF_FAILED.
  */
 enum ud_code ud_auth_allow(struct ud_ctx *cx, struct ud_request *rq) UD_USE;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stream owns a buffer of text the client has not taken yet. The library asks for bytes; when there are none the
- * connection is suspended until the loop finds new records. A client that does not read keeps at most one page of
- * records in memory: the log is the queue.
+ * A stream owns a buffer of text the client has not taken yet. The library asks for bytes; when
+ * there are none the connection is suspended until the loop finds new records. A client that does
+ * not read keeps at most one page of records in memory: the log is the queue.
  */
 #include "server/events/stream.h"
 
@@ -20,10 +20,10 @@ enum { PAGE = 100, COMMENT_MS = 15000, CURSOR_MAC = 8 };
 struct ud_stream {
 	struct ud_stream *next, **link;
 	struct ud_io *io;
-	int64_t after;       /* place of the last record sent */
+	int64_t after; /* place of the last record sent */
 	struct ud_texts types;
 	struct ud_buf pending;
-	size_t sent;         /* bytes of pending that are gone */
+	size_t sent; /* bytes of pending that are gone */
 	int64_t comment_ms;
 	bool suspended, ended, looked;
 };
@@ -34,7 +34,8 @@ static void cursor_mac(const struct ud_scope *scope, const struct ud_server *ser
 	unsigned char mac[UD_SHA256])
 {
 	char text[96];
-	int n = snprintf(text, sizeof(text), "event %s %lld", scope->customer_id ? scope->customer_id : "*", (long long)place);
+	int n = snprintf(text, sizeof(text), "event %s %lld",
+		scope->customer_id ? scope->customer_id : "*", (long long)place);
 
 	ud_hmac_sha256(server->keys.cursor, sizeof(server->keys.cursor), text, (size_t)n, mac);
 }
@@ -51,7 +52,8 @@ const char *ud_event_cursor(struct ud_ctx *cx, const struct ud_server *server, i
 	return ud_base64url(cx->arena, raw, sizeof(raw));
 }
 
-enum ud_code ud_event_cursor_read(struct ud_ctx *cx, const struct ud_server *server, const char *text, int64_t *ret)
+enum ud_code ud_event_cursor_read(
+	struct ud_ctx *cx, const struct ud_server *server, const char *text, int64_t *ret)
 {
 	size_t n = 0;
 	unsigned char *raw = ud_base64url_decode(cx->arena, text, &n), mac[UD_SHA256];
@@ -80,7 +82,8 @@ static void raw_member(struct ud_buf *b, bool *first, const char *key, const cha
 	ud_buf_puts(b, json ? json : "null");
 }
 
-void ud_event_encode(struct ud_ctx *cx, const struct ud_server *server, struct ud_buf *b, const struct ud_event *e)
+void ud_event_encode(struct ud_ctx *cx, const struct ud_server *server, struct ud_buf *b,
+	const struct ud_event *e)
 {
 	bool first = true, inner = true;
 
@@ -120,13 +123,16 @@ static enum ud_code add_record(struct ud_ctx *cx, void *data, const struct ud_ev
 	struct ud_buf *b = &s->pending;
 
 	s->after = ud_event_place(cx->scope, e);
-	ud_buf_printf(b, "id: %s\nevent: %s\ndata: ", ud_event_cursor(cx, s->io->rq.server, s->after), e->type);
+	ud_buf_printf(b,
+		"id: %s\nevent: %s\ndata: ", ud_event_cursor(cx, s->io->rq.server, s->after),
+		e->type);
 	ud_event_encode(cx, s->io->rq.server, b, e);
 	ud_buf_puts(b, "\n\n");
 	return UD_OK;
 }
 
-/* Read on in the log, with an arena of its own: the request's would grow for as long as the stream lives. */
+/* Read on in the log, with an arena of its own: the request's would grow for as long as the stream
+ * lives. */
 static void look(struct ud_stream *s)
 {
 	UD_AUTO(ud_arena) *arena = ud_arena_new();
@@ -150,7 +156,8 @@ static ssize_t give(void *cls, uint64_t pos, char *buf, size_t max)
 
 	(void)pos;
 	if (s->io->connection)
-		s->io->connection->deadline_ms = 0; /* the library's own limit on inactivity ends a dead client */
+		/* the library's own limit on inactivity ends a dead client */
+		s->io->connection->deadline_ms = 0;
 	if (!left && !s->looked && !s->ended) {
 		s->pending.len = s->sent = 0;
 		look(s);
@@ -192,7 +199,8 @@ static void copy_types(struct ud_ctx *cx, struct ud_stream *s, const struct ud_t
 		s->types.items[s->types.count++] = ud_strdup(cx->arena, types->items[i]);
 }
 
-enum ud_code ud_stream_begin(struct ud_ctx *cx, struct ud_request *rq, int64_t after, const struct ud_texts *types)
+enum ud_code ud_stream_begin(
+	struct ud_ctx *cx, struct ud_request *rq, int64_t after, const struct ud_texts *types)
 {
 	size_t most = (size_t)rq->server->settings.streams_per_user;
 

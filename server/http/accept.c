@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Listening and accepting. We accept ourselves, so that per-address limits hold before the library sees a
- * connection, and so that a connection that begins with the event stream can go to the loop for streams: every
- * suspended connection makes each wake-up of its daemon dearer. A stream on a connection that served other
- * requests before stays where it is; it works there as well.
+ * Listening and accepting. We accept ourselves, so that per-address limits hold before the library
+ * sees a connection, and so that a connection that begins with the event stream can go to the loop
+ * for streams: every suspended connection makes each wake-up of its daemon dearer. A stream on a
+ * connection that served other requests before stays where it is; it works there as well.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,7 +23,8 @@ enum { BACKLOG = 4096, ACCEPT_AT_ONCE = 64 };
 
 static void set_int(int fd, int level, int name, int value)
 {
-	(void)setsockopt(fd, level, name, &value, sizeof(value)); /* an optimisation; fine without */
+	/* an optimisation; fine without */
+	(void)setsockopt(fd, level, name, &value, sizeof(value));
 }
 
 static enum ud_code listen_unix(struct ud_ctx *cx, const char *path, int *ret_fd)
@@ -31,7 +32,8 @@ static enum ud_code listen_unix(struct ud_ctx *cx, const char *path, int *ret_fd
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 
 	if (strlen(path) >= sizeof(a.sun_path))
-		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: the path is too long for a socket", path);
+		return ud_fail(
+			cx, UD_E_UNAVAILABLE, NULL, "%s: the path is too long for a socket", path);
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -52,7 +54,8 @@ static int bound_port(int fd)
 
 	if (getsockname(fd, (struct sockaddr *)&a, &n) != 0)
 		return 0;
-	return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
+	return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
+					     : ((struct sockaddr_in *)&a)->sin_port);
 }
 
 static int listen_at(const struct addrinfo *ai)
@@ -74,7 +77,8 @@ static int listen_at(const struct addrinfo *ai)
 }
 
 /* "host:port", "[v6]:port" or ":port" into two texts. */
-static bool split_address(struct ud_ctx *cx, const char *where, const char **ret_host, const char **ret_port)
+static bool split_address(
+	struct ud_ctx *cx, const char *where, const char **ret_host, const char **ret_port)
 {
 	const char *colon = strrchr(where, ':');
 	size_t n = colon ? (size_t)(colon - where) : 0;
@@ -91,13 +95,16 @@ static bool split_address(struct ud_ctx *cx, const char *where, const char **ret
 enum ud_code ud_listen(struct ud_ctx *cx, const char *where, int *ret_fd, int *ret_port)
 {
 	const char *host, *port;
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV }, *ai = NULL;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_PASSIVE | AI_NUMERICSERV },
+			*ai = NULL;
 
 	*ret_port = 0;
 	if (strncmp(where, "unix:", 5) == 0)
 		return listen_unix(cx, where + 5, ret_fd);
 	if (!split_address(cx, where, &host, &port))
-		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s is not ADDRESS:PORT or unix:PATH", where);
+		return ud_fail(
+			cx, UD_E_UNAVAILABLE, NULL, "%s is not ADDRESS:PORT or unix:PATH", where);
 	int rc = getaddrinfo(host, port, &hints, &ai);
 
 	if (rc != 0)

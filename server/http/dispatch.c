@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From a complete request to its answer, in the one order that all requests go: target, route, who asks, may it,
- * headers, body, handler. Reads run here, on the loop's thread; writes go to the writer and come back when they
- * are durable. An answer that is stored for an Idempotency-Key is stored in the write's own transaction.
+ * From a complete request to its answer, in the one order that all requests go: target, route, who
+ * asks, may it, headers, body, handler. Reads run here, on the loop's thread; writes go to the
+ * writer and come back when they are durable. An answer that is stored for an Idempotency-Key is
+ * stored in the write's own transaction.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,8 @@ static enum ud_code parse_target(struct ud_io *io)
 	const char *raw = io->raw;
 	size_t n = strcspn(raw, "?");
 
-	rq->path = ud_strndup(rq->cx.arena, raw, n < 200 ? n : 200); /* for problems, until it is decoded */
+	/* for problems, until it is decoded */
+	rq->path = ud_strndup(rq->cx.arena, raw, n < 200 ? n : 200);
 	UD_TRY(ud_target_path(&rq->cx, raw, n, &rq->path));
 	return ud_target_query(&rq->cx, raw[n] ? raw + n + 1 : NULL, rq->params, &rq->param_count);
 }
@@ -41,23 +43,29 @@ static enum ud_code parse_target(struct ud_io *io)
 static enum ud_code check_rate(struct ud_request *rq)
 {
 	struct ud_ctx *cx = &rq->cx;
-	const char *who = rq->scope.token_id ? rq->scope.token_id : rq->scope.id ? rq->scope.id : rq->scope.address;
+	const char *who = rq->scope.token_id ? rq->scope.token_id
+		: rq->scope.id               ? rq->scope.id
+					     : rq->scope.address;
 	struct ud_limit_state s = ud_limits_take(rq->server->limits, who, ud_mono_ms(cx->env));
 
 	if (!s.quota || (rq->route->roles & UD_ANYONE && s.allowed && !rq->scope.id))
 		return UD_OK;
 	ud_answer_header(rq, "RateLimit-Policy",
-		ud_printf(cx->arena, "\"default\";q=%lld;w=%lld", (long long)s.quota, (long long)s.window_seconds));
+		ud_printf(cx->arena, "\"default\";q=%lld;w=%lld", (long long)s.quota,
+			(long long)s.window_seconds));
 	ud_answer_header(rq, "RateLimit",
-		ud_printf(cx->arena, "\"default\";r=%lld;t=%lld", (long long)s.remaining, (long long)s.reset_seconds));
+		ud_printf(cx->arena, "\"default\";r=%lld;t=%lld", (long long)s.remaining,
+			(long long)s.reset_seconds));
 	if (s.allowed)
 		return UD_OK;
 	cx->problem.retry_after_seconds = s.reset_seconds ? s.reset_seconds : 1;
-	return ud_fail(cx, UD_E_RATE_LIMITED, NULL, "At most %lld requests a minute.", (long long)s.quota);
+	return ud_fail(
+		cx, UD_E_RATE_LIMITED, NULL, "At most %lld requests a minute.", (long long)s.quota);
 }
 
 /* A header's value when it fits into n printable ASCII characters. */
-static enum ud_code bounded_header(struct ud_request *rq, const char *name, size_t max, const char **ret)
+static enum ud_code bounded_header(
+	struct ud_request *rq, const char *name, size_t max, const char **ret)
 {
 	const char *v = ud_request_header(rq, name);
 
@@ -68,9 +76,11 @@ static enum ud_code bounded_header(struct ud_request *rq, const char *name, size
 
 	for (size_t i = 0; i < n; i++)
 		if (v[i] < 33 && v[i] != ' ')
-			return ud_fail(&rq->cx, UD_E_PARAMETER_INVALID, name, "%s has a character that is not allowed.", name);
+			return ud_fail(&rq->cx, UD_E_PARAMETER_INVALID, name,
+				"%s has a character that is not allowed.", name);
 	if (n == 0 || n > max)
-		return ud_fail(&rq->cx, UD_E_PARAMETER_INVALID, name, "%s has 1 to %zu characters.", name, max);
+		return ud_fail(&rq->cx, UD_E_PARAMETER_INVALID, name, "%s has 1 to %zu characters.",
+			name, max);
 	*ret = ud_strdup(rq->cx.arena, v);
 	return UD_OK;
 }
@@ -88,7 +98,8 @@ static enum ud_code read_wait(struct ud_request *rq)
 	long seconds = strtol(text, &end, 10);
 
 	if (end == text || *end || seconds < 0)
-		return ud_fail(&rq->cx, UD_E_PARAMETER_INVALID, "wait", "wait is a number of seconds.");
+		return ud_fail(
+			&rq->cx, UD_E_PARAMETER_INVALID, "wait", "wait is a number of seconds.");
 	if (seconds > WAIT_MAX_SECONDS)
 		seconds = WAIT_MAX_SECONDS;
 	rq->wait_until_ms = seconds ? ud_mono_ms(rq->cx.env) + seconds * 1000 : 0;
@@ -108,21 +119,25 @@ static const char *printable(ud_arena *arena, const char *text, size_t n)
 
 static enum ud_code read_headers(struct ud_request *rq)
 {
-	const char *dry = ud_request_param(rq, "dry_run"), *agent = ud_request_header(rq, "User-Agent");
+	const char *dry = ud_request_param(rq, "dry_run"),
+		   *agent = ud_request_header(rq, "User-Agent");
 
 	rq->user_agent = agent ? printable(rq->cx.arena, agent, 200) : NULL;
 	UD_TRY(bounded_header(rq, "If-Match", 255, &rq->if_match));
 	UD_TRY(bounded_header(rq, "If-None-Match", 255, &rq->if_none_match));
 	UD_TRY(bounded_header(rq, "Idempotency-Key", 255, &rq->idempotency_key));
 	if (dry && strcmp(dry, "true") != 0 && strcmp(dry, "false") != 0)
-		return ud_fail(&rq->cx, UD_E_PARAMETER_INVALID, "dry_run", "dry_run is true or false.");
+		return ud_fail(
+			&rq->cx, UD_E_PARAMETER_INVALID, "dry_run", "dry_run is true or false.");
 	rq->dry_run = dry && strcmp(dry, "true") == 0;
 	if (rq->route->flags & UD_WAIT)
 		UD_TRY(read_wait(rq));
 	if (rq->dry_run && !(rq->route->flags & UD_WRITE))
-		return ud_fail(&rq->cx, UD_E_UNKNOWN_PARAMETER, "dry_run", "dry_run is for calls that change something.");
+		return ud_fail(&rq->cx, UD_E_UNKNOWN_PARAMETER, "dry_run",
+			"dry_run is for calls that change something.");
 	if (rq->route->flags & UD_KEY_REQUIRED && !rq->idempotency_key)
-		return ud_fail(&rq->cx, UD_E_IDEMPOTENCY_KEY_REQUIRED, NULL, "Idempotency-Key is missing.");
+		return ud_fail(&rq->cx, UD_E_IDEMPOTENCY_KEY_REQUIRED, NULL,
+			"Idempotency-Key is missing.");
 	if (rq->route->flags & UD_MATCH_REQUIRED && !rq->if_match)
 		return ud_fail(&rq->cx, UD_E_PRECONDITION_REQUIRED, NULL, "If-Match is missing.");
 	return UD_OK;
@@ -140,9 +155,11 @@ static enum ud_code check_content_type(struct ud_request *rq)
 	const char *type = ud_request_header(rq, "Content-Type");
 	bool patch = strcmp(rq->route->method, "PATCH") == 0;
 
-	if (is_type(type, "application/json") || (patch && is_type(type, "application/merge-patch+json")))
+	if (is_type(type, "application/json") ||
+		(patch && is_type(type, "application/merge-patch+json")))
 		return UD_OK;
-	return ud_fail(&rq->cx, UD_E_UNSUPPORTED_MEDIA_TYPE, NULL, "Content-Type is %s.", type ? type : "missing");
+	return ud_fail(&rq->cx, UD_E_UNSUPPORTED_MEDIA_TYPE, NULL, "Content-Type is %s.",
+		type ? type : "missing");
 }
 
 /* PATCH bodies are decoded over the old object, later, by rest.c. */
@@ -152,7 +169,8 @@ static enum ud_code read_body(struct ud_io *io)
 	const struct ud_shape *shape = ud_route_body(rq->route);
 
 	if (io->too_large)
-		return ud_fail(&rq->cx, UD_E_BODY_TOO_LARGE, NULL, "A body may have at most %d bytes.", UD_BODY_MAX);
+		return ud_fail(&rq->cx, UD_E_BODY_TOO_LARGE, NULL,
+			"A body may have at most %d bytes.", UD_BODY_MAX);
 	if (rq->body.len)
 		UD_TRY(check_content_type(rq));
 	if (!shape) {
@@ -164,7 +182,8 @@ static enum ud_code read_body(struct ud_io *io)
 		return ud_fail(&rq->cx, UD_E_UNKNOWN_FIELD, NULL, "This call takes no fields.");
 	}
 	if (!rq->body.len)
-		return ud_fail(&rq->cx, UD_E_MALFORMED, NULL, "The call needs a JSON object as its body.");
+		return ud_fail(
+			&rq->cx, UD_E_MALFORMED, NULL, "The call needs a JSON object as its body.");
 	UD_TRY(ud_json_parse(&rq->cx, rq->body.data, rq->body.len, &rq->json));
 	rq->in = ud_alloc(rq->cx.arena, shape->size);
 	if (strcmp(rq->route->method, "PATCH") == 0)
@@ -172,13 +191,14 @@ static enum ud_code read_body(struct ud_io *io)
 	return ud_shape_decode(&rq->cx, shape, UD_CREATE, rq->json, rq->in, &rq->given);
 }
 
-/* A parameter that nobody looked at is a mistake of the caller's. Lists look at theirs in list.c. */
+/* A parameter that nobody looked at is a mistake of the caller's. Lists look at theirs in list.c.
+ */
 static enum ud_code check_params(struct ud_request *rq)
 {
 	for (size_t i = 0; i < rq->param_count; i++)
 		if (!rq->params[i].used && strcmp(rq->params[i].name, "fields") != 0)
-			return ud_fail(&rq->cx, UD_E_UNKNOWN_PARAMETER, rq->params[i].name, "There is no parameter %s here.",
-				rq->params[i].name);
+			return ud_fail(&rq->cx, UD_E_UNKNOWN_PARAMETER, rq->params[i].name,
+				"There is no parameter %s here.", rq->params[i].name);
 	return UD_OK;
 }
 
@@ -198,7 +218,6 @@ static void maybe_not_modified(struct ud_request *rq)
 		rq->content_type = NULL;
 	}
 }
-
 
 static enum ud_code run_read(struct ud_io *io)
 {
@@ -230,9 +249,12 @@ static enum ud_code replay(struct ud_request *rq, const struct ud_idempotent *ol
 static enum ud_code remember(struct ud_io *io)
 {
 	struct ud_request *rq = &io->rq;
-	struct ud_idempotent row = { .request_hash = io->request_hash, .status = rq->status, .location = "",
-		.body = rq->route->flags & UD_NO_BODY_LOG ? "{}" : ud_strndup(rq->cx.arena, rq->out.data ? rq->out.data : "",
-			rq->out.len) };
+	struct ud_idempotent row = { .request_hash = io->request_hash,
+		.status = rq->status,
+		.location = "",
+		.body = rq->route->flags & UD_NO_BODY_LOG
+			? "{}"
+			: ud_strndup(rq->cx.arena, rq->out.data ? rq->out.data : "", rq->out.len) };
 
 	for (size_t i = 0; i < rq->header_count; i++)
 		if (strcmp(rq->headers[i].name, "Location") == 0)
@@ -253,7 +275,8 @@ static enum ud_code apply(struct ud_write *w)
 	rq->header_count = io->header_mark;
 	rq->verdict = UD_OK;
 	if (rq->idempotency_key && !rq->dry_run)
-		UD_TRY(ud_idempotent_find(&rq->cx, rq->idempotency_key, io->request_hash, &found, &old));
+		UD_TRY(ud_idempotent_find(
+			&rq->cx, rq->idempotency_key, io->request_hash, &found, &old));
 	if (found)
 		return replay(rq, &old);
 	UD_TRY(rq->route->handle(&rq->cx, rq));
@@ -289,7 +312,8 @@ void ud_dispatch_post(struct ud_io *io)
 	io->write = (struct ud_write){ .cx = &io->rq.cx, .apply = apply, .done = write_done };
 	if (ud_database_post(io->rq.server->db, &io->write))
 		return;
-	ud_answer_problem(&io->rq, ud_fail(&io->rq.cx, UD_E_OVERLOADED, NULL, "too many writes are waiting"));
+	ud_answer_problem(
+		&io->rq, ud_fail(&io->rq.cx, UD_E_OVERLOADED, NULL, "too many writes are waiting"));
 	ud_loop_finish(io);
 }
 
@@ -299,7 +323,8 @@ static enum ud_code begin_write(struct ud_io *io)
 
 	UD_TRY(check_params(rq));
 	if (rq->idempotency_key)
-		io->request_hash = ud_idempotent_hash(&rq->cx, rq->method, io->raw, rq->body.data, rq->body.len);
+		io->request_hash = ud_idempotent_hash(
+			&rq->cx, rq->method, io->raw, rq->body.data, rq->body.len);
 	if (rq->route->flags & UD_SLOW)
 		return UD_OK;
 	return rq->route->prepare ? rq->route->prepare(&rq->cx, rq) : UD_OK;
@@ -358,13 +383,16 @@ void ud_dispatch(struct ud_io *io)
 		if (!(rq->route->flags & UD_SLOW))
 			ud_dispatch_post(io);
 		else if (!ud_slow_post(rq->server->slow, io)) {
-			ud_answer_problem(rq, ud_fail(&rq->cx, UD_E_OVERLOADED, NULL, "too many sign-ins at once"));
+			ud_answer_problem(rq,
+				ud_fail(&rq->cx, UD_E_OVERLOADED, NULL,
+					"too many sign-ins at once"));
 			ud_loop_finish(io);
 		}
 	}
 }
 
-/* A waiting read looks again; anything else is a write that came back. Then the library may go on. */
+/* A waiting read looks again; anything else is a write that came back. Then the library may go on.
+ */
 void ud_dispatch_again(struct ud_io *io)
 {
 	struct ud_request *rq = &io->rq;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What libmicrohttpd calls: a request begins, its body arrives, it ends. Never answers in the first call for a
- * request without a body: the library would close the connection after it. Everything that must hold before any
- * handler (one Content-Length, one Host, body bounds) is checked here.
+ * What libmicrohttpd calls: a request begins, its body arrives, it ends. Never answers in the first
+ * call for a request without a body: the library would close the connection after it. Everything
+ * that must hold before any handler (one Content-Length, one Host, body bounds) is checked here.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,8 @@
 
 static struct ud_connection *connection_of(struct MHD_Connection *mhd)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
 	return info ? info->socket_context : NULL;
 }
@@ -23,7 +24,8 @@ static struct ud_connection *connection_of(struct MHD_Connection *mhd)
 static void set_deadline(struct ud_io *io, int64_t after_ms)
 {
 	if (io->connection)
-		io->connection->deadline_ms = after_ms ? ud_mono_ms(io->loop->server->env) + after_ms : 0;
+		io->connection->deadline_ms =
+			after_ms ? ud_mono_ms(io->loop->server->env) + after_ms : 0;
 }
 
 static struct ud_io *io_new(struct ud_loop *loop)
@@ -84,7 +86,8 @@ void *ud_front_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	return io;
 }
 
-/* The library decodes nothing: it would cut the path at an escaped NUL. target.c does it by our rules. */
+/* The library decodes nothing: it would cut the path at an escaped NUL. target.c does it by our
+ * rules. */
 size_t ud_front_unescape(void *cls, struct MHD_Connection *mhd, char *text)
 {
 	(void)cls, (void)mhd;
@@ -95,7 +98,8 @@ struct counts {
 	int content_length, host, transfer_encoding;
 };
 
-static enum MHD_Result count_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result count_header(
+	void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	struct counts *c = cls;
 
@@ -114,15 +118,19 @@ static enum ud_code check_framing(struct ud_io *io)
 
 	MHD_get_connection_values(io->mhd, MHD_HEADER_KIND, count_header, &c);
 	if (c.content_length > 1)
-		return ud_fail(cx, UD_E_MALFORMED, NULL, "Content-Length is given %d times.", c.content_length);
+		return ud_fail(cx, UD_E_MALFORMED, NULL, "Content-Length is given %d times.",
+			c.content_length);
 	if (c.content_length && c.transfer_encoding)
-		return ud_fail(cx, UD_E_MALFORMED, NULL, "Content-Length and Transfer-Encoding exclude each other.");
+		return ud_fail(cx, UD_E_MALFORMED, NULL,
+			"Content-Length and Transfer-Encoding exclude each other.");
 	if (c.host > 1)
 		return ud_fail(cx, UD_E_MALFORMED, NULL, "Host is given %d times.", c.host);
-	const char *length = MHD_lookup_connection_value(io->mhd, MHD_HEADER_KIND, "Content-Length");
+	const char *length =
+		MHD_lookup_connection_value(io->mhd, MHD_HEADER_KIND, "Content-Length");
 
 	if (length && strlen(length) > 7)
-		return ud_fail(cx, UD_E_BODY_TOO_LARGE, NULL, "A body may have at most %d bytes.", UD_BODY_MAX);
+		return ud_fail(cx, UD_E_BODY_TOO_LARGE, NULL, "A body may have at most %d bytes.",
+			UD_BODY_MAX);
 	return UD_OK;
 }
 
@@ -133,7 +141,9 @@ static void name_request(struct ud_io *io)
 	const char *given = MHD_lookup_connection_value(io->mhd, MHD_HEADER_KIND, "X-Request-Id");
 	size_t n = given ? strlen(given) : 0;
 
-	if (n && n <= 64 && strspn(given, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == n)
+	if (n && n <= 64 &&
+		strspn(given,
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == n)
 		cx->request_id = ud_strdup(cx->arena, given);
 	else
 		cx->request_id = ud_id_new(cx->arena, cx->env, cx->now_ms, "req");
@@ -156,7 +166,8 @@ static void begin(struct ud_io *io, const char *method)
 	set_deadline(io, UD_BODY_MS);
 }
 
-/* First call for a request: headers are there. A refused message is answered at once, which closes it. */
+/* First call for a request: headers are there. A refused message is answered at once, which closes
+ * it. */
 static enum MHD_Result first_call(struct ud_io *io, const char *method)
 {
 	begin(io, method);
@@ -185,8 +196,9 @@ static enum MHD_Result take_body(struct ud_io *io, const char *upload, size_t *s
 	return MHD_YES;
 }
 
-enum MHD_Result ud_front_handle(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
-	const char *version, const char *upload, size_t *upload_size, void **req)
+enum MHD_Result ud_front_handle(void *cls, struct MHD_Connection *mhd, const char *url,
+	const char *method, const char *version, const char *upload, size_t *upload_size,
+	void **req)
 {
 	struct ud_io *io = *req;
 
@@ -206,7 +218,8 @@ enum MHD_Result ud_front_handle(void *cls, struct MHD_Connection *mhd, const cha
 	return ud_respond(io);
 }
 
-void ud_front_completed(void *cls, struct MHD_Connection *mhd, void **req, enum MHD_RequestTerminationCode why)
+void ud_front_completed(
+	void *cls, struct MHD_Connection *mhd, void **req, enum MHD_RequestTerminationCode why)
 {
 	struct ud_io *io = *req;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP machinery as handlers and route tables see it. A request meets one route row: the front checks
- * limits and form, auth makes the scope, the router checks roles and body, the handler works, respond.c
- * makes the answer. Knows no particular resource.
+ * The HTTP machinery as handlers and route tables see it. A request meets one route row: the front
+ * checks limits and form, auth makes the scope, the router checks roles and body, the handler
+ * works, respond.c makes the answer. Knows no particular resource.
  */
 #ifndef SERVER_HTTP_HTTP_H
 #define SERVER_HTTP_HTTP_H
@@ -19,61 +19,69 @@ struct ud_server;
 struct ud_loop;
 
 /*
- * A handler returns UD_OK after calling one of the ud_answer functions, or the code that ud_fail recorded.
- * It runs with cx->conn and cx->scope set: reads on a worker, writes on the writer inside their transaction
- * (they may run again, so they only use SQL and the arena).
+ * A handler returns UD_OK after calling one of the ud_answer functions, or the code that ud_fail
+ * recorded. It runs with cx->conn and cx->scope set: reads on a worker, writes on the writer inside
+ * their transaction (they may run again, so they only use SQL and the arena).
  */
 typedef enum ud_code ud_handler(struct ud_ctx *cx, struct ud_request *rq);
 
 enum ud_route_flags {
-	UD_WRITE = 1 << 0,          /* the handler runs on the writer; method is not GET */
-	UD_SLOW = 1 << 1,           /* prepare runs on the slow pool (password hashing): at most 4 at once */
+	UD_WRITE = 1 << 0, /* the handler runs on the writer; method is not GET */
+	/* prepare runs on the slow pool (password hashing): at most 4 at once */
+	UD_SLOW = 1 << 1,
 	UD_STEP_UP = 1 << 2,        /* people's sessions need a factor not older than 300 s */
 	UD_KEY_REQUIRED = 1 << 3,   /* Idempotency-Key is required */
 	UD_MATCH_REQUIRED = 1 << 4, /* If-Match is required (PATCH, PUT, DELETE) */
 	UD_OUTSIDE = 1 << 5,        /* stands outside /v1 and outside the specification's tags */
 	UD_FACTOR_EXEMPT = 1 << 6,  /* a staff session without a factor may call it to enrol one */
 	UD_PERSON = 1 << 7,         /* refused to tokens of service accounts */
-	UD_NO_BODY_LOG = 1 << 8,    /* its answer carries a secret: never stored for idempotent replay */
-	UD_LIST = 1 << 9,           /* answers a list: limit, cursor, sort, fields, filters, q, count */
-	UD_HTML = 1 << 10,          /* errors and answers are pages for people */
-	UD_WAIT = 1 << 11,          /* takes ?wait=seconds: the handler runs again on changes until it answers */
-	UD_STREAM = 1 << 12,        /* the handler starts a stream */
+	/* its answer carries a secret: never stored for idempotent replay */
+	UD_NO_BODY_LOG = 1 << 8,
+	/* answers a list: limit, cursor, sort, fields, filters, q, count */
+	UD_LIST = 1 << 9,
+	UD_HTML = 1 << 10, /* errors and answers are pages for people */
+	/* takes ?wait=seconds: the handler runs again on changes until it answers */
+	UD_WAIT = 1 << 11,
+	UD_STREAM = 1 << 12, /* the handler starts a stream */
 };
 
 /* A resource that the general handlers of rest.h serve. */
 struct ud_resource {
 	const struct ud_table *table;
 	/*
-	 * A rule over several fields: pure, no database, no clock. old is NULL at creation. It calls
-	 * ud_fail_field and returns its code. May be NULL.
+	 * A rule over several fields: pure, no database, no clock. old is NULL at creation. It
+	 * calls ud_fail_field and returns its code. May be NULL.
 	 */
 	enum ud_code (*check)(struct ud_ctx *cx, const void *old_row, void *row);
 	/*
-	 * Rules that need the database, inside the write's transaction before the row is stored; row is NULL at
-	 * deletion. May be NULL.
+	 * Rules that need the database, inside the write's transaction before the row is stored;
+	 * row is NULL at deletion. May be NULL.
 	 */
-	enum ud_code (*before)(struct ud_ctx *cx, const struct ud_given *given, const void *old_row, void *row);
+	enum ud_code (*before)(
+		struct ud_ctx *cx, const struct ud_given *given, const void *old_row, void *row);
 	/* Fill UD_COMPUTED members of a row about to be answered. May be NULL. */
 	enum ud_code (*complete)(struct ud_ctx *cx, void *row);
-	/* Column that lists are restricted to by the path's first argument ("block_id"), or NULL. */
+	/* Column that lists are restricted to by the path's first argument ("block_id"), or NULL.
+	 */
 	const char *parent_column;
 };
 
 struct ud_route {
 	const char *method;
-	const char *path;            /* "/v1/hosts/{id}" */
-	const char *operation;       /* operationId: "hosts.show" */
-	uint32_t roles;              /* who may; 0 = forgotten, the table test refuses it */
-	const char *scope;           /* a token needs it: "hosts:read"; NULL only with UD_ANYONE */
+	const char *path;      /* "/v1/hosts/{id}" */
+	const char *operation; /* operationId: "hosts.show" */
+	uint32_t roles;        /* who may; 0 = forgotten, the table test refuses it */
+	const char *scope;     /* a token needs it: "hosts:read"; NULL only with UD_ANYONE */
 	unsigned flags;
 	const struct ud_shape *body; /* NULL = the resource's for create and edit, else none */
-	const struct ud_shape *answer; /* what a success carries; NULL = the resource's, or described by about */
-	int status;                  /* of a success; 0 = 200 */
+	/* what a success carries; NULL = the resource's, or described by about */
+	const struct ud_shape *answer;
+	int status; /* of a success; 0 = 200 */
 	const struct ud_resource *resource;
-	ud_handler *prepare;         /* of writes: parse, hash, check; runs before the writer, may read */
+	/* of writes: parse, hash, check; runs before the writer, may read */
+	ud_handler *prepare;
 	ud_handler *handle;
-	const char *about;           /* one sentence for the specification */
+	const char *about; /* one sentence for the specification */
 };
 
 /* A part of the table: api/index.c lists them. */
@@ -108,14 +116,14 @@ struct ud_request {
 	struct ud_param params[UD_MAX_PARAMS];
 	size_t param_count;
 	struct ud_scope scope;
-	struct ud_buf body;           /* as received */
-	json_t *json;                 /* parsed, when the route takes a body */
-	void *in;                     /* decoded by route->body; zeroed for a PATCH (see rest.c) */
+	struct ud_buf body; /* as received */
+	json_t *json;       /* parsed, when the route takes a body */
+	void *in;           /* decoded by route->body; zeroed for a PATCH (see rest.c) */
 	struct ud_given given;
-	void *prepared;               /* what prepare hands to handle, in the arena */
+	void *prepared; /* what prepare hands to handle, in the arena */
 	bool dry_run;
 	const char *if_match, *if_none_match, *idempotency_key;
-	const char *user_agent;       /* at most 200 bytes */
+	const char *user_agent; /* at most 200 bytes */
 
 	/* The answer */
 	int status;
@@ -124,14 +132,16 @@ struct ud_request {
 	struct ud_header headers[UD_MAX_HEADERS];
 	size_t header_count;
 
-	int64_t wait_until_ms;        /* UD_WAIT: monotonic end of the wait; 0 = not waiting */
-	enum ud_code verdict;         /* a write that is stored although the caller gets this problem (failed sign-in) */
-	bool waiting;                 /* set by a handler: nothing to say yet, run me again */
-	struct ud_stream *stream;     /* UD_STREAM */
-	struct ud_io *io;             /* of the front; nobody else's */
+	int64_t wait_until_ms; /* UD_WAIT: monotonic end of the wait; 0 = not waiting */
+	/* a write that is stored although the caller gets this problem (failed sign-in) */
+	enum ud_code verdict;
+	bool waiting;             /* set by a handler: nothing to say yet, run me again */
+	struct ud_stream *stream; /* UD_STREAM */
+	struct ud_io *io;         /* of the front; nobody else's */
 };
 
-/* Value of a request header, case-insensitive, or NULL. Valid for the request. Worker only (not in apply). */
+/* Value of a request header, case-insensitive, or NULL. Valid for the request. Worker only (not in
+ * apply). */
 const char *ud_request_header(const struct ud_request *rq, const char *name);
 /* Value of a query parameter, or NULL; marks it as known. */
 const char *ud_request_param(struct ud_request *rq, const char *name);
@@ -139,19 +149,22 @@ const char *ud_request_param(struct ud_request *rq, const char *name);
 /* ---- answers (respond.c) ---- */
 
 /* Answer with an object: 200, or the route's status; ETag from its version; Location at 201. */
-enum ud_code ud_answer(struct ud_ctx *cx, struct ud_request *rq, const struct ud_shape *shape, const void *row) UD_USE;
+enum ud_code ud_answer(struct ud_ctx *cx, struct ud_request *rq, const struct ud_shape *shape,
+	const void *row) UD_USE;
 /* Answer 204. */
 enum ud_code ud_answer_none(struct ud_ctx *cx, struct ud_request *rq) UD_USE;
 /* Answer with what the caller wrote into rq->out. */
-enum ud_code ud_answer_text(struct ud_ctx *cx, struct ud_request *rq, int status, const char *content_type) UD_USE;
-/* Add a response header; the texts live in the arena or are constants. Dropped over UD_MAX_HEADERS. */
+enum ud_code ud_answer_text(
+	struct ud_ctx *cx, struct ud_request *rq, int status, const char *content_type) UD_USE;
+/* Add a response header; the texts live in the arena or are constants. Dropped over UD_MAX_HEADERS.
+ */
 void ud_answer_header(struct ud_request *rq, const char *name, const char *value);
 /* Turn the recorded problem into the answer (problem+json). Called once, by the front. */
 void ud_answer_problem(struct ud_request *rq, enum ud_code code);
 
 /*
- * If-Match against an object's version: UD_E_STALE_VERSION when it does not match, UD_OK for "*" or when it was
- * not sent.
+ * If-Match against an object's version: UD_E_STALE_VERSION when it does not match, UD_OK for "*" or
+ * when it was not sent.
  */
 enum ud_code ud_check_match(struct ud_ctx *cx, const struct ud_request *rq, int64_t version) UD_USE;
 

@@ -28,29 +28,29 @@ struct ud_connection {
 
 /* The front's part of a request. */
 struct ud_io {
-	struct ud_request rq;     /* first: a struct ud_io is its request */
-	struct ud_io *next;       /* in the loop's queue or free list */
+	struct ud_request rq; /* first: a struct ud_io is its request */
+	struct ud_io *next;   /* in the loop's queue or free list */
 	struct ud_loop *loop;
 	struct ud_connection *connection;
 	struct MHD_Connection *mhd;
 	struct ud_write write;
-	const char *raw;          /* request target as sent */
-	bool started;             /* the body is complete and work has begun */
-	bool finished;            /* an answer lies ready */
+	const char *raw; /* request target as sent */
+	bool started;    /* the body is complete and work has begun */
+	bool finished;   /* an answer lies ready */
 	bool suspended;
 	bool too_large;
 	int64_t started_us;
 	struct ud_io *waiting_next; /* in the loop's list of waiters */
-	const char *request_hash; /* with an Idempotency-Key */
-	size_t header_mark;       /* headers set before the writer's turn */
-	bool dry_run_fine;        /* the work was done and is to be undone */
+	const char *request_hash;   /* with an Idempotency-Key */
+	size_t header_mark;         /* headers set before the writer's turn */
+	bool dry_run_fine;          /* the work was done and is to be undone */
 };
 
 /* A thread with a daemon. */
 struct ud_loop {
 	struct ud_server *server;
 	size_t index;
-	bool streams;             /* the loop that streams get */
+	bool streams; /* the loop that streams get */
 	pthread_t thread;
 	bool running;
 	int epoll_fd, wake_fd, listen_fd;
@@ -59,21 +59,22 @@ struct ud_loop {
 	struct ud_connection *connections;
 	size_t connection_count;
 	struct ud_io *free_list;
-	size_t busy;              /* requests begun and not ended */
+	size_t busy; /* requests begun and not ended */
 	struct ud_io *waiting;
-	struct ud_stream *stream_list; /* changed by the loop's thread alone, under stream_mutex for others' looks */
+	/* changed by the loop's thread alone, under stream_mutex for others' looks */
+	struct ud_stream *stream_list;
 	pthread_mutex_t stream_mutex;
-	pthread_mutex_t mutex;    /* the three below */
+	pthread_mutex_t mutex; /* the three below */
 	struct ud_io *done, **done_tail;
-	int handed[256];          /* sockets from the other loops */
+	int handed[256]; /* sockets from the other loops */
 	size_t handed_count;
 	_Atomic bool stop, changed;
 	int64_t tick_ms, changed_ms;
 };
 
 /* loop.c */
-enum ud_code ud_loop_start(struct ud_ctx *cx, struct ud_server *server, size_t index, int listen_fd, bool streams,
-	struct ud_loop **ret) UD_USE;
+enum ud_code ud_loop_start(struct ud_ctx *cx, struct ud_server *server, size_t index, int listen_fd,
+	bool streams, struct ud_loop **ret) UD_USE;
 void ud_loop_stop(struct ud_loop *loop);
 void ud_loop_release(struct ud_loop **loop);
 /* Wake a loop; any thread. */
@@ -82,9 +83,11 @@ void ud_loop_wake(struct ud_loop *loop);
 void ud_loop_finish(struct ud_io *io);
 
 /* front.c: what the library calls. */
-enum MHD_Result ud_front_handle(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
-	const char *version, const char *upload, size_t *upload_size, void **req);
-void ud_front_completed(void *cls, struct MHD_Connection *mhd, void **req, enum MHD_RequestTerminationCode why);
+enum MHD_Result ud_front_handle(void *cls, struct MHD_Connection *mhd, const char *url,
+	const char *method, const char *version, const char *upload, size_t *upload_size,
+	void **req);
+void ud_front_completed(
+	void *cls, struct MHD_Connection *mhd, void **req, enum MHD_RequestTerminationCode why);
 void *ud_front_uri(void *cls, const char *uri, struct MHD_Connection *mhd);
 size_t ud_front_unescape(void *cls, struct MHD_Connection *mhd, char *text);
 /* Run the handlers of waiting requests again, or end their wait. */

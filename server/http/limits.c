@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two open hash tables under one mutex: connection counts by address and token buckets by principal. A bucket
- * that is full again says nothing and may be overwritten.
+ * Two open hash tables under one mutex: connection counts by address and token buckets by
+ * principal. A bucket that is full again says nothing and may be overwritten.
  */
 #include "server/http/limits.h"
 
@@ -30,7 +30,8 @@ struct ud_limits {
 	struct bucket buckets[SLOTS];
 };
 
-struct ud_limits *ud_limits_new(int connections, int per_address, int requests_per_minute, int burst)
+struct ud_limits *ud_limits_new(
+	int connections, int per_address, int requests_per_minute, int burst)
 {
 	struct ud_limits *l = ud_malloc(sizeof(*l));
 
@@ -82,7 +83,8 @@ bool ud_limits_connect(struct ud_limits *l, const char *address, bool exempt)
 {
 	pthread_mutex_lock(&l->mutex);
 	struct address *a = exempt || !l->per_address ? NULL : find_address(l, address);
-	bool fine = l->total < l->connections && (exempt || !l->per_address || (a && a->count < l->per_address));
+	bool fine = l->total < l->connections &&
+		(exempt || !l->per_address || (a && a->count < l->per_address));
 
 	if (fine) {
 		l->total++;
@@ -132,7 +134,9 @@ static struct bucket *find_bucket(struct ud_limits *l, const char *name, int64_t
 
 struct ud_limit_state ud_limits_take(struct ud_limits *l, const char *who, int64_t now)
 {
-	struct ud_limit_state s = { .allowed = true, .quota = l->requests_per_minute, .window_seconds = 60 };
+	struct ud_limit_state s = {
+		.allowed = true, .quota = l->requests_per_minute, .window_seconds = 60
+	};
 
 	if (!l->requests_per_minute)
 		return s;

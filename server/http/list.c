@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading list parameters against the field table. A column name that reaches SQL always comes from the table.
+ * Reading list parameters against the field table. A column name that reaches SQL always comes from
+ * the table.
  */
 #include "server/http/list.h"
 
@@ -17,15 +18,26 @@ enum { CURSOR_MAC = 16 };
 
 /* Members every row has, as fields, so that filters and orders treat them alike. */
 static const struct ud_field common[] = {
-	{ .name = "id", .type = UD_TEXT, .offset = offsetof(struct ud_row, id), .flags = UD_FILTER | UD_SORT },
-	{ .name = "customer_id", .type = UD_TEXT, .offset = offsetof(struct ud_row, customer_id), .flags = UD_FILTER },
-	{ .name = "created_at", .type = UD_INSTANT, .offset = offsetof(struct ud_row, created_at),
+	{ .name = "id",
+		.type = UD_TEXT,
+		.offset = offsetof(struct ud_row, id),
 		.flags = UD_FILTER | UD_SORT },
-	{ .name = "updated_at", .type = UD_INSTANT, .offset = offsetof(struct ud_row, updated_at),
+	{ .name = "customer_id",
+		.type = UD_TEXT,
+		.offset = offsetof(struct ud_row, customer_id),
+		.flags = UD_FILTER },
+	{ .name = "created_at",
+		.type = UD_INSTANT,
+		.offset = offsetof(struct ud_row, created_at),
+		.flags = UD_FILTER | UD_SORT },
+	{ .name = "updated_at",
+		.type = UD_INSTANT,
+		.offset = offsetof(struct ud_row, updated_at),
 		.flags = UD_FILTER | UD_SORT },
 };
 
-static const struct ud_field *find_field(const struct ud_shape *shape, const char *name, unsigned flag)
+static const struct ud_field *find_field(
+	const struct ud_shape *shape, const char *name, unsigned flag)
 {
 	for (size_t i = 0; i < UD_LEN(common); i++)
 		if (strcmp(common[i].name, name) == 0)
@@ -53,7 +65,8 @@ enum ud_code ud_page_limit(struct ud_ctx *cx, struct ud_request *rq, size_t *ret
 }
 
 /* One value of a filter, as the column stores it. */
-static enum ud_code read_value(struct ud_ctx *cx, const struct ud_field *f, const char *text, struct ud_val *ret)
+static enum ud_code read_value(
+	struct ud_ctx *cx, const struct ud_field *f, const char *text, struct ud_val *ret)
 {
 	int64_t ms;
 	char *end;
@@ -64,12 +77,14 @@ static enum ud_code read_value(struct ud_ctx *cx, const struct ud_field *f, cons
 		return *text && !*end ? UD_OK : invalid(cx, f->name, "is an integer.");
 	case UD_BOOL:
 		*ret = ud_i(strcmp(text, "true") == 0);
-		return strcmp(text, "true") == 0 || strcmp(text, "false") == 0 ? UD_OK :
-										  invalid(cx, f->name, "is true or false.");
+		return strcmp(text, "true") == 0 || strcmp(text, "false") == 0
+			? UD_OK
+			: invalid(cx, f->name, "is true or false.");
 	case UD_ENUM:
 		*ret = ud_t(text);
-		return ud_enum_index(f->values, text) >= 0 ? UD_OK :
-							     invalid(cx, f->name, ud_printf(cx->arena, "has no value %s.", text));
+		return ud_enum_index(f->values, text) >= 0
+			? UD_OK
+			: invalid(cx, f->name, ud_printf(cx->arena, "has no value %s.", text));
 	case UD_INSTANT:
 		if (!ud_time_parse(text, &ms))
 			return invalid(cx, f->name, "is an instant such as 2026-11-23T09:41:07Z.");
@@ -81,7 +96,8 @@ static enum ud_code read_value(struct ud_ctx *cx, const struct ud_field *f, cons
 	}
 }
 
-static enum ud_code add_values(struct ud_ctx *cx, const struct ud_field *f, struct ud_condition *c, const char *text)
+static enum ud_code add_values(
+	struct ud_ctx *cx, const struct ud_field *f, struct ud_condition *c, const char *text)
 {
 	while (c->count < UD_MAX_VALUES) {
 		size_t n = strcspn(text, ",");
@@ -94,7 +110,8 @@ static enum ud_code add_values(struct ud_ctx *cx, const struct ud_field *f, stru
 	return invalid(cx, f->name, "has at most 20 values.");
 }
 
-static enum ud_code add_label(struct ud_ctx *cx, struct ud_list *list, const char *key, size_t n, const char *value)
+static enum ud_code add_label(
+	struct ud_ctx *cx, struct ud_list *list, const char *key, size_t n, const char *value)
 {
 	struct ud_buf b = { 0 };
 
@@ -107,19 +124,21 @@ static enum ud_code add_label(struct ud_ctx *cx, struct ud_list *list, const cha
 }
 
 /* "created_at[gte]" into field and operator. */
-static enum ud_code add_filter(struct ud_ctx *cx, struct ud_list *list, const struct ud_shape *shape, struct ud_param *p)
+static enum ud_code add_filter(
+	struct ud_ctx *cx, struct ud_list *list, const struct ud_shape *shape, struct ud_param *p)
 {
 	static const struct {
 		const char *name;
 		enum ud_op op;
-	} operators[] = { { "", UD_OP_EQ }, { "[ne]", UD_OP_NE }, { "[gte]", UD_OP_GTE }, { "[gt]", UD_OP_GT },
-		{ "[lte]", UD_OP_LTE }, { "[lt]", UD_OP_LT } };
+	} operators[] = { { "", UD_OP_EQ }, { "[ne]", UD_OP_NE }, { "[gte]", UD_OP_GTE },
+		{ "[gt]", UD_OP_GT }, { "[lte]", UD_OP_LTE }, { "[lt]", UD_OP_LT } };
 	size_t n = strcspn(p->name, "[");
 	const char *name = ud_strndup(cx->arena, p->name, n), *rest = p->name + n;
 	size_t rest_n = strlen(rest);
 
 	if (list->condition_count >= UD_MAX_CONDITIONS - 2)
-		return ud_fail(cx, UD_E_PARAMETER_INVALID, p->name, "At most %d filters at once.", UD_MAX_CONDITIONS - 2);
+		return ud_fail(cx, UD_E_PARAMETER_INVALID, p->name, "At most %d filters at once.",
+			UD_MAX_CONDITIONS - 2);
 	if (strcmp(name, "label") == 0 && rest_n > 2 && rest[rest_n - 1] == ']')
 		return add_label(cx, list, rest + 1, rest_n - 2, p->value);
 	const struct ud_field *f = find_field(shape, name, UD_FILTER);
@@ -133,11 +152,12 @@ static enum ud_code add_filter(struct ud_ctx *cx, struct ud_list *list, const st
 		c->op = operators[i].op;
 		return add_values(cx, f, c, p->value);
 	}
-	return ud_fail(cx, UD_E_UNKNOWN_PARAMETER, p->name, "There is no parameter %s here.", p->name);
+	return ud_fail(
+		cx, UD_E_UNKNOWN_PARAMETER, p->name, "There is no parameter %s here.", p->name);
 }
 
-static enum ud_code read_filters(struct ud_ctx *cx, struct ud_request *rq, const struct ud_shape *shape,
-	struct ud_list *list)
+static enum ud_code read_filters(struct ud_ctx *cx, struct ud_request *rq,
+	const struct ud_shape *shape, struct ud_list *list)
 {
 	static const char *const others[] = { "limit", "cursor", "sort", "fields", "count", "q" };
 
@@ -155,7 +175,8 @@ static enum ud_code read_filters(struct ud_ctx *cx, struct ud_request *rq, const
 	return UD_OK;
 }
 
-static enum ud_code read_sort(struct ud_ctx *cx, const char *text, const struct ud_shape *shape, struct ud_list *list)
+static enum ud_code read_sort(
+	struct ud_ctx *cx, const char *text, const struct ud_shape *shape, struct ud_list *list)
 {
 	while (text && *text) {
 		bool down = *text == '-';
@@ -164,8 +185,10 @@ static enum ud_code read_sort(struct ud_ctx *cx, const char *text, const struct 
 		const struct ud_field *f = find_field(shape, name, UD_SORT);
 
 		if (!f || list->sort_count == UD_MAX_SORT)
-			return ud_fail(cx, UD_E_PARAMETER_INVALID, "sort", f ? "sort has at most three fields." :
-				"Lists cannot be sorted by %s.", name);
+			return ud_fail(cx, UD_E_PARAMETER_INVALID, "sort",
+				f ? "sort has at most three fields."
+				  : "Lists cannot be sorted by %s.",
+				name);
 		if (strcmp(f->name, "id") != 0 || down)
 			list->sort[list->sort_count++] = (struct ud_sort){ f->name, down };
 		text += down + n;
@@ -182,20 +205,21 @@ static const char *binding_of(struct ud_ctx *cx, struct ud_request *rq, const st
 	for (size_t i = 0; i < rq->param_count; i++) {
 		const struct ud_param *p = &rq->params[i];
 
-		if (strcmp(p->name, "cursor") != 0 && strcmp(p->name, "limit") != 0 && strcmp(p->name, "count") != 0 &&
-			strcmp(p->name, "fields") != 0)
+		if (strcmp(p->name, "cursor") != 0 && strcmp(p->name, "limit") != 0 &&
+			strcmp(p->name, "count") != 0 && strcmp(p->name, "fields") != 0)
 			out = ud_printf(cx->arena, "%s\n%s=%s", out, p->name, p->value);
 	}
 	return out;
 }
 
-static void cursor_mac(struct ud_ctx *cx, const struct ud_request *rq, const char *binding, const char *text, size_t n,
-	unsigned char mac[UD_SHA256])
+static void cursor_mac(struct ud_ctx *cx, const struct ud_request *rq, const char *binding,
+	const char *text, size_t n, unsigned char mac[UD_SHA256])
 {
-	const char *all = ud_printf(cx->arena, "list %s\n%s\n%.*s", cx->scope->customer_id ? cx->scope->customer_id : "*",
-		binding, (int)n, text);
+	const char *all = ud_printf(cx->arena, "list %s\n%s\n%.*s",
+		cx->scope->customer_id ? cx->scope->customer_id : "*", binding, (int)n, text);
 
-	ud_hmac_sha256(rq->server->keys.cursor, sizeof(rq->server->keys.cursor), all, strlen(all), mac);
+	ud_hmac_sha256(
+		rq->server->keys.cursor, sizeof(rq->server->keys.cursor), all, strlen(all), mac);
 }
 
 /* A sort value as a JSON value of the cursor. */
@@ -240,20 +264,21 @@ static enum ud_code take_values(struct ud_ctx *cx, json_t *values, struct ud_lis
 	if (n != list->sort_count + 2)
 		return bad_cursor(cx, "The cursor does not fit the order.");
 	if (cx->now_ms - json_integer_value(json_array_get(values, 0)) > UD_CURSOR_MS)
-		return ud_fail(cx, UD_E_CURSOR_EXPIRED, "cursor", "The cursor is older than 24 hours.");
+		return ud_fail(
+			cx, UD_E_CURSOR_EXPIRED, "cursor", "The cursor is older than 24 hours.");
 	for (size_t i = 1; i < n; i++) {
 		json_t *v = json_array_get(values, i);
 
-		list->after[i - 1] = json_is_integer(v) ? ud_i(json_integer_value(v)) :
-			json_is_boolean(v) ? ud_i(json_is_true(v)) :
-					     ud_t(ud_strdup(cx->arena, json_string_value(v)));
+		list->after[i - 1] = json_is_integer(v) ? ud_i(json_integer_value(v))
+			: json_is_boolean(v)            ? ud_i(json_is_true(v))
+					     : ud_t(ud_strdup(cx->arena, json_string_value(v)));
 	}
 	list->has_after = true;
 	return UD_OK;
 }
 
-static enum ud_code read_cursor(struct ud_ctx *cx, const struct ud_request *rq, const char *text, const char *binding,
-	struct ud_list *list)
+static enum ud_code read_cursor(struct ud_ctx *cx, const struct ud_request *rq, const char *text,
+	const char *binding, struct ud_list *list)
 {
 	size_t n = 0;
 	unsigned char *raw = ud_base64url_decode(cx->arena, text, &n), mac[UD_SHA256];
@@ -268,14 +293,17 @@ static enum ud_code read_cursor(struct ud_ctx *cx, const struct ud_request *rq, 
 		return bad_cursor(cx, "The cursor is not one of ours.");
 	}
 	cursor_mac(cx, rq, binding, (char *)raw, n, mac);
-	enum ud_code code = ud_equal(mac, raw + n, CURSOR_MAC) ? take_values(cx, values, list) :
-		ud_fail(cx, UD_E_CURSOR_MISMATCH, "cursor", "The cursor was made for another filter, order or reader.");
+	enum ud_code code = ud_equal(mac, raw + n, CURSOR_MAC)
+		? take_values(cx, values, list)
+		: ud_fail(cx, UD_E_CURSOR_MISMATCH, "cursor",
+			  "The cursor was made for another filter, order or reader.");
 
 	json_decref(values);
 	return code;
 }
 
-enum ud_code ud_page_read(struct ud_ctx *cx, struct ud_request *rq, const struct ud_table *t, struct ud_page *ret)
+enum ud_code ud_page_read(
+	struct ud_ctx *cx, struct ud_request *rq, const struct ud_table *t, struct ud_page *ret)
 {
 	const char *sort = ud_request_param(rq, "sort"), *cursor = ud_request_param(rq, "cursor");
 	const char *fields = ud_request_param(rq, "fields"), *count = ud_request_param(rq, "count");
@@ -320,11 +348,14 @@ static const char *address(struct ud_ctx *cx, const struct ud_request *rq, const
 	return cursor ? ud_printf(cx->arena, "%s%scursor=%s", out, glue, cursor) : out;
 }
 
-enum ud_code ud_page_close(struct ud_ctx *cx, struct ud_request *rq, const char *next, int64_t total)
+enum ud_code ud_page_close(
+	struct ud_ctx *cx, struct ud_request *rq, const char *next, int64_t total)
 {
 	struct ud_buf *b = &rq->out;
 
-	ud_buf_puts(b, next ? "],\"has_more\":true,\"next_cursor\":" : "],\"has_more\":false,\"next_cursor\":");
+	ud_buf_puts(b,
+		next ? "],\"has_more\":true,\"next_cursor\":"
+		     : "],\"has_more\":false,\"next_cursor\":");
 	ud_buf_json(b, next);
 	ud_buf_puts(b, ",\"url\":");
 	ud_buf_json(b, address(cx, rq, NULL));
@@ -334,6 +365,7 @@ enum ud_code ud_page_close(struct ud_ctx *cx, struct ud_request *rq, const char 
 	}
 	ud_buf_putc(b, '}');
 	if (next)
-		ud_answer_header(rq, "Link", ud_printf(cx->arena, "<%s>; rel=\"next\"", address(cx, rq, next)));
+		ud_answer_header(rq, "Link",
+			ud_printf(cx->arena, "<%s>; rel=\"next\"", address(cx, rq, next)));
 	return ud_answer_text(cx, rq, 200, "application/json");
 }

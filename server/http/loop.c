@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One thread, one daemon, driven from outside: our own epoll watches the listening socket, the library's epoll
- * descriptor and an eventfd. The library's own threads stall when 128 events arrive at once, and a resume from
- * another thread does not wake them, so finished work is queued here and resumed by its own loop.
+ * One thread, one daemon, driven from outside: our own epoll watches the listening socket, the
+ * library's epoll descriptor and an eventfd. The library's own threads stall when 128 events arrive
+ * at once, and a resume from another thread does not wake them, so finished work is queued here and
+ * resumed by its own loop.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -15,9 +16,9 @@
 
 #include "base/env.h"
 #include "base/file.h"
+#include "server/events/stream.h"
 #include "server/http/io.h"
 #include "server/http/limits.h"
-#include "server/events/stream.h"
 
 enum { TICK_MS = 1000, STREAM_TICK_MS = 100, POOL_BYTES = 16384, STOP_MS = 10000 };
 
@@ -86,7 +87,8 @@ static void tick(struct ud_loop *loop)
 	int64_t now = ud_mono_ms(loop->server->env);
 	bool changed = false;
 
-	/* Changes are told once per tick at most: a stream of commits costs a stream of events, not a storm. */
+	/* Changes are told once per tick at most: a stream of commits costs a stream of events, not
+	 * a storm. */
 	if (atomic_load(&loop->changed) && now - loop->changed_ms >= STREAM_TICK_MS) {
 		atomic_store(&loop->changed, false);
 		loop->changed_ms = now;
@@ -114,7 +116,8 @@ static int timeout_ms(struct ud_loop *loop)
 
 static bool finished(struct ud_loop *loop, int64_t stop_at)
 {
-	return atomic_load(&loop->stop) && (loop->busy == 0 || ud_mono_ms(loop->server->env) >= stop_at);
+	return atomic_load(&loop->stop) &&
+		(loop->busy == 0 || ud_mono_ms(loop->server->env) >= stop_at);
 }
 
 /* The server is going: no new connections, waits and streams end. */
@@ -171,14 +174,15 @@ static bool exempt(const struct ud_server *s, const char *address)
 
 static void address_text(struct MHD_Connection *mhd, char *text)
 {
-	const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	char *host = text;
 
 	*text = 0;
 	if (!info || !info->client_addr || info->client_addr->sa_family == AF_UNIX)
 		return;
-	if (getnameinfo(info->client_addr, sizeof(struct sockaddr_storage), host, UD_ADDRESS_TEXT, NULL, 0,
-		NI_NUMERICHOST) != 0)
+	if (getnameinfo(info->client_addr, sizeof(struct sockaddr_storage), host, UD_ADDRESS_TEXT,
+		    NULL, 0, NI_NUMERICHOST) != 0)
 		*text = 0;
 	if (strncmp(text, "::ffff:", 7) == 0)
 		memmove(text, text + 7, strlen(text + 7) + 1);
@@ -192,7 +196,8 @@ static void connection_begin(struct ud_loop *loop, struct MHD_Connection *mhd, v
 	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	c->deadline_ms = ud_mono_ms(loop->server->env) + UD_HEADER_MS;
 	address_text(mhd, c->address);
-	c->counted = ud_limits_connect(loop->server->limits, c->address, exempt(loop->server, c->address));
+	c->counted = ud_limits_connect(
+		loop->server->limits, c->address, exempt(loop->server, c->address));
 	if (!c->counted)
 		shutdown(c->fd, SHUT_RDWR);
 	c->next = loop->connections;
@@ -211,7 +216,8 @@ static void connection_end(struct ud_loop *loop, void **context)
 	if (!c)
 		return;
 	if (c->counted)
-		ud_limits_disconnect(loop->server->limits, c->address, exempt(loop->server, c->address));
+		ud_limits_disconnect(
+			loop->server->limits, c->address, exempt(loop->server, c->address));
 	*c->link = c->next;
 	if (c->next)
 		c->next->link = c->link;
@@ -220,7 +226,8 @@ static void connection_end(struct ud_loop *loop, void **context)
 	*context = NULL;
 }
 
-static void on_connection(void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode what)
+static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
+	enum MHD_ConnectionNotificationCode what)
 {
 	if (what == MHD_CONNECTION_NOTIFY_STARTED)
 		connection_begin(cls, mhd, context);
@@ -229,7 +236,8 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 }
 
 /* Certificate and key for the library, or nothing. */
-static enum ud_code tls_options(struct ud_ctx *cx, struct ud_loop *loop, struct MHD_OptionItem *items, unsigned *flags)
+static enum ud_code tls_options(
+	struct ud_ctx *cx, struct ud_loop *loop, struct MHD_OptionItem *items, unsigned *flags)
 {
 	static const char priorities[] =
 		"NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:"
@@ -253,21 +261,20 @@ static enum ud_code tls_options(struct ud_ctx *cx, struct ud_loop *loop, struct 
 
 static enum ud_code start_daemon(struct ud_ctx *cx, struct ud_loop *loop)
 {
-	unsigned flags = MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
+	unsigned flags =
+		MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
 	struct MHD_OptionItem tls[4];
 
 	UD_TRY(tls_options(cx, loop, tls, &flags));
 	loop->mhd = MHD_start_daemon(flags, 0, NULL, NULL, ud_front_handle, loop,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)loop->server->settings.connections,
-		MHD_OPTION_CONNECTION_TIMEOUT, 120U,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop,
-		MHD_OPTION_NOTIFY_COMPLETED, ud_front_completed, loop,
-		MHD_OPTION_URI_LOG_CALLBACK, ud_front_uri, loop,
-		MHD_OPTION_UNESCAPE_CALLBACK, ud_front_unescape, loop,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)loop->server->settings.connections, MHD_OPTION_CONNECTION_TIMEOUT, 120U,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION, on_connection, loop,
+		MHD_OPTION_NOTIFY_COMPLETED, ud_front_completed, loop, MHD_OPTION_URI_LOG_CALLBACK,
+		ud_front_uri, loop, MHD_OPTION_UNESCAPE_CALLBACK, ud_front_unescape, loop,
 		MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
-	return loop->mhd ? UD_OK : ud_fail(cx, UD_E_UNAVAILABLE, NULL, "the HTTP library does not start");
+	return loop->mhd ? UD_OK
+			 : ud_fail(cx, UD_E_UNAVAILABLE, NULL, "the HTTP library does not start");
 }
 
 static bool watch(struct ud_loop *loop, int fd)
@@ -277,8 +284,8 @@ static bool watch(struct ud_loop *loop, int fd)
 	return fd < 0 || epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &e) == 0;
 }
 
-enum ud_code ud_loop_start(struct ud_ctx *cx, struct ud_server *server, size_t index, int listen_fd, bool streams,
-	struct ud_loop **ret)
+enum ud_code ud_loop_start(struct ud_ctx *cx, struct ud_server *server, size_t index, int listen_fd,
+	bool streams, struct ud_loop **ret)
 {
 	struct ud_loop *loop = ud_malloc(sizeof(*loop));
 

@@ -40,7 +40,8 @@ static void mark_dry_run(struct ud_request *rq)
 	rq->out.len += n;
 }
 
-enum ud_code ud_answer(struct ud_ctx *cx, struct ud_request *rq, const struct ud_shape *shape, const void *row)
+enum ud_code ud_answer(
+	struct ud_ctx *cx, struct ud_request *rq, const struct ud_shape *shape, const void *row)
 {
 	struct ud_texts only = { 0 };
 	const char *fields = ud_request_param(rq, "fields");
@@ -75,7 +76,8 @@ enum ud_code ud_answer_none(struct ud_ctx *cx, struct ud_request *rq)
 	return UD_OK;
 }
 
-enum ud_code ud_answer_text(struct ud_ctx *cx, struct ud_request *rq, int status, const char *content_type)
+enum ud_code ud_answer_text(
+	struct ud_ctx *cx, struct ud_request *rq, int status, const char *content_type)
 {
 	(void)cx;
 	rq->status = status;
@@ -84,9 +86,11 @@ enum ud_code ud_answer_text(struct ud_ctx *cx, struct ud_request *rq, int status
 }
 
 /* Which fields ?fields= names; each must exist. */
-enum ud_code ud_split_fields(struct ud_ctx *cx, const struct ud_shape *shape, const char *text, struct ud_texts *ret)
+enum ud_code ud_split_fields(
+	struct ud_ctx *cx, const struct ud_shape *shape, const char *text, struct ud_texts *ret)
 {
-	static const char *const common[] = { "id", "object", "customer_id", "version", "created_at", "updated_at", "labels" };
+	static const char *const common[] = { "id", "object", "customer_id", "version",
+		"created_at", "updated_at", "labels" };
 	size_t n = 1;
 
 	for (const char *p = text; *p; p++)
@@ -102,7 +106,8 @@ enum ud_code ud_split_fields(struct ud_ctx *cx, const struct ud_shape *shape, co
 		for (size_t i = 0; i < UD_LEN(common) && !shape->bare; i++)
 			known |= strcmp(common[i], name) == 0;
 		if (!known)
-			return ud_fail(cx, UD_E_PARAMETER_INVALID, "fields", "There is no field %s.", name);
+			return ud_fail(cx, UD_E_PARAMETER_INVALID, "fields",
+				"There is no field %s.", name);
 		ret->items[ret->count++] = name;
 		text += len + (text[len] == ',');
 	}
@@ -143,7 +148,8 @@ static void write_fields(struct ud_buf *b, struct ud_ctx *cx, const struct ud_pr
 	ud_buf_putc(b, ']');
 }
 
-static void write_problem(struct ud_request *rq, enum ud_code code, const struct ud_error_info *info, const char *detail)
+static void write_problem(struct ud_request *rq, enum ud_code code,
+	const struct ud_error_info *info, const char *detail)
 {
 	const struct ud_problem *p = &rq->cx.problem;
 	const char *remedy = p->remedy ? p->remedy : info->remedy;
@@ -171,7 +177,8 @@ static void write_problem(struct ud_request *rq, enum ud_code code, const struct
 }
 
 /* WWW-Authenticate (RFC 6750 3, RFC 9470 3) and Retry-After. */
-static void problem_headers(struct ud_request *rq, enum ud_code code, const struct ud_error_info *info)
+static void problem_headers(
+	struct ud_request *rq, enum ud_code code, const struct ud_error_info *info)
 {
 	int64_t retry = rq->cx.problem.retry_after_seconds;
 
@@ -183,7 +190,8 @@ static void problem_headers(struct ud_request *rq, enum ud_code code, const stru
 	if (!retry && info->status == 503)
 		retry = 1;
 	if (retry)
-		ud_answer_header(rq, "Retry-After", ud_printf(rq->cx.arena, "%lld", (long long)retry));
+		ud_answer_header(
+			rq, "Retry-After", ud_printf(rq->cx.arena, "%lld", (long long)retry));
 }
 
 void ud_answer_problem(struct ud_request *rq, enum ud_code code)
@@ -193,7 +201,8 @@ void ud_answer_problem(struct ud_request *rq, enum ud_code code)
 
 	if (code >= UD_E_INTERNAL) {
 		ud_log(code == UD_E_INTERNAL ? UD_LOG_ERROR : UD_LOG_WARNING, "request_failed",
-			"req", rq->cx.request_id, "code", info->name, "reason", detail ? detail : "", NULL);
+			"req", rq->cx.request_id, "code", info->name, "reason",
+			detail ? detail : "", NULL);
 		detail = info->title;
 	}
 	rq->status = info->status;
@@ -238,8 +247,10 @@ enum MHD_Result ud_respond(struct ud_io *io)
 {
 	struct ud_request *rq = &io->rq;
 	/* out lives until the request has ended: the library need not copy it */
-	struct MHD_Response *response = rq->stream ? ud_stream_response(rq) :
-		MHD_create_response_from_buffer(rq->out.len, rq->out.len ? rq->out.data : "", MHD_RESPMEM_PERSISTENT);
+	struct MHD_Response *response = rq->stream
+		? ud_stream_response(rq)
+		: MHD_create_response_from_buffer(
+			  rq->out.len, rq->out.len ? rq->out.data : "", MHD_RESPMEM_PERSISTENT);
 
 	if (!response)
 		return MHD_NO;

@@ -8,8 +8,9 @@
 #include "server/events/stream.h"
 #include "server/http/http.h"
 
-/* The members that ?fields= names, in the arena. UD_E_PARAMETER_INVALID for one that is not there. */
-enum ud_code ud_split_fields(struct ud_ctx *cx, const struct ud_shape *shape, const char *text, struct ud_texts *ret)
-	UD_USE;
+/* The members that ?fields= names, in the arena. UD_E_PARAMETER_INVALID for one that is not there.
+ */
+enum ud_code ud_split_fields(struct ud_ctx *cx, const struct ud_shape *shape, const char *text,
+	struct ud_texts *ret) UD_USE;
 
 #endif

@@ -38,7 +38,9 @@ static enum ud_code add_row(struct ud_ctx *cx, void *data, const void *row)
 enum ud_code ud_rest_list(struct ud_ctx *cx, struct ud_request *rq)
 {
 	const struct ud_resource *res = rq->route->resource;
-	struct listing l = { .rq = rq, .res = res, .last = ud_alloc(cx->arena, res->table->shape->size) };
+	struct listing l = {
+		.rq = rq, .res = res, .last = ud_alloc(cx->arena, res->table->shape->size)
+	};
 	int64_t total = UD_NONE;
 	bool more = false;
 
@@ -49,7 +51,8 @@ enum ud_code ud_rest_list(struct ud_ctx *cx, struct ud_request *rq)
 		UD_TRY(ud_row_count(cx, res->table, &l.page.list, &total));
 	ud_page_open(rq);
 	UD_TRY(ud_row_list(cx, res->table, &l.page.list, add_row, &l, &more));
-	return ud_page_close(cx, rq, more ? ud_page_cursor(cx, rq, res->table, &l.page, l.last) : NULL, total);
+	return ud_page_close(
+		cx, rq, more ? ud_page_cursor(cx, rq, res->table, &l.page, l.last) : NULL, total);
 }
 
 /* The last {…} of the path names the object. */
@@ -72,7 +75,8 @@ enum ud_code ud_rest_show(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer(cx, rq, res->table->shape, row);
 }
 
-enum ud_code ud_rest_store(struct ud_ctx *cx, const struct ud_resource *res, const struct ud_given *given, void *row)
+enum ud_code ud_rest_store(
+	struct ud_ctx *cx, const struct ud_resource *res, const struct ud_given *given, void *row)
 {
 	if (res->check)
 		UD_TRY(res->check(cx, NULL, row));
@@ -88,14 +92,15 @@ enum ud_code ud_rest_create(struct ud_ctx *cx, struct ud_request *rq)
 	const struct ud_shape *shape = res->table->shape;
 	void *row = ud_alloc(cx->arena, shape->size);
 
-	memcpy(row, rq->in, shape->size); /* the write may run twice: start from the body each time */
+	/* the write may run twice: start from the body each time */
+	memcpy(row, rq->in, shape->size);
 	UD_TRY(ud_rest_store(cx, res, &rq->given, row));
 	UD_TRY(complete(cx, res, row));
 	return ud_answer(cx, rq, shape, row);
 }
 
-enum ud_code ud_rest_change(struct ud_ctx *cx, const struct ud_resource *res, const struct ud_given *given,
-	const char *verb, const void *old_row, void *row)
+enum ud_code ud_rest_change(struct ud_ctx *cx, const struct ud_resource *res,
+	const struct ud_given *given, const char *verb, const void *old_row, void *row)
 {
 	if (res->check)
 		UD_TRY(res->check(cx, old_row, row));
@@ -106,21 +111,25 @@ enum ud_code ud_rest_change(struct ud_ctx *cx, const struct ud_resource *res, co
 }
 
 /* A tenant may not give its rows away, nor take others'. */
-static enum ud_code check_owner(struct ud_ctx *cx, const struct ud_given *given, const struct ud_row *old_row,
-	const struct ud_row *row)
+static enum ud_code check_owner(struct ud_ctx *cx, const struct ud_given *given,
+	const struct ud_row *old_row, const struct ud_row *row)
 {
 	if (!given->customer_id || !cx->scope->customer_id)
 		return UD_OK;
-	if (row->customer_id && old_row->customer_id && strcmp(row->customer_id, old_row->customer_id) == 0)
+	if (row->customer_id && old_row->customer_id &&
+		strcmp(row->customer_id, old_row->customer_id) == 0)
 		return UD_OK;
-	return ud_fail_field(cx, "customer_id", "fixed", "customer_id can be changed by staff only.");
+	return ud_fail_field(
+		cx, "customer_id", "fixed", "customer_id can be changed by staff only.");
 }
 
 /* Shared rows are the provider's: customers see them and leave them alone. */
-static enum ud_code check_shared(struct ud_ctx *cx, const struct ud_table *t, const struct ud_row *row)
+static enum ud_code check_shared(
+	struct ud_ctx *cx, const struct ud_table *t, const struct ud_row *row)
 {
 	if (cx->scope->customer_id && !row->customer_id)
-		return ud_fail(cx, UD_E_ROLE_MISSING, NULL, "This %s belongs to the provider.", t->shape->object);
+		return ud_fail(cx, UD_E_ROLE_MISSING, NULL, "This %s belongs to the provider.",
+			t->shape->object);
 	return UD_OK;
 }
 

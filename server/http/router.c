@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Finding the route row. The table is walked: with some hundred rows whose first bytes differ early this costs
- * less than a microsecond, and needs no second structure that could disagree with the table.
+ * Finding the route row. The table is walked: with some hundred rows whose first bytes differ early
+ * this costs less than a microsecond, and needs no second structure that could disagree with the
+ * table.
  */
 #include <string.h>
 
@@ -10,7 +11,8 @@
 
 const struct ud_shape *ud_route_body(const struct ud_route *r)
 {
-	/* of a resource's own collection and objects the resource itself is the body; verbs stand below {id} */
+	/* of a resource's own collection and objects the resource itself is the body; verbs stand
+	 * below {id} */
 	bool create = strcmp(r->method, "POST") == 0 && r->status == 201;
 	bool whole = r->resource && (create || strcmp(r->method, "PATCH") == 0);
 
@@ -19,13 +21,16 @@ const struct ud_shape *ud_route_body(const struct ud_route *r)
 
 const struct ud_shape *ud_route_answer(const struct ud_route *r)
 {
-	return r->answer ? r->answer : r->resource && r->status != 204 ? r->resource->table->shape : NULL;
+	return r->answer                          ? r->answer
+		: r->resource && r->status != 204 ? r->resource->table->shape
+						  : NULL;
 }
 
 /* HEAD is served by GET rows; the library leaves the body out. */
 static bool method_matches(const struct ud_route *r, const char *method)
 {
-	return strcmp(r->method, method) == 0 || (strcmp(method, "HEAD") == 0 && strcmp(r->method, "GET") == 0);
+	return strcmp(r->method, method) == 0 ||
+		(strcmp(method, "HEAD") == 0 && strcmp(r->method, "GET") == 0);
 }
 
 const struct ud_route *ud_route_find(struct ud_ctx *cx, struct ud_request *rq)
@@ -38,11 +43,13 @@ const struct ud_route *ud_route_find(struct ud_ctx *cx, struct ud_request *rq)
 			size_t fixed = strcspn(r->path, "{");
 
 			memset(rq->arg, 0, sizeof(rq->arg));
-			if (strncmp(r->path, rq->path, fixed) != 0 || !ud_target_match(cx, r->path, rq->path, rq->arg))
+			if (strncmp(r->path, rq->path, fixed) != 0 ||
+				!ud_target_match(cx, r->path, rq->path, rq->arg))
 				continue;
 			if (method_matches(r, rq->method))
 				return r;
-			allow = allow ? ud_printf(cx->arena, "%s, %s", allow, r->method) : r->method;
+			allow = allow ? ud_printf(cx->arena, "%s, %s", allow, r->method)
+				      : r->method;
 		}
 	}
 	if (!allow) {

@@ -18,7 +18,9 @@ static size_t worker_count(const struct ud_server_settings *s)
 {
 	long n = s->workers ? s->workers : sysconf(_SC_NPROCESSORS_ONLN);
 
-	return (size_t)(n < WORKERS_MIN && !s->workers ? WORKERS_MIN : n > WORKERS_MAX ? WORKERS_MAX : n);
+	return (size_t)(n < WORKERS_MIN && !s->workers ? WORKERS_MIN
+			: n > WORKERS_MAX              ? WORKERS_MAX
+						       : n);
 }
 
 void ud_server_changed(struct ud_server *server)
@@ -47,7 +49,8 @@ static enum ud_code check_plain(struct ud_ctx *cx, const struct ud_server_settin
 	if (s->tls_cert && s->tls_key)
 		return UD_OK;
 	return ud_fail(cx, UD_E_UNAVAILABLE, NULL,
-		"[server] listen=%s: without tls_cert and tls_key only loopback or a Unix socket is allowed", s->listen);
+		"[server] listen=%s: without tls_cert and tls_key only loopback or a Unix socket is allowed",
+		s->listen);
 }
 
 static const char *made_url(struct ud_ctx *cx, const struct ud_server_settings *s, int port)
@@ -58,7 +61,8 @@ static const char *made_url(struct ud_ctx *cx, const struct ud_server_settings *
 		return s->public_url;
 	if (!port)
 		return "http://localhost";
-	return ud_printf(cx->arena, "%s://%.*s:%d", s->tls_cert ? "https" : "http", (int)(colon - s->listen), s->listen, port);
+	return ud_printf(cx->arena, "%s://%.*s:%d", s->tls_cert ? "https" : "http",
+		(int)(colon - s->listen), s->listen, port);
 }
 
 /* The first socket decides the port; the others share it. */
@@ -94,8 +98,9 @@ static enum ud_code start_loops(struct ud_ctx *cx, struct ud_server *s, size_t w
 	return UD_OK;
 }
 
-enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db, const struct ud_server_settings *settings,
-	const struct ud_keys *keys, const struct ud_routes *const *routes, const struct ud_env *env, struct ud_server **ret)
+enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
+	const struct ud_server_settings *settings, const struct ud_keys *keys,
+	const struct ud_routes *const *routes, const struct ud_env *env, struct ud_server **ret)
 {
 	UD_TRY(check_plain(cx, settings));
 	struct ud_server *s = ud_malloc(sizeof(*s));
@@ -105,8 +110,8 @@ enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db, const struct ud
 	s->settings = *settings;
 	s->keys = *keys;
 	s->routes = routes;
-	s->limits = ud_limits_new(settings->connections, settings->per_address, settings->requests_per_minute,
-		settings->burst);
+	s->limits = ud_limits_new(settings->connections, settings->per_address,
+		settings->requests_per_minute, settings->burst);
 	s->metrics = ud_metrics_new(routes);
 	enum ud_code code = ud_slow_start(cx, db, &s->slow);
 

@@ -11,13 +11,15 @@ struct ud_limits;
 struct ud_metrics;
 
 struct ud_server_settings {
-	const char *listen;         /* "127.0.0.1:8080", "[::1]:0", "unix:/run/understudy/api.sock" */
-	const char *public_url;     /* "https://dr.example.net"; NULL = from listen */
-	const char *tls_cert, *tls_key; /* paths; NULL = plain HTTP, on loopback or a Unix socket only */
+	/* "127.0.0.1:8080", "[::1]:0", "unix:/run/understudy/api.sock" */
+	const char *listen;
+	const char *public_url; /* "https://dr.example.net"; NULL = from listen */
+	/* paths; NULL = plain HTTP, on loopback or a Unix socket only */
+	const char *tls_cert, *tls_key;
 	const char *trusted_proxies; /* comma-separated addresses whose X-Forwarded-For counts */
-	int workers;                /* 0 = one per core, 2 to 8 */
+	int workers;                 /* 0 = one per core, 2 to 8 */
 	int connections, per_address, requests_per_minute, burst, streams_per_user;
-	const char *require_mfa;    /* "none", "staff", "all" */
+	const char *require_mfa; /* "none", "staff", "all" */
 	int session_hours, idle_minutes;
 	int idempotency_days;
 	const char *metrics_allow, *metrics_token;
@@ -25,9 +27,9 @@ struct ud_server_settings {
 
 /* Secrets of the installation, read from its key file. Never logged. */
 struct ud_keys {
-	unsigned char pepper[32];  /* of password hashes */
-	unsigned char cursor[32];  /* authenticates cursors */
-	unsigned char seal[32];    /* seals stored secrets such as TOTP seeds */
+	unsigned char pepper[32]; /* of password hashes */
+	unsigned char cursor[32]; /* authenticates cursors */
+	unsigned char seal[32];   /* seals stored secrets such as TOTP seeds */
 };
 
 struct ud_server {
@@ -41,17 +43,18 @@ struct ud_server {
 	struct ud_slow *slow;
 	struct ud_limits *limits;
 	struct ud_metrics *metrics;
-	char *base_url;             /* public_url or made from the bound address */
-	int port;                   /* bound TCP port, 0 for a Unix socket */
+	char *base_url; /* public_url or made from the bound address */
+	int port;       /* bound TCP port, 0 for a Unix socket */
 };
 
 /*
- * Start listening and serving. settings' texts and routes must outlive the server. UD_E_UNAVAILABLE with the
- * reason when it cannot listen. Release with ud_server_release.
+ * Start listening and serving. settings' texts and routes must outlive the server. UD_E_UNAVAILABLE
+ * with the reason when it cannot listen. Release with ud_server_release.
  */
-enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db, const struct ud_server_settings *settings,
-	const struct ud_keys *keys, const struct ud_routes *const *routes, const struct ud_env *env,
-	struct ud_server **ret) UD_USE;
+enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
+	const struct ud_server_settings *settings, const struct ud_keys *keys,
+	const struct ud_routes *const *routes, const struct ud_env *env, struct ud_server **ret)
+	UD_USE;
 /* Stop accepting, let running requests end (10 s at most), close. Takes NULL. */
 void ud_server_release(struct ud_server **server);
 /* Tell waiting requests and streams that something was committed. Any thread. */

@@ -14,7 +14,8 @@ static int hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decode n bytes into the arena; '+' stays unless plus. NULL when an escape is broken or gives a control character. */
+/* Decode n bytes into the arena; '+' stays unless plus. NULL when an escape is broken or gives a
+ * control character. */
 static char *decode(struct ud_ctx *cx, const char *s, size_t n, bool plus, const char *forbidden)
 {
 	char *out = ud_alloc(cx->arena, n + 1), *p = out;
@@ -23,7 +24,8 @@ static char *decode(struct ud_ctx *cx, const char *s, size_t n, bool plus, const
 		unsigned char c = (unsigned char)s[i];
 
 		if (c == '%') {
-			int high = i + 1 < n ? hex(s[i + 1]) : -1, low = i + 2 < n ? hex(s[i + 2]) : -1;
+			int high = i + 1 < n ? hex(s[i + 1]) : -1,
+			    low = i + 2 < n ? hex(s[i + 2]) : -1;
 
 			if (high < 0 || low < 0)
 				return NULL;
@@ -74,7 +76,8 @@ static const char *segment_rule(const char *path)
 enum ud_code ud_target_path(struct ud_ctx *cx, const char *raw, size_t n, const char **ret)
 {
 	if (n > UD_TARGET_MAX)
-		return ud_fail(cx, UD_E_URI_TOO_LONG, NULL, "The path has more than %d bytes.", UD_TARGET_MAX);
+		return ud_fail(cx, UD_E_URI_TOO_LONG, NULL, "The path has more than %d bytes.",
+			UD_TARGET_MAX);
 	if (n == 0 || raw[0] != '/')
 		return bad(cx, "The path does not start with '/'.");
 	const char *path = decode(cx, raw, n, false, "/\\");
@@ -89,7 +92,8 @@ enum ud_code ud_target_path(struct ud_ctx *cx, const char *raw, size_t n, const 
 	return UD_OK;
 }
 
-static enum ud_code add_param(struct ud_ctx *cx, struct ud_param *params, size_t *n, const char *s, size_t len)
+static enum ud_code add_param(
+	struct ud_ctx *cx, struct ud_param *params, size_t *n, const char *s, size_t len)
 {
 	const char *eq = memchr(s, '=', len);
 	size_t name_len = eq ? (size_t)(eq - s) : len;
@@ -103,12 +107,14 @@ static enum ud_code add_param(struct ud_ctx *cx, struct ud_param *params, size_t
 		return bad(cx, "The query has a character or an escape that is not allowed.");
 	for (size_t i = 0; i < *n; i++)
 		if (strcmp(params[i].name, name) == 0)
-			return ud_fail(cx, UD_E_MALFORMED, name, "The parameter %s is given twice.", name);
+			return ud_fail(
+				cx, UD_E_MALFORMED, name, "The parameter %s is given twice.", name);
 	params[(*n)++] = (struct ud_param){ name, value, false };
 	return UD_OK;
 }
 
-enum ud_code ud_target_query(struct ud_ctx *cx, const char *raw, struct ud_param params[UD_MAX_PARAMS], size_t *ret_n)
+enum ud_code ud_target_query(
+	struct ud_ctx *cx, const char *raw, struct ud_param params[UD_MAX_PARAMS], size_t *ret_n)
 {
 	size_t n = 0;
 
@@ -123,7 +129,8 @@ enum ud_code ud_target_query(struct ud_ctx *cx, const char *raw, struct ud_param
 	return UD_OK;
 }
 
-bool ud_target_match(struct ud_ctx *cx, const char *pattern, const char *path, const char *arg[UD_MAX_ARGS])
+bool ud_target_match(
+	struct ud_ctx *cx, const char *pattern, const char *path, const char *arg[UD_MAX_ARGS])
 {
 	size_t args = 0;
 
@@ -152,7 +159,8 @@ char *ud_percent(ud_arena *arena, const char *text)
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
 
-		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._~", c)) {
+		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			strchr("-._~", c)) {
 			*p++ = (char)c;
 			continue;
 		}

@@ -13,7 +13,8 @@
 
 enum { CLASSES = 5 };
 
-static const int64_t bounds_us[] = { 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 1000000, 5000000 };
+static const int64_t bounds_us[] = { 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000,
+	1000000, 5000000 };
 
 struct route_counters {
 	const struct ud_route *route; /* NULL: requests that met none */
@@ -63,10 +64,10 @@ static void log_request(const struct ud_request *rq, int64_t us)
 
 	snprintf(status, sizeof(status), "%d", rq->status);
 	snprintf(duration, sizeof(duration), "%lld", (long long)us);
-	ud_log(read ? UD_LOG_DEBUG : UD_LOG_INFO, "request", "req", rq->cx.request_id, "method", rq->method,
-		"route", rq->route ? rq->route->path : "-", "status", status, "us", duration,
-		"actor", rq->scope.id ? rq->scope.id : "-", "customer", rq->scope.customer_id ? rq->scope.customer_id : "-",
-		NULL);
+	ud_log(read ? UD_LOG_DEBUG : UD_LOG_INFO, "request", "req", rq->cx.request_id, "method",
+		rq->method, "route", rq->route ? rq->route->path : "-", "status", status, "us",
+		duration, "actor", rq->scope.id ? rq->scope.id : "-", "customer",
+		rq->scope.customer_id ? rq->scope.customer_id : "-", NULL);
 }
 
 void ud_metrics_request(struct ud_metrics *m, const struct ud_request *rq, int64_t started_us)
@@ -75,7 +76,8 @@ void ud_metrics_request(struct ud_metrics *m, const struct ud_request *rq, int64
 	int64_t us = ud_stopwatch_us() - started_us;
 	int class = rq->status / 100 - 1;
 
-	atomic_fetch_add_explicit(&c->answers[class < 0 || class >= CLASSES ? 4 : class], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(
+		&c->answers[class < 0 || class >= CLASSES ? 4 : class], 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(&c->sum_us, us, memory_order_relaxed);
 	for (size_t i = 0; i < UD_LEN(bounds_us); i++)
 		if (us <= bounds_us[i]) {
@@ -114,7 +116,8 @@ static void write_histogram(struct ud_buf *b, const struct route_counters *c)
 		so_far += atomic_load(&c->buckets[i]);
 		ud_buf_puts(b, "understudy_http_request_duration_seconds_bucket");
 		write_labels(b, c->route);
-		ud_buf_printf(b, ",le=\"%g\"} %lld\n", (double)bounds_us[i] / 1e6, (long long)so_far);
+		ud_buf_printf(
+			b, ",le=\"%g\"} %lld\n", (double)bounds_us[i] / 1e6, (long long)so_far);
 	}
 	ud_buf_puts(b, "understudy_http_request_duration_seconds_bucket");
 	write_labels(b, c->route);
@@ -127,19 +130,23 @@ static void write_histogram(struct ud_buf *b, const struct route_counters *c)
 	ud_buf_printf(b, "} %lld\n", (long long)total);
 }
 
-static void write_one(struct ud_buf *b, const char *name, const char *type, const char *help, int64_t value)
+static void write_one(
+	struct ud_buf *b, const char *name, const char *type, const char *help, int64_t value)
 {
-	ud_buf_printf(b, "# HELP understudy_%s %s\n# TYPE understudy_%s %s\nunderstudy_%s %lld\n", name, help, name, type,
-		name, (long long)value);
+	ud_buf_printf(b, "# HELP understudy_%s %s\n# TYPE understudy_%s %s\nunderstudy_%s %lld\n",
+		name, help, name, type, name, (long long)value);
 }
 
-void ud_metrics_write(struct ud_metrics *m, struct ud_database_stats db, const char *engine, struct ud_buf *b)
+void ud_metrics_write(
+	struct ud_metrics *m, struct ud_database_stats db, const char *engine, struct ud_buf *b)
 {
-	ud_buf_printf(b, "# HELP understudy_build_info Version of the server and engine of its database.\n"
-			 "# TYPE understudy_build_info gauge\nunderstudy_build_info{version=\"%s\",engine=\"%s\"} 1\n",
+	ud_buf_printf(b,
+		"# HELP understudy_build_info Version of the server and engine of its database.\n"
+		"# TYPE understudy_build_info gauge\nunderstudy_build_info{version=\"%s\",engine=\"%s\"} 1\n",
 		UD_VERSION, engine);
-	ud_buf_puts(b, "# HELP understudy_http_requests_total Answers by route and class of status.\n"
-		       "# TYPE understudy_http_requests_total counter\n");
+	ud_buf_puts(b,
+		"# HELP understudy_http_requests_total Answers by route and class of status.\n"
+		"# TYPE understudy_http_requests_total counter\n");
 	for (size_t i = 0; i < m->count; i++)
 		for (int c = 0; c < CLASSES; c++) {
 			int64_t n = atomic_load(&m->routes[i].answers[c]);
@@ -150,14 +157,18 @@ void ud_metrics_write(struct ud_metrics *m, struct ud_database_stats db, const c
 			write_labels(b, m->routes[i].route);
 			ud_buf_printf(b, ",code=\"%dxx\"} %lld\n", c + 1, (long long)n);
 		}
-	ud_buf_puts(b, "# HELP understudy_http_request_duration_seconds Time from the first byte of the request's line to the answer.\n"
-		       "# TYPE understudy_http_request_duration_seconds histogram\n");
+	ud_buf_puts(b,
+		"# HELP understudy_http_request_duration_seconds Time from the first byte of the request's line to the answer.\n"
+		"# TYPE understudy_http_request_duration_seconds histogram\n");
 	for (size_t i = 0; i < m->count; i++)
 		write_histogram(b, &m->routes[i]);
-	write_one(b, "event_streams", "gauge", "Event streams open just now.", atomic_load(&m->streams));
+	write_one(b, "event_streams", "gauge", "Event streams open just now.",
+		atomic_load(&m->streams));
 	write_one(b, "db_commits_total", "counter", "Groups of writes committed.", db.commits);
 	write_one(b, "db_writes_total", "counter", "Writes in those groups.", db.writes);
-	write_one(b, "db_write_failures_total", "counter", "Writes that failed on our side.", db.failures);
+	write_one(b, "db_write_failures_total", "counter", "Writes that failed on our side.",
+		db.failures);
 	write_one(b, "db_writes_queued", "gauge", "Writes waiting for the writer.", db.queued);
-	write_one(b, "db_checkpoints_total", "counter", "Checkpoints of the write-ahead log.", db.checkpoints);
+	write_one(b, "db_checkpoints_total", "counter", "Checkpoints of the write-ahead log.",
+		db.checkpoints);
 }

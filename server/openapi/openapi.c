@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The document is built as a jansson tree, since it is made once per build and order and escapes then take care of
- * themselves. Extensions: x-roles (who may), x-scope (what a token needs), x-columns (fields of short tables).
+ * The document is built as a jansson tree, since it is made once per build and order and escapes
+ * then take care of themselves. Extensions: x-roles (who may), x-scope (what a token needs),
+ * x-columns (fields of short tables).
  */
 #include "server/openapi/openapi.h"
 
@@ -37,7 +38,8 @@ static const char *body_name(struct ud_ctx *cx, const struct ud_route *r)
 	return ud_printf(cx->arena, "%sBody", schema_name(cx, r->operation));
 }
 
-static void set_range(json_t *s, const char *least, const char *most, const struct ud_field *f, int64_t standard_max)
+static void set_range(json_t *s, const char *least, const char *most, const struct ud_field *f,
+	int64_t standard_max)
 {
 	int64_t max = f->max ? f->max : standard_max;
 
@@ -59,12 +61,14 @@ static json_t *names_of(const struct ud_enum *e)
 /* Types that may be null are lists in OpenAPI 3.1. */
 static void set_type(json_t *s, const char *type, bool null)
 {
-	json_object_set_new(s, "type", null ? json_pack("[s, s]", type, "null") : json_string(type));
+	json_object_set_new(
+		s, "type", null ? json_pack("[s, s]", type, "null") : json_string(type));
 }
 
 static bool may_be_null(const struct ud_field *f)
 {
-	return !(f->flags & UD_REQUIRED) && (f->type == UD_TEXT || f->type == UD_INSTANT || f->flags & UD_NULLABLE);
+	return !(f->flags & UD_REQUIRED) &&
+		(f->type == UD_TEXT || f->type == UD_INSTANT || f->flags & UD_NULLABLE);
 }
 
 static json_t *field_schema(const struct ud_field *f)
@@ -75,9 +79,11 @@ static json_t *field_schema(const struct ud_field *f)
 	switch (f->type) {
 	case UD_TEXT:
 		set_type(s, "string", null);
-		set_range(s, "minLength", "maxLength", f, f->flags & (UD_SERVER | UD_COMPUTED) ? 0 : 255);
+		set_range(s, "minLength", "maxLength", f,
+			f->flags & (UD_SERVER | UD_COMPUTED) ? 0 : 255);
 		if (f->refers)
-			json_object_set_new(s, "pattern", json_sprintf("^%s_[0-9a-hjkmnp-tv-z]{26}$", f->refers));
+			json_object_set_new(s, "pattern",
+				json_sprintf("^%s_[0-9a-hjkmnp-tv-z]{26}$", f->refers));
 		break;
 	case UD_INT:
 		set_type(s, "integer", null);
@@ -99,8 +105,10 @@ static json_t *field_schema(const struct ud_field *f)
 		break;
 	case UD_TEXTS:
 		set_type(s, "array", false);
-		json_object_set_new(s, "items", f->values ? json_pack("{s:s, s:o}", "type", "string", "enum", names_of(f->values)) :
-							     json_pack("{s:s}", "type", "string"));
+		json_object_set_new(s, "items",
+			f->values ? json_pack("{s:s, s:o}", "type", "string", "enum",
+					    names_of(f->values))
+				  : json_pack("{s:s}", "type", "string"));
 		set_range(s, "minItems", "maxItems", f, 200);
 	}
 	if (f->about)
@@ -112,20 +120,28 @@ static json_t *field_schema(const struct ud_field *f)
 
 static void add_common(json_t *properties)
 {
-	json_object_set_new(properties, "id", json_pack("{s:s, s:b, s:s}", "type", "string", "readOnly", 1, "description",
-		"Id: a prefix, _ and 26 characters that say nothing."));
-	json_object_set_new(properties, "object", json_pack("{s:s, s:b, s:s}", "type", "string", "readOnly", 1, "description",
-		"Kind of the object."));
-	json_object_set_new(properties, "customer_id", json_pack("{s:[s,s], s:s}", "type", "string", "null", "description",
-		"Customer it belongs to; null = the provider."));
-	json_object_set_new(properties, "version", json_pack("{s:s, s:b, s:s}", "type", "integer", "readOnly", 1, "description",
-		"Grows by one with every change; the ETag."));
-	json_object_set_new(properties, "created_at", json_pack("{s:s, s:s, s:b, s:s}", "type", "string", "format", "date-time",
-		"readOnly", 1, "description", "When it was made."));
-	json_object_set_new(properties, "updated_at", json_pack("{s:s, s:s, s:b, s:s}", "type", "string", "format", "date-time",
-		"readOnly", 1, "description", "When it was last changed."));
-	json_object_set_new(properties, "labels", json_pack("{s:s, s:{s:s}, s:i, s:s}", "type", "object",
-		"additionalProperties", "type", "string", "maxProperties", 32, "description", "Pairs of strings for one's own use."));
+	json_object_set_new(properties, "id",
+		json_pack("{s:s, s:b, s:s}", "type", "string", "readOnly", 1, "description",
+			"Id: a prefix, _ and 26 characters that say nothing."));
+	json_object_set_new(properties, "object",
+		json_pack("{s:s, s:b, s:s}", "type", "string", "readOnly", 1, "description",
+			"Kind of the object."));
+	json_object_set_new(properties, "customer_id",
+		json_pack("{s:[s,s], s:s}", "type", "string", "null", "description",
+			"Customer it belongs to; null = the provider."));
+	json_object_set_new(properties, "version",
+		json_pack("{s:s, s:b, s:s}", "type", "integer", "readOnly", 1, "description",
+			"Grows by one with every change; the ETag."));
+	json_object_set_new(properties, "created_at",
+		json_pack("{s:s, s:s, s:b, s:s}", "type", "string", "format", "date-time",
+			"readOnly", 1, "description", "When it was made."));
+	json_object_set_new(properties, "updated_at",
+		json_pack("{s:s, s:s, s:b, s:s}", "type", "string", "format", "date-time",
+			"readOnly", 1, "description", "When it was last changed."));
+	json_object_set_new(properties, "labels",
+		json_pack("{s:s, s:{s:s}, s:i, s:s}", "type", "object", "additionalProperties",
+			"type", "string", "maxProperties", 32, "description",
+			"Pairs of strings for one's own use."));
 }
 
 enum part { ANSWER, BODY_CREATE, BODY_PATCH };
@@ -144,15 +160,18 @@ static json_t *shape_schema(const struct ud_shape *shape, enum part part)
 	if (!shape->bare && part == ANSWER)
 		add_common(properties);
 	if (!shape->bare && part != ANSWER) {
-		json_object_set_new(properties, "customer_id", json_pack("{s:[s,s], s:s}", "type", "string", "null",
-			"description", "Customer it belongs to; null = the provider."));
-		json_object_set_new(properties, "labels", json_pack("{s:s, s:{s:s}, s:i, s:s}", "type", "object",
-			"additionalProperties", "type", "string", "maxProperties", 32, "description",
-			"Pairs of strings for one's own use."));
+		json_object_set_new(properties, "customer_id",
+			json_pack("{s:[s,s], s:s}", "type", "string", "null", "description",
+				"Customer it belongs to; null = the provider."));
+		json_object_set_new(properties, "labels",
+			json_pack("{s:s, s:{s:s}, s:i, s:s}", "type", "object",
+				"additionalProperties", "type", "string", "maxProperties", 32,
+				"description", "Pairs of strings for one's own use."));
 	}
 	if (shape->bare && shape->object && part == ANSWER)
-		json_object_set_new(properties, "object", json_pack("{s:s, s:s}", "type", "string", "description",
-			"Kind of the object."));
+		json_object_set_new(properties, "object",
+			json_pack("{s:s, s:s}", "type", "string", "description",
+				"Kind of the object."));
 	for (size_t i = 0; i < shape->field_count; i++) {
 		const struct ud_field *f = &shape->fields[i];
 
@@ -181,20 +200,23 @@ static json_t *shape_schema(const struct ud_shape *shape, enum part part)
 
 static json_t *list_schema(const char *item)
 {
-	return json_pack("{s:s, s:{s:{s:s, s:s}, s:{s:s, s:o, s:s}, s:{s:s, s:s}, s:{s:[s,s], s:s}, s:{s:s, s:s}, s:{s:s, s:s}}}",
-		"type", "object", "properties",
-		"object", "type", "string", "description", "Always list.",
-		"data", "type", "array", "items", item ? ref("schemas", item) : json_object(), "description", "This page's objects.",
+	return json_pack(
+		"{s:s, s:{s:{s:s, s:s}, s:{s:s, s:o, s:s}, s:{s:s, s:s}, s:{s:[s,s], s:s}, s:{s:s, s:s}, s:{s:s, s:s}}}",
+		"type", "object", "properties", "object", "type", "string", "description",
+		"Always list.", "data", "type", "array", "items",
+		item ? ref("schemas", item) : json_object(), "description", "This page's objects.",
 		"has_more", "type", "boolean", "description", "True when another page follows.",
-		"next_cursor", "type", "string", "null", "description", "Value of cursor for the next page.",
-		"url", "type", "string", "description", "The list's own address.",
-		"total", "type", "integer", "description", "Objects in all, with count=exact.");
+		"next_cursor", "type", "string", "null", "description",
+		"Value of cursor for the next page.", "url", "type", "string", "description",
+		"The list's own address.", "total", "type", "integer", "description",
+		"Objects in all, with count=exact.");
 }
 
-static json_t *parameter(const char *in, const char *name, const char *type, bool required, const char *about)
+static json_t *parameter(
+	const char *in, const char *name, const char *type, bool required, const char *about)
 {
-	return json_pack("{s:s, s:s, s:b, s:{s:s}, s:s}", "name", name, "in", in, "required", required, "schema", "type", type,
-		"description", about);
+	return json_pack("{s:s, s:s, s:b, s:{s:s}, s:s}", "name", name, "in", in, "required",
+		required, "schema", "type", type, "description", about);
 }
 
 static void path_parameters(json_t *list, const struct ud_route *r)
@@ -202,7 +224,9 @@ static void path_parameters(json_t *list, const struct ud_route *r)
 	for (const char *p = strchr(r->path, '{'); p; p = strchr(p + 1, '{')) {
 		json_t *name = json_stringn(p + 1, strcspn(p + 1, "}"));
 
-		json_array_append_new(list, parameter("path", json_string_value(name), "string", true, "Which object."));
+		json_array_append_new(list,
+			parameter(
+				"path", json_string_value(name), "string", true, "Which object."));
 		json_decref(name);
 	}
 }
@@ -213,14 +237,17 @@ static const struct {
 } general[] = {
 	{ "query", "limit", "integer", "Objects per page, 1 to 200, 50 when not given.", UD_LIST },
 	{ "query", "cursor", "string", "next_cursor of the page before.", UD_LIST },
-	{ "query", "sort", "string", "Fields to sort by, comma-separated; - before one turns its order.", UD_LIST },
+	{ "query", "sort", "string",
+		"Fields to sort by, comma-separated; - before one turns its order.", UD_LIST },
 	{ "query", "fields", "string", "Fields to answer with, comma-separated.", UD_LIST },
 	{ "query", "q", "string", "Text to look for.", UD_LIST },
 	{ "query", "count", "string", "exact = count all objects.", UD_LIST },
 	{ "query", "wait", "integer", "Seconds to wait for a change, at most 25.", UD_WAIT },
-	{ "header", "If-Match", "string", "ETag of the object as it was read, or *.", UD_MATCH_REQUIRED },
+	{ "header", "If-Match", "string", "ETag of the object as it was read, or *.",
+		UD_MATCH_REQUIRED },
 	{ "query", "dry_run", "boolean", "true = check everything and change nothing.", 0 },
-	{ "header", "Idempotency-Key", "string", "A fresh key; a repeated call with it is answered as the first.", 0 },
+	{ "header", "Idempotency-Key", "string",
+		"A fresh key; a repeated call with it is answered as the first.", 0 },
 };
 
 static void filter_parameters(json_t *list, const struct ud_route *r)
@@ -229,8 +256,9 @@ static void filter_parameters(json_t *list, const struct ud_route *r)
 
 	for (size_t i = 0; s && i < s->field_count; i++)
 		if (s->fields[i].flags & UD_FILTER)
-			json_array_append_new(list, parameter("query", s->fields[i].name, "string", false,
-				"Only objects with this value; comma = or; [ne], [gte], [gt], [lte], [lt] behind the name."));
+			json_array_append_new(list,
+				parameter("query", s->fields[i].name, "string", false,
+					"Only objects with this value; comma = or; [ne], [gte], [gt], [lte], [lt] behind the name."));
 }
 
 static json_t *parameters(const struct ud_route *r)
@@ -239,9 +267,11 @@ static json_t *parameters(const struct ud_route *r)
 
 	path_parameters(list, r);
 	for (size_t i = 0; i < UD_LEN(general); i++)
-		if (general[i].flag ? r->flags & general[i].flag : (r->flags & UD_WRITE) && !(r->roles & UD_ANYONE))
-			json_array_append_new(list, parameter(general[i].in, general[i].name, general[i].type,
-				general[i].flag == UD_MATCH_REQUIRED, general[i].about));
+		if (general[i].flag ? r->flags & general[i].flag
+				    : (r->flags & UD_WRITE) && !(r->roles & UD_ANYONE))
+			json_array_append_new(list,
+				parameter(general[i].in, general[i].name, general[i].type,
+					general[i].flag == UD_MATCH_REQUIRED, general[i].about));
 	if (r->flags & UD_LIST && r->resource)
 		filter_parameters(list, r);
 	return list;
@@ -254,15 +284,22 @@ static void error_responses(json_t *responses, const struct ud_route *r)
 		const char *status;
 		bool there;
 	} errors[] = {
-		{ "400", true }, { "401", !(r->roles & UD_ANYONE) || r->flags & UD_WRITE }, { "403", !(r->roles & UD_ANYONE) },
-		{ "404", strchr(r->path, '{') != NULL }, { "409", r->flags & UD_WRITE }, { "412", r->flags & UD_MATCH_REQUIRED },
-		{ "422", ud_route_body(r) != NULL }, { "428", r->flags & UD_MATCH_REQUIRED }, { "429", !(r->flags & UD_OUTSIDE) },
+		{ "400", true },
+		{ "401", !(r->roles & UD_ANYONE) || r->flags & UD_WRITE },
+		{ "403", !(r->roles & UD_ANYONE) },
+		{ "404", strchr(r->path, '{') != NULL },
+		{ "409", r->flags & UD_WRITE },
+		{ "412", r->flags & UD_MATCH_REQUIRED },
+		{ "422", ud_route_body(r) != NULL },
+		{ "428", r->flags & UD_MATCH_REQUIRED },
+		{ "429", !(r->flags & UD_OUTSIDE) },
 		{ "503", true },
 	};
 
 	for (size_t i = 0; i < UD_LEN(errors); i++)
 		if (errors[i].there)
-			json_object_set_new(responses, errors[i].status, ref("responses", "Problem"));
+			json_object_set_new(
+				responses, errors[i].status, ref("responses", "Problem"));
 }
 
 static const char *media_type(const struct ud_route *r)
@@ -293,7 +330,8 @@ static json_t *success(struct ud_ctx *cx, const struct ud_route *r)
 	} else if (strcmp(media_type(r), "application/json") != 0) {
 		json_object_set_new(schema, "type", json_string("string"));
 	}
-	return json_pack("{s:s, s:{s:{s:o}}}", "description", r->flags & UD_LIST ? "A page of the list." : "The answer.", "content",
+	return json_pack("{s:s, s:{s:{s:o}}}", "description",
+		r->flags & UD_LIST ? "A page of the list." : "The answer.", "content",
 		media_type(r), "schema", schema);
 }
 
@@ -310,16 +348,19 @@ static json_t *roles_of(uint32_t roles)
 static json_t *operation(struct ud_ctx *cx, const char *tag, const struct ud_route *r)
 {
 	json_t *responses = json_object();
-	json_t *op = json_pack("{s:s, s:s, s:s, s:[s]}", "operationId", r->operation, "summary", r->about, "description", r->about,
-		"tags", tag);
+	json_t *op = json_pack("{s:s, s:s, s:s, s:[s]}", "operationId", r->operation, "summary",
+		r->about, "description", r->about, "tags", tag);
 
-	json_object_set_new(responses, r->status ? ud_printf(cx->arena, "%d", r->status) : "200", success(cx, r));
+	json_object_set_new(responses, r->status ? ud_printf(cx->arena, "%d", r->status) : "200",
+		success(cx, r));
 	error_responses(responses, r);
 	json_object_set_new(op, "parameters", parameters(r));
 	if (ud_route_body(r))
-		json_object_set_new(op, "requestBody", json_pack("{s:b, s:{s:{s:o}}}", "required", 1, "content",
-			strcmp(r->method, "PATCH") == 0 ? "application/merge-patch+json" : "application/json", "schema",
-			ref("schemas", body_name(cx, r))));
+		json_object_set_new(op, "requestBody",
+			json_pack("{s:b, s:{s:{s:o}}}", "required", 1, "content",
+				strcmp(r->method, "PATCH") == 0 ? "application/merge-patch+json"
+								: "application/json",
+				"schema", ref("schemas", body_name(cx, r))));
 	json_object_set_new(op, "responses", responses);
 	if (r->roles & UD_ANYONE) {
 		json_object_set_new(op, "security", json_array());
@@ -342,35 +383,45 @@ static void add_schemas(struct ud_ctx *cx, json_t *schemas, const struct ud_rout
 		if (!json_object_get(schemas, name))
 			json_object_set_new(schemas, name, shape_schema(answer, ANSWER));
 		if (r->flags & UD_LIST)
-			json_object_set_new(schemas, ud_printf(cx->arena, "%sList", name), list_schema(name));
+			json_object_set_new(
+				schemas, ud_printf(cx->arena, "%sList", name), list_schema(name));
 	}
 	if (body)
 		json_object_set_new(schemas, body_name(cx, r),
-			shape_schema(body, strcmp(r->method, "PATCH") == 0 ? BODY_PATCH : BODY_CREATE));
+			shape_schema(
+				body, strcmp(r->method, "PATCH") == 0 ? BODY_PATCH : BODY_CREATE));
 }
 
 static json_t *problem_schema(void)
 {
-	return json_pack("{s:s, s:{s:{s:s, s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:[s,s]}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s, "
-			 "s:{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}}}}}, s:[s,s,s,s], s:s}",
-		"type", "object", "properties", "type", "type", "string", "format", "uri", "title", "type", "string", "status", "type",
-		"integer", "code", "type", "string", "detail", "type", "string", "instance", "type", "string", "null", "request_id",
-		"type", "string", "retryable", "type", "boolean", "remedy", "type", "string", "errors", "type", "array", "items", "type",
-		"object", "properties", "pointer", "type", "string", "code", "type", "string", "detail", "type", "string", "required",
-		"type", "title", "status", "code", "description", "A problem (RFC 9457).");
+	return json_pack(
+		"{s:s, s:{s:{s:s, s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:[s,s]}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s, "
+		"s:{s:s, s:{s:{s:s}, s:{s:s}, s:{s:s}}}}}, s:[s,s,s,s], s:s}",
+		"type", "object", "properties", "type", "type", "string", "format", "uri", "title",
+		"type", "string", "status", "type", "integer", "code", "type", "string", "detail",
+		"type", "string", "instance", "type", "string", "null", "request_id", "type",
+		"string", "retryable", "type", "boolean", "remedy", "type", "string", "errors",
+		"type", "array", "items", "type", "object", "properties", "pointer", "type",
+		"string", "code", "type", "string", "detail", "type", "string", "required", "type",
+		"title", "status", "code", "description", "A problem (RFC 9457).");
 }
 
 static json_t *document(void)
 {
-	return json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s, s:s}], s:[{s:[]}, {s:[]}], s:[], s:{}, s:{s:{}, s:{s:{s:s, "
-			 "s:{s:{s:{s:s}}}}}, s:{s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s, s:s}}}}",
-		"openapi", "3.1.0", "info", "title", "Understudy", "version", UD_VERSION, "description",
-		"Control plane for managed services and disaster recovery of virtual machines.", "license", "name", "Apache-2.0",
-		"identifier", "Apache-2.0", "servers", "url", "/", "description", "This installation.", "security", "token", "session", "tags",
-		"paths", "components", "schemas", "responses", "Problem", "description", "The call failed; code says why.", "content",
-		"application/problem+json", "schema", "$ref", "#/components/schemas/Problem", "securitySchemes", "token", "type", "http",
-		"scheme", "bearer", "description", "A personal (usp_) or service (uss_) token.", "session", "type", "apiKey", "in",
-		"cookie", "name", "__Host-us_session", "description", "Session of a signed-in browser.");
+	return json_pack(
+		"{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s, s:s}], s:[{s:[]}, {s:[]}], s:[], s:{}, s:{s:{}, s:{s:{s:s, "
+		"s:{s:{s:{s:s}}}}}, s:{s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s, s:s}}}}",
+		"openapi", "3.1.0", "info", "title", "Understudy", "version", UD_VERSION,
+		"description",
+		"Control plane for managed services and disaster recovery of virtual machines.",
+		"license", "name", "Apache-2.0", "identifier", "Apache-2.0", "servers", "url", "/",
+		"description", "This installation.", "security", "token", "session", "tags",
+		"paths", "components", "schemas", "responses", "Problem", "description",
+		"The call failed; code says why.", "content", "application/problem+json", "schema",
+		"$ref", "#/components/schemas/Problem", "securitySchemes", "token", "type", "http",
+		"scheme", "bearer", "description", "A personal (usp_) or service (uss_) token.",
+		"session", "type", "apiKey", "in", "cookie", "name", "__Host-us_session",
+		"description", "Session of a signed-in browser.");
 }
 
 /* get, post, … in lower case */
@@ -386,19 +437,22 @@ static const char *verb(struct ud_ctx *cx, const char *method)
 void ud_openapi_write(struct ud_ctx *cx, const struct ud_routes *const *routes, struct ud_buf *out)
 {
 	json_t *doc = document();
-	json_t *paths = json_object_get(doc, "paths"), *components = json_object_get(doc, "components");
+	json_t *paths = json_object_get(doc, "paths"),
+	       *components = json_object_get(doc, "components");
 	json_t *schemas = json_object_get(components, "schemas");
 
 	json_object_set_new(schemas, "Problem", problem_schema());
 	for (; *routes; routes++) {
-		json_array_append_new(json_object_get(doc, "tags"), json_pack("{s:s, s:o}", "name", (*routes)->tag, "description",
-			json_sprintf("Calls about %s.", (*routes)->tag)));
+		json_array_append_new(json_object_get(doc, "tags"),
+			json_pack("{s:s, s:o}", "name", (*routes)->tag, "description",
+				json_sprintf("Calls about %s.", (*routes)->tag)));
 		for (size_t i = 0; i < (*routes)->count; i++) {
 			const struct ud_route *r = &(*routes)->rows[i];
 
 			if (!json_object_get(paths, r->path))
 				json_object_set_new(paths, r->path, json_object());
-			json_object_set_new(json_object_get(paths, r->path), verb(cx, r->method), operation(cx, (*routes)->tag, r));
+			json_object_set_new(json_object_get(paths, r->path), verb(cx, r->method),
+				operation(cx, (*routes)->tag, r));
 			add_schemas(cx, schemas, r);
 		}
 	}
