@@ -7,7 +7,8 @@
 #   postgres.sh kill DIR                   end it as a power cut would (SIGKILL to all of it)
 #   postgres.sh stop DIR                   end it; stopping what does not run is no error
 #   postgres.sh url DIR                    print the URL again
-#   postgres.sh with [--fsync] COMMAND…    run COMMAND with UD_TEST_DATABASE_URL set to a cluster of its own
+#   postgres.sh with [--fsync] COMMAND…    run COMMAND beside a cluster of its own: UD_TEST_DATABASE_URL is its
+#                                          URL, UD_TEST_POSTGRES the same with %s for a database's name
 # As root everything of PostgreSQL runs as user postgres (or nobody). Without --fsync a power cut of the
 # machine would lose data, which a test's cluster may; killing its processes never does.
 set -euo pipefail
@@ -160,7 +161,8 @@ with() {
 	trap 'stop "$dir"; rm -rf "$dir"' EXIT
 	trap 'exit 143' TERM INT
 	UD_TEST_DATABASE_URL=$(start "$dir" "$fsync")
-	export UD_TEST_DATABASE_URL
+	UD_TEST_POSTGRES=${UD_TEST_DATABASE_URL%/*}/%s
+	export UD_TEST_DATABASE_URL UD_TEST_POSTGRES
 	"$@" || code=$?
 	exit "$code"
 }
