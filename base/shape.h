@@ -88,19 +88,21 @@ struct ud_field {
 
 /* One row of a field table: the type follows from the member. Other properties come as designated
  * initialisers. */
-#define UD_FIELD(type_, member, ...)                                         \
-	{                                                                    \
-		.name = #member, .offset = offsetof(struct type_, member), \
-		.type = _Generic(((struct type_ *)0)->member,         \
-			const char *: UD_TEXT,                        \
-			int64_t: UD_INT,                              \
-			bool: UD_BOOL,                                \
-			unsigned: UD_ENUM,                            \
-			struct ud_time: UD_INSTANT,                   \
-			struct ud_json: UD_JSON,                      \
-			struct ud_texts: UD_TEXTS),                   \
-		__VA_ARGS__ \
+/* clang-format off */
+#define UD_FIELD(type_, member, ...)                                          \
+	{                                                                     \
+		.name = #member, .offset = offsetof(struct type_, member),    \
+		.type = _Generic(((struct type_ *)0)->member,                 \
+			const char *: UD_TEXT,                                \
+			int64_t: UD_INT,                                      \
+			bool: UD_BOOL,                                        \
+			unsigned: UD_ENUM,                                    \
+			struct ud_time: UD_INSTANT,                           \
+			struct ud_json: UD_JSON,                              \
+			struct ud_texts: UD_TEXTS),                           \
+		__VA_ARGS__                                                   \
 	}
+/* clang-format on */
 
 struct ud_shape {
 	const char *object; /* "site": the value of "object", and the word in event types */
