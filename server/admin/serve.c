@@ -89,7 +89,8 @@ static enum ud_code serve(struct ud_ctx *cx, const char *config)
 	ud_log_set_level((enum ud_log_level)ud_log_level_named(in.options.text[UD_O_LOG_LEVEL]));
 	UD_TRY(check_schema(cx, in.database_url));
 	UD_TRY(ud_database_open(cx, in.database_url, cx->env, &db));
-	enum ud_code code = ud_server_start(cx, db, &settings, &in.keys, ud_api, cx->env, &server);
+	enum ud_code code =
+		ud_server_start(cx, db, &settings, &in.keys, ud_api, ud_api_jobs, cx->env, &server);
 
 	if (code == UD_OK) {
 		struct housekeeping h = { settings.idempotency_days };

@@ -22,10 +22,20 @@ static int success_status(const struct ud_request *rq)
 	return rq->route->status ? rq->route->status : 200;
 }
 
-/* "/v1/hosts/hst_…" for a created object: the path of the collection and its id. */
-static const char *location(struct ud_ctx *cx, const struct ud_request *rq, const char *id)
+/* "/v1/hosts/hst_…": the collection a create was sent to, or for verbs that make something its own
+ * collection. */
+static const char *location(struct ud_ctx *cx, const struct ud_request *rq,
+	const struct ud_shape *shape, const char *id)
 {
-	return ud_printf(cx->arena, "%s/%s", rq->path, id);
+	const char *operation = rq->route->operation, *end = strrchr(operation, '.');
+
+	if (end && strcmp(end, ".create") == 0)
+		return ud_printf(cx->arena, "%s/%s", rq->path, id);
+	char *collection = ud_strdup(cx->arena, shape->table);
+
+	for (char *p = collection; *p; p++)
+		*p = *p == '_' ? '-' : *p;
+	return ud_printf(cx->arena, "/v1/%s/%s", collection, id);
 }
 
 /* Make {"id":… to {"dry_run":true,"id":… */
@@ -63,7 +73,7 @@ enum ud_code ud_answer(
 
 	ud_answer_header(rq, "ETag", ud_printf(cx->arena, "\"v%lld\"", (long long)common->version));
 	if (rq->status == 201 && common->id)
-		ud_answer_header(rq, "Location", location(cx, rq, common->id));
+		ud_answer_header(rq, "Location", location(cx, rq, shape, common->id));
 	return UD_OK;
 }
 

@@ -10,6 +10,7 @@
 #include "server/http/io.h"
 #include "server/http/limits.h"
 #include "server/http/slow.h"
+#include "server/jobs/jobs.h"
 #include "server/metrics/metrics.h"
 
 enum { WORKERS_MIN = 2, WORKERS_MAX = 8 };
@@ -25,6 +26,7 @@ static size_t worker_count(const struct ud_server_settings *s)
 
 void ud_server_changed(struct ud_server *server)
 {
+	ud_jobs_wake(server->jobs);
 	for (size_t i = 0; i < server->loop_count; i++) {
 		struct ud_loop *loop = server->loops[i];
 
@@ -100,7 +102,8 @@ static enum ud_code start_loops(struct ud_ctx *cx, struct ud_server *s, size_t w
 
 enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
 	const struct ud_server_settings *settings, const struct ud_keys *keys,
-	const struct ud_routes *const *routes, const struct ud_env *env, struct ud_server **ret)
+	const struct ud_routes *const *routes, const struct ud_job_kind *kinds,
+	const struct ud_env *env, struct ud_server **ret)
 {
 	UD_TRY(check_plain(cx, settings));
 	struct ud_server *s = ud_malloc(sizeof(*s));
@@ -115,6 +118,8 @@ enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
 	s->metrics = ud_metrics_new(routes);
 	enum ud_code code = ud_slow_start(cx, db, &s->slow);
 
+	if (code == UD_OK)
+		code = ud_jobs_start(cx, db, kinds, env, &s->jobs);
 	if (code == UD_OK)
 		code = start_loops(cx, s, worker_count(settings));
 	if (code != UD_OK) {
@@ -138,6 +143,7 @@ void ud_server_release(struct ud_server **server)
 	for (size_t i = 0; i < s->loop_count; i++)
 		ud_loop_release(&s->loops[i]);
 	ud_database_on_commit(s->db, NULL, NULL);
+	ud_jobs_release(&s->jobs);
 	ud_slow_release(&s->slow);
 	ud_limits_release(&s->limits);
 	ud_metrics_release(&s->metrics);

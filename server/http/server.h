@@ -7,6 +7,8 @@
 
 #include "server/http/http.h"
 
+struct ud_jobs;
+struct ud_job_kind;
 struct ud_limits;
 struct ud_metrics;
 
@@ -43,18 +45,19 @@ struct ud_server {
 	struct ud_slow *slow;
 	struct ud_limits *limits;
 	struct ud_metrics *metrics;
+	struct ud_jobs *jobs;
 	char *base_url; /* public_url or made from the bound address */
 	int port;       /* bound TCP port, 0 for a Unix socket */
 };
 
 /*
- * Start listening and serving. settings' texts and routes must outlive the server. UD_E_UNAVAILABLE
- * with the reason when it cannot listen. Release with ud_server_release.
+ * Start listening and serving. settings' texts, routes and kinds must outlive the server.
+ * UD_E_UNAVAILABLE with the reason when it cannot listen. Release with ud_server_release.
  */
 enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
 	const struct ud_server_settings *settings, const struct ud_keys *keys,
-	const struct ud_routes *const *routes, const struct ud_env *env, struct ud_server **ret)
-	UD_USE;
+	const struct ud_routes *const *routes, const struct ud_job_kind *kinds,
+	const struct ud_env *env, struct ud_server **ret) UD_USE;
 /* Stop accepting, let running requests end (10 s at most), close. Takes NULL. */
 void ud_server_release(struct ud_server **server);
 /* Tell waiting requests and streams that something was committed. Any thread. */

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The log from two sides: events for programs that follow what happens, audit records for people
+ * who ask who did it.
+ */
+#include <string.h>
+
+#include "api/api.h"
+#include "base/id.h"
+#include "db/events.h"
+#include "server/events/stream.h"
+#include "server/http/list.h"
+
+/* "ticket.*,host.created" as a list. */
+static enum ud_code read_types(struct ud_ctx *cx, struct ud_request *rq, struct ud_texts *ret)
+{
+	const char *text = ud_request_param(rq, "types");
+
+	*ret = (struct ud_texts){ 0 };
+	if (!text)
+		return UD_OK;
+	ret->items = ud_alloc(cx->arena, 20 * sizeof(*ret->items));
+	while (*text) {
+		size_t n = strcspn(text, ",");
+
+		if (ret->count == 20 || strspn(text, "abcdefghijklmnopqrstuvwxyz_.*") < n || n == 0)
+			return ud_fail(cx, UD_E_PARAMETER_INVALID, "types",
+				"types is at most 20 names such as ticket.* or host.created.");
+		ret->items[ret->count++] = ud_strndup(cx->arena, text, n);
+		text += n + (text[n] == ',');
+	}
+	return UD_OK;
+}
+
+struct writing {
+	struct ud_request *rq;
+	size_t n;
+	int64_t last;
+	void (*encode)(struct ud_ctx *cx, const struct ud_server *server, struct ud_buf *b,
+		const struct ud_event *e);
+};
+
+static enum ud_code add_record(struct ud_ctx *cx, void *data, const struct ud_event *e)
+{
+	struct writing *w = data;
+
+	if (w->n++)
+		ud_buf_putc(&w->rq->out, ',');
+	w->encode(cx, w->rq->server, &w->rq->out, e);
+	w->last = ud_event_place(cx->scope, e);
+	return UD_OK;
+}
+
+/* Where to read on: ?after= or, for pages, ?cursor=. */
+static enum ud_code read_place(struct ud_ctx *cx, struct ud_request *rq, int64_t *ret)
+{
+	const char *after = ud_request_param(rq, "after"), *cursor = ud_request_param(rq, "cursor");
+
+	*ret = 0;
+	if (after || cursor)
+		return ud_event_cursor_read(cx, rq->server, after ? after : cursor, ret);
+	return UD_OK;
+}
+
+static enum ud_code list_log(
+	struct ud_ctx *cx, struct ud_request *rq, struct ud_event_query *q, struct writing *w)
+{
+	bool more = false;
+
+	UD_TRY(ud_page_limit(cx, rq, &q->limit));
+	UD_TRY(read_place(cx, rq, &q->after));
+	q->subject_id = ud_request_param(rq, "subject_id");
+	ud_page_open(rq);
+	UD_TRY(ud_event_list(cx, q, add_record, w, &more));
+	return ud_page_close(
+		cx, rq, more ? ud_event_cursor(cx, rq->server, w->last) : NULL, UD_NONE);
+}
+
+static enum ud_code list_events(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct writing w = { .rq = rq, .encode = ud_event_encode };
+	struct ud_event_query q = { 0 };
+	struct ud_texts types;
+
+	UD_TRY(read_types(cx, rq, &types));
+	q.types = &types;
+	return list_log(cx, rq, &q, &w);
+}
+
+static enum ud_code show_event(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_event e = { 0 };
+
+	UD_TRY(ud_event_get(cx, rq->arg[0], &e));
+	ud_event_encode(cx, rq->server, &rq->out, &e);
+	return ud_answer_text(cx, rq, 200, "application/json");
+}
+
+/* A client that comes back says where it was; a new one begins with what happens from now on. */
+static enum ud_code stream(struct ud_ctx *cx, struct ud_request *rq)
+{
+	const char *last = ud_request_header(rq, "Last-Event-ID"),
+		   *after = ud_request_param(rq, "after");
+	struct ud_texts types;
+	int64_t place;
+
+	UD_TRY(read_types(cx, rq, &types));
+	if (last || after)
+		UD_TRY(ud_event_cursor_read(cx, rq->server, last ? last : after, &place));
+	else
+		UD_TRY(ud_event_last(cx, &place));
+	return ud_stream_begin(cx, rq, place, &types);
+}
+
+/* ---- audit ---- */
+
+static void text_member(struct ud_buf *b, const char *key, const char *value)
+{
+	bool first = false;
+
+	ud_buf_key(b, &first, key);
+	ud_buf_json(b, value);
+}
+
+static void encode_audit(struct ud_ctx *cx, const struct ud_server *server, struct ud_buf *b,
+	const struct ud_event *e)
+{
+	(void)cx, (void)server;
+	ud_buf_puts(b, "{\"object\":\"audit_record\"");
+	text_member(b, "id", e->id);
+	ud_buf_printf(b, ",\"seq\":%lld,\"at\":", (long long)e->seq);
+	ud_buf_time(b, e->created_at);
+	text_member(b, "customer_id", e->customer_id);
+	text_member(b, "action", e->type);
+	text_member(b, "actor_kind", e->actor_kind);
+	text_member(b, "actor_id", e->actor_id);
+	text_member(b, "actor_name", e->actor_name);
+	text_member(b, "on_behalf_of", e->on_behalf_of);
+	text_member(b, "via", e->via);
+	text_member(b, "address", e->address);
+	text_member(b, "request_id", e->request_id);
+	text_member(b, "subject_object", e->subject_object);
+	text_member(b, "subject_id", e->subject_id);
+	ud_buf_puts(b, ",\"data\":");
+	ud_buf_puts(b, e->data ? e->data : "null");
+	ud_buf_puts(b, ",\"previous\":");
+	ud_buf_puts(b, e->previous ? e->previous : "null");
+	text_member(b, "previous_hash", e->previous_hash);
+	text_member(b, "hash", e->hash);
+	ud_buf_putc(b, '}');
+}
+
+static enum ud_code list_audit(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct writing w = { .rq = rq, .encode = encode_audit };
+	struct ud_event_query q = { .newest_first = true };
+
+	return list_log(cx, rq, &q, &w);
+}
+
+static enum ud_code show_audit(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_event e = { 0 };
+
+	UD_TRY(ud_event_get(cx, rq->arg[0], &e));
+	encode_audit(cx, rq->server, &rq->out, &e);
+	return ud_answer_text(cx, rq, 200, "application/json");
+}
+
+static enum ud_code verify(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_chain_report r;
+
+	UD_TRY(ud_event_verify(cx, &r));
+	ud_buf_printf(&rq->out,
+		"{\"object\":\"audit_verification\",\"intact\":%s,\"records\":%lld,\"chains\":%lld,\"broken_id\":",
+		r.intact ? "true" : "false", (long long)r.records, (long long)r.chains);
+	ud_buf_json(&rq->out, r.broken_id);
+	ud_buf_puts(&rq->out, ",\"rule\":");
+	ud_buf_json(&rq->out, r.broken_rule);
+	ud_buf_putc(&rq->out, '}');
+	return ud_answer_text(cx, rq, 200, "application/json");
+}
+
+enum {
+	AUDIT = UD_OPERATOR | UD_R(AUDITOR) | UD_R(SUPPORT_LEAD) | UD_R(SUPPORT_ENGINEER) |
+		UD_CUSTOMER_ADMIN | UD_R(CUSTOMER_APPROVER)
+};
+
+/* clang-format off */
+static const struct ud_route rows[] = {
+	{ "GET", "/v1/events",               "events.list",          UD_PEOPLE, "events:read", UD_LIST, .handle = list_events, .about = "List what happened, oldest first, after a cursor; types narrows it." },
+	{ "GET", "/v1/events/stream",        "events.stream",        UD_PEOPLE, "events:read", UD_STREAM, .handle = stream, .about = "Follow what happens as server-sent events; Last-Event-ID resumes." },
+	{ "GET", "/v1/events/{id}",          "events.show",          UD_PEOPLE, "events:read", 0, .handle = show_event, .about = "Show one event." },
+	{ "GET", "/v1/audit-records",        "audit-records.list",   AUDIT,     "audit:read",  UD_LIST, .handle = list_audit, .about = "List who did what, newest first." },
+	{ "GET", "/v1/audit-records/verify", "audit-records.verify", AUDIT,     "audit:read",  0, .handle = verify, .about = "Check the chain of hashes over all records one may see." },
+	{ "GET", "/v1/audit-records/{id}",   "audit-records.show",   AUDIT,     "audit:read",  0, .handle = show_audit, .about = "Show one audit record." },
+};
+/* clang-format on */
+const struct ud_routes ud_api_events = { "Events", rows, UD_LEN(rows) };

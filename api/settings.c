@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Settings: a singleton that operators read and change.
+ */
+#include "db/settings.h"
+#include "api/api.h"
+
+static const struct ud_resource settings = { .table = &ud_settings_table };
+
+static enum ud_code show(struct ud_ctx *cx, struct ud_request *rq)
+{
+	rq->arg[0] = UD_SETTINGS_ID;
+	return ud_rest_show(cx, rq);
+}
+
+static enum ud_code edit(struct ud_ctx *cx, struct ud_request *rq)
+{
+	rq->arg[0] = UD_SETTINGS_ID;
+	return ud_rest_edit(cx, rq);
+}
+
+/* clang-format off */
+static const struct ud_route rows[] = {
+	{ "GET",   "/v1/settings", "settings.show", UD_OPERATOR | UD_R(SUPPORT_LEAD) | UD_R(AUDITOR), "settings:read",  0, .resource = &settings, .handle = show, .about = "Show the settings of the installation." },
+	{ "PATCH", "/v1/settings", "settings.edit", UD_OPERATOR,                                       "settings:write", UD_WRITE | UD_MATCH_REQUIRED, .resource = &settings, .handle = edit, .about = "Change the settings of the installation." },
+};
+/* clang-format on */
+const struct ud_routes ud_api_settings = { "Settings", rows, UD_LEN(rows) };

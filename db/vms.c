@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The field table of VMs.
+ */
+#include "db/vms.h"
+
+#include "base/rules.h"
+
+static const char *const state_names[] = { "provisioning", "ready", "changing", "deleting",
+	"deleted", "error" };
+const struct ud_enum ud_vm_states = { "vm_state", state_names, UD_LEN(state_names) };
+static const char *const power_names[] = { "unknown", "running", "off", "saved", "paused",
+	"starting", "stopping", "critical" };
+const struct ud_enum ud_powers = { "power", power_names, UD_LEN(power_names) };
+static const char *const dr_role_names[] = { "unprotected", "primary", "replica",
+	"extended_replica", "test_replica", "displaced" };
+const struct ud_enum ud_dr_roles = { "dr_role", dr_role_names, UD_LEN(dr_role_names) };
+static const char *const firmware_names[] = { "uefi", "bios" };
+const struct ud_enum ud_firmwares = { "firmware", firmware_names, UD_LEN(firmware_names) };
+
+/* clang-format off */
+static const struct ud_field fields[] = {
+	UD_FIELD(ud_vm, name,            .flags = UD_REQUIRED | UD_SEARCH | UD_SORT | UD_BRIEF, .max = 63, .rule = ud_rule_host_name, .about = "Name of the VM; for people only."),
+	UD_FIELD(ud_vm, hypervisor_uuid, .flags = UD_UNIQUE | UD_SEARCH, .rule = ud_rule_uuid, .max = 36, .about = "UUID the hypervisor knows it by; unique."),
+	UD_FIELD(ud_vm, host_id,         .flags = UD_FILTER | UD_BRIEF, .refers = "hst", .about = "Host it runs on."),
+	UD_FIELD(ud_vm, managed,         .flags = UD_BRIEF, .about = "True when the provider looks after the guest too."),
+	UD_FIELD(ud_vm, state,           .flags = UD_SERVER | UD_FILTER | UD_BRIEF, .values = &ud_vm_states, .standard = UD_VM_READY, .about = "Where the record stands."),
+	UD_FIELD(ud_vm, power,           .flags = UD_SERVER | UD_FILTER | UD_BRIEF, .values = &ud_powers, .about = "Power as observed last; unknown until an agent reports."),
+	UD_FIELD(ud_vm, dr_role,         .flags = UD_SERVER | UD_FILTER, .values = &ud_dr_roles, .about = "Part it plays in replication."),
+	UD_FIELD(ud_vm, firmware,        .values = &ud_firmwares, .about = "Firmware it boots with."),
+	UD_FIELD(ud_vm, guest_os,        .flags = UD_SEARCH, .max = 100, .about = "Operating system inside."),
+	UD_FIELD(ud_vm, vcpus,           .flags = UD_NULLABLE, .min = 1, .max = 1024, .about = "Virtual processors."),
+	UD_FIELD(ud_vm, memory_bytes,    .flags = UD_NULLABLE, .min = 1 << 20, .max = INT64_C(1) << 44, .about = "Memory."),
+	UD_FIELD(ud_vm, disk_bytes,      .flags = UD_NULLABLE, .min = 0, .max = INT64_C(1) << 50, .about = "Virtual size of all disks."),
+};
+/* clang-format on */
+static const struct ud_shape shape = { .object = "vm",
+	.prefix = "vm",
+	.table = "vms",
+	UD_SHAPE(ud_vm, fields),
+	.about = "A virtual machine." };
+const struct ud_table ud_vms = { .shape = &shape };
+
+enum ud_code ud_vms_on(
+	struct ud_ctx *cx, const char *customer_id, const char *hypervisor, bool *ret)
+{
+	int64_t one;
+
+	return ud_query_int(cx, ret, &one,
+		"SELECT 1 FROM vms JOIN hosts ON hosts.id = vms.host_id"
+		" WHERE vms.customer_id = $1 AND hosts.hypervisor = $2 LIMIT 1",
+		UD_VALS(ud_t(customer_id), ud_t(hypervisor)));
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Virtual machines, as records. What agents observe comes with them.
+ */
+#ifndef DB_VMS_H
+#define DB_VMS_H
+
+#include "db/rows.h"
+
+enum ud_vm_state {
+	UD_VM_PROVISIONING,
+	UD_VM_READY,
+	UD_VM_CHANGING,
+	UD_VM_DELETING,
+	UD_VM_DELETED,
+	UD_VM_ERROR
+};
+extern const struct ud_enum ud_vm_states;
+enum ud_power {
+	UD_POWER_UNKNOWN,
+	UD_POWER_RUNNING,
+	UD_POWER_OFF,
+	UD_POWER_SAVED,
+	UD_POWER_PAUSED,
+	UD_POWER_STARTING,
+	UD_POWER_STOPPING,
+	UD_POWER_CRITICAL
+};
+extern const struct ud_enum ud_powers;
+enum ud_dr_role {
+	UD_DR_UNPROTECTED,
+	UD_DR_PRIMARY,
+	UD_DR_REPLICA,
+	UD_DR_EXTENDED_REPLICA,
+	UD_DR_TEST_REPLICA,
+	UD_DR_DISPLACED
+};
+extern const struct ud_enum ud_dr_roles;
+enum ud_firmware { UD_FIRMWARE_UEFI, UD_FIRMWARE_BIOS };
+extern const struct ud_enum ud_firmwares;
+
+struct ud_vm {
+	struct ud_row row;
+	const char *name, *hypervisor_uuid, *host_id;
+	bool managed;
+	unsigned state;    /* enum ud_vm_state: our own record's life */
+	unsigned power;    /* enum ud_power, observed */
+	unsigned dr_role;  /* enum ud_dr_role */
+	unsigned firmware; /* enum ud_firmware */
+	const char *guest_os;
+	int64_t vcpus, memory_bytes, disk_bytes;
+};
+extern const struct ud_table ud_vms;
+
+/* Does the customer have a VM on a host with this hypervisor? */
+enum ud_code ud_vms_on(
+	struct ud_ctx *cx, const char *customer_id, const char *hypervisor, bool *ret) UD_USE;
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The runner of operations: one thread that claims them and runs the function of their kind. What
+ * it had begun when the process ended is claimed again by whoever comes first, and runs from its
+ * start: a kind's work is idempotent.
+ */
+#ifndef SERVER_JOBS_JOBS_H
+#define SERVER_JOBS_JOBS_H
+
+#include "db/engine/database.h"
+#include "db/operations.h"
+
+struct ud_jobs;
+struct ud_job;
+
+/* Work of one kind. It reads with ud_job_read…, tells its progress, and leaves its result. */
+typedef enum ud_code ud_job_run(struct ud_ctx *cx, struct ud_job *job);
+
+struct ud_job_kind {
+	const char *kind;
+	ud_job_run *run;
+};
+
+struct ud_job {
+	struct ud_jobs *jobs;
+	struct ud_operation op; /* as claimed; result.text is what the kind leaves */
+};
+
+/* Start the runner over a table of kinds ended by a NULL kind. Release before the database. */
+enum ud_code ud_jobs_start(struct ud_ctx *cx, ud_database *db, const struct ud_job_kind *kinds,
+	const struct ud_env *env, struct ud_jobs **ret) UD_USE;
+void ud_jobs_release(struct ud_jobs **jobs);
+/* Look for work now; any thread, never blocks. */
+void ud_jobs_wake(struct ud_jobs *jobs);
+
+/* Begin and end reading with the runner's connection. cx->scope is the job's. */
+enum ud_code ud_job_read_begin(struct ud_ctx *cx, struct ud_job *job) UD_USE;
+void ud_job_read_end(struct ud_ctx *cx, struct ud_job *job);
+/* Store how far it is, and its steps as a JSON text. UD_E_STALE_VERSION: stop, it was canceled or
+ * taken over. */
+enum ud_code ud_job_progress(
+	struct ud_ctx *cx, struct ud_job *job, int64_t percent, const char *steps) UD_USE;
+
+#endif

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Signing in, sessions, tokens, factors, step-up, users, service accounts.
+ */
+#include "support/harness.h"
+
+#include <string.h>
+
+#include "base/totp.h"
+
+static int begin(void **state)
+{
+	*state = world_begin();
+	return 0;
+}
+
+static int end(void **state)
+{
+	world_end(*state);
+	return 0;
+}
+
+static const char *const password = "quite a Long passphrase";
+
+/* A user with the password, made by the operator. */
+static const char *make_user(
+	struct world *w, const char *email, const char *role, const char *customer)
+{
+	struct reply r = callf(w, OPERATOR, "POST", "/v1/users",
+		"{\"email\":\"%s\",\"display_name\":\"Some Body\",\"customer_id\":%s,\"role\":\"%s\","
+		"\"password\":\"%s\"}",
+		email, customer ? fmt(w, "\"%s\"", customer) : "null", role, password);
+
+	if (r.status != 201)
+		fail_msg("%s", r.body);
+	return text_at(r.json, "id");
+}
+
+struct login {
+	const char *cookie, *csrf;
+};
+
+/* Sign in and keep cookie and CSRF token as header lines. */
+static struct login sign_in(struct world *w, const char *email, const char *totp)
+{
+	struct reply r =
+		callf(w, NOBODY, "POST", "/v1/sessions", "{\"email\":\"%s\",\"password\":\"%s\"%s}",
+			email, password, totp ? fmt(w, ",\"totp\":\"%s\"", totp) : "");
+
+	if (r.status != 201)
+		fail_msg("%s", r.body);
+	const char *set = header_of(w, &r, "Set-Cookie");
+
+	assert_non_null(strstr(set, "HttpOnly"));
+	assert_non_null(strstr(set, "SameSite=Lax"));
+	return (struct login){ fmt(w, "Cookie: %.*s", (int)strcspn(set, ";"), set),
+		fmt(w, "X-CSRF-Token: %s", text_at(r.json, "csrf_token")) };
+}
+
+static struct reply as(
+	struct world *w, struct login l, const char *method, const char *path, const char *body)
+{
+	const char *headers[] = { l.cookie, l.csrf, "If-Match: *", NULL };
+
+	return call(w, NOBODY, method, path, body, headers);
+}
+
+static void a_person_signs_in_and_out(void **state)
+{
+	struct world *w = *state;
+	const char *id = make_user(w, "ada@example.net", "customer_admin", w->own);
+	struct login l = sign_in(w, "ADA@example.net", NULL);
+	struct reply r = as(w, l, "GET", "/v1/me", NULL);
+
+	assert_int_equal(r.status, 200);
+	assert_string_equal(text_at(r.json, "id"), id);
+	assert_string_equal(text_at(r.json, "roles.0.role"), "customer_admin");
+	assert_string_equal(text_at(r.json, "roles.0.scope"), w->own);
+	assert_null(strstr(r.body, "password"));
+	r = as(w, l, "GET", "/v1/me/sessions", NULL);
+	assert_true(json_is_true(
+		json_object_get(json_array_get(json_object_get(r.json, "data"), 0), "current")));
+	assert_int_equal(as(w, l, "DELETE", "/v1/sessions/current", NULL).status, 204);
+	assert_int_equal(as(w, l, "GET", "/v1/me", NULL).status, 401);
+}
+
+static void wrong_credentials_give_one_answer_and_slow_down(void **state)
+{
+	struct world *w = *state;
+	struct reply r;
+
+	make_user(w, "bob@example.net", "customer_viewer", w->own);
+	for (int i = 0; i < 5; i++) {
+		r = call(w, NOBODY, "POST", "/v1/sessions",
+			"{\"email\":\"bob@example.net\",\"password\":\"wrong wrong wrong\"}", NULL);
+		expect_code(&r, 401, "invalid_credentials");
+	}
+	r = call(w, NOBODY, "POST", "/v1/sessions",
+		fmt(w, "{\"email\":\"bob@example.net\",\"password\":\"%s\"}", password), NULL);
+	expect_code(&r, 429, "throttled");
+	assert_non_null(header_of(w, &r, "Retry-After"));
+	w->clock_ms += 1000000; /* a quarter of an hour at most */
+	sign_in(w, "bob@example.net", NULL);
+	w->clock_ms = 0;
+	const char *unknown =
+		"{\"email\":\"nobody@example.net\",\"password\":\"wrong wrong wrong\"}";
+	struct reply u = call(w, NOBODY, "POST", "/v1/sessions", unknown, NULL);
+
+	expect_code(&u, 401, "invalid_credentials");
+	assert_string_equal(text_at(u.json, "detail"),
+		"The e-mail address, the password or the code is wrong.");
+}
+
+static void a_change_by_cookie_needs_token_and_origin(void **state)
+{
+	struct world *w = *state;
+
+	make_user(w, "cid@example.net", "customer_admin", w->own);
+	struct login l = sign_in(w, "cid@example.net", NULL);
+	const char *no_token[] = { l.cookie, "If-Match: *", NULL };
+	const char *bad_token[] = { l.cookie, "X-CSRF-Token: x", "If-Match: *", NULL };
+	const char *foreign[] = { l.cookie, l.csrf, "Origin: https://evil.example", "If-Match: *",
+		NULL };
+	const char *cross[] = { l.cookie, l.csrf, "Sec-Fetch-Site: cross-site", "If-Match: *",
+		NULL };
+	const char *const *sets[] = { no_token, bad_token, foreign, cross };
+
+	for (size_t i = 0; i < UD_LEN(sets); i++) {
+		struct reply r = call(w, NOBODY, "PATCH", "/v1/me", "{\"locale\":\"en\"}", sets[i]);
+
+		expect_code(&r, 403, "csrf_failed");
+	}
+	assert_int_equal(as(w, l, "PATCH", "/v1/me", "{\"locale\":\"en\"}").status, 200);
+}
+
+static void sessions_end_by_idleness_age_and_revocation(void **state)
+{
+	struct world *w = *state;
+
+	make_user(w, "dora@example.net", "customer_admin", w->own);
+	struct login l = sign_in(w, "dora@example.net", NULL);
+
+	w->clock_ms += 32 * 60000;
+	assert_int_equal(as(w, l, "GET", "/v1/me", NULL).status, 401);
+	w->clock_ms = 0;
+	l = sign_in(w, "dora@example.net", NULL);
+	struct login other = sign_in(w, "dora@example.net", NULL);
+	struct reply r = as(w, other, "GET", "/v1/me/sessions", NULL);
+	const char *path = NULL;
+	size_t i;
+	json_t *s;
+
+	json_array_foreach(json_object_get(r.json, "data"), i,
+		s) if (!json_is_true(json_object_get(s, "current"))) path =
+		fmt(w, "/v1/me/sessions/%s", text_at(s, "id"));
+	assert_non_null(path);
+	while (as(w, other, "DELETE", path, NULL).status == 204) {
+		r = as(w, other, "GET", "/v1/me/sessions", NULL);
+		json_array_foreach(json_object_get(r.json, "data"), i,
+			s) if (!json_is_true(json_object_get(s, "current"))) path =
+			fmt(w, "/v1/me/sessions/%s", text_at(s, "id"));
+	}
+	assert_int_equal(as(w, l, "GET", "/v1/me", NULL).status, 401);
+	assert_int_equal(as(w, other, "GET", "/v1/me", NULL).status, 200);
+}
+
+/* The code of now, by the secret. */
+static const char *code_of(struct world *w, const char *secret, int step)
+{
+	char *code = ud_alloc(w->arena, 7);
+
+	assert_true(ud_totp_code(secret, ud_now_ms(&w->env) / 30000 + step, code));
+	return code;
+}
+
+static void a_second_factor_is_enrolled_used_once_and_recovered(void **state)
+{
+	struct world *w = *state;
+
+	make_user(w, "eve@example.net", "customer_admin", w->own);
+	struct login l = sign_in(w, "eve@example.net", NULL);
+	struct reply r = as(w, l, "POST", "/v1/me/totp", "{}");
+	const char *secret = text_at(r.json, "secret");
+
+	assert_non_null(
+		strstr(text_at(r.json, "uri"), "otpauth://totp/Understudy:eve%40example.net"));
+	r = as(w, l, "POST", "/v1/me/totp/verify", "{\"code\":\"000000\"}");
+	expect_code(&r, 401, "invalid_credentials");
+	r = as(w, l, "POST", "/v1/me/totp/verify",
+		fmt(w, "{\"code\":\"%s\"}", code_of(w, secret, -1)));
+	assert_int_equal(r.status, 200);
+	assert_int_equal(json_array_size(json_object_get(r.json, "recovery_codes")), 10);
+	const char *recovery = text_at(r.json, "recovery_codes.3");
+
+	r = call(w, NOBODY, "POST", "/v1/sessions",
+		fmt(w, "{\"email\":\"eve@example.net\",\"password\":\"%s\"}", password), NULL);
+	expect_code(&r, 401, "invalid_credentials");
+	assert_string_equal(text_at(r.json, "errors.0.code"), "totp_required");
+	const char *code = code_of(w, secret, 0);
+
+	sign_in(w, "eve@example.net", code);
+	r = call(w, NOBODY, "POST", "/v1/sessions",
+		fmt(w, "{\"email\":\"eve@example.net\",\"password\":\"%s\",\"totp\":\"%s\"}",
+			password, code),
+		NULL);
+	expect_code(&r, 401, "invalid_credentials"); /* a code works once */
+	sign_in(w, "eve@example.net", recovery);
+	r = call(w, NOBODY, "POST", "/v1/sessions",
+		fmt(w, "{\"email\":\"eve@example.net\",\"password\":\"%s\",\"totp\":\"%s\"}",
+			password, recovery),
+		NULL);
+	expect_code(&r, 401, "invalid_credentials");
+}
+
+static void marked_calls_need_a_fresh_proof(void **state)
+{
+	struct world *w = *state;
+	const char *body = "{\"name\":\"t\",\"scopes\":[\"*\"]}";
+
+	make_user(w, "fay@example.net", "customer_admin", w->own);
+	struct login l = sign_in(w, "fay@example.net", NULL);
+	struct reply r = as(w, l, "POST", "/v1/me/tokens", body);
+
+	expect_code(&r, 401, "step_up_required");
+	assert_non_null(
+		strstr(header_of(w, &r, "WWW-Authenticate"), "insufficient_user_authentication"));
+	r = as(w, l, "POST", "/v1/me/step-up", "{\"password\":\"nope nope nope\"}");
+	expect_code(&r, 401, "invalid_credentials");
+	r = as(w, l, "POST", "/v1/me/step-up", fmt(w, "{\"password\":\"%s\"}", password));
+	assert_int_equal(r.status, 200);
+	const char *set = header_of(w, &r, "Set-Cookie");
+	struct login fresh = { fmt(w, "Cookie: %.*s", (int)strcspn(set, ";"), set), l.csrf };
+
+	assert_int_equal(as(w, l, "GET", "/v1/me", NULL).status, 401); /* the old secret is gone */
+	r = as(w, fresh, "POST", "/v1/me/tokens", body);
+	assert_int_equal(r.status, 201);
+	assert_memory_equal(text_at(r.json, "token"), "usp_", 4);
+	const char *bearer = fmt(w, "Authorization: Bearer %s", text_at(r.json, "token"));
+	const char *headers[] = { bearer, NULL };
+	const char *id = text_at(r.json, "id");
+
+	assert_int_equal(call(w, NOBODY, "GET", "/v1/me", NULL, headers).status, 200);
+	r = as(w, fresh, "GET", "/v1/me/tokens", NULL);
+	assert_null(strstr(r.body, "usp_"));
+	w->clock_ms += 301000;
+	r = as(w, fresh, "POST", "/v1/me/tokens", body);
+	expect_code(&r, 401, "step_up_required");
+	w->clock_ms = 0;
+	assert_int_equal(as(w, fresh, "DELETE", fmt(w, "/v1/me/tokens/%s", id), NULL).status, 204);
+	assert_int_equal(call(w, NOBODY, "GET", "/v1/me", NULL, headers).status, 401);
+}
+
+static void a_token_is_bound_by_scope_end_and_address(void **state)
+{
+	struct world *w = *state;
+	struct reply r = expect(w, OPERATOR, "POST", "/v1/service-accounts",
+		"{\"name\":\"ci\",\"customer_id\":null,\"role\":\"support_lead\"}", 201);
+	const char *path = fmt(w, "/v1/service-accounts/%s/tokens", text_at(r.json, "id"));
+
+	r = expect(w, OPERATOR, "POST", path,
+		"{\"name\":\"a\",\"scopes\":[\"customers:read\"],\"addresses\":[\"127.0.0.1\"]}",
+		201);
+	const char *good[] = { fmt(w, "X-Auth-Token: %s", text_at(r.json, "token")), NULL };
+
+	assert_int_equal(call(w, NOBODY, "GET", "/v1/customers", NULL, good).status, 200);
+	r = call(w, NOBODY, "GET", "/v1/sites", NULL, good);
+	expect_code(&r, 403, "scope_missing");
+	r = call(w, NOBODY, "POST", "/v1/customers", "{}", good);
+	expect_code(&r, 403, "scope_missing");
+	w->clock_ms += INT64_C(91) * 86400000;
+	r = call(w, NOBODY, "GET", "/v1/customers", NULL, good);
+	expect_code(&r, 401, "unauthenticated");
+	w->clock_ms = 0;
+	r = expect(w, OPERATOR, "POST", path,
+		"{\"name\":\"b\",\"scopes\":[\"*\"],\"addresses\":[\"192.0.2.1\"]}", 201);
+	const char *elsewhere[] = { fmt(w, "X-Auth-Token: %s", text_at(r.json, "token")), NULL };
+
+	assert_int_equal(call(w, NOBODY, "GET", "/v1/customers", NULL, elsewhere).status, 401);
+	expect(w, OPERATOR, "POST", path, "{\"name\":\"c\",\"scopes\":[\"All\"]}", 422);
+	expect(w, OPERATOR, "POST", path,
+		"{\"name\":\"c\",\"scopes\":[\"*\"],\"expires_at\":\"2099-01-01T00:00:00Z\"}", 422);
+	const char *broken[] = { "Authorization: Bearer usp_nonsense", NULL };
+
+	assert_int_equal(call(w, NOBODY, "GET", "/v1/customers", NULL, broken).status, 401);
+}
+
+static void a_token_makes_none_stronger_than_itself(void **state)
+{
+	struct world *w = *state;
+	struct reply r = expect(w, OPERATOR, "POST", "/v1/service-accounts",
+		"{\"name\":\"maker\",\"role\":\"support_lead\"}", 201);
+	const char *tokens = fmt(w, "/v1/service-accounts/%s/tokens", text_at(r.json, "id"));
+
+	r = expect(w, OPERATOR, "POST", tokens,
+		"{\"name\":\"m\",\"scopes\":[\"service-accounts:write\"]}", 201);
+	const char *maker[] = { fmt(w, "X-Auth-Token: %s", text_at(r.json, "token")), NULL };
+
+	r = call(w, NOBODY, "POST", tokens, "{\"name\":\"x\",\"scopes\":[\"*\"]}", maker);
+	expect_code(&r, 403, "scope_missing");
+	r = call(w, NOBODY, "POST", tokens,
+		"{\"name\":\"x\",\"scopes\":[\"service-accounts:read\"]}", maker);
+	assert_int_equal(r.status, 201);
+	r = call(w, NOBODY, "POST", "/v1/service-accounts",
+		"{\"name\":\"boss\",\"role\":\"operator\"}", maker);
+	expect_code(&r, 403, "role_missing");
+}
+
+static void people_are_invited_and_accept(void **state)
+{
+	struct world *w = *state;
+	struct reply r = expect(w, OWN_ADMIN, "POST", "/v1/users",
+		"{\"email\":\"gus@example.net\",\"display_name\":\"Gus\",\"role\":\"customer_viewer\"}",
+		201);
+	const char *url = text_at(r.json, "invitation_url"), *id = text_at(r.json, "id");
+
+	assert_string_equal(text_at(r.json, "state"), "invited");
+	assert_string_equal(text_at(r.json, "customer_id"), w->own);
+	assert_non_null(strchr(url, '#'));
+	const char *secret = strchr(url, '#') + 1;
+
+	r = expect(w, OWN_ADMIN, "GET", fmt(w, "/v1/users/%s", id), NULL, 200);
+	assert_null(strstr(r.body, secret));
+	r = callf(w, NOBODY, "POST", "/v1/invitations/accept",
+		"{\"token\":\"%s\",\"password\":\"short\"}", secret);
+	expect_code(&r, 422, "validation_failed");
+	r = callf(w, NOBODY, "POST", "/v1/invitations/accept",
+		"{\"token\":\"%s\",\"password\":\"%s\"}", secret, password);
+	assert_int_equal(r.status, 200);
+	r = callf(w, NOBODY, "POST", "/v1/invitations/accept",
+		"{\"token\":\"%s\",\"password\":\"%s\"}", secret, password);
+	expect_code(&r, 410, "expired");
+	sign_in(w, "gus@example.net", NULL);
+}
+
+static void roles_are_given_by_those_who_may(void **state)
+{
+	static const struct {
+		enum who who;
+		const char *role;
+		bool of_own;
+		int status;
+	} rows[] = {
+		{ OWN_ADMIN, "customer_admin", true, 201 },
+		{ OWN_ADMIN, "support_lead", true, 422 },
+		{ OWN_ADMIN, "operator", false, 422 },
+		{ OWN_VIEWER, "customer_viewer", true, 403 },
+		{ LEAD, "support_agent", false, 201 },
+		{ LEAD, "operator", false, 403 },
+		{ LEAD, "customer_admin", false, 422 },
+		{ OPERATOR, "operator", false, 201 },
+		{ OPERATOR, "nonsense", false, 422 },
+		{ OPERATOR, "customer_admin", true, 201 },
+		{ ENGINEER, "customer_viewer", true, 403 },
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		struct reply r = callf(w, rows[i].who, "POST", "/v1/users",
+			"{\"email\":\"r%zu@example.net\",\"display_name\":\"R\",\"customer_id\":%s,\"role\":"
+			"\"%s\"}",
+			i, rows[i].of_own ? fmt(w, "\"%s\"", w->own) : "null", rows[i].role);
+
+		if (r.status != rows[i].status)
+			fail_msg("row %zu: %d %s", i, r.status, r.body);
+	}
+}
+
+static void the_last_administrator_stays(void **state)
+{
+	struct world *w = *state;
+	struct reply r =
+		expect(w, OTHER_ADMIN, "PATCH", fmt(w, "/v1/users/%s", w->principal[OTHER_ADMIN]),
+			"{\"role\":\"customer_viewer\"}", 409);
+
+	assert_string_equal(text_at(r.json, "code"), "last_administrator");
+	expect(w, OPERATOR, "POST", fmt(w, "/v1/users/%s/disable", w->principal[OTHER_ADMIN]), "{}",
+		409);
+	expect(w, OPERATOR, "DELETE", fmt(w, "/v1/users/%s", w->principal[OTHER_ADMIN]), NULL, 409);
+}
+
+static void a_disabled_user_is_out_at_once(void **state)
+{
+	struct world *w = *state;
+	const char *id = make_user(w, "hal@example.net", "customer_viewer", w->own);
+	struct login l = sign_in(w, "hal@example.net", NULL);
+
+	expect(w, OWN_ADMIN, "POST", fmt(w, "/v1/users/%s/disable", id), "{}", 200);
+	assert_int_equal(as(w, l, "GET", "/v1/me", NULL).status, 401);
+	struct reply r = callf(w, NOBODY, "POST", "/v1/sessions",
+		"{\"email\":\"hal@example.net\",\"password\":\"%s\"}", password);
+
+	expect_code(&r, 401, "invalid_credentials");
+	expect(w, OWN_ADMIN, "POST", fmt(w, "/v1/users/%s/enable", id), "{}", 200);
+	sign_in(w, "hal@example.net", NULL);
+}
+
+static void weak_passwords_are_refused(void **state)
+{
+	static const char *const weak[] = { "short", "aaaaaaaaaaaaaaaa", "password1234",
+		"qwertyuiop12", "ivan.petrov-2026" };
+	struct world *w = *state;
+
+	for (size_t i = 0; i < UD_LEN(weak); i++) {
+		struct reply r = callf(w, OPERATOR, "POST", "/v1/users",
+			"{\"email\":\"ivan.petrov@example.net\",\"display_name\":\"I\",\"role\":"
+			"\"support_agent\",\"password\":\"%s\"}",
+			weak[i]);
+
+		expect_code(&r, 422, "validation_failed");
+		assert_string_equal(text_at(r.json, "errors.0.pointer"), "/password");
+	}
+}
+
+static void a_changed_password_ends_other_sessions(void **state)
+{
+	struct world *w = *state;
+
+	make_user(w, "jo@example.net", "customer_viewer", w->own);
+	struct login first = sign_in(w, "jo@example.net", NULL),
+		     l = sign_in(w, "jo@example.net", NULL);
+	struct reply r = as(w, l, "POST", "/v1/me/password",
+		fmt(w, "{\"current_password\":\"%s\",\"new_password\":\"another Good phrase\"}",
+			password));
+
+	assert_int_equal(r.status, 204);
+	assert_int_equal(as(w, first, "GET", "/v1/me", NULL).status, 401);
+	assert_int_equal(as(w, l, "GET", "/v1/me", NULL).status, 200);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_person_signs_in_and_out),
+		cmocka_unit_test(wrong_credentials_give_one_answer_and_slow_down),
+		cmocka_unit_test(a_change_by_cookie_needs_token_and_origin),
+		cmocka_unit_test(sessions_end_by_idleness_age_and_revocation),
+		cmocka_unit_test(a_second_factor_is_enrolled_used_once_and_recovered),
+		cmocka_unit_test(marked_calls_need_a_fresh_proof),
+		cmocka_unit_test(a_token_is_bound_by_scope_end_and_address),
+		cmocka_unit_test(a_token_makes_none_stronger_than_itself),
+		cmocka_unit_test(people_are_invited_and_accept),
+		cmocka_unit_test(roles_are_given_by_those_who_may),
+		cmocka_unit_test(the_last_administrator_stays),
+		cmocka_unit_test(a_disabled_user_is_out_at_once),
+		cmocka_unit_test(weak_passwords_are_refused),
+		cmocka_unit_test(a_changed_password_ends_other_sessions),
+	};
+
+	return cmocka_run_group_tests(tests, begin, end);
+}

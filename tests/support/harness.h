@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A real server inside the test's process, on a fresh database of the engine that UD_TEST_DATABASE
+ * names, and a real HTTP client to call it. Fixtures own their handles: a failed assertion jumps
+ * past scopes.
+ */
+#ifndef TESTS_SUPPORT_HARNESS_H
+#define TESTS_SUPPORT_HARNESS_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "base/env.h"
+#include "server/http/server.h"
+
+/* Who calls. The two customers have the same kinds of people; other's rows carry canary texts. */
+enum who {
+	NOBODY,
+	OPERATOR,
+	LEAD,
+	ENGINEER,
+	AUDITOR,
+	OWN_ADMIN,
+	OWN_APPROVER,
+	OWN_OPERATOR,
+	OWN_VIEWER,
+	OTHER_ADMIN,
+	OTHER_VIEWER,
+	READ_ONLY_TOKEN,
+	WHO_COUNT
+};
+
+extern const char *const who_names[WHO_COUNT];
+
+struct world {
+	ud_arena *arena;
+	struct ud_ctx cx;
+	struct ud_scope scope;
+	struct ud_env env;
+	int64_t clock_ms; /* added to the real clock: tests move time */
+	char *dir;        /* temporary folder */
+	char *url;        /* of the database */
+	ud_database *db;
+	struct ud_server *server;
+	const char *token[WHO_COUNT];
+	const char *principal[WHO_COUNT];
+	const char *own, *other; /* customers */
+	void *curl;
+};
+
+/* A world with a running server; release with world_end. */
+struct world *world_begin(void);
+void world_end(struct world *w);
+/* Stop the server and start another on the same database. */
+void world_restart(struct world *w);
+/* Run SQL-level work as our own system scope, committed. */
+void world_write(struct world *w, enum ud_code (*apply)(struct ud_ctx *cx, void *data), void *data);
+
+struct reply {
+	int status;
+	json_t *json;      /* NULL when the body is not JSON */
+	char *body, *head; /* text */
+	size_t size;
+};
+
+/* Call the API. headers: "Name: value" lines ended by NULL, or NULL. The reply lives until the next
+ * call or world_end. */
+struct reply call(struct world *w, enum who who, const char *method, const char *path,
+	const char *body, const char *const *headers);
+/* The same with printf-like body. */
+struct reply callf(struct world *w, enum who who, const char *method, const char *path,
+	const char *format, ...) UD_PRINTF(5, 6);
+/* Call and expect a status; the body is printed when it differs. */
+struct reply expect(struct world *w, enum who who, const char *method, const char *path,
+	const char *body, int status);
+/* A string member of a reply's object ("" when it is not there), by dotted path: "data.0.id". */
+const char *text_at(json_t *json, const char *path);
+int64_t number_at(json_t *json, const char *path);
+/* Value of a response header, or NULL; lives as the reply. */
+const char *header_of(struct world *w, const struct reply *r, const char *name);
+/* printf into the world's arena. */
+const char *fmt(struct world *w, const char *format, ...) UD_PRINTF(2, 3);
+/* Send raw bytes to the server's port and read until it closes or 5 s pass; in the arena. */
+const char *raw_exchange(struct world *w, const char *bytes, size_t n, size_t *ret_n);
+/* Fail with the reply's body when a problem's code differs. */
+void expect_code(const struct reply *r, int status, const char *code);
+
+#endif
