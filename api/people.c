@@ -68,6 +68,10 @@ enum ud_code ud_roles_settle(struct ud_ctx *cx, const char *role, const struct u
 	uint32_t bits = ud_role_bits(&all),
 		 fitting = customer_id ? UD_CUSTOMER : UD_STAFF | UD_R(SCHEDULER);
 
+	for (size_t i = 0; i < all.count; i++)
+		if (ud_enum_index(&ud_roles, all.items[i]) < 0)
+			return ud_fail_field(cx, role ? "role" : "roles", "not_allowed",
+				"There is no role %s.", all.items[i]);
 	if (!all.count)
 		return ud_fail_field(cx, "role", "required", "role or roles is required.");
 	if (bits & ~fitting)

@@ -32,4 +32,8 @@ void ud_random(const struct ud_env *env, void *buf, size_t n);
  * thread. */
 int64_t ud_stopwatch_us(void);
 
+struct timespec;
+/* The instant of CLOCK_MONOTONIC some milliseconds from now, for pthread_cond_timedwait. */
+void ud_deadline(int64_t after_ms, struct timespec *ret);
+
 #endif

@@ -18,7 +18,7 @@ static const struct ud_option table[] = {
 	[UD_O_SERVER_PUBLIC_URL] =          { "server", "public_url", UD_OPTION_URL, "", .about = "Address that people use; made from listen when not set." },
 	[UD_O_SERVER_TLS_CERT] =            { "server", "tls_cert", UD_OPTION_TEXT, "", .about = "PEM file with the certificate chain, when the server speaks TLS itself." },
 	[UD_O_SERVER_TLS_KEY] =             { "server", "tls_key", UD_OPTION_TEXT, "", .about = "PEM file with its key." },
-	[UD_O_SERVER_TRUSTED_PROXIES] =     { "server", "trusted_proxies", UD_OPTION_TEXT, "", .about = "Addresses, comma-separated, that are exempt from the limit of connections per address." },
+	[UD_O_SERVER_TRUSTED_PROXIES] =     { "server", "trusted_proxies", UD_OPTION_TEXT, "", .about = "Addresses of proxies, comma-separated ('unix' for whoever uses a Unix socket): their X-Forwarded-For says who calls, and the limit of connections per address does not hold for them." },
 	[UD_O_SERVER_WORKERS] =             { "server", "workers", UD_OPTION_INT, "0", 0, 8, .about = "Threads that serve requests; 0 = one per core, 2 to 8." },
 	[UD_O_DATABASE_URL] =               { "database", "url", UD_OPTION_TEXT, "", .about = "sqlite:PATH or postgresql://…; a file beside the configuration when not set." },
 	[UD_O_AUTH_REQUIRE_MFA] =           { "auth", "require_mfa", UD_OPTION_CHOICE, "staff", .choices = "none staff all", .about = "Who needs a second factor." },

@@ -149,6 +149,27 @@ static void name_request(struct ud_io *io)
 		cx->request_id = ud_id_new(cx->arena, cx->env, cx->now_ms, "req");
 }
 
+/*
+ * Who is at the other end: the peer, or, when the peer is a proxy that we trust, whom that one saw
+ * last (the last entry of X-Forwarded-For; those before it are anybody's word).
+ */
+static const char *caller_address(struct ud_io *io)
+{
+	const char *peer = io->connection ? io->connection->address : "", *seen;
+	bool trusted = ud_address_trusted(io->loop->server, *peer ? peer : "unix");
+	const char *list = trusted
+		? MHD_lookup_connection_value(io->mhd, MHD_HEADER_KIND, "X-Forwarded-For")
+		: NULL;
+
+	if (!list)
+		return peer;
+	seen = strrchr(list, ',') ? strrchr(list, ',') + 1 : list;
+	seen += strspn(seen, " ");
+	size_t n = strspn(seen, "0123456789abcdefABCDEF.:");
+
+	return n && n < UD_ADDRESS_TEXT && !seen[n] ? ud_strdup(io->rq.cx.arena, seen) : peer;
+}
+
 static void begin(struct ud_io *io, const char *method)
 {
 	struct ud_request *rq = &io->rq;
@@ -159,7 +180,7 @@ static void begin(struct ud_io *io, const char *method)
 	rq->cx.now_ms = ud_now_ms(rq->cx.env);
 	rq->cx.scope = &rq->scope;
 	rq->scope.factor_at_ms = UD_NONE;
-	rq->scope.address = io->connection ? io->connection->address : "";
+	rq->scope.address = caller_address(io);
 	rq->method = ud_strdup(rq->cx.arena, method);
 	io->started_us = ud_stopwatch_us();
 	name_request(io);

@@ -72,6 +72,10 @@ struct ud_loop {
 	int64_t tick_ms, changed_ms;
 };
 
+/* limits by address: is this one exempt, or a proxy whose word counts? (loop.c) */
+bool ud_address_local(const char *address);
+bool ud_address_trusted(const struct ud_server *server, const char *address);
+
 /* loop.c */
 enum ud_code ud_loop_start(struct ud_ctx *cx, struct ud_server *server, size_t index, int listen_fd,
 	bool streams, struct ud_loop **ret) UD_USE;

@@ -156,20 +156,27 @@ static void *run(void *data)
 	return NULL;
 }
 
-static bool exempt(const struct ud_server *s, const char *address)
+bool ud_address_local(const char *address)
 {
-	if (!*address || strcmp(address, "127.0.0.1") == 0 || strcmp(address, "::1") == 0)
-		return true;
-	const char *list = s->settings.trusted_proxies;
+	return !*address || strcmp(address, "127.0.0.1") == 0 || strcmp(address, "::1") == 0;
+}
+
+bool ud_address_trusted(const struct ud_server *server, const char *address)
+{
+	const char *list = server->settings.trusted_proxies;
 	size_t n = strlen(address);
 
 	for (; list && *list; list += strcspn(list, ",") + (list[strcspn(list, ",")] == ',')) {
-		while (*list == ' ')
-			list++;
-		if (strncmp(list, address, n) == 0 && strchr(", ", list[n]))
+		list += strspn(list, " ");
+		if (n && strncmp(list, address, n) == 0 && strchr(", ", list[n]))
 			return true; /* strchr also finds the end */
 	}
 	return false;
+}
+
+static bool exempt(const struct ud_server *s, const char *address)
+{
+	return ud_address_local(address) || ud_address_trusted(s, address);
 }
 
 static void address_text(struct MHD_Connection *mhd, char *text)

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "db/events.h"
 
-enum { LEASE_MS = 30000, LOOK_SECONDS = 5 };
+enum { LEASE_MS = 30000, LOOK_MS = 5000 };
 
 struct ud_jobs {
 	ud_database *db;
@@ -167,8 +167,7 @@ static bool wait_for_work(struct ud_jobs *jobs)
 {
 	struct timespec until;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += LOOK_SECONDS;
+	ud_deadline(LOOK_MS, &until);
 	pthread_mutex_lock(&jobs->mutex);
 	int rc = 0;
 

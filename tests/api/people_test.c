@@ -20,6 +20,22 @@ static int end(void **state)
 	return 0;
 }
 
+static enum ud_code forget_failures(struct ud_ctx *cx, void *data)
+{
+	(void)data;
+	return ud_exec(cx, NULL, "DELETE FROM sign_in_failures", UD_NO_VALS);
+}
+
+/* Stories share one address, and failures of one must not slow the next. */
+static int fresh(void **state)
+{
+	struct world *w = *state;
+
+	w->clock_ms = 0;
+	world_write(w, forget_failures, NULL);
+	return 0;
+}
+
 static const char *const password = "quite a Long passphrase";
 
 /* A user with the password, made by the operator. */
@@ -101,7 +117,6 @@ static void wrong_credentials_give_one_answer_and_slow_down(void **state)
 	assert_non_null(header_of(w, &r, "Retry-After"));
 	w->clock_ms += 1000000; /* a quarter of an hour at most */
 	sign_in(w, "bob@example.net", NULL);
-	w->clock_ms = 0;
 	const char *unknown =
 		"{\"email\":\"nobody@example.net\",\"password\":\"wrong wrong wrong\"}";
 	struct reply u = call(w, NOBODY, "POST", "/v1/sessions", unknown, NULL);
@@ -430,20 +445,20 @@ static void a_changed_password_ends_other_sessions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_person_signs_in_and_out),
-		cmocka_unit_test(wrong_credentials_give_one_answer_and_slow_down),
-		cmocka_unit_test(a_change_by_cookie_needs_token_and_origin),
-		cmocka_unit_test(sessions_end_by_idleness_age_and_revocation),
-		cmocka_unit_test(a_second_factor_is_enrolled_used_once_and_recovered),
-		cmocka_unit_test(marked_calls_need_a_fresh_proof),
-		cmocka_unit_test(a_token_is_bound_by_scope_end_and_address),
-		cmocka_unit_test(a_token_makes_none_stronger_than_itself),
-		cmocka_unit_test(people_are_invited_and_accept),
-		cmocka_unit_test(roles_are_given_by_those_who_may),
-		cmocka_unit_test(the_last_administrator_stays),
-		cmocka_unit_test(a_disabled_user_is_out_at_once),
-		cmocka_unit_test(weak_passwords_are_refused),
-		cmocka_unit_test(a_changed_password_ends_other_sessions),
+		cmocka_unit_test_setup(a_person_signs_in_and_out, fresh),
+		cmocka_unit_test_setup(wrong_credentials_give_one_answer_and_slow_down, fresh),
+		cmocka_unit_test_setup(a_change_by_cookie_needs_token_and_origin, fresh),
+		cmocka_unit_test_setup(sessions_end_by_idleness_age_and_revocation, fresh),
+		cmocka_unit_test_setup(a_second_factor_is_enrolled_used_once_and_recovered, fresh),
+		cmocka_unit_test_setup(marked_calls_need_a_fresh_proof, fresh),
+		cmocka_unit_test_setup(a_token_is_bound_by_scope_end_and_address, fresh),
+		cmocka_unit_test_setup(a_token_makes_none_stronger_than_itself, fresh),
+		cmocka_unit_test_setup(people_are_invited_and_accept, fresh),
+		cmocka_unit_test_setup(roles_are_given_by_those_who_may, fresh),
+		cmocka_unit_test_setup(the_last_administrator_stays, fresh),
+		cmocka_unit_test_setup(a_disabled_user_is_out_at_once, fresh),
+		cmocka_unit_test_setup(weak_passwords_are_refused, fresh),
+		cmocka_unit_test_setup(a_changed_password_ends_other_sessions, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

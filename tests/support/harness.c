@@ -196,6 +196,7 @@ struct world *world_begin(void)
 	world_write(w, populate, w);
 	start(w);
 	w->curl = curl_easy_init();
+	w->replies = json_array();
 	return w;
 }
 
@@ -210,6 +211,7 @@ void world_restart(struct world *w)
 void world_end(struct world *w)
 {
 	curl_easy_cleanup(w->curl);
+	json_decref(w->replies);
 	ud_server_release(&w->server);
 	ud_database_release(&w->db);
 	for (const char *end[] = { "", "-wal", "-shm" }, **e = end; e < end + 3; e++)
@@ -244,8 +246,7 @@ static struct curl_slist *header_list(struct world *w, enum who who, const char 
 	return list;
 }
 
-/* Texts and trees of replies are the arena's; json trees are kept until the process ends, which
- * tests can afford. */
+/* Texts of replies are the arena's; trees are kept in a list until the world ends. */
 struct reply call(struct world *w, enum who who, const char *method, const char *path,
 	const char *body, const char *const *headers)
 {
@@ -281,6 +282,8 @@ struct reply call(struct world *w, enum who who, const char *method, const char 
 	json_t *tree = json_loads(r.body, JSON_DECODE_ANY, NULL);
 
 	r.json = tree;
+	if (tree)
+		json_array_append_new(w->replies, tree);
 	ud_buf_free(&out);
 	ud_buf_free(&head);
 	return r;

@@ -51,6 +51,7 @@ struct world {
 	const char *principal[WHO_COUNT];
 	const char *own, *other; /* customers */
 	void *curl;
+	json_t *replies; /* trees of all replies, released at the end */
 };
 
 /* A world with a running server; release with world_end. */
