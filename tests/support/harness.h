@@ -42,9 +42,9 @@ struct world {
 	struct ud_ctx cx;
 	struct ud_scope scope;
 	struct ud_env env;
-	int64_t clock_ms; /* added to the real clock: tests move time */
-	char *dir;        /* temporary folder */
-	char *url;        /* of the database */
+	_Atomic int64_t clock_ms; /* added to the real clock: tests move time */
+	char *dir;                /* temporary folder */
+	char *url;                /* of the database */
 	ud_database *db;
 	struct ud_server *server;
 	const char *token[WHO_COUNT];
