@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/env.h"
+#include "db/engine/history.h"
 #include "db/engine/sqlite.h"
 
 enum { QUEUE_MAX = 10000, CHECKPOINT_PAGES = 4096 /* 16 MiB of 4 KiB pages */ };
@@ -28,7 +29,9 @@ struct ud_reader {
 struct ud_database {
 	const struct ud_env *env;
 	char *url;
-	ud_conn *conn; /* the writer's */
+	char *history;                 /* path of the file of rule C; NULL = none */
+	pthread_mutex_t history_mutex; /* held while the file is read or written */
+	ud_conn *conn;                 /* the writer's */
 	pthread_t thread;
 	pthread_mutex_t mutex; /* queue, stop, readers */
 	pthread_cond_t wake;
@@ -41,14 +44,54 @@ struct ud_database {
 	_Atomic int64_t writes, failures, queued, largest, checkpoints;
 };
 
+/* Rule C on cx->conn. */
+static enum ud_code check_history(struct ud_ctx *cx, void *data)
+{
+	ud_database *db = data;
+
+	pthread_mutex_lock(&db->history_mutex);
+	enum ud_code code = db->history ? ud_history_check(cx, db->history) : UD_OK;
+
+	pthread_mutex_unlock(&db->history_mutex);
+	return code;
+}
+
+static enum ud_code open_checked(struct ud_ctx *cx, ud_database *db, unsigned flags, ud_conn **ret)
+{
+	ud_conn *conn = NULL, *before = cx->conn;
+
+	UD_TRY(ud_conn_open(cx, db->url, flags, &conn));
+	cx->conn = conn;
+	enum ud_code code = check_history(cx, db);
+
+	cx->conn = before;
+	if (code == UD_OK)
+		*ret = conn;
+	else
+		ud_conn_release(&conn);
+	return code;
+}
+
 /* A connection that broke (PostgreSQL gone) is opened again before the next group. */
 static enum ud_code writer_conn(struct ud_ctx *cx, ud_database *db)
 {
 	if (db->conn && db->conn->broken)
 		ud_conn_release(&db->conn);
-	if (!db->conn)
-		UD_TRY(ud_conn_open(cx, db->url, 0, &db->conn));
-	return UD_OK;
+	return db->conn ? UD_OK : open_checked(cx, db, 0, &db->conn);
+}
+
+/* Begin on a connection that lives: one that died while nobody used it is found out here. */
+static enum ud_code begin_group(struct ud_ctx *cx, ud_database *db)
+{
+	UD_TRY(writer_conn(cx, db));
+	cx->conn = db->conn;
+	enum ud_code code = ud_begin(cx, true);
+
+	if (code == UD_OK || !db->conn->broken)
+		return code;
+	UD_TRY(writer_conn(cx, db));
+	cx->conn = db->conn;
+	return ud_begin(cx, true);
 }
 
 /* Run one write inside the open transaction, on a mark of its own unless it is alone there. */
@@ -76,9 +119,7 @@ static enum ud_code run_group(struct ud_ctx *cx, ud_database *db, struct ud_writ
 
 	for (struct ud_write *w = list; w; w = alone ? NULL : w->next)
 		w->code = UD_OK;
-	UD_TRY(writer_conn(cx, db));
-	cx->conn = db->conn;
-	UD_TRY(ud_begin(cx, true));
+	UD_TRY(begin_group(cx, db));
 	for (struct ud_write *w = list; w && !db->conn->broken; w = alone ? NULL : w->next) {
 		apply_one(db, w, alone);
 		any |= w->code == UD_OK;
@@ -225,6 +266,7 @@ enum ud_code ud_database_open(
 	db->conn = conn;
 	db->tail = &db->head;
 	pthread_mutex_init(&db->mutex, NULL);
+	pthread_mutex_init(&db->history_mutex, NULL);
 	pthread_cond_init(&db->wake, NULL);
 	if (pthread_create(&db->thread, NULL, writer, db) != 0) {
 		ud_conn_release(&db->conn);
@@ -249,7 +291,9 @@ void ud_database_release(ud_database **pdb)
 	pthread_join(db->thread, NULL);
 	ud_conn_release(&db->conn);
 	pthread_mutex_destroy(&db->mutex);
+	pthread_mutex_destroy(&db->history_mutex);
 	pthread_cond_destroy(&db->wake);
+	ud_free(db->history);
 	ud_free(db->url);
 	ud_free(db);
 	*pdb = NULL;
@@ -329,6 +373,14 @@ enum ud_code ud_database_write(ud_database *db, struct ud_ctx *cx,
 	return wt.write.code;
 }
 
+enum ud_code ud_database_remember(struct ud_ctx *cx, ud_database *db, const char *path)
+{
+	pthread_mutex_lock(&db->history_mutex);
+	db->history = ud_heap_strdup(path);
+	pthread_mutex_unlock(&db->history_mutex);
+	return ud_database_write(db, cx, check_history, db);
+}
+
 void ud_database_on_commit(ud_database *db, void (*listener)(void *data), void *data)
 {
 	pthread_mutex_lock(&db->mutex);
@@ -360,7 +412,7 @@ enum ud_code ud_reader_open(struct ud_ctx *cx, ud_database *db, ud_reader **ret)
 
 	r->db = db;
 	pthread_mutex_init(&r->mutex, NULL);
-	enum ud_code code = ud_conn_open(cx, db->url, UD_CONN_READ, &r->conn);
+	enum ud_code code = open_checked(cx, db, UD_CONN_READ, &r->conn);
 
 	if (code != UD_OK) {
 		ud_free(r);
@@ -417,7 +469,7 @@ enum ud_code ud_read_begin(struct ud_ctx *cx, ud_reader *r)
 	pthread_mutex_lock(&r->mutex);
 	if (r->conn && r->conn->broken)
 		ud_conn_release(&r->conn);
-	enum ud_code code = r->conn ? UD_OK : ud_conn_open(cx, r->db->url, UD_CONN_READ, &r->conn);
+	enum ud_code code = r->conn ? UD_OK : open_checked(cx, r->db, UD_CONN_READ, &r->conn);
 
 	cx->conn = r->conn;
 	if (code == UD_OK)

@@ -41,6 +41,16 @@ enum ud_code ud_database_open(
 	struct ud_ctx *cx, const char *url, const struct ud_env *env, ud_database **ret) UD_USE;
 /* Finish queued writes, stop the writer, close. Readers must be released before. Takes NULL. */
 void ud_database_release(ud_database **db);
+/*
+ * From now on no connection is used whose database is older than what the file at path remembers
+ * (db/engine/history.h, rule C); the writer's is checked before this returns. Call it once, before
+ * readers are opened. UD_E_UNAVAILABLE with the reason when the database is older.
+ *
+ * Rule B is left to callers: after a crash PostgreSQL shows rows that no standby has. Act on the
+ * world only after a write of your own (the claim, with its fence) was acknowledged, made after the
+ * row was read on the same connection: the log's order then says that the standby has both.
+ */
+enum ud_code ud_database_remember(struct ud_ctx *cx, ud_database *db, const char *path) UD_USE;
 /* The engine's name: "sqlite" or "postgresql". */
 const char *ud_database_engine(const ud_database *db);
 /* The URL it was opened with. */

@@ -79,9 +79,8 @@ static enum ud_code has_table(struct ud_ctx *cx, bool *ret)
 	int64_t ignored;
 
 	return ud_query_int(cx, ret, &ignored,
-		postgresql(cx)
-			? "SELECT 1 FROM information_schema.tables WHERE table_name = 'schema_migrations'"
-			: "SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'",
+		postgresql(cx) ? "SELECT 1 WHERE to_regclass('schema_migrations') IS NOT NULL"
+			       : "SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'",
 		UD_NO_VALS);
 }
 
@@ -130,6 +129,7 @@ static enum ud_code run_one(
 
 	while (strcmp(f->name, m->name) != 0)
 		f++;
+	UD_TRY(make_table(cx));
 	UD_TRY(applied(cx, m->version, &done, &ignored)); /* somebody else may have been faster */
 	if (done)
 		return UD_OK;
@@ -142,10 +142,14 @@ static enum ud_code run_one(
 static enum ud_code run_in_transaction(
 	struct ud_ctx *cx, const struct ud_embedded *files, const struct ud_migration *m)
 {
-	UD_TRY(ud_begin(cx, true));
-	if (postgresql(cx)) /* one program at a time; the number is ours by choice */
-		UD_TRY(ud_exec(cx, NULL, "SELECT pg_advisory_xact_lock(781500911)", UD_NO_VALS));
-	enum ud_code code = run_one(cx, files, m);
+	enum ud_code code = ud_begin(cx, true);
+
+	if (code == UD_OK &&
+		postgresql(cx)) /* one program at a time; the number is ours by choice */
+		code = cx->conn->engine->script(
+			cx, cx->conn, "SELECT pg_advisory_xact_lock(781500911)");
+	if (code == UD_OK)
+		code = run_one(cx, files, m);
 
 	if (code == UD_OK)
 		return ud_commit(cx);
@@ -160,7 +164,6 @@ enum ud_code ud_migrate(struct ud_ctx *cx, const struct ud_embedded *files)
 	struct ud_migration_plan *plan = ud_alloc(cx->arena, sizeof(*plan));
 
 	UD_TRY(ud_migrate_plan(cx, files, plan));
-	UD_TRY(make_table(cx));
 	for (size_t i = 0; i < plan->count; i++)
 		UD_TRY(run_in_transaction(cx, files, &plan->pending[i]));
 	return UD_OK;

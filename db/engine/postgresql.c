@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * PostgreSQL over libpq: text parameters, statements prepared once per connection and content. A
- * commit whose answer does not come, or that comes with the warning of a cancelled wait for the
- * standby, has an unknown outcome (rule A): nobody is told that it is stored.
+ * commit whose answer does not come in time, or that comes with a warning (the wait for the standby
+ * was cancelled), has an unknown outcome (rule A): nobody is told that it is stored. No statement
+ * waits for ever; one whose answer does not come ends the connection.
  */
 #include <errno.h>
 #include <libpq-fe.h>
@@ -14,7 +15,8 @@
 #include "base/env.h"
 #include "db/engine/engine.h"
 
-enum { CACHE_SLOTS = 512, MAX_PARAMS = 64, COMMIT_MS = 10000 };
+/* NO_LIMIT: a migration takes as long as it takes. */
+enum { CACHE_SLOTS = 512, MAX_PARAMS = 64, COMMIT_MS = 10000, STATEMENT_MS = 30000, NO_LIMIT = -1 };
 
 struct cached {
 	char *sql;
@@ -25,9 +27,10 @@ struct cached {
 struct conn {
 	struct ud_conn head;
 	PGconn *pg;
+	const struct ud_env *env;
 	struct cached cache[CACHE_SLOTS];
 	unsigned next_number;
-	bool wait_cancelled; /* the warning of rule A was seen */
+	bool committing, warned; /* a warning came while a commit was under way (rule A) */
 };
 
 struct rows {
@@ -63,26 +66,58 @@ static enum ud_code code_of(const char *state)
 	return UD_E_INTERNAL;
 }
 
+/* The connection is of no more use: gone, going, or to a server that became a standby. */
+static bool ends_connection(const struct conn *c, const PGresult *result)
+{
+	static const char *const states[] = { "08", "57P", "25006" };
+	const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
+
+	if (!state || PQstatus(c->pg) != CONNECTION_OK)
+		return true;
+	for (size_t i = 0; i < UD_LEN(states); i++)
+		if (strncmp(states[i], state, strlen(states[i])) == 0)
+			return !(c->head.flags & UD_CONN_READ) || state[0] != '2';
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+	return severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+}
+
+/* The columns of a clash without their values: callers look for names in it. */
+static int detail_length(const char *detail)
+{
+	const char *values = detail ? strstr(detail, ")=(") : NULL;
+
+	return values ? (int)(values - detail) + 1 : detail ? (int)strlen(detail) : 0;
+}
+
 static enum ud_code fail(struct ud_ctx *cx, struct conn *c, const PGresult *result)
 {
 	const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
 	const char *detail = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL) : NULL;
 	const char *message = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
+	enum ud_code code = code_of(state);
 
-	if (PQstatus(c->pg) != CONNECTION_OK || !state)
+	if (ends_connection(c, result)) {
 		c->head.broken = true;
-	enum ud_code code = c->head.broken ? UD_E_UNAVAILABLE : code_of(state);
-
-	return ud_fail(cx, code, NULL, "%s%s%s", message ? message : PQerrorMessage(c->pg),
-		detail ? ": " : "", detail ? detail : "");
+		code = code == UD_E_READ_ONLY ? code : UD_E_UNAVAILABLE;
+	}
+	if (!message)
+		message = *PQerrorMessage(c->pg) ? PQerrorMessage(c->pg) : "no answer in time";
+	return ud_fail(cx, code, NULL, "%s%s%.*s", message, detail ? ": " : "",
+		detail_length(detail), detail ? detail : "");
 }
 
+/* Told by severity, not by words: a server may speak any language. 25P01 says that there was
+ * nothing to commit. */
 static void on_notice(void *data, const PGresult *result)
 {
-	const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+	struct conn *c = data;
 
-	if (text && strstr(text, "canceling wait for synchronous replication"))
-		((struct conn *)data)->wait_cancelled = true;
+	if (c->committing && severity && strcmp(severity, "WARNING") == 0 && state &&
+		strcmp(state, "25P01") != 0)
+		c->warned = true;
 }
 
 static void close_conn(ud_conn *head)
@@ -95,9 +130,45 @@ static void close_conn(ud_conn *head)
 	ud_free(c);
 }
 
-static enum ud_code run(struct ud_ctx *cx, struct conn *c, const char *sql)
+/* Wait until PQgetResult does not block; false when the connection ends or time is up. Never
+ * cancel: a cancelled wait for the standby looks like success. */
+static bool answer_arrives(struct conn *c, int64_t end)
 {
-	PGresult *result = PQexec(c->pg, sql);
+	while (PQisBusy(c->pg)) {
+		struct pollfd p = { .fd = PQsocket(c->pg), .events = POLLIN };
+		int64_t left = end == NO_LIMIT ? -1 : end - ud_mono_ms(c->env);
+
+		if (end != NO_LIMIT && left <= 0)
+			return false;
+		if (poll(&p, 1, (int)left) < 0 && errno != EINTR)
+			return false;
+		if (p.revents && !PQconsumeInput(c->pg))
+			return false;
+	}
+	return true;
+}
+
+/* The last result of what was sent; NULL, and a broken connection, when none came in time. */
+static PGresult *result_of(struct conn *c, int sent, int64_t limit_ms)
+{
+	int64_t end = limit_ms == NO_LIMIT ? NO_LIMIT : ud_mono_ms(c->env) + limit_ms;
+	PGresult *last = NULL, *result;
+
+	while (sent && answer_arrives(c, end)) {
+		result = PQgetResult(c->pg);
+		if (!result)
+			return last;
+		PQclear(last);
+		last = result;
+	}
+	c->head.broken = true;
+	PQclear(last);
+	return NULL;
+}
+
+/* Clear the result; its code, with words when it is an error. */
+static enum ud_code settle(struct ud_ctx *cx, struct conn *c, PGresult *result)
+{
 	ExecStatusType status = PQresultStatus(result);
 	enum ud_code code = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK
 		? UD_OK
@@ -107,13 +178,22 @@ static enum ud_code run(struct ud_ctx *cx, struct conn *c, const char *sql)
 	return code;
 }
 
-/* What is set on every connection unless the URL says otherwise. */
+static enum ud_code run(struct ud_ctx *cx, struct conn *c, const char *sql, int64_t limit_ms)
+{
+	return settle(cx, c, result_of(c, PQsendQuery(c->pg, sql), limit_ms));
+}
+
+/*
+ * What is set on every connection unless the URL says otherwise. Of several hosts only the primary
+ * serves us, readers too: a standby may be behind what we acknowledged.
+ */
 static PGconn *connect_to(const char *url, unsigned flags)
 {
-	const char *const keys[] = { "connect_timeout", "tcp_user_timeout", "keepalives_idle",
-		"target_session_attrs", "application_name", "dbname", NULL };
-	const char *const values[] = { "5", "5000", "5",
-		flags & UD_CONN_READ ? "any" : "read-write", "understudyd", url, NULL };
+	static const char *const keys[] = { "connect_timeout", "tcp_user_timeout",
+		"keepalives_idle", "keepalives_interval", "keepalives_count", "application_name",
+		"target_session_attrs", "dbname", NULL };
+	const char *const values[] = { "2", "5000", "5", "2", "3", "understudyd",
+		flags & UD_CONN_READ ? "primary" : "read-write", url, NULL };
 
 	return PQconnectdbParams(keys, values, 1);
 }
@@ -124,6 +204,7 @@ static enum ud_code open_conn(struct ud_ctx *cx, const char *url, unsigned flags
 
 	c->head.engine = &ud_engine_postgresql;
 	c->head.flags = flags;
+	c->env = cx->env;
 	c->pg = connect_to(url, flags);
 	enum ud_code code = UD_OK;
 
@@ -132,10 +213,11 @@ static enum ud_code open_conn(struct ud_ctx *cx, const char *url, unsigned flags
 	if (code == UD_OK) {
 		PQsetNoticeReceiver(c->pg, on_notice, c);
 		code = run(cx, c,
-			"SET client_min_messages = warning; SET synchronous_commit = on; SET TIME ZONE 'UTC'");
+			"SET client_min_messages = warning; SET synchronous_commit = on; SET TIME ZONE 'UTC'",
+			STATEMENT_MS);
 	}
 	if (code == UD_OK && flags & UD_CONN_READ)
-		code = run(cx, c, "SET default_transaction_read_only = on");
+		code = run(cx, c, "SET default_transaction_read_only = on", STATEMENT_MS);
 	if (code != UD_OK) {
 		close_conn(&c->head);
 		return code;
@@ -147,7 +229,9 @@ static enum ud_code open_conn(struct ud_ctx *cx, const char *url, unsigned flags
 static enum ud_code begin(struct ud_ctx *cx, ud_conn *conn, bool write)
 {
 	UD_TRY(run(cx, UD_OUTER(conn, struct conn, head),
-		write ? "BEGIN" : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
+		write ? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
+		      : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+		STATEMENT_MS));
 	conn->in_transaction = true;
 	return UD_OK;
 }
@@ -159,31 +243,11 @@ static void rollback(ud_conn *conn)
 	conn->in_transaction = false;
 	if (conn->broken || PQtransactionStatus(c->pg) == PQTRANS_IDLE)
 		return;
-	PGresult *result = PQexec(c->pg, "ROLLBACK");
+	PGresult *result = result_of(c, PQsendQuery(c->pg, "ROLLBACK"), STATEMENT_MS);
 
 	if (PQresultStatus(result) != PGRES_COMMAND_OK)
 		conn->broken = true;
 	PQclear(result);
-}
-
-/* Wait for the commit's answer until the deadline; never cancel: a cancelled wait looks like
- * success. */
-static bool answer_arrives(struct conn *c, const struct ud_env *env)
-{
-	int64_t end = ud_mono_ms(env) + COMMIT_MS;
-
-	while (PQconsumeInput(c->pg)) {
-		if (!PQisBusy(c->pg))
-			return true;
-		struct pollfd p = { .fd = PQsocket(c->pg), .events = POLLIN };
-		int64_t left = end - ud_mono_ms(env);
-
-		if (left <= 0)
-			return false;
-		if (poll(&p, 1, (int)left) < 0 && errno != EINTR)
-			return false;
-	}
-	return false;
 }
 
 static enum ud_code unknown(struct ud_ctx *cx, struct conn *c, const char *why)
@@ -192,28 +256,34 @@ static enum ud_code unknown(struct ud_ctx *cx, struct conn *c, const char *why)
 	return ud_fail(cx, UD_E_OUTCOME_UNKNOWN, NULL, "commit: %s", why);
 }
 
+/* Only an answer without a warning is a promise; only an error on a living connection is a
+ * rollback. */
+static enum ud_code outcome(struct ud_ctx *cx, struct conn *c, const PGresult *result)
+{
+	if (!result)
+		return unknown(cx, c, "no answer");
+	if (c->warned)
+		return unknown(cx, c, "the wait for the standby was cancelled");
+	if (PQresultStatus(result) != PGRES_COMMAND_OK)
+		return ends_connection(c, result) ? unknown(cx, c, "the connection ended")
+						  : fail(cx, c, result);
+	if (strcmp(PQcmdStatus((PGresult *)(uintptr_t)result), "COMMIT") != 0)
+		return ud_fail(cx, UD_E_RETRY, NULL, "the transaction had failed");
+	return UD_OK;
+}
+
 static enum ud_code commit(struct ud_ctx *cx, ud_conn *conn)
 {
 	struct conn *c = UD_OUTER(conn, struct conn, head);
-	enum ud_code code = UD_OK;
 
 	conn->in_transaction = false;
-	c->wait_cancelled = false;
-	if (!PQsendQuery(c->pg, "COMMIT"))
-		return unknown(cx, c, "could not be sent");
-	if (!answer_arrives(c, cx->env))
-		return unknown(cx, c, "no answer");
-	for (PGresult *result; (result = PQgetResult(c->pg)); PQclear(result)) {
-		if (PQresultStatus(result) != PGRES_COMMAND_OK)
-			code = PQstatus(c->pg) != CONNECTION_OK
-				? unknown(cx, c, "the connection ended")
-				: fail(cx, c, result);
-		else if (strcmp(PQcmdStatus(result), "COMMIT") != 0)
-			code = ud_fail(cx, UD_E_RETRY, NULL, "the transaction had failed: %s",
-				PQcmdStatus(result));
-	}
-	if (code == UD_OK && c->wait_cancelled)
-		return unknown(cx, c, "the wait for the standby was cancelled");
+	c->warned = false;
+	c->committing = true;
+	PGresult *result = result_of(c, PQsendQuery(c->pg, "COMMIT"), COMMIT_MS);
+	enum ud_code code = outcome(cx, c, result);
+
+	c->committing = false;
+	PQclear(result);
 	return code;
 }
 
@@ -236,7 +306,7 @@ static enum ud_code forget(struct ud_ctx *cx, struct conn *c, struct cached *slo
 	snprintf(sql, sizeof(sql), "DEALLOCATE s%u", slot->number);
 	ud_free(slot->sql);
 	slot->sql = NULL;
-	return run(cx, c, sql);
+	return run(cx, c, sql, STATEMENT_MS);
 }
 
 /* The server's name of a statement, prepared now if need be. */
@@ -249,12 +319,8 @@ static enum ud_code prepared(struct ud_ctx *cx, struct conn *c, const char *sql,
 		UD_TRY(forget(cx, c, slot));
 		slot->number = ++c->next_number;
 		snprintf(name, 16, "s%u", slot->number);
-		PGresult *result = PQprepare(c->pg, name, sql, 0, NULL);
-		enum ud_code code =
-			PQresultStatus(result) == PGRES_COMMAND_OK ? UD_OK : fail(cx, c, result);
-
-		PQclear(result);
-		UD_TRY(code);
+		UD_TRY(settle(cx, c,
+			result_of(c, PQsendPrepare(c->pg, name, sql, 0, NULL), STATEMENT_MS)));
 		slot->sql = ud_heap_strdup(sql);
 		slot->hash = hash;
 	}
@@ -282,23 +348,20 @@ static enum ud_code query(struct ud_ctx *cx, ud_conn *conn, const char *sql,
 			: vals[i].kind == UD_V_INT
 			? ud_printf(cx->arena, "%lld", (long long)vals[i].i)
 			: NULL;
-	PGresult *result;
+	int sent;
 
 	if (is_control(sql)) {
 		/* a failed transaction still takes these, but prepares nothing */
-		result = PQexec(c->pg, sql);
+		sent = PQsendQuery(c->pg, sql);
 	} else {
 		UD_TRY(prepared(cx, c, sql, name));
-		result = PQexecPrepared(c->pg, name, (int)n, texts, NULL, NULL, 0);
+		sent = PQsendQueryPrepared(c->pg, name, (int)n, texts, NULL, NULL, 0);
 	}
+	PGresult *result = result_of(c, sent, STATEMENT_MS);
 	ExecStatusType status = PQresultStatus(result);
 
-	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
-		enum ud_code code = fail(cx, c, result);
-
-		PQclear(result);
-		return code;
-	}
+	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
+		return settle(cx, c, result);
 	struct rows *r = ud_alloc(cx->arena, sizeof(*r));
 
 	r->head.conn = conn;
@@ -353,7 +416,7 @@ static int64_t col_int(const ud_rows *head, int column)
 
 static enum ud_code script(struct ud_ctx *cx, ud_conn *conn, const char *sql)
 {
-	return run(cx, UD_OUTER(conn, struct conn, head), sql);
+	return run(cx, UD_OUTER(conn, struct conn, head), sql, NO_LIMIT);
 }
 
 const struct ud_engine ud_engine_postgresql = {

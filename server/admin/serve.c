@@ -90,8 +90,11 @@ static enum ud_code serve(struct ud_ctx *cx, const char *config)
 	UD_TRY(check_schema(cx, in.database_url));
 	UD_TRY(ud_database_open(cx, in.database_url, cx->env, &db));
 	enum ud_code code =
-		ud_server_start(cx, db, &settings, &in.keys, ud_api, ud_api_jobs, cx->env, &server);
+		ud_database_remember(cx, db, ud_printf(cx->arena, "%s/history", in.dir));
 
+	if (code == UD_OK)
+		code = ud_server_start(
+			cx, db, &settings, &in.keys, ud_api, ud_api_jobs, cx->env, &server);
 	if (code == UD_OK) {
 		struct housekeeping h = { settings.idempotency_days };
 
