@@ -30,27 +30,32 @@ bool ud_factor_wanted(const struct ud_server *server, const struct ud_user *u)
 	return strcmp(who, "all") == 0 || (strcmp(who, "staff") == 0 && !u->row.customer_id);
 }
 
-/* Who may give which roles. Support leads staff customers; operators staff the installation. */
+/*
+ * Who may give which roles: people give what their office decides on, service accounts nothing that
+ * is more than they have themselves.
+ */
 static const struct {
-	uint32_t giver, roles;
+	uint32_t giver, by_people, by_programs;
 } grants[] = {
-	{ UD_R(CUSTOMER_ADMIN), UD_CUSTOMER },
-	{ UD_R(SUPPORT_LEAD), UD_CUSTOMER | UD_SUPPORT | UD_R(AUDITOR) },
+	{ UD_R(CUSTOMER_ADMIN), UD_CUSTOMER, UD_CUSTOMER },
+	{ UD_R(SUPPORT_LEAD), UD_CUSTOMER | UD_SUPPORT | UD_R(AUDITOR),
+		UD_CUSTOMER | UD_SUPPORT | UD_R(AUDITOR) },
 	{ UD_R(OPERATOR),
-		UD_CUSTOMER | UD_SUPPORT | UD_R(AUDITOR) | UD_R(OPERATOR) | UD_R(SCHEDULER) },
+		UD_CUSTOMER | UD_SUPPORT | UD_R(AUDITOR) | UD_R(OPERATOR) | UD_R(SCHEDULER),
+		UD_CUSTOMER | UD_R(AUDITOR) | UD_R(OPERATOR) | UD_R(SCHEDULER) },
 };
 
 static uint32_t may_give(const struct ud_scope *scope)
 {
+	bool program = scope->kind == UD_PRINCIPAL_SERVICE_ACCOUNT;
 	uint32_t roles = 0;
 
 	if (scope->kind == UD_PRINCIPAL_SYSTEM)
 		return UINT32_MAX;
 	for (size_t i = 0; i < UD_LEN(grants); i++)
 		if (scope->roles & grants[i].giver)
-			roles |= grants[i].roles;
-	return scope->token_id && scope->kind == UD_PRINCIPAL_SERVICE_ACCOUNT ? roles & scope->roles
-									      : roles;
+			roles |= program ? grants[i].by_programs : grants[i].by_people;
+	return roles;
 }
 
 enum ud_code ud_roles_settle(struct ud_ctx *cx, const char *role, const struct ud_texts *roles,

@@ -320,6 +320,45 @@ static void a_token_makes_none_stronger_than_itself(void **state)
 	expect_code(&r, 403, "role_missing");
 }
 
+/* The first token of an installation sets it up: customers' people, staff of support, and no more.
+ */
+static void a_first_token_makes_what_an_installation_needs(void **state)
+{
+	static const struct {
+		const char *roles, *role;
+		bool of_own;
+		int status;
+	} rows[] = {
+		{ "[\"operator\",\"support_lead\"]", "customer_admin", true, 201 },
+		{ "[\"operator\",\"support_lead\"]", "support_engineer", false, 201 },
+		{ "[\"operator\",\"support_lead\"]", "operator", false, 201 },
+		{ "[\"operator\"]", "support_lead", false, 403 },
+		{ "[\"support_lead\"]", "operator", false, 403 },
+		{ "[\"support_agent\"]", "customer_viewer", true, 403 },
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		struct reply r = callf(w, OPERATOR, "POST", "/v1/service-accounts",
+			"{\"name\":\"first %zu\",\"roles\":%s}", i, rows[i].roles);
+		r = expect(w, OPERATOR, "POST",
+			fmt(w, "/v1/service-accounts/%s/tokens", text_at(r.json, "id")),
+			"{\"name\":\"t\",\"scopes\":[\"*\"]}", 201);
+		const char *token[] = { fmt(w, "X-Auth-Token: %s", text_at(r.json, "token")),
+			NULL };
+
+		r = call(w, NOBODY, "POST", "/v1/users",
+			fmt(w,
+				"{\"email\":\"f%zu@example.net\",\"display_name\":\"F\",\"customer_id\":%s,"
+				"\"role\":\"%s\"}",
+				i, rows[i].of_own ? fmt(w, "\"%s\"", w->own) : "null",
+				rows[i].role),
+			token);
+		if (r.status != rows[i].status)
+			fail_msg("row %zu: %d %s", i, r.status, r.body);
+	}
+}
+
 static void people_are_invited_and_accept(void **state)
 {
 	struct world *w = *state;
@@ -453,6 +492,7 @@ int main(void)
 		cmocka_unit_test_setup(marked_calls_need_a_fresh_proof, fresh),
 		cmocka_unit_test_setup(a_token_is_bound_by_scope_end_and_address, fresh),
 		cmocka_unit_test_setup(a_token_makes_none_stronger_than_itself, fresh),
+		cmocka_unit_test_setup(a_first_token_makes_what_an_installation_needs, fresh),
 		cmocka_unit_test_setup(people_are_invited_and_accept, fresh),
 		cmocka_unit_test_setup(roles_are_given_by_those_who_may, fresh),
 		cmocka_unit_test_setup(the_last_administrator_stays, fresh),
