@@ -187,4 +187,8 @@ struct ud_texts *ud_field_texts(const struct ud_field *f, const void *row);
  */
 enum ud_code ud_json_parse(struct ud_ctx *cx, const char *text, size_t n, json_t **ret) UD_USE;
 
+/* Read a bare shape from a text: ud_json_parse and ud_shape_decode (UD_CREATE) in one. */
+enum ud_code ud_shape_read(struct ud_ctx *cx, const struct ud_shape *shape, const char *text,
+	size_t n, void *row) UD_USE;
+
 #endif

@@ -361,3 +361,16 @@ enum ud_code ud_shape_decode(struct ud_ctx *cx, const struct ud_shape *shape,
 		check_required(cx, shape, ret_given);
 	return unknown != UD_OK ? unknown : cx->problem.code;
 }
+
+enum ud_code ud_shape_read(
+	struct ud_ctx *cx, const struct ud_shape *shape, const char *text, size_t n, void *row)
+{
+	struct ud_given given = { 0 };
+	json_t *tree = NULL;
+
+	UD_TRY(ud_json_parse(cx, text, n, &tree));
+	enum ud_code code = ud_shape_decode(cx, shape, UD_CREATE, tree, row, &given);
+
+	json_decref(tree);
+	return code;
+}

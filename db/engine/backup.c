@@ -1,182 +1,249 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Backup and restore on both engines.
+ * Backup and restore: names, manifest and checks that both engines share.
  */
 #include "db/engine/backup.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "db/engine/sqlite.h"
+#include "base/crypto.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/shape.h"
+#include "db/engine/copy.h"
+#include "db/engine/history.h"
 
-extern char **environ;
+enum { MANIFEST_MAX = 65536 };
 
-enum { STEP_PAGES = 256 };
+/* clang-format off */
+static const struct ud_field manifest_fields[] = {
+	UD_FIELD(ud_copy_manifest, engine,         .flags = UD_REQUIRED, .about = "sqlite or postgresql."),
+	UD_FIELD(ud_copy_manifest, schema_version, .flags = UD_REQUIRED, .about = "Newest migration in the copy."),
+	UD_FIELD(ud_copy_manifest, generation,     .flags = UD_REQUIRED, .about = "Generation of the database."),
+	UD_FIELD(ud_copy_manifest, created_at,     .flags = UD_REQUIRED, .about = "When the copy was begun."),
+	UD_FIELD(ud_copy_manifest, size_bytes,     .flags = UD_REQUIRED, .max = INT64_C(1) << 53, .about = "Size of the file."),
+	UD_FIELD(ud_copy_manifest, sha256,         .flags = UD_REQUIRED, .about = "SHA-256 of the file, in hex."),
+	UD_FIELD(ud_copy_manifest, events,         .flags = UD_REQUIRED, .about = "Rows of the log."),
+	UD_FIELD(ud_copy_manifest, users,          .flags = UD_REQUIRED, .about = "Rows of users."),
+	UD_FIELD(ud_copy_manifest, customers,      .flags = UD_REQUIRED, .about = "Rows of customers."),
+};
+/* clang-format on */
+
+static const struct ud_shape manifest_shape = {
+	.object = "backup", .bare = true, UD_SHAPE(ud_copy_manifest, manifest_fields)
+};
 
 static bool is_sqlite(const char *url)
 {
 	return strncmp(url, ud_engine_sqlite.scheme, strlen(ud_engine_sqlite.scheme)) == 0;
 }
 
+static const struct ud_copier *copier_of(const char *url)
+{
+	return is_sqlite(url) ? &ud_copier_sqlite : &ud_copier_postgresql;
+}
+
+/* every tenant: a copy holds all of them */
+enum ud_code ud_copy_describe(struct ud_ctx *cx, struct ud_copy_manifest *m)
+{
+	const struct {
+		const char *sql;
+		int64_t *to;
+	} parts[] = {
+		{ "SELECT MAX(version) FROM schema_migrations", &m->schema_version },
+		{ "SELECT CAST(value AS BIGINT) FROM installation WHERE key = 'generation'",
+			&m->generation },
+		{ "SELECT COUNT(*) FROM events", &m->events },
+		{ "SELECT COUNT(*) FROM users", &m->users },
+		{ "SELECT COUNT(*) FROM customers", &m->customers },
+	};
+	bool found;
+
+	for (size_t i = 0; i < UD_LEN(parts); i++)
+		UD_TRY(ud_query_int(cx, &found, parts[i].to, parts[i].sql, UD_NO_VALS));
+	m->engine = cx->conn->engine->name;
+	return UD_OK;
+}
+
+static enum ud_code no_file(struct ud_ctx *cx, const char *path)
+{
+	return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", path, strerror(errno));
+}
+
 static enum ud_code sync_path(struct ud_ctx *cx, const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC);
+	enum ud_code code = fd < 0 || fsync(fd) != 0 ? no_file(cx, path) : UD_OK;
 
-	if (fd < 0 || fsync(fd) != 0) {
-		int why = errno;
-
-		if (fd >= 0)
-			close(fd);
-		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", path, strerror(why));
-	}
-	close(fd);
-	return UD_OK;
+	if (fd >= 0)
+		close(fd);
+	return code;
 }
 
-/* Give a finished file its name, durably. */
-static enum ud_code put_in_place(struct ud_ctx *cx, const char *part, const char *file)
+enum ud_code ud_copy_sync(struct ud_ctx *cx, const char *path)
 {
-	const char *slash = strrchr(file, '/');
+	return sync_path(cx, path, O_RDONLY);
+}
 
-	UD_TRY(sync_path(cx, part, O_RDONLY));
-	if (rename(part, file) != 0)
-		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", file, strerror(errno));
-	return sync_path(cx, slash ? ud_strndup(cx->arena, file, (size_t)(slash - file + 1)) : ".",
+enum ud_code ud_copy_sync_folder(struct ud_ctx *cx, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return sync_path(cx, slash ? ud_strndup(cx->arena, path, (size_t)(slash - path + 1)) : ".",
 		O_RDONLY | O_DIRECTORY);
 }
 
-/* Run a check that answers "ok", or no row at all. */
-static enum ud_code check_pragma(struct ud_ctx *cx, const char *sql)
+static enum ud_code map_file(
+	struct ud_ctx *cx, int fd, const char *path, char hex[UD_SHA256_HEX], int64_t *ret_size)
 {
-	const char *answer = "ok";
-	bool found;
+	struct stat st;
 
-	UD_TRY(ud_query_text(cx, &found, &answer, sql, UD_NO_VALS));
-	return strcmp(answer, "ok") == 0
-		? UD_OK
-		: ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", sql, answer);
-}
+	if (fstat(fd, &st) != 0)
+		return no_file(cx, path);
+	void *data = st.st_size > 0 ? mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0)
+				    : MAP_FAILED;
 
-static enum ud_code check_sqlite(struct ud_ctx *cx, const char *file)
-{
-	ud_conn *conn = NULL;
-
-	UD_TRY(ud_conn_open(cx, ud_printf(cx->arena, "sqlite:%s", file), 0, &conn));
-	cx->conn = conn;
-	enum ud_code code = check_pragma(cx, "PRAGMA integrity_check");
-
-	if (code == UD_OK)
-		code = check_pragma(cx, "PRAGMA foreign_key_check");
-	/* one file, without a log beside it */
-	if (code == UD_OK)
-		code = conn->engine->script(
-			cx, conn, "PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode=DELETE");
-	cx->conn = NULL;
-	ud_conn_release(&conn);
-	return code;
-}
-
-static enum ud_code copy_sqlite(struct ud_ctx *cx, const char *from_url, const char *to_url)
-{
-	ud_conn *from = NULL, *to = NULL;
-	enum ud_code code = ud_conn_open(cx, from_url, 0, &from);
-
-	if (code == UD_OK)
-		code = ud_conn_open(cx, to_url, UD_CONN_CREATE, &to);
-	sqlite3_backup *b = code == UD_OK
-		? sqlite3_backup_init(ud_sqlite_handle(to), "main", ud_sqlite_handle(from), "main")
-		: NULL;
-	int rc = SQLITE_ERROR;
-
-	while (b &&
-		((rc = sqlite3_backup_step(b, STEP_PAGES)) == SQLITE_OK || rc == SQLITE_BUSY ||
-			rc == SQLITE_LOCKED))
-		if (rc != SQLITE_OK)
-			sqlite3_sleep(10); /* somebody holds a lock; SQLite's own waiting */
-	if (code == UD_OK && (sqlite3_backup_finish(b) != SQLITE_OK || rc != SQLITE_DONE))
-		code = ud_fail(cx, UD_E_UNAVAILABLE, NULL, "backup: %s",
-			sqlite3_errmsg(ud_sqlite_handle(to)));
-	ud_conn_release(&from);
-	ud_conn_release(&to);
-	return code;
-}
-
-/* Run a program and wait; its messages go where ours go. */
-static enum ud_code run_program(struct ud_ctx *cx, const char *const *argv, bool quiet)
-{
-	posix_spawn_file_actions_t actions;
-	pid_t pid;
-	int status = 0;
-
-	posix_spawn_file_actions_init(&actions);
-	if (quiet)
-		posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-	int why = posix_spawnp(
-		&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environ);
-
-	posix_spawn_file_actions_destroy(&actions);
-	if (why)
-		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", argv[0], strerror(why));
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s ended with status %d", argv[0],
-			WEXITSTATUS(status));
+	if (data == MAP_FAILED)
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s cannot be read", path);
+	ud_sha256_hex(data, (size_t)st.st_size, hex);
+	munmap(data, (size_t)st.st_size);
+	*ret_size = st.st_size;
 	return UD_OK;
 }
 
-static enum ud_code dump_postgresql(struct ud_ctx *cx, const char *url, const char *part)
+static enum ud_code fingerprint(
+	struct ud_ctx *cx, const char *path, const char **ret_sha256, int64_t *ret_size)
 {
-	const char *const dump[] = { "pg_dump", "--format=custom", "--no-owner", "--no-privileges",
-		"--file", part, "--dbname", url, NULL };
-	const char *const list[] = { "pg_restore", "--list", part, NULL };
+	char *hex = ud_alloc(cx->arena, UD_SHA256_HEX);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	UD_TRY(run_program(cx, dump, false));
-	return run_program(cx, list, true);
+	if (fd < 0)
+		return no_file(cx, path);
+	enum ud_code code = map_file(cx, fd, path, hex, ret_size);
+
+	close(fd);
+	*ret_sha256 = hex;
+	return code;
+}
+
+static enum ud_code write_manifest(
+	struct ud_ctx *cx, const char *file, const struct ud_copy_manifest *m)
+{
+	struct ud_buf b = { 0 };
+	bool first = true;
+
+	ud_buf_putc(&b, '{');
+	for (size_t i = 0; i < UD_LEN(manifest_fields); i++) {
+		ud_buf_key(&b, &first, manifest_fields[i].name);
+		ud_field_encode(&b, &manifest_fields[i], m);
+	}
+	ud_buf_puts(&b, "}\n");
+	enum ud_code code =
+		ud_file_write(cx, ud_printf(cx->arena, "%s.json", file), b.data, b.len, 0600);
+
+	ud_buf_free(&b);
+	return code;
+}
+
+/* Give a finished file its name, durably; the manifest first, so that none is without. */
+static enum ud_code put_in_place(
+	struct ud_ctx *cx, const char *part, const char *file, struct ud_copy_manifest *m)
+{
+	UD_TRY(ud_copy_sync(cx, part));
+	UD_TRY(fingerprint(cx, part, &m->sha256, &m->size_bytes));
+	UD_TRY(write_manifest(cx, file, m));
+	if (rename(part, file) != 0)
+		return no_file(cx, file);
+	return ud_copy_sync_folder(cx, file);
+}
+
+/* An empty file that only we can read: the copy holds hashes and people's data. */
+static enum ud_code make_private(struct ud_ctx *cx, const char *path)
+{
+	unlink(path);
+	int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return no_file(cx, path);
+	close(fd);
+	return UD_OK;
 }
 
 enum ud_code ud_backup(struct ud_ctx *cx, const char *url, const char *file)
 {
 	const char *part = ud_printf(cx->arena, "%s.part", file);
+	struct ud_copy_manifest m = { .created_at.ms = cx->now_ms };
 
 	if (access(file, F_OK) == 0)
 		return ud_fail(cx, UD_E_ALREADY_EXISTS, NULL, "%s is there already", file);
-	unlink(part);
-	enum ud_code code = is_sqlite(url)
-		? copy_sqlite(cx, url, ud_printf(cx->arena, "sqlite:%s", part))
-		: dump_postgresql(cx, url, part);
+	UD_TRY(make_private(cx, part));
+	enum ud_code code = copier_of(url)->save(cx, url, part, &m);
 
-	if (code == UD_OK && is_sqlite(url))
-		code = check_sqlite(cx, part);
 	if (code == UD_OK)
-		code = put_in_place(cx, part, file);
+		code = put_in_place(cx, part, file, &m);
 	if (code != UD_OK)
 		unlink(part);
 	return code;
+}
+
+/* The copy against its manifest; one without is taken with a warning. */
+static enum ud_code check_file(struct ud_ctx *cx, const char *file, const char *engine,
+	struct ud_copy_manifest *ret, bool *ret_known)
+{
+	const char *path = ud_printf(cx->arena, "%s.json", file), *text, *sha256;
+	int64_t size;
+	size_t n;
+
+	*ret_known = access(path, F_OK) == 0;
+	if (!*ret_known) {
+		ud_log(UD_LOG_WARNING, "backup_without_manifest", "file", file, NULL);
+		return UD_OK;
+	}
+	UD_TRY(ud_file_read(cx, path, MANIFEST_MAX, &text, &n));
+	if (ud_shape_read(cx, &manifest_shape, text, n, ret) != UD_OK)
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s is damaged", path);
+	UD_TRY(fingerprint(cx, file, &sha256, &size));
+	if (size != ret->size_bytes || strcmp(sha256, ret->sha256) != 0)
+		return ud_fail(
+			cx, UD_E_UNAVAILABLE, NULL, "%s is damaged: not what %s says", file, path);
+	if (strcmp(engine, ret->engine) != 0)
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
+			"%s is a copy of %s; it does not fit %s", file, ret->engine, engine);
+	return UD_OK;
+}
+
+static enum ud_code count_events(struct ud_ctx *cx, const char *url, int64_t *ret)
+{
+	bool found = false;
+
+	UD_TRY(ud_query_int(cx, &found, ret,
+		is_sqlite(url) ? "SELECT 1 FROM sqlite_schema WHERE name = 'events'"
+			       : "SELECT 1 WHERE to_regclass('events') IS NOT NULL",
+		UD_NO_VALS));
+	*ret = 0;
+	if (found)
+		UD_TRY(ud_query_int(cx, &found, ret, "SELECT COUNT(*) FROM events", UD_NO_VALS));
+	return UD_OK;
 }
 
 /* The target may be missing or empty; an installation in it is not overwritten. */
 static enum ud_code check_empty(struct ud_ctx *cx, const char *url)
 {
 	ud_conn *conn = NULL;
-	bool found = false;
 	int64_t n = 0;
 
-	UD_TRY(ud_conn_open(cx, url, UD_CONN_CREATE, &conn));
+	if (is_sqlite(url) && access(url + strlen(ud_engine_sqlite.scheme), F_OK) != 0)
+		return UD_OK;
+	UD_TRY(ud_conn_open(cx, url, 0, &conn));
 	cx->conn = conn;
-	enum ud_code code = ud_query_int(cx, &found, &n,
-		is_sqlite(url)
-			? "SELECT COUNT(*) FROM sqlite_schema WHERE name = 'users'"
-			: "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'users'",
-		UD_NO_VALS);
+	enum ud_code code = count_events(cx, url, &n);
 
-	if (code == UD_OK && n > 0)
-		code = ud_query_int(cx, &found, &n, "SELECT COUNT(*) FROM events", UD_NO_VALS);
 	cx->conn = NULL;
 	ud_conn_release(&conn);
 	UD_TRY(code);
@@ -185,43 +252,40 @@ static enum ud_code check_empty(struct ud_ctx *cx, const char *url)
 		     : UD_OK;
 }
 
-static enum ud_code raise_generation(struct ud_ctx *cx, const char *url)
+/* What arrived against what the manifest says. */
+static enum ud_code check_arrived(
+	struct ud_ctx *cx, const char *url, const struct ud_copy_manifest *was)
 {
+	struct ud_copy_manifest is = { 0 };
 	ud_conn *conn = NULL;
 
-	UD_TRY(ud_conn_open(cx, url, 0, &conn));
+	UD_TRY(ud_conn_open(cx, url, UD_CONN_READ, &conn));
 	cx->conn = conn;
-	enum ud_code code = ud_begin(cx, true);
+	enum ud_code code = ud_copy_describe(cx, &is);
 
-	if (code == UD_OK)
-		code = ud_exec(cx, NULL,
-			"UPDATE installation SET value = CAST(CAST(value AS BIGINT) + 1 AS TEXT) WHERE key = 'generation'",
-			UD_NO_VALS);
-	if (code == UD_OK)
-		code = ud_exec(cx, NULL,
-			"INSERT INTO installation(key, value) VALUES ('recovery', '1') ON CONFLICT(key) DO UPDATE SET value = '1'",
-			UD_NO_VALS);
-	if (code == UD_OK)
-		code = ud_commit(cx);
-	else
-		ud_rollback(cx);
 	cx->conn = NULL;
 	ud_conn_release(&conn);
-	return code;
+	UD_TRY(code);
+	if (is.events != was->events || is.users != was->users || is.customers != was->customers)
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL,
+			"%lld events, %lld users and %lld customers arrived, the copy has %lld, %lld and %lld",
+			(long long)is.events, (long long)is.users, (long long)is.customers,
+			(long long)was->events, (long long)was->users, (long long)was->customers);
+	return UD_OK;
 }
 
-enum ud_code ud_restore(struct ud_ctx *cx, const char *file, const char *url)
+enum ud_code ud_restore(struct ud_ctx *cx, const char *file, const char *url, const char *history)
 {
-	const char *const load[] = { "pg_restore", "--clean", "--if-exists", "--no-owner",
-		"--no-privileges", "--exit-on-error", "--single-transaction", "--dbname", url, file,
-		NULL };
+	struct ud_copy_manifest m = { 0 };
+	int64_t seen = 0;
+	bool known;
 
 	if (access(file, R_OK) != 0)
-		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", file, strerror(errno));
+		return no_file(cx, file);
+	UD_TRY(check_file(cx, file,
+		is_sqlite(url) ? ud_engine_sqlite.name : ud_engine_postgresql.name, &m, &known));
 	UD_TRY(check_empty(cx, url));
-	if (is_sqlite(url))
-		UD_TRY(copy_sqlite(cx, ud_printf(cx->arena, "sqlite:%s", file), url));
-	else
-		UD_TRY(run_program(cx, load, false));
-	return raise_generation(cx, url);
+	UD_TRY(ud_history_generation(cx, history, &seen));
+	UD_TRY(copier_of(url)->load(cx, file, url, seen));
+	return known ? check_arrived(cx, url, &m) : UD_OK;
 }

@@ -113,8 +113,8 @@ int ud_command_backup(struct ud_ctx *cx, int argc, char **argv)
 	}
 	if (backup(cx, config, to) != UD_OK)
 		return ud_command_failed(cx, "backup");
-	printf("%s is complete and was read back. Keep a copy of the installation's file 'keys' with it.\n",
-		to);
+	printf("%s is complete and was read back; %s.json says what is in it. Keep a copy of the installation's file 'keys' with both.\n",
+		to, to);
 	return 0;
 }
 
@@ -125,7 +125,8 @@ static enum ud_code restore(
 	const char *config = ud_printf(cx->arena, "%s/understudyd.conf", dir);
 
 	UD_TRY(ud_installation_load(cx, config, &in));
-	return ud_restore(cx, from, database ? database : in.database_url);
+	return ud_restore(cx, from, database ? database : in.database_url,
+		ud_printf(cx->arena, "%s/history", in.dir));
 }
 
 int ud_command_restore(struct ud_ctx *cx, int argc, char **argv)

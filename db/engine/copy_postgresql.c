@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Copies of PostgreSQL by its own programs: pg_dump of a snapshot that we count as well, pg_restore
+ * and psql in one transaction. A password of the URL goes by the environment, never by arguments.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libpq-fe.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "db/engine/copy.h"
+
+extern char **environ;
+
+enum { ENVIRON_MAX = 512 };
+
+/* Whom the programs talk to: a connection string without the password, and their environment. */
+struct target {
+	const char *name;
+	char *env[ENVIRON_MAX];
+};
+
+/* 'text' with quotes and backslashes escaped, as libpq reads it. */
+static void add_option(struct ud_buf *b, const char *key, const char *value)
+{
+	ud_buf_printf(b, "%s='", key);
+	for (; *value; value++) {
+		if (*value == '\'' || *value == '\\')
+			ud_buf_putc(b, '\\');
+		ud_buf_putc(b, *value);
+	}
+	ud_buf_puts(b, "' ");
+}
+
+static void take_options(struct ud_ctx *cx, const PQconninfoOption *options, struct target *ret)
+{
+	struct ud_buf b = { 0 };
+	size_t n = 0;
+
+	for (const PQconninfoOption *o = options; o->keyword; o++) {
+		if (!o->val || !*o->val)
+			continue;
+		if (strcmp(o->keyword, "password") == 0)
+			ret->env[n++] = ud_printf(cx->arena, "PGPASSWORD=%s", o->val);
+		else
+			add_option(&b, o->keyword, o->val);
+	}
+	/* of several hosts the primary: a standby may lack what was acknowledged */
+	ret->env[n++] = ud_strdup(cx->arena, "PGTARGETSESSIONATTRS=read-write");
+	for (char **e = environ; *e && n < ENVIRON_MAX - 1; e++)
+		ret->env[n++] = *e;
+	ret->env[n] = NULL;
+	ret->name = ud_strdup(cx->arena, ud_buf_text(&b));
+	ud_buf_free(&b);
+}
+
+static enum ud_code target_of(struct ud_ctx *cx, const char *url, struct target *ret)
+{
+	char *why = NULL;
+	PQconninfoOption *options = PQconninfoParse(url, &why);
+
+	if (!options) {
+		enum ud_code code = ud_fail(
+			cx, UD_E_UNAVAILABLE, NULL, "database url: %s", why ? why : "not valid");
+
+		PQfreemem(why);
+		return code;
+	}
+	take_options(cx, options, ret);
+	PQconninfoFree(options);
+	return UD_OK;
+}
+
+/* Run a program and wait; its messages go where ours go, its output nowhere. */
+static enum ud_code run_program(struct ud_ctx *cx, const struct target *t, const char *const *argv)
+{
+	posix_spawn_file_actions_t actions;
+	int status = 0;
+	pid_t pid;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	int why =
+		posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, t->env);
+
+	posix_spawn_file_actions_destroy(&actions);
+	if (why)
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", argv[0], strerror(why));
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return UD_OK;
+	return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s failed (%s %d)", argv[0],
+		WIFEXITED(status) ? "status" : "signal",
+		WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+}
+
+/* Within the snapshot's transaction on cx->conn. */
+static enum ud_code dump(
+	struct ud_ctx *cx, const struct target *t, const char *file, struct ud_copy_manifest *m)
+{
+	const char *snapshot = "";
+	bool found;
+
+	UD_TRY(ud_query_text(cx, &found, &snapshot, "SELECT pg_export_snapshot()", UD_NO_VALS));
+	UD_TRY(ud_copy_describe(cx, m));
+	const char *const argv[] = { "pg_dump", "--format=custom", "--no-owner", "--no-privileges",
+		"--snapshot", snapshot, "--file", file, "--dbname", t->name, NULL };
+
+	return run_program(cx, t, argv);
+}
+
+static enum ud_code save(
+	struct ud_ctx *cx, const char *url, const char *file, struct ud_copy_manifest *m)
+{
+	const char *const read_back[] = { "pg_restore", "--file", "/dev/null", file, NULL };
+	struct target t;
+	ud_conn *conn = NULL;
+
+	UD_TRY(target_of(cx, url, &t));
+	UD_TRY(ud_conn_open(cx, url, UD_CONN_READ, &conn));
+	cx->conn = conn;
+	enum ud_code code = ud_begin(cx, false);
+
+	if (code == UD_OK)
+		code = dump(cx, &t, file, m);
+	cx->conn = NULL;
+	ud_conn_release(&conn);
+	UD_TRY(code);
+	return run_program(cx, &t, read_back);
+}
+
+/* The dump as SQL in a file that only we can read. */
+static enum ud_code to_script(
+	struct ud_ctx *cx, const struct target *t, const char *file, const char *script)
+{
+	const char *const argv[] = { "pg_restore", "--clean", "--if-exists", "--no-owner",
+		"--no-privileges", "--file", script, file, NULL };
+	int fd = open(script, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", script, strerror(errno));
+	close(fd);
+	return run_program(cx, t, argv);
+}
+
+/* every tenant: the installation's own row. All in one transaction: a restored database is never
+ * seen with its old generation. */
+static enum ud_code run_script(
+	struct ud_ctx *cx, const struct target *t, const char *script, int64_t seen)
+{
+	const char *const argv[] = { "psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1",
+		"--single-transaction", "--file", script, "--command", "RESET search_path",
+		"--command",
+		ud_printf(cx->arena, "SET LOCAL understudy.seen = '%lld'", (long long)seen),
+		"--command",
+		"UPDATE installation SET value = (GREATEST(value::bigint,"
+		" current_setting('understudy.seen')::bigint) + 1)::text WHERE key = 'generation'",
+		"--command",
+		"INSERT INTO installation(key, value) VALUES ('recovery', '1')"
+		" ON CONFLICT(key) DO UPDATE SET value = '1'",
+		"--dbname", t->name, NULL };
+
+	return run_program(cx, t, argv);
+}
+
+static enum ud_code load(struct ud_ctx *cx, const char *file, const char *url, int64_t seen)
+{
+	const char *script = ud_printf(cx->arena, "%s.sql.part", file);
+	struct target t;
+
+	UD_TRY(target_of(cx, url, &t));
+	enum ud_code code = to_script(cx, &t, file, script);
+
+	if (code == UD_OK)
+		code = run_script(cx, &t, script, seen);
+	unlink(script);
+	return code;
+}
+
+const struct ud_copier ud_copier_postgresql = { save, load };
