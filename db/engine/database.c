@@ -467,6 +467,8 @@ static enum ud_code renew(struct ud_ctx *cx, ud_reader *r)
 enum ud_code ud_read_begin(struct ud_ctx *cx, ud_reader *r)
 {
 	pthread_mutex_lock(&r->mutex);
+	if (r->conn && r->conn->engine->check)
+		r->conn->engine->check(r->conn);
 	if (r->conn && r->conn->broken)
 		ud_conn_release(&r->conn);
 	enum ud_code code = r->conn ? UD_OK : open_checked(cx, r->db, UD_CONN_READ, &r->conn);

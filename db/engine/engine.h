@@ -61,6 +61,8 @@ struct ud_engine {
 	bool (*is_null)(const ud_rows *rows, int column);
 	int64_t (*col_int)(const ud_rows *rows, int column);
 	const char *(*col_text)(const ud_rows *rows, int column); /* NULL for NULL */
+	/* mark an idle connection broken when the server has closed it; NULL = cannot happen */
+	void (*check)(ud_conn *conn);
 	/* several statements */
 	enum ud_code (*script)(struct ud_ctx *cx, ud_conn *conn, const char *sql);
 };

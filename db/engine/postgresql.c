@@ -414,6 +414,16 @@ static int64_t col_int(const ud_rows *head, int column)
 	return text ? strtoll(text, NULL, 10) : 0;
 }
 
+/* An idle server has nothing to say but a farewell, after which its end of the socket is closed. */
+static void check(ud_conn *conn)
+{
+	struct conn *c = UD_OUTER(conn, struct conn, head);
+	struct pollfd p = { .fd = PQsocket(c->pg), .events = POLLIN };
+
+	while (!conn->broken && poll(&p, 1, 0) > 0)
+		conn->broken = !PQconsumeInput(c->pg);
+}
+
 static enum ud_code script(struct ud_ctx *cx, ud_conn *conn, const char *sql)
 {
 	return run(cx, UD_OUTER(conn, struct conn, head), sql, NO_LIMIT);
@@ -434,5 +444,6 @@ const struct ud_engine ud_engine_postgresql = {
 	.is_null = is_null,
 	.col_int = col_int,
 	.col_text = col_text,
+	.check = check,
 	.script = script,
 };
