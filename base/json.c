@@ -9,13 +9,17 @@
 
 enum { MAX_DEPTH = 32, MAX_MEMBERS = 2000 };
 
-/* Depth and number of members outside strings. NULL when within bounds. */
-static const char *bounds(const char *s, size_t n)
+/*
+ * Depth and number of members outside strings: each list or object has one more member than commas.
+ * NULL when within bounds, else the rule, and where.
+ */
+static const char *bounds(const char *s, size_t n, size_t *ret_at)
 {
 	int depth = 0, members = 0;
 	bool in_string = false;
 
 	for (size_t i = 0; i < n; i++) {
+		*ret_at = i;
 		if (in_string) {
 			if (s[i] == '\\')
 				i++;
@@ -25,18 +29,29 @@ static const char *bounds(const char *s, size_t n)
 		}
 		if (s[i] == '"')
 			in_string = true;
-		else if (s[i] == '{' || s[i] == '[')
-			depth++;
 		else if (s[i] == '}' || s[i] == ']')
 			depth--;
-		else if (s[i] == ',' || s[i] == ':')
-			members++;
+		bool opens = s[i] == '{' || s[i] == '[';
+
+		depth += opens;
+		members += opens || s[i] == ',';
 		if (depth > MAX_DEPTH)
-			return "The JSON is nested deeper than 32 levels.";
-		if (members > 2 * MAX_MEMBERS)
-			return "The JSON has more than 2,000 members.";
+			return "the JSON is nested deeper than 32 levels";
+		if (members > MAX_MEMBERS)
+			return "the JSON has more than 2,000 members";
 	}
 	return NULL;
+}
+
+static enum ud_code fail_at(struct ud_ctx *cx, const char *text, size_t at, const char *rule)
+{
+	int line = 1, column = 1;
+
+	for (size_t i = 0; i < at; i++) {
+		column = text[i] == '\n' ? 1 : column + 1;
+		line += text[i] == '\n';
+	}
+	return ud_fail(cx, UD_E_MALFORMED, NULL, "Line %d, column %d: %s.", line, column, rule);
 }
 
 static const char *walk(json_t *v)
@@ -67,10 +82,11 @@ static const char *walk(json_t *v)
 enum ud_code ud_json_parse(struct ud_ctx *cx, const char *text, size_t n, json_t **ret)
 {
 	json_error_t error;
-	const char *rule = bounds(text, n);
+	size_t at = 0;
+	const char *rule = bounds(text, n, &at);
 
 	if (rule)
-		return ud_fail(cx, UD_E_MALFORMED, NULL, "%s", rule);
+		return fail_at(cx, text, at, rule);
 	json_t *v = json_loadb(text, n, JSON_REJECT_DUPLICATES, &error);
 
 	if (!v)

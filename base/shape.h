@@ -143,9 +143,9 @@ enum ud_decode_mode { UD_CREATE, UD_PATCH };
 /*
  * Read a JSON object into a row, all wrong fields reported at once. UD_CREATE starts from standards
  * and wants the required ones; UD_PATCH changes only what is given in *row, which holds the old
- * object (RFC 7396: null clears). Texts are copied into cx->arena. Errors: UD_E_MALFORMED (not an
- * object), UD_E_UNKNOWN_FIELD, UD_E_VALIDATION. customer_id and labels are taken when the shape is
- * not bare.
+ * object (RFC 7396: null clears, labels are merged one by one). Texts are copied into cx->arena.
+ * Errors: UD_E_MALFORMED (not an object), UD_E_UNKNOWN_FIELD, UD_E_VALIDATION. customer_id and
+ * labels are taken when the shape is not bare.
  */
 enum ud_code ud_shape_decode(struct ud_ctx *cx, const struct ud_shape *shape,
 	enum ud_decode_mode mode, json_t *body, void *row, struct ud_given *ret_given) UD_USE;
@@ -182,8 +182,9 @@ struct ud_texts *ud_field_texts(const struct ud_field *f, const void *row);
 
 /*
  * Parse a body: at most depth 32 (checked before jansson sees it), no duplicate keys, no NUL, no
- * reals, integers within ±2^53, at most 2,000 members in all. UD_E_MALFORMED with line and column
- * otherwise. The tree is released with the arena's request by the caller (json_decref).
+ * reals, integers within ±2^53, at most 2,000 members in all. UD_E_MALFORMED otherwise, with line
+ * and column where the text does not parse. The tree is released with the arena's request by the
+ * caller (json_decref).
  */
 enum ud_code ud_json_parse(struct ud_ctx *cx, const char *text, size_t n, json_t **ret) UD_USE;
 

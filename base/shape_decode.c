@@ -224,8 +224,9 @@ static void set_null(const struct ud_field *f, void *row)
 	}
 }
 
+/* One member of the body; before is the object as it was, NULL at creation. */
 static enum ud_code decode_field(
-	struct ud_ctx *cx, const struct ud_field *f, enum ud_decode_mode mode, json_t *v, void *row)
+	struct ud_ctx *cx, const struct ud_field *f, const void *before, json_t *v, void *row)
 {
 	if (f->flags & (UD_SERVER | UD_COMPUTED))
 		return ud_fail_field(cx, f->name, "read_only", "%s is set by the server.", f->name);
@@ -234,23 +235,13 @@ static enum ud_code decode_field(
 			return ud_fail_field(
 				cx, f->name, "required", "%s cannot be null.", f->name);
 		set_null(f, row);
-		return UD_OK;
+	} else {
+		UD_TRY(decoders[f->type](cx, f, v, row));
 	}
-	if (!(mode == UD_PATCH && f->flags & UD_FIXED))
-		return decoders[f->type](cx, f, v, row);
-	const char *before = f->type == UD_TEXT ? *ud_field_text(f, row) : NULL;
-	unsigned index = f->type == UD_ENUM ? *ud_field_enum(f, row) : 0;
-	int64_t number = f->type == UD_INT ? *ud_field_int(f, row) : 0;
-
-	UD_TRY(decoders[f->type](cx, f, v, row));
-	bool same = f->type == UD_TEXT ? before && strcmp(before, *ud_field_text(f, row)) == 0
-		: f->type == UD_ENUM   ? index == *ud_field_enum(f, row)
-		: f->type == UD_INT    ? number == *ud_field_int(f, row)
-				       : false;
-
-	return same
-		? UD_OK
-		: ud_fail_field(cx, f->name, "fixed", "%s is set at creation and stays.", f->name);
+	if (before && f->flags & UD_FIXED && !ud_field_equal(f, before, row))
+		return ud_fail_field(
+			cx, f->name, "fixed", "%s is set at creation and stays.", f->name);
+	return UD_OK;
 }
 
 static bool label_key(const char *s)
@@ -261,30 +252,58 @@ static bool label_key(const char *s)
 		!strchr("._/-", s[0]);
 }
 
-static void decode_labels(struct ud_ctx *cx, json_t *v, struct ud_row *row)
+static bool label_text(const char *s)
+{
+	return s && length_of(s) <= 255 && !control_character(s);
+}
+
+static enum ud_code labels_fail(struct ud_ctx *cx)
+{
+	return ud_fail_field(cx, "labels", "wrong_type",
+		"labels is an object of at most %d pairs of strings.", MAX_LABELS);
+}
+
+/* Put the given labels into all; null removes one (RFC 7396). */
+static enum ud_code merge_labels(struct ud_ctx *cx, json_t *v, json_t *all)
 {
 	const char *key;
 	json_t *value;
 
-	if (!json_is_object(v) || json_object_size(v) > MAX_LABELS) {
-		ud_fail_field(cx, "labels", "wrong_type",
-			"labels is an object of at most %d pairs of strings.", MAX_LABELS);
-		return;
-	}
 	json_object_foreach(v, key, value)
 	{
-		const char *text = json_string_value(value);
-
-		if (!label_key(key) || !text || length_of(text) > 255 || control_character(text)) {
-			ud_fail_field(cx, ud_printf(cx->arena, "labels/%s", key), "format",
+		if (!label_key(key) ||
+			!(json_is_null(value) || label_text(json_string_value(value))))
+			return ud_fail_field(cx, ud_printf(cx->arena, "labels/%s", key), "format",
 				"A label is a key of a-z, 0-9 and ._/- with at most 63 characters, and a string of at most 255.");
-			return;
-		}
+		if (json_is_null(value))
+			json_object_del(all, key);
+		else
+			json_object_set(all, key, value);
 	}
-	char *text = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS);
+	return json_object_size(all) > MAX_LABELS ? labels_fail(cx) : UD_OK;
+}
 
-	row->labels.text = ud_strdup(cx->arena, text ? text : "{}");
-	free(text);
+static enum ud_code decode_labels(
+	struct ud_ctx *cx, json_t *v, const char *before, struct ud_row *row)
+{
+	if (json_is_null(v)) {
+		row->labels.text = NULL;
+		return UD_OK;
+	}
+	if (!json_is_object(v))
+		return labels_fail(cx);
+	json_t *stored = before ? json_loads(before, 0, NULL) : NULL;
+	json_t *all = stored ? stored : json_object();
+	enum ud_code code = merge_labels(cx, v, all);
+
+	if (code == UD_OK) {
+		char *text = json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS);
+
+		row->labels.text = ud_strdup(cx->arena, text);
+		free(text);
+	}
+	json_decref(all);
+	return code;
 }
 
 static void decode_customer(struct ud_ctx *cx, json_t *v, struct ud_row *row)
@@ -302,13 +321,16 @@ static void decode_customer(struct ud_ctx *cx, json_t *v, struct ud_row *row)
 
 /* Members that every stored object has. False for any other key. */
 static bool decode_common(struct ud_ctx *cx, const struct ud_shape *shape, const char *key,
-	json_t *v, void *row, struct ud_given *given)
+	json_t *v, const void *before, void *row, struct ud_given *given)
 {
 	if (shape->bare)
 		return false;
 	if (strcmp(key, "labels") == 0) {
+		const struct ud_row *old = before;
+
 		given->labels = true;
-		decode_labels(cx, v, row);
+		/* recorded in cx->problem */
+		(void)!decode_labels(cx, v, old ? old->labels.text : NULL, row);
 		return true;
 	}
 	if (strcmp(key, "customer_id") == 0) {
@@ -337,6 +359,7 @@ enum ud_code ud_shape_decode(struct ud_ctx *cx, const struct ud_shape *shape,
 	const char *key;
 	json_t *v;
 	enum ud_code unknown = UD_OK;
+	void *before = NULL;
 
 	if (!json_is_object(body))
 		return ud_fail(cx, UD_E_MALFORMED, NULL, "The body is a JSON object.");
@@ -344,6 +367,8 @@ enum ud_code ud_shape_decode(struct ud_ctx *cx, const struct ud_shape *shape,
 	*ret_given = (struct ud_given){ 0 };
 	if (mode == UD_CREATE)
 		ud_shape_init(shape, row);
+	else
+		before = memcpy(ud_alloc(cx->arena, shape->size), row, shape->size);
 	json_object_foreach(body, key, v)
 	{
 		int i = ud_shape_find(shape, key);
@@ -351,8 +376,8 @@ enum ud_code ud_shape_decode(struct ud_ctx *cx, const struct ud_shape *shape,
 		if (i >= 0) {
 			ret_given->bits[i / 64] |= UINT64_C(1) << (i % 64);
 			/* recorded in cx->problem */
-			(void)!decode_field(cx, &shape->fields[i], mode, v, row);
-		} else if (!decode_common(cx, shape, key, v, row, ret_given)) {
+			(void)!decode_field(cx, &shape->fields[i], before, v, row);
+		} else if (!decode_common(cx, shape, key, v, before, row, ret_given)) {
 			unknown = ud_fail(
 				cx, UD_E_UNKNOWN_FIELD, key, "There is no field %s here.", key);
 		}
