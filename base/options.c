@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/ip.h"
 
 /* clang-format off */
 static const struct ud_option table[] = {
@@ -18,9 +19,9 @@ static const struct ud_option table[] = {
 	[UD_O_SERVER_PUBLIC_URL] =          { "server", "public_url", UD_OPTION_URL, "", .about = "Address that people use; made from listen when not set." },
 	[UD_O_SERVER_TLS_CERT] =            { "server", "tls_cert", UD_OPTION_TEXT, "", .about = "PEM file with the certificate chain, when the server speaks TLS itself." },
 	[UD_O_SERVER_TLS_KEY] =             { "server", "tls_key", UD_OPTION_TEXT, "", .about = "PEM file with its key." },
-	[UD_O_SERVER_TRUSTED_PROXIES] =     { "server", "trusted_proxies", UD_OPTION_TEXT, "", .about = "Addresses of proxies, comma-separated ('unix' for whoever uses a Unix socket): their X-Forwarded-For says who calls, and the limit of connections per address does not hold for them." },
+	[UD_O_SERVER_TRUSTED_PROXIES] =     { "server", "trusted_proxies", UD_OPTION_ADDRESSES, "", .about = "Addresses of proxies, comma-separated ('unix' for whoever uses a Unix socket): their X-Forwarded-For says who calls, and the limit of connections per address does not hold for them." },
 	[UD_O_SERVER_WORKERS] =             { "server", "workers", UD_OPTION_INT, "0", 0, 8, .about = "Threads that serve requests; 0 = one per core, 2 to 8." },
-	[UD_O_DATABASE_URL] =               { "database", "url", UD_OPTION_TEXT, "", .about = "sqlite:PATH or postgresql://…; a file beside the configuration when not set." },
+	[UD_O_DATABASE_URL] =               { "database", "url", UD_OPTION_DATABASE, "", .about = "sqlite:PATH or postgresql://…; a file beside the configuration when not set." },
 	[UD_O_AUTH_REQUIRE_MFA] =           { "auth", "require_mfa", UD_OPTION_CHOICE, "staff", .choices = "none staff all", .about = "Who needs a second factor." },
 	[UD_O_AUTH_SESSION_HOURS] =         { "auth", "session_hours", UD_OPTION_INT, "12", 1, 24, .about = "Hours after which a session ends at the latest; staff 8 at most." },
 	[UD_O_AUTH_IDLE_MINUTES] =          { "auth", "idle_minutes", UD_OPTION_INT, "30", 1, 480, .about = "Minutes without a request after which a session ends." },
@@ -30,7 +31,7 @@ static const struct ud_option table[] = {
 	[UD_O_LIMITS_BURST] =               { "limits", "burst", UD_OPTION_INT, "1000", 1, 1000000, .about = "Requests that may come at once." },
 	[UD_O_LIMITS_STREAMS_PER_USER] =    { "limits", "streams_per_user", UD_OPTION_INT, "20", 1, 1000, .about = "Event streams of one user at once." },
 	[UD_O_RETENTION_IDEMPOTENCY_DAYS] = { "retention", "idempotency_days", UD_OPTION_INT, "7", 1, 90, .about = "Days that answers are kept for repeated Idempotency-Keys." },
-	[UD_O_METRICS_ALLOW] =              { "metrics", "allow", UD_OPTION_TEXT, "127.0.0.1,::1", .about = "Addresses that may read /metrics without a token." },
+	[UD_O_METRICS_ALLOW] =              { "metrics", "allow", UD_OPTION_ADDRESSES, "127.0.0.1,::1", .about = "Addresses that may read /metrics without a token." },
 	[UD_O_METRICS_TOKEN_FILE] =         { "metrics", "token_file", UD_OPTION_TEXT, "", .about = "File with a token that opens /metrics from anywhere." },
 	[UD_O_LOG_LEVEL] =                  { "log", "level", UD_OPTION_CHOICE, "info", .choices = "error warning info debug", .about = "What is logged; debug adds a line for each read." },
 };
@@ -108,8 +109,8 @@ static const char *near_miss(struct ud_ctx *cx, const char *section, const char 
 static void mistake(
 	struct loading *l, int line, const char *section, const char *key, const char *rule)
 {
-	const char *text =
-		ud_printf(l->cx->arena, "%s:%d: [%s] %s: %s", l->file, line, section, key, rule);
+	const char *where = line ? ud_printf(l->cx->arena, "%s:%d", l->file, line) : l->file;
+	const char *text = ud_printf(l->cx->arena, "%s: [%s] %s: %s", where, section, key, rule);
 
 	l->mistakes = l->mistakes ? ud_printf(l->cx->arena, "%s\n%s", l->mistakes, text) : text;
 }
@@ -124,34 +125,79 @@ static bool is_choice(const char *choices, const char *value)
 	return false;
 }
 
+/* Decimal digits only: strtoll alone would take signs and spaces. */
+static bool is_number(const char *value, int64_t min, int64_t max)
+{
+	size_t n = strspn(value, "0123456789");
+
+	return n > 0 && n < 18 && !value[n] && strtoll(value, NULL, 10) >= min &&
+		strtoll(value, NULL, 10) <= max;
+}
+
 static bool is_address(const char *value)
 {
 	const char *colon = strrchr(value, ':');
-	char *end;
 
 	if (strncmp(value, "unix:/", 6) == 0)
-		return true;
-	if (!colon || !colon[1])
+		return value[6] != 0;
+	if (!colon || !is_number(colon + 1, 0, 65535) || strpbrk(value, " \t"))
 		return false;
-	long port = strtol(colon + 1, &end, 10);
+	if (value[0] == '[')
+		return colon - value > 2 && colon[-1] == ']';
+	return !memchr(value, ':', (size_t)(colon - value));
+}
 
-	return !*end && port >= 0 && port <= 65535 &&
-		(value[0] == '[' ? colon[-1] == ']' : !memchr(value, ':', (size_t)(colon - value)));
+/* NULL, or the item that is no address. */
+static const char *wrong_peer(struct ud_ctx *cx, const char *value)
+{
+	for (size_t n; *value; value += n + (value[n] == ',')) {
+		value += strspn(value, " ");
+		n = strcspn(value, ",");
+		size_t end = n;
+
+		while (end && value[end - 1] == ' ')
+			end--;
+		const char *item = ud_strndup(cx->arena, value, end);
+		ud_ip ip;
+		bool v4;
+
+		if (strcmp(item, "unix") != 0 && !ud_ip_parse(item, &ip, &v4))
+			return item;
+	}
+	return NULL;
+}
+
+static const char *check_url(struct ud_ctx *cx, const char *value)
+{
+	size_t n = strlen(value),
+	       scheme = strncmp(value, "https://", 8) == 0 ? 8
+		: strncmp(value, "http://", 7) == 0        ? 7
+							   : 0;
+
+	if (!n)
+		return NULL;
+	if (!scheme || !value[scheme] || strpbrk(value, " \t\"<>"))
+		return ud_printf(cx->arena, "%s is not a http:// or https:// address", value);
+	return value[n - 1] == '/' ? "it must not end with /" : NULL;
+}
+
+static bool is_database(const char *value)
+{
+	return !*value || (strncmp(value, "sqlite:", 7) == 0 && value[7]) ||
+		strncmp(value, "postgresql://", 13) == 0;
 }
 
 /* NULL when the value fits, else the rule. */
 static const char *check(struct ud_ctx *cx, const struct ud_option *o, const char *value)
 {
-	char *end;
-	long long n;
+	const char *item;
 
 	switch (o->kind) {
 	case UD_OPTION_INT:
-		n = strtoll(value, &end, 10);
-		if (end == value || *end || n < o->min || n > o->max)
-			return ud_printf(cx->arena, "%s is not a number between %lld and %lld",
-				value, (long long)o->min, (long long)o->max);
-		return NULL;
+		return is_number(value, o->min, o->max)
+			? NULL
+			: ud_printf(cx->arena, "%s is not a number between %lld and %lld", value,
+				  (long long)o->min, (long long)o->max);
 	case UD_OPTION_CHOICE:
 		return is_choice(o->choices, value)
 			? NULL
@@ -160,19 +206,23 @@ static const char *check(struct ud_ctx *cx, const struct ud_option *o, const cha
 		return is_address(value)
 			? NULL
 			: ud_printf(cx->arena, "%s is not ADDRESS:PORT or unix:/PATH", value);
+	case UD_OPTION_ADDRESSES:
+		item = wrong_peer(cx, value);
+		return item ? ud_printf(cx->arena, "%s is no address", *item ? item : "\"\"")
+			    : NULL;
+	case UD_OPTION_DATABASE:
+		return is_database(value)
+			? NULL
+			: ud_printf(cx->arena, "%s is not sqlite:PATH or postgresql://…", value);
 	case UD_OPTION_URL:
-		if (!*value || strncmp(value, "https://", 8) == 0 ||
-			strncmp(value, "http://", 7) == 0)
-			return *value && value[strlen(value) - 1] == '/' ? "it must not end with /"
-									 : NULL;
-		return ud_printf(cx->arena, "%s is not a http:// or https:// address", value);
+		return check_url(cx, value);
 	case UD_OPTION_TEXT:
 		return NULL;
 	}
 	return NULL;
 }
 
-/* What inih calls; with lines (compiled into Debian's library) the number comes too. */
+/* One key and its value. inih goes on after a mistake, and so do we. */
 static int on_value(void *user, const char *section, const char *key, const char *value, int line)
 {
 	struct loading *l = user;
@@ -193,6 +243,9 @@ static int on_value(void *user, const char *section, const char *key, const char
 	return 1;
 }
 
+/* inih takes 199 bytes and a NUL at once; we add the line's end. */
+enum { LONGEST_LINE = 197 };
+
 /* The line inih is at: counted by our own reader, since Debian's build passes no numbers. */
 struct text {
 	const char *at;
@@ -200,18 +253,38 @@ struct text {
 	struct loading *loading;
 };
 
+/* What is wrong with a line as such, or NULL. inih itself tells of the first such line alone. */
+static const char *wrong_line(const char *s, size_t n)
+{
+	if (n > LONGEST_LINE)
+		return "the line is longer than 197 bytes";
+	if (!n || *s == '#' || *s == ';' || (*s == '[' ? memchr(s, ']', n) : memchr(s, '=', n)))
+		return NULL;
+	return "this is neither [section] nor key=value";
+}
+
+/* Hand out one line without the space it begins with, which inih would take for a continuation. */
 static char *next_line(char *buf, int size, void *stream)
 {
 	struct text *t = stream;
-	size_t n = strcspn(t->at, "\n");
+	size_t all = strcspn(t->at, "\n"), space = strspn(t->at, " \t\r");
 
 	if (!*t->at)
 		return NULL;
+	if (space > all)
+		space = all;
+	const char *s = t->at + space;
+	size_t n = all - space;
+
+	while (n && strchr(" \t\r", s[n - 1]))
+		n--;
+	const char *rule = wrong_line(s, n);
+
 	t->line++;
-	snprintf(buf, (size_t)size, "%.*s\n", (int)n, t->at);
-	if (n + 2 > (size_t)size)
-		mistake(t->loading, t->line, "-", "-", "the line is too long");
-	t->at += n + (t->at[n] == '\n');
+	t->at += all + (t->at[all] == '\n');
+	if (rule)
+		mistake(t->loading, t->line, "-", "-", rule);
+	snprintf(buf, (size_t)size, "%.*s\n", rule ? 0 : (int)n, s);
 	return buf;
 }
 
@@ -228,14 +301,27 @@ static enum ud_code load_file(struct loading *l, const char *path)
 	size_t n;
 
 	UD_TRY(ud_file_read(l->cx, path, 1 << 20, &content, &n));
-	struct text t = { .at = content, .loading = l };
+	bool mark = strncmp(content, "\xef\xbb\xbf", 3) == 0; /* of UTF-8 */
+	struct text t = { .at = content + (mark ? 3 : 0), .loading = l };
 
 	l->file = path;
+	if (strlen(content) != n)
+		mistake(l, 1, "-", "-", "the file has a NUL: it is no text");
 	int wrong = ini_parse_stream(next_line, &t, on_value_here, &t);
 
 	if (wrong > 0)
-		mistake(l, wrong, "-", "-", "this is neither [section] nor key=value");
+		mistake(l, wrong, "-", "-", "this cannot be read");
 	return UD_OK;
+}
+
+/* Rules over several keys. */
+static void check_together(struct loading *l)
+{
+	const char *const *text = l->options->text;
+
+	if (!*text[UD_O_SERVER_TLS_CERT] != !*text[UD_O_SERVER_TLS_KEY])
+		mistake(l, 0, "server", *text[UD_O_SERVER_TLS_CERT] ? "tls_key" : "tls_cert",
+			"tls_cert and tls_key are set together");
 }
 
 static int is_conf(const struct dirent *e)
@@ -267,6 +353,8 @@ enum ud_code ud_options_load(struct ud_ctx *cx, const char *path, struct ud_opti
 	}
 	free(entries);
 	UD_TRY(code);
+	l.file = path;
+	check_together(&l);
 	return l.mistakes ? ud_fail(cx, UD_E_VALIDATION, NULL, "%s", l.mistakes) : UD_OK;
 }
 

@@ -38,6 +38,8 @@ enum ud_option_kind {
 	UD_OPTION_INT,
 	UD_OPTION_CHOICE,
 	UD_OPTION_ADDRESS,
+	UD_OPTION_ADDRESSES, /* of peers, comma-separated; "unix" for those of a Unix socket */
+	UD_OPTION_DATABASE,
 	UD_OPTION_URL
 };
 
