@@ -4,6 +4,7 @@
  */
 #include "base/env.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -39,6 +40,8 @@ static void real_random(const struct ud_env *env, void *buf, size_t n)
 	while (n) {
 		ssize_t got = getrandom(p, n < 256 ? n : 256, 0);
 
+		if (got < 0 && errno == EINTR)
+			continue; /* before the system has gathered enough at boot */
 		if (got < 0)
 			abort();
 		p += got;

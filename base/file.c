@@ -89,7 +89,9 @@ static int real_write(const char *path, const void *data, size_t n, unsigned mod
 
 	if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
 		return ENAMETOOLONG;
-	int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+	/* what a crash left there may be open to others: its mode would stay */
+	unlink(part);
+	int fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 
 	if (fd < 0)
 		return errno;

@@ -40,7 +40,8 @@ bool ud_id_valid(const char *text, const char *prefix)
 {
 	size_t n = strcspn(text, "_");
 
-	if (prefix ? strlen(prefix) != n || strncmp(text, prefix, n) != 0 : n < 2 || n > 3)
+	if (prefix ? strlen(prefix) != n || strncmp(text, prefix, n) != 0
+		   : n < 2 || n > 3 || strspn(text, "abcdefghijklmnopqrstuvwxyz") != n)
 		return false;
 	return text[n] == '_' && strlen(text + n + 1) == 26 && strspn(text + n + 1, base32) == 26;
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 #define LOWER "abcdefghijklmnopqrstuvwxyz"
 #define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
@@ -55,6 +57,20 @@ const char *ud_rule_code(struct ud_ctx *cx, const char *s)
 	return NULL;
 }
 
+/* True for a file in the format of RFC 8536; the database has folders and lists, too. */
+static bool is_zone(struct ud_ctx *cx, const char *path)
+{
+	char *data = NULL;
+	size_t n = 0;
+
+	if (cx->env->files->read(path, 65536, &data, &n) != 0)
+		return false;
+	bool zone = n > 4 && memcmp(data, "TZif", 4) == 0;
+
+	ud_free(data);
+	return zone;
+}
+
 const char *ud_rule_time_zone(struct ud_ctx *cx, const char *s)
 {
 	static const char sentence[] = "is a time zone of the IANA database such as Europe/London.";
@@ -65,8 +81,7 @@ const char *ud_rule_time_zone(struct ud_ctx *cx, const char *s)
 		return sentence;
 	if (strcmp(s, "UTC") == 0 || access("/usr/share/zoneinfo", R_OK) != 0)
 		return NULL; /* without the database the form is all that can be checked */
-	return access(ud_printf(cx->arena, "/usr/share/zoneinfo/%s", s), R_OK) == 0 ? NULL
-										    : sentence;
+	return is_zone(cx, ud_printf(cx->arena, "/usr/share/zoneinfo/%s", s)) ? NULL : sentence;
 }
 
 const char *ud_rule_uuid(struct ud_ctx *cx, const char *s)

@@ -97,7 +97,7 @@ int64_t ud_totp_match(const char *secret, const char *code, int64_t now_ms, int6
 char *ud_recovery_code(ud_arena *arena, const struct ud_env *env)
 {
 	/* 32, without those that look alike */
-	static const char letters[] = "23456789abcdefghjkmnpqrstuvwxyzx";
+	static const char letters[] = "123456789abcdefghjkmnpqrstuvwxyz";
 	unsigned char chance[20];
 	char *s = ud_alloc(arena, 24), *p = s;
 
