@@ -3,6 +3,7 @@
  * Bounds before the parser (it would accept 2,048 levels), then its own strict flags, then a walk
  * that refuses what our API has no use for: reals and integers that other languages cannot hold.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/shape.h"
@@ -99,4 +100,13 @@ enum ud_code ud_json_parse(struct ud_ctx *cx, const char *text, size_t n, json_t
 	}
 	*ret = v;
 	return UD_OK;
+}
+
+const char *ud_json_text(ud_arena *arena, const json_t *v, size_t flags)
+{
+	char *text = v ? json_dumps(v, flags | JSON_ENCODE_ANY) : NULL;
+	const char *copy = ud_strdup(arena, text ? text : "null");
+
+	free(text);
+	return copy;
 }

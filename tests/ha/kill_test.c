@@ -248,7 +248,6 @@ static void kill_loop(const char *database, const char *postgres_dir)
 	pthread_t writers[WRITERS];
 	const char *is_long = getenv("UD_LONG");
 	int kills = is_long && *is_long ? 200 : 20;
-	unsigned seed = 4711;
 
 	memset(&acks, 0, sizeof(acks));
 	acks.ids = ud_malloc(ACKS_MAX * sizeof(*acks.ids));
@@ -260,7 +259,10 @@ static void kill_loop(const char *database, const char *postgres_dir)
 	for (int i = 0; i < WRITERS; i++)
 		assert_int_equal(pthread_create(&writers[i], NULL, write_rows, &acks), 0);
 	for (int i = 0; i < kills; i++) {
-		let_write(&acks, 20 + rand_r(&seed) % 200);
+		unsigned char chance;
+
+		ud_random(&ud_env_real, &chance, 1);
+		let_write(&acks, 20 + chance % 200);
 		kill_once(&s, postgres_dir);
 	}
 	let_write(&acks, 10);

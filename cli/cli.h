@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line as its parts see it. Commands come from the specification inside the program: an
+ * operation "hosts.list" is the command "host list"; its parameters and body are flags.
+ */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/ctx.h"
+
+/* Exit codes, a contract with scripts. */
+enum {
+	CLI_DONE = 0,
+	CLI_UNEXPECTED = 1,
+	CLI_USAGE = 2,
+	CLI_NOT_FOUND = 3,
+	CLI_NOT_ALLOWED = 4,
+	CLI_CONFLICT = 5,
+	CLI_REFUSED = 6,
+	CLI_FAILED = 7,
+	CLI_TIMEOUT = 8,
+	CLI_UNREACHABLE = 9,
+};
+
+enum { CLI_MAX_WORDS = 16, CLI_MAX_FLAGS = 64 };
+
+struct cli_flag {
+	const char *name, *value; /* value NULL = a switch */
+	bool used;
+};
+
+/* One run. */
+struct cli {
+	struct ud_ctx cx;
+	json_t *spec;
+	const char *words[CLI_MAX_WORDS]; /* arguments that are not flags */
+	size_t word_count;
+	struct cli_flag flags[CLI_MAX_FLAGS];
+	size_t flag_count;
+	const char *url, *token;
+	bool explain, verbose, quiet, no_input, yes;
+	bool new_context;   /* signing in may make the context it names */
+	bool code_wanted;   /* the last sign-in asked for a second factor */
+	const char *output; /* table, wide, json, yaml, csv, name */
+};
+
+/* Say why on standard error; returns the code. */
+int ud_cli_fail(int code, const char *format, ...) UD_PRINTF(2, 3);
+
+/* ---- args.c ---- */
+/* Take argv apart into words and flags and read the general flags. An exit code, CLI_DONE to go on.
+ */
+int ud_cli_args(struct cli *c, int argc, char **argv);
+/* Value of a flag, or NULL; marks it as used. "" for a switch. */
+const char *ud_cli_flag(struct cli *c, const char *name);
+/* CLI_USAGE when a flag was not used by anybody. */
+int ud_cli_check_flags(const struct cli *c);
+
+/* ---- commands.c ---- */
+/* One operation of the specification as a command. */
+struct cli_command {
+	const char *method, *path, *id; /* id = operationId */
+	json_t *operation;
+};
+/* "host list" for "hosts.list", in the arena; NULL for what is no command. */
+const char *ud_cli_command_name(struct cli *c, const char *operation_id);
+/* Find the command that the words begin with; *ret_used = how many words it took. */
+bool ud_cli_command_find(struct cli *c, struct cli_command *ret, size_t *ret_used);
+/* Visit all commands in the specification's order. */
+void ud_cli_command_each(struct cli *c,
+	void (*visit)(struct cli *c, const struct cli_command *cmd, void *data), void *data);
+/* A schema with its $ref followed. */
+json_t *ud_cli_schema(const struct cli *c, json_t *schema);
+/* Schema of the command's body, or NULL; of its answer (the item for lists), or NULL. */
+json_t *ud_cli_body_schema(const struct cli *c, const struct cli_command *cmd);
+json_t *ud_cli_answer_schema(const struct cli *c, const struct cli_command *cmd);
+/* Does the path name an object by words: how many {…}? */
+size_t ud_cli_path_args(const char *path);
+
+/* ---- http.c ---- */
+struct cli_reply {
+	int status; /* 0 = no answer */
+	struct ud_buf body;
+	json_t *json;
+	char etag[64];
+};
+/* One call; prints curl's equivalent instead with --explain (status 0, *ret untouched, true). */
+bool ud_cli_call(struct cli *c, const char *method, const char *path, const char *body,
+	const char *header, struct cli_reply *ret);
+void ud_cli_reply_free(struct cli_reply *r);
+/* The exit code of an answer, its problem said on standard error. */
+int ud_cli_reply_code(const struct cli *c, const struct cli_reply *r);
+/* GET a stream of text and hand each line to a function until it ends. An exit code. */
+int ud_cli_follow(struct cli *c, const char *path, void (*line)(struct cli *c, const char *text));
+
+/* ---- context.c ---- */
+/* Fill url and token from flags, environment and the file of contexts. */
+int ud_cli_context_load(struct cli *c);
+/* The commands context … and auth …; an exit code. */
+int ud_cli_context_run(struct cli *c);
+int ud_cli_auth_run(struct cli *c);
+
+/* ---- session.c ---- */
+/* Sign in with {email, password, totp?} and make a personal token. An exit code; *ret in the arena.
+ */
+int ud_cli_session_token(struct cli *c, json_t *login, const char **ret);
+
+/* ---- output.c ---- */
+/* Print an answer in the wanted format; schema tells the columns (may be NULL). */
+int ud_cli_print(struct cli *c, json_t *json, json_t *schema);
+
+/* ---- run.c ---- */
+int ud_cli_run_operation(struct cli *c, const struct cli_command *cmd, size_t used);
+int ud_cli_run_api(struct cli *c);
+int ud_cli_run_wait(struct cli *c);
+int ud_cli_run_follow(struct cli *c);
+
+/* ---- help.c ---- */
+int ud_cli_help(struct cli *c);
+int ud_cli_man(struct cli *c);
+int ud_cli_completion(struct cli *c);
+/* Candidates for the word being typed; the words before it are in c->words. */
+int ud_cli_complete(struct cli *c);
+
+#endif

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Help, the manual page and completions, all from the same walk over the commands.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const struct {
+	const char *use, *about;
+} own[] = {
+	{ "auth login [--url URL] [--token-stdin]", "Sign in and keep a token for this context." },
+	{ "auth logout", "Forget the token." },
+	{ "auth status", "Show who is signed in." },
+	{ "context list | show | use NAME | add NAME --url URL | remove NAME",
+		"Work with several installations." },
+	{ "api METHOD PATH [-f field=value]… [-F @file] [--paginate]", "Call the API as it is." },
+	{ "event follow [--types TYPES] [--after CURSOR]",
+		"Print events as they happen, a JSON object a line." },
+	{ "operation wait ID [--timeout 10m]", "Wait for an operation to end." },
+	{ "completion bash | zsh | fish", "Print the completions of a shell." },
+	{ "help [COMMAND…] [--man]", "Explain a command, or print the manual page." },
+	{ "version", "Print the version." },
+};
+
+static const struct {
+	const char *flag, *about;
+} general[] = {
+	{ "-o, --output FORMAT", "table, wide, json, yaml, csv or name." },
+	{ "-c, --columns A,B", "Columns of tables." },
+	{ "--filter NAME=VALUE", "Filter a list; may be repeated." },
+	{ "--sort FIELDS", "Order of a list; - before a field turns it." },
+	{ "--limit N, --all", "How many of a list." },
+	{ "--label KEY=VALUE", "Set a label; may be repeated." },
+	{ "--unset A,B", "Set fields to null." },
+	{ "--dry-run", "Check everything and change nothing." },
+	{ "--explain", "Print the curl command instead of running it." },
+	{ "--wait[=10m]", "Wait for the operation that a call begins." },
+	{ "-y, --yes", "Do not ask." },
+	{ "--no-input", "Never ask." },
+	{ "-q, --quiet", "Only data and errors." },
+	{ "-v, --verbose", "Show the calls." },
+	{ "--url URL, --context NAME", "Which installation." },
+	{ "--on-behalf-of CUSTOMER", "As staff, act for a customer." },
+};
+
+static const char *usage_of(struct cli *c, const struct cli_command *cmd)
+{
+	const char *out = ud_cli_command_name(c, cmd->id);
+
+	for (const char *p = cmd->path; (p = strchr(p, '{')); p++)
+		out = ud_printf(c->cx.arena, "%s %.*s", out, (int)strcspn(p + 1, "}"), p + 1);
+	return out;
+}
+
+static const char *summary_of(const struct cli_command *cmd)
+{
+	return json_string_value(json_object_get(cmd->operation, "summary"));
+}
+
+static void print_line(struct cli *c, const struct cli_command *cmd, void *data)
+{
+	(void)data;
+	printf("  %-46s %s\n", usage_of(c, cmd), summary_of(cmd));
+}
+
+static int help_all(struct cli *c)
+{
+	printf("understudy %s: the command line of Understudy\n\nCommands:\n", UD_VERSION);
+	ud_cli_command_each(c, print_line, NULL);
+	for (size_t i = 0; i < UD_LEN(own); i++)
+		printf("  %-46s %s\n", own[i].use, own[i].about);
+	puts("\nFlags:");
+	for (size_t i = 0; i < UD_LEN(general); i++)
+		printf("  %-28s %s\n", general[i].flag, general[i].about);
+	puts("\nExit codes: 0 done, 1 unexpected, 2 usage, 3 not found, 4 not allowed, 5 conflict, 6 refused,\n"
+	     "7 the operation failed, 8 waited too long, 9 unreachable or busy.\n"
+	     "Environment: UNDERSTUDY_URL, UNDERSTUDY_TOKEN, UNDERSTUDY_CONTEXT, UNDERSTUDY_OUTPUT.\n"
+	     "Example: understudy host list --filter hypervisor=kvm -o json");
+	return CLI_DONE;
+}
+
+static void print_field(struct cli *c, const char *name, json_t *schema, bool required)
+{
+	const char *about = json_string_value(json_object_get(schema, "description"));
+	json_t *values = json_object_get(schema, "enum"), *v;
+	char *flag = ud_strdup(c->cx.arena, name);
+	size_t i;
+
+	for (char *p = flag; *p; p++)
+		*p = *p == '_' ? '-' : *p;
+	printf("  --%-26s %s%s", flag, about ? about : "", required ? " Required." : "");
+	json_array_foreach(values, i, v)
+		printf("%s%s", i ? ", " : " One of ", json_string_value(v));
+	puts(values ? "." : "");
+}
+
+static bool is_required(json_t *schema, const char *name)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(schema, "required"), i,
+		v) if (strcmp(json_string_value(v), name) == 0) return true;
+	return false;
+}
+
+static int help_one(struct cli *c, const struct cli_command *cmd)
+{
+	json_t *schema = ud_cli_body_schema(c, cmd), *s, *p;
+	const char *name;
+	size_t i;
+
+	printf("understudy %s\n  %s\n", usage_of(c, cmd), summary_of(cmd));
+	json_object_foreach(json_object_get(schema, "properties"), name, s)
+		print_field(c, name, s, is_required(schema, name));
+	json_array_foreach(json_object_get(cmd->operation, "parameters"), i,
+		p) if (strcmp(json_string_value(json_object_get(p, "in")), "query") == 0)
+		print_field(c, json_string_value(json_object_get(p, "name")), p, false);
+	printf("Example: understudy %s --explain\n", usage_of(c, cmd));
+	return CLI_DONE;
+}
+
+static void print_family(struct cli *c, const struct cli_command *cmd, void *data)
+{
+	const char *name = ud_cli_command_name(c, cmd->id), *wanted = c->words[0];
+	size_t n = strlen(wanted);
+
+	if (strncmp(name, wanted, n) != 0 || (name[n] && name[n] != ' '))
+		return;
+	*(bool *)data = true;
+	print_line(c, cmd, NULL);
+}
+
+int ud_cli_help(struct cli *c)
+{
+	struct cli_command cmd;
+	size_t used;
+	bool any = false;
+
+	if (c->word_count && strcmp(c->words[0], "help") == 0)
+		memmove(c->words, c->words + 1, --c->word_count * sizeof(*c->words));
+	if (ud_cli_flag(c, "man"))
+		return ud_cli_man(c);
+	if (c->word_count == 0)
+		return help_all(c);
+	if (ud_cli_command_find(c, &cmd, &used))
+		return help_one(c, &cmd);
+	ud_cli_command_each(c, print_family, &any);
+	for (size_t i = 0; i < UD_LEN(own); i++) {
+		size_t n = strlen(c->words[0]);
+
+		if (strncmp(own[i].use, c->words[0], n) == 0 &&
+			(own[i].use[n] == ' ' || !own[i].use[n])) {
+			any = true;
+			printf("  %-46s %s\n", own[i].use, own[i].about);
+		}
+	}
+	return any ? CLI_DONE : ud_cli_fail(CLI_USAGE, "there is no command %s", c->words[0]);
+}
+
+/* roff wants backslashes and hyphens escaped, and no line that begins with a dot. */
+static void roff(const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '\\')
+			fputs("\\e", stdout);
+		else if (*s == '-')
+			fputs("\\-", stdout);
+		else if (strncmp(s, "…", strlen("…")) == 0) {
+			fputs("...", stdout);
+			s += strlen("…") - 1;
+		} else
+			putchar(*s);
+	}
+}
+
+static void man_item(const char *term, const char *about)
+{
+	fputs(".TP\n.B ", stdout);
+	roff(term);
+	putchar('\n');
+	roff(about);
+	putchar('\n');
+}
+
+static void man_command(struct cli *c, const struct cli_command *cmd, void *data)
+{
+	(void)data;
+	man_item(ud_printf(c->cx.arena, "understudy %s", usage_of(c, cmd)), summary_of(cmd));
+}
+
+int ud_cli_man(struct cli *c)
+{
+	printf(".TH UNDERSTUDY 1 2026-11-24 \"Understudy %s\"\n.SH NAME\nunderstudy \\- command line of Understudy\n"
+	       ".SH SYNOPSIS\n.B understudy\n.I command\n.RI [ flags ]\n.SH DESCRIPTION\n"
+	       "Every call of the API is a command. Things are named by id or by unique name.\n.SH COMMANDS\n",
+		UD_VERSION);
+	ud_cli_command_each(c, man_command, NULL);
+	for (size_t i = 0; i < UD_LEN(own); i++)
+		man_item(ud_printf(c->cx.arena, "understudy %s", own[i].use), own[i].about);
+	puts(".SH OPTIONS");
+	for (size_t i = 0; i < UD_LEN(general); i++)
+		man_item(general[i].flag, general[i].about);
+	puts(".SH EXIT STATUS\n0 done, 1 unexpected, 2 usage, 3 not found, 4 not allowed, 5 conflict, 6 refused,\n"
+	     "7 the operation failed, 8 waited too long, 9 unreachable or busy.\n.SH ENVIRONMENT\n"
+	     "UNDERSTUDY_URL, UNDERSTUDY_TOKEN, UNDERSTUDY_CONTEXT, UNDERSTUDY_OUTPUT.\n.SH FILES\n"
+	     ".I $XDG_CONFIG_HOME/understudy/config.json");
+	return CLI_DONE;
+}
+
+static const char bash_script[] =
+	"_understudy() {\n"
+	"\tlocal cur=${COMP_WORDS[COMP_CWORD]}\n"
+	"\tmapfile -t COMPREPLY < <(compgen -W \"$(understudy __complete \"${COMP_WORDS[@]:1:COMP_CWORD-1}\")\" -- \"$cur\")\n"
+	"}\n"
+	"complete -F _understudy understudy\n";
+static const char zsh_script[] =
+	"#compdef understudy\n"
+	"_understudy() {\n"
+	"\tlocal -a candidates\n"
+	"\tcandidates=(${(f)\"$(understudy __complete ${words[2,CURRENT-1]})\"})\n"
+	"\tcompadd -- $candidates\n"
+	"}\n"
+	"compdef _understudy understudy\n";
+static const char fish_script[] = "function __understudy_complete\n"
+				  "\tset -l words (commandline -opc)\n"
+				  "\tunderstudy __complete $words[2..-1]\n"
+				  "end\n"
+				  "complete -c understudy -f -a '(__understudy_complete)'\n";
+
+int ud_cli_completion(struct cli *c)
+{
+	static const struct {
+		const char *shell, *script;
+	} scripts[] = { { "bash", bash_script }, { "zsh", zsh_script }, { "fish", fish_script } };
+
+	for (size_t i = 0; c->word_count == 2 && i < UD_LEN(scripts); i++)
+		if (strcmp(scripts[i].shell, c->words[1]) == 0)
+			return fputs(scripts[i].script, stdout) < 0;
+	return ud_cli_fail(CLI_USAGE, "completion bash | zsh | fish");
+}
+
+struct candidates {
+	const char *before; /* words so far, joined by spaces, "" at the start */
+	const char *seen;   /* printed already, between newlines */
+};
+
+/* The next word of a command whose beginning was typed, once. */
+static void candidate(struct cli *c, struct candidates *k, const char *name)
+{
+	size_t n = strlen(k->before);
+
+	if (strncmp(name, k->before, n) != 0 || (n && name[n] != ' '))
+		return;
+	name += n + (n > 0);
+	const char *word = ud_strndup(c->cx.arena, name, strcspn(name, " "));
+
+	if (!*word || strpbrk(word, "[]|") ||
+		strstr(k->seen, ud_printf(c->cx.arena, "\n%s\n", word)))
+		return;
+	k->seen = ud_printf(c->cx.arena, "%s%s\n", k->seen, word);
+	puts(word);
+}
+
+static void candidate_command(struct cli *c, const struct cli_command *cmd, void *data)
+{
+	candidate(c, data, ud_cli_command_name(c, cmd->id));
+}
+
+static void print_flags(struct cli *c, const struct cli_command *cmd)
+{
+	json_t *schema = ud_cli_body_schema(c, cmd), *v;
+	const char *name;
+
+	json_object_foreach(json_object_get(schema, "properties"), name, v)
+	{
+		fputs("--", stdout);
+		for (const char *p = name; *p; p++)
+			putchar(*p == '_' ? '-' : *p);
+		putchar('\n');
+	}
+	puts("--output\n--explain");
+}
+
+int ud_cli_complete(struct cli *c)
+{
+	struct candidates k = { "", "\n" };
+	struct cli_command cmd;
+	size_t used;
+
+	for (size_t i = 0; i < c->word_count; i++)
+		k.before = ud_printf(c->cx.arena, "%s%s%s", k.before, i ? " " : "", c->words[i]);
+	ud_cli_command_each(c, candidate_command, &k);
+	for (size_t i = 0; i < UD_LEN(own); i++)
+		candidate(c, &k, own[i].use);
+	if (ud_cli_command_find(c, &cmd, &used))
+		print_flags(c, &cmd);
+	return CLI_DONE;
+}

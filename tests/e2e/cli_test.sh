@@ -1,0 +1,119 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The command line against a real server: every exit code, formats, names, help, completions, the manual page.
+# shellcheck disable=SC2317 # functions are called by name
+set -u
+bin=${UD_BINARY_DIR:?}
+dir=$(mktemp -d /tmp/understudy-cli.XXXXXX)
+server=
+finish() {
+	[ -z "$server" ] || kill "$server" 2>/dev/null
+	rm -rf "$dir"
+}
+trap finish EXIT
+export XDG_CONFIG_HOME=$dir/config
+unset UNDERSTUDY_TOKEN UNDERSTUDY_OUTPUT UNDERSTUDY_CONTEXT
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+export UNDERSTUDY_URL=http://127.0.0.1:$port
+echo 'a Fine and long phrase' >"$dir/password"
+"$bin/understudyd" init --dir "$dir/i" --admin-email admin@example.net --admin-password-file "$dir/password" \
+	--admin-token-file "$dir/token" >/dev/null || exit 1
+printf '[server]\nlisten=127.0.0.1:%s\n[auth]\nrequire_mfa=none\n' "$port" >"$dir/i/conf.d/test.conf"
+"$bin/understudyd" serve --config "$dir/i/understudyd.conf" 2>"$dir/log" &
+server=$!
+curl -s --retry 50 --retry-delay 1 --retry-connrefused -o /dev/null "$UNDERSTUDY_URL/readyz"
+
+n=0
+bad=0
+# check NAME CONDITION…: one case.
+check() {
+	local name=$1
+	shift
+	n=$((n + 1))
+	if "$@" >"$dir/out" 2>"$dir/err"; then
+		echo "ok $n - $name"
+	else
+		bad=1
+		echo "not ok $n - $name"
+		sed 's/^/# /' "$dir/out" "$dir/err" | tail -n 10
+	fi
+}
+u() { "$bin/understudy" "$@" </dev/null; }
+# exits CODE COMMAND…: the command ends with this code.
+exits() {
+	local want=$1 got
+	shift
+	u "$@"
+	got=$?
+	[ "$got" = "$want" ] || {
+		echo "exit code $got, not $want" >&2
+		return 1
+	}
+}
+login() { "$bin/understudy" auth login --token-stdin <"$dir/token"; }
+password_login() { printf 'admin@example.net\na Fine and long phrase\n' | "$bin/understudy" auth login --context person; }
+mode_is_private() { [ "$(stat -c %a "$XDG_CONFIG_HOME/understudy/config.json")" = 600 ]; }
+json_is_valid() { u "$@" -o json | jq -e . >/dev/null; }
+plain() { ! u "$@" | grep -q $'\033'; }
+
+check "without a token nothing is allowed" exits 4 customer list
+check "a token comes from standard input" login
+check "its file is nobody else's" mode_is_private
+check "an ordinary call ends with 0" exits 0 customer list
+check "the reference names who is signed in" bash -c "'$bin/understudy' auth status | grep -q 'first token'"
+check "a person signs in by password" password_login
+check "contexts are listed" bash -c "'$bin/understudy' context list | grep -q '^\* person'"
+check "and changed" exits 0 context use default
+chmod 644 "$XDG_CONFIG_HOME/understudy/config.json"
+check "a file that others can read is refused" exits 2 customer list
+chmod 600 "$XDG_CONFIG_HOME/understudy/config.json"
+check "a site is created" exits 0 site create --name London --code lon --kind provider_dc --time-zone Europe/London
+site=$(u site show lon -o json | jq -r .id)
+check "a thing is found by its name" [ "${site#sit_}" != "$site" ]
+check "a host is created with a label" exits 0 host create --name lon-a --site-id "$site" --hypervisor kvm --label rack=r1
+check "a field is changed" exits 0 host edit lon-a --memory-bytes 8589934592
+check "the change is there" [ "$(u host show lon-a -o json | jq .memory_bytes)" = 8589934592 ]
+check "a field is set to null" bash -c "'$bin/understudy' host edit lon-a --unset memory-bytes,memory_bytes -o json; '$bin/understudy' host edit lon-a --unset memory_bytes -o json | jq -e '.memory_bytes == null'"
+check "an unknown command ends with 2" exits 2 frobnicate
+check "an unknown flag ends with 2" exits 2 host list --colour red
+check "a missing thing ends with 3" exits 3 host show nothing
+check "a clash ends with 5" exits 5 host create --name lon-a --site-id "$site" --hypervisor kvm
+check "a stale version ends with 5" exits 5 api PATCH "/v1/sites/$site" -f name=x --if-match '"v99"'
+check "bad input ends with 6" exits 6 host create --name 'no good' --site-id "$site" --hypervisor kvm
+check "an unreachable server ends with 9" exits 9 host list --url http://127.0.0.1:1
+check "deleting asks" exits 2 host delete lon-a
+u vm create --name twin >/dev/null
+u vm create --name twin >/dev/null
+check "an ambiguous name lists the candidates" bash -c "'$bin/understudy' vm show twin 2>&1 | grep -c vm_ | grep -qx 2"
+check "an ambiguous name ends with 2" exits 2 vm show twin
+u ip block create --prefix 203.0.113.0/28 --kind public --site-id "$site" >/dev/null
+check "an address is taken by the block's name" exits 0 ip block allocate-address 203.0.113.0/28 --note web
+check "a dry run changes nothing" bash -c "'$bin/understudy' vm create --name dry --dry-run && ! '$bin/understudy' vm list -o name | grep -qx dry"
+check "an operation is waited for" exits 0 customer create --name Acme --account-number A-1 --time-zone UTC
+check "an export ends" exits 0 customer export Acme --wait=60
+for format in table wide json yaml csv name; do
+	check "hosts are listed as $format" exits 0 host list -o $format
+done
+check "an unknown format ends with 2" exits 2 host list -o xml
+check "the format comes from the environment" bash -c "UNDERSTUDY_OUTPUT=name '$bin/understudy' host list | grep -qx lon-a"
+for list in customer site host vm network user service-account subscription event audit operation; do
+	check "$list list is valid JSON" json_is_valid $list list
+done
+check "a pipe gets no colour" plain host list
+check "all pages come with --all" bash -c "[ \$('$bin/understudy' vm list --limit 1 --all -o name | wc -l) = 2 ]"
+command=$(u host edit lon-a --cpu-count 8 --explain)
+check "what --explain prints does the same" bash -c "UNDERSTUDY_TOKEN=\$(cat '$dir/token') sh -c '${command//\'/\'\\\'\'}' | jq -e '.cpu_count == 8'"
+check "api calls as they are" bash -c "'$bin/understudy' api GET '/v1/vms?limit=1' --paginate | jq -e '.data | length == 2'"
+check "help explains a command" bash -c "'$bin/understudy' help network create | grep -q -- --vlan"
+check "help lists everything" bash -c "'$bin/understudy' help | grep -q 'ip block allocate-address'"
+u help --man >"$dir/understudy.1"
+check "the manual page is clean" bash -c "mandoc -Tlint -Wwarning '$dir/understudy.1'"
+for shell in bash zsh fish; do
+	u completion $shell >"$dir/completion.$shell"
+	check "the completion of $shell is well-formed" $shell -n "$dir/completion.$shell"
+done
+check "completion knows the next words" bash -c "'$bin/understudy' __complete ip block | grep -qx allocate-block"
+check "completion knows flags" bash -c "'$bin/understudy' __complete host create | grep -qx -- --site-id"
+check "a host is deleted" exits 0 host delete lon-a --yes
+echo "1..$n"
+exit $bad
