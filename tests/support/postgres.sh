@@ -4,6 +4,7 @@
 #   postgres.sh start DIR [--fsync]        make a cluster in DIR if there is none, start it, print its URL
 #   postgres.sh standby DIR PRIMARY [--fsync]   a synchronous standby of the cluster in PRIMARY; prints its URL
 #   postgres.sh promote DIR                the standby becomes a primary
+#   postgres.sh rejoin DIR PRIMARY         a killed primary becomes the synchronous standby of its successor
 #   postgres.sh kill DIR                   end it as a power cut would (SIGKILL to all of it)
 #   postgres.sh stop DIR                   end it; stopping what does not run is no error
 #   postgres.sh url DIR                    print the URL again
@@ -93,6 +94,7 @@ settings() {
 		shared_buffers = 32MB
 		wal_level = replica
 		max_wal_senders = 8
+		wal_keep_size = 128MB
 		hot_standby = on
 		fsync = $1
 		full_page_writes = $1
@@ -137,6 +139,20 @@ standby() {
 	[ -z "$owner" ] || chown "$owner" "$primary/data/pair.conf"
 	as_owner "$bin/pg_ctl" -D "$primary/data" reload >/dev/null
 	url_of "$dir"
+}
+
+# pg_rewind throws away what the old primary alone had. It goes by the timeline of the last checkpoint, so there
+# must be one after the promotion.
+rejoin() {
+	local dir=$1 primary=$2 url
+	url=$(url_of "$primary")
+	as_owner "$bin/psql" -qXc CHECKPOINT "$url" >/dev/null
+	as_owner "$bin/pg_rewind" -R -D "$dir/data" --source-server "$url?application_name=standby" \
+		>"$dir/rewind.log" 2>&1 || {
+		cat "$dir/rewind.log" >&2
+		exit 1
+	}
+	standby "$dir" "$primary"
 }
 
 # The postmaster first, that it cannot clean up, then its children; returns when all are gone.
@@ -195,6 +211,7 @@ fi
 case $verb:$# in
 start:1) start "$1" "$fsync" ;;
 standby:2) standby "$1" "$2" ;;
+rejoin:2) rejoin "$1" "$2" ;;
 promote:1) as_owner "$bin/pg_ctl" -D "$1/data" -w promote >/dev/null ;;
 kill:1) kill_hard "$1" ;;
 stop:1) stop "$1" ;;
