@@ -119,7 +119,7 @@ static bool is_choice(const char *choices, const char *value)
 {
 	size_t n = strlen(value);
 
-	for (const char *p = choices; n && (p = strstr(p, value)); p++)
+	for (const char *p = choices; n && !strchr(value, ' ') && (p = strstr(p, value)); p++)
 		if ((p == choices || p[-1] == ' ') && (p[n] == ' ' || !p[n]))
 			return true;
 	return false;
@@ -258,7 +258,7 @@ static const char *wrong_line(const char *s, size_t n)
 {
 	if (n > LONGEST_LINE)
 		return "the line is longer than 197 bytes";
-	if (!n || *s == '#' || *s == ';' || (*s == '[' ? memchr(s, ']', n) : memchr(s, '=', n)))
+	if (!n || (*s == '[' ? memchr(s, ']', n) : memchr(s, '=', n)))
 		return NULL;
 	return "this is neither [section] nor key=value";
 }
@@ -278,6 +278,8 @@ static char *next_line(char *buf, int size, void *stream)
 
 	while (n && strchr(" \t\r", s[n - 1]))
 		n--;
+	if (n && strchr("#;", *s))
+		n = 0;
 	const char *rule = wrong_line(s, n);
 
 	t->line++;
