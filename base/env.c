@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/file.h"
+#include "base/process.h"
 
 static int64_t clock_ms(clockid_t id)
 {
@@ -49,9 +50,11 @@ static void real_random(const struct ud_env *env, void *buf, size_t n)
 	}
 }
 
-const struct ud_env ud_env_real = {
-	.now_ms = real_now, .mono_ms = real_mono, .random = real_random, .files = &ud_files_real
-};
+const struct ud_env ud_env_real = { .now_ms = real_now,
+	.mono_ms = real_mono,
+	.random = real_random,
+	.files = &ud_files_real,
+	.processes = &ud_processes_real };
 
 int64_t ud_now_ms(const struct ud_env *env)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The outer world as a table: clock and randomness here, files in file.h. The real one is
- * ud_env_real; a test hands in its own. Nothing else in base/ asks the operating system for these.
+ * The outer world as a table: clock and randomness here, files in file.h, programs in process.h.
+ * The real one is ud_env_real; a test hands in its own. Nothing else in base/ asks the operating
+ * system for these.
  */
 #ifndef BASE_ENV_H
 #define BASE_ENV_H
@@ -9,6 +10,7 @@
 #include "base/ud.h"
 
 struct ud_files;
+struct ud_processes;
 
 struct ud_env {
 	/* Wall clock, milliseconds since 1970 UTC. May jump. */
@@ -18,6 +20,7 @@ struct ud_env {
 	/* n bytes that nobody can guess. Aborts when the system has none. */
 	void (*random)(const struct ud_env *env, void *buf, size_t n);
 	const struct ud_files *files;
+	const struct ud_processes *processes;
 	void *data; /* of a test's own env */
 };
 
