@@ -4,6 +4,7 @@
  */
 #include "base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -117,10 +118,37 @@ static int real_remove(const char *path)
 	return unlink(path) == 0 ? 0 : errno;
 }
 
+static int no_dots(const struct dirent *e)
+{
+	return strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+}
+
+/* By bytes: not by the locale's order. */
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+static int real_list(const char *folder, void (*each)(void *data, const char *name), void *data)
+{
+	struct dirent **entries = NULL;
+	int n = scandir(folder, &entries, no_dots, by_name);
+
+	if (n < 0)
+		return errno;
+	for (int i = 0; i < n; i++) {
+		each(data, entries[i]->d_name);
+		ud_free(entries[i]);
+	}
+	ud_free(entries);
+	return 0;
+}
+
 const struct ud_files ud_files_real = { .read = real_read,
 	.write = real_write,
 	.make_folder = real_make_folder,
-	.remove = real_remove };
+	.remove = real_remove,
+	.list = real_list };
 
 enum ud_code ud_file_read(
 	struct ud_ctx *cx, const char *path, size_t max, const char **ret, size_t *ret_n)

@@ -18,6 +18,8 @@ struct ud_files {
 	/* Make a folder; EEXIST when it is there. */
 	int (*make_folder)(const char *path, unsigned mode);
 	int (*remove)(const char *path);
+	/* Call each for every name in a folder but . and .., in their order. */
+	int (*list)(const char *folder, void (*each)(void *data, const char *name), void *data);
 };
 
 extern const struct ud_files ud_files_real;

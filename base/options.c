@@ -4,7 +4,7 @@
  */
 #include "base/options.h"
 
-#include <dirent.h>
+#include <errno.h>
 #include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -326,11 +326,21 @@ static void check_together(struct loading *l)
 			"tls_cert and tls_key are set together");
 }
 
-static int is_conf(const struct dirent *e)
-{
-	size_t n = strlen(e->d_name);
+/* Reading conf.d: the first file that cannot be read ends it. */
+struct folder {
+	struct loading *loading;
+	const char *path;
+	enum ud_code code;
+};
 
-	return n > 5 && e->d_name[0] != '.' && strcmp(e->d_name + n - 5, ".conf") == 0;
+static void load_one(void *data, const char *name)
+{
+	struct folder *f = data;
+	size_t n = strlen(name);
+
+	if (f->code == UD_OK && n > 5 && name[0] != '.' && strcmp(name + n - 5, ".conf") == 0)
+		f->code = load_file(
+			f->loading, ud_printf(f->loading->cx->arena, "%s/%s", f->path, name));
 }
 
 enum ud_code ud_options_load(struct ud_ctx *cx, const char *path, struct ud_options *ret)
@@ -339,22 +349,15 @@ enum ud_code ud_options_load(struct ud_ctx *cx, const char *path, struct ud_opti
 	const char *slash = strrchr(path, '/');
 	const char *dir =
 		ud_printf(cx->arena, "%.*sconf.d", slash ? (int)(slash - path + 1) : 0, path);
-	struct dirent **entries = NULL;
-	enum ud_code code;
+	struct folder f = { .loading = &l, .path = dir, .code = UD_OK };
 
 	ud_options_init(ret);
 	UD_TRY(load_file(&l, path));
-	int n = scandir(dir, &entries, is_conf, alphasort);
+	int why = cx->env->files->list(dir, load_one, &f);
 
-	code = UD_OK;
-	for (int i = 0; i < n; i++) {
-		if (code == UD_OK)
-			code = load_file(
-				&l, ud_printf(cx->arena, "%s/%s", dir, entries[i]->d_name));
-		free(entries[i]);
-	}
-	free(entries);
-	UD_TRY(code);
+	if (why && why != ENOENT)
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", dir, strerror(why));
+	UD_TRY(f.code);
 	l.file = path;
 	check_together(&l);
 	return l.mistakes ? ud_fail(cx, UD_E_VALIDATION, NULL, "%s", l.mistakes) : UD_OK;

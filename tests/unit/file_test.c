@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "support/context.h"
 
 static unsigned mode_of(const char *path)
@@ -131,6 +132,28 @@ static void files_are_removed(void **state)
 	assert_int_equal(cx->env->files->remove(path), ENOENT);
 }
 
+static void gather(void *data, const char *name)
+{
+	ud_buf_printf(data, "%s ", name);
+}
+
+static void a_folder_is_listed_in_order(void **state)
+{
+	struct ud_ctx *cx = *state;
+	const struct ud_files *files = cx->env->files;
+	struct ud_buf b = { 0 };
+
+	assert_int_equal(files->make_folder(context_path(cx, "list"), 0700), 0);
+	context_file(cx, "list/b", "");
+	context_file(cx, "list/.a", "");
+	context_file(cx, "list/B", "");
+	assert_int_equal(files->list(context_path(cx, "list"), gather, &b), 0);
+	assert_string_equal(ud_buf_text(&b), ".a B b ");
+	ud_buf_free(&b);
+	assert_int_equal(files->list(context_path(cx, "list/none"), gather, &b), ENOENT);
+	assert_int_equal(files->list(context_path(cx, "list/b"), gather, &b), ENOTDIR);
+}
+
 static void paths_have_an_end(void **state)
 {
 	struct ud_ctx *cx = *state;
@@ -151,6 +174,7 @@ int main(void)
 		cmocka_unit_test(a_full_disk_is_told_apart),
 		cmocka_unit_test(a_planted_link_is_not_followed),
 		cmocka_unit_test(files_are_removed),
+		cmocka_unit_test(a_folder_is_listed_in_order),
 		cmocka_unit_test(paths_have_an_end),
 	};
 
