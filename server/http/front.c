@@ -96,17 +96,29 @@ size_t ud_front_unescape(void *cls, struct MHD_Connection *mhd, char *text)
 
 struct counts {
 	int content_length, host, transfer_encoding;
+	bool harmful;
 };
 
-static enum MHD_Result count_header(
-	void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+/* A NUL or another control character in a header: parsers behind us would cut there (RFC 9110 5.5).
+ */
+static bool harmful(const char *value, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (((unsigned char)value[i] < 32 && value[i] != '\t') || value[i] == 127)
+			return true;
+	return false;
+}
+
+static enum MHD_Result count_header(void *cls, enum MHD_ValueKind kind, const char *name,
+	size_t name_size, const char *value, size_t value_size)
 {
 	struct counts *c = cls;
 
-	(void)kind, (void)value;
+	(void)kind;
 	c->content_length += strcasecmp(name, "Content-Length") == 0;
 	c->host += strcasecmp(name, "Host") == 0;
 	c->transfer_encoding += strcasecmp(name, "Transfer-Encoding") == 0;
+	c->harmful |= harmful(name, name_size) || harmful(value, value_size);
 	return MHD_YES;
 }
 
@@ -116,7 +128,9 @@ static enum ud_code check_framing(struct ud_io *io)
 	struct ud_ctx *cx = &io->rq.cx;
 	struct counts c = { 0 };
 
-	MHD_get_connection_values(io->mhd, MHD_HEADER_KIND, count_header, &c);
+	MHD_get_connection_values_n(io->mhd, MHD_HEADER_KIND, count_header, &c);
+	if (c.harmful)
+		return ud_fail(cx, UD_E_MALFORMED, NULL, "A header has a control character.");
 	if (c.content_length > 1)
 		return ud_fail(cx, UD_E_MALFORMED, NULL, "Content-Length is given %d times.",
 			c.content_length);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "server/http/io.h"
+#include "server/http/pages.h"
 #include "server/metrics/metrics.h"
 
 void ud_answer_header(struct ud_request *rq, const char *name, const char *value)
@@ -266,7 +267,7 @@ enum MHD_Result ud_respond(struct ud_io *io)
 		return MHD_NO;
 	add_common_headers(io, response);
 	ud_metrics_request(rq->server->metrics, rq, io->started_us);
-	enum MHD_Result queued = MHD_queue_response(io->mhd, (unsigned)rq->status, response);
+	enum MHD_Result queued = ud_queue_response(io->mhd, (unsigned)rq->status, response);
 
 	MHD_destroy_response(response);
 	return queued;
