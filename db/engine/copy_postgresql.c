@@ -155,17 +155,18 @@ static enum ud_code to_script(
 static enum ud_code run_script(
 	struct ud_ctx *cx, const struct target *t, const char *script, int64_t seen)
 {
+	static const char raise_generation[] =
+		"UPDATE installation SET value = (GREATEST(value::bigint,"
+		" current_setting('understudy.seen')::bigint) + 1)::text WHERE key = 'generation'";
+	static const char mark_recovery[] =
+		"INSERT INTO installation(key, value) VALUES ('recovery', '1')"
+		" ON CONFLICT(key) DO UPDATE SET value = '1'";
 	const char *const argv[] = { "psql", "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1",
 		"--single-transaction", "--file", script, "--command", "RESET search_path",
 		"--command",
 		ud_printf(cx->arena, "SET LOCAL understudy.seen = '%lld'", (long long)seen),
-		"--command",
-		"UPDATE installation SET value = (GREATEST(value::bigint,"
-		" current_setting('understudy.seen')::bigint) + 1)::text WHERE key = 'generation'",
-		"--command",
-		"INSERT INTO installation(key, value) VALUES ('recovery', '1')"
-		" ON CONFLICT(key) DO UPDATE SET value = '1'",
-		"--dbname", t->name, NULL };
+		"--command", raise_generation, "--command", mark_recovery, "--dbname", t->name,
+		NULL };
 
 	return run_program(cx, t, argv);
 }
