@@ -23,7 +23,7 @@ struct ud_processes {
 	/* Wait for the end. *ret_status: its exit status, or 128 + signal. ETIMEDOUT: it still
 	 * runs. */
 	int (*wait)(int pid, int64_t timeout_ms, int *ret_status);
-	/* Send a signal to it and all it started. ESRCH: gone. */
+	/* Send a signal to it and all it started. ESRCH: nothing of it is left. */
 	int (*kill)(int pid, int signal);
 };
 

@@ -131,7 +131,7 @@ static void a_started_program_is_waited_for_and_killed(void **state)
 {
 	struct ud_ctx *cx = *state;
 	const struct ud_processes *processes = cx->env->processes;
-	const char *const argv[] = { "/bin/sh", "-c", "sleep 60", NULL };
+	const char *const argv[] = { "/bin/sh", "-c", "exec sleep 60", NULL };
 	const struct ud_program program = { argv, NULL, -1, -1, -1 };
 	int pid = 0, status = 0;
 
