@@ -105,7 +105,8 @@ static void apply_one(ud_database *db, struct ud_write *w, bool alone)
 		w->code = w->apply(w);
 		if (!alone && w->code == UD_OK)
 			w->code = ud_savepoint_release(w->cx);
-		else if (!alone && !db->conn->broken && ud_savepoint_rollback(w->cx) != UD_OK)
+		if (!alone && w->code != UD_OK && !db->conn->broken &&
+			ud_savepoint_rollback(w->cx) != UD_OK)
 			db->conn->broken = true;
 	}
 	w->cx->conn = before;

@@ -5,18 +5,14 @@
  * was cancelled), has an unknown outcome (rule A): nobody is told that it is stored. No statement
  * waits for ever; one whose answer does not come ends the connection.
  */
-#include <errno.h>
-#include <libpq-fe.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/env.h"
-#include "db/engine/engine.h"
+#include "db/engine/pg_wire.h"
 
-/* NO_LIMIT: a migration takes as long as it takes. */
-enum { CACHE_SLOTS = 512, MAX_PARAMS = 64, COMMIT_MS = 10000, STATEMENT_MS = 30000, NO_LIMIT = -1 };
+enum { CACHE_SLOTS = 512, MAX_PARAMS = 64 };
 
 struct cached {
 	char *sql;
@@ -25,12 +21,9 @@ struct cached {
 };
 
 struct conn {
-	struct ud_conn head;
-	PGconn *pg;
-	const struct ud_env *env;
+	struct ud_pg wire;
 	struct cached cache[CACHE_SLOTS];
 	unsigned next_number;
-	bool committing, warned; /* a warning came while a commit was under way (rule A) */
 };
 
 struct rows {
@@ -40,147 +33,14 @@ struct rows {
 	int64_t changes;
 };
 
-/* SQLSTATEs that mean something to us (PostgreSQL documentation, appendix A); a class stands for
- * all of its codes. */
-static enum ud_code code_of(const char *state)
-{
-	static const struct {
-		const char *state;
-		enum ud_code code;
-	} map[] = {
-		{ "23505", UD_E_ALREADY_EXISTS },
-		{ "23503", UD_E_IN_USE },
-		{ "40001", UD_E_RETRY },
-		{ "40P01", UD_E_RETRY },
-		{ "53100", UD_E_STORAGE_FULL },
-		{ "25006", UD_E_READ_ONLY },
-		{ "08", UD_E_UNAVAILABLE },
-		{ "57P", UD_E_UNAVAILABLE },
-		{ "53", UD_E_UNAVAILABLE },
-		{ "55P03", UD_E_UNAVAILABLE },
-	};
-
-	for (size_t i = 0; state && i < UD_LEN(map); i++)
-		if (strncmp(map[i].state, state, strlen(map[i].state)) == 0)
-			return map[i].code;
-	return UD_E_INTERNAL;
-}
-
-/* The connection is of no more use: gone, going, or to a server that became a standby. */
-static bool ends_connection(const struct conn *c, const PGresult *result)
-{
-	static const char *const states[] = { "08", "57P", "25006" };
-	const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
-
-	if (!state || PQstatus(c->pg) != CONNECTION_OK)
-		return true;
-	for (size_t i = 0; i < UD_LEN(states); i++)
-		if (strncmp(states[i], state, strlen(states[i])) == 0)
-			return !(c->head.flags & UD_CONN_READ) || state[0] != '2';
-	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-
-	return severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
-}
-
-/* The columns of a clash without their values: callers look for names in it. */
-static int detail_length(const char *detail)
-{
-	const char *values = detail ? strstr(detail, ")=(") : NULL;
-
-	return values ? (int)(values - detail) + 1 : detail ? (int)strlen(detail) : 0;
-}
-
-static enum ud_code fail(struct ud_ctx *cx, struct conn *c, const PGresult *result)
-{
-	const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
-	const char *detail = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL) : NULL;
-	const char *message = result ? PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY) : NULL;
-	enum ud_code code = code_of(state);
-
-	if (ends_connection(c, result)) {
-		c->head.broken = true;
-		code = code == UD_E_READ_ONLY ? code : UD_E_UNAVAILABLE;
-	}
-	if (!message)
-		message = *PQerrorMessage(c->pg) ? PQerrorMessage(c->pg) : "no answer in time";
-	return ud_fail(cx, code, NULL, "%s%s%.*s", message, detail ? ": " : "",
-		detail_length(detail), detail ? detail : "");
-}
-
-/* Told by severity, not by words: a server may speak any language. 25P01 says that there was
- * nothing to commit. */
-static void on_notice(void *data, const PGresult *result)
-{
-	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-	const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	struct conn *c = data;
-
-	if (c->committing && severity && strcmp(severity, "WARNING") == 0 && state &&
-		strcmp(state, "25P01") != 0)
-		c->warned = true;
-}
-
 static void close_conn(ud_conn *head)
 {
-	struct conn *c = UD_OUTER(head, struct conn, head);
+	struct conn *c = UD_OUTER(head, struct conn, wire.head);
 
 	for (size_t i = 0; i < CACHE_SLOTS; i++)
 		ud_free(c->cache[i].sql);
-	PQfinish(c->pg);
+	PQfinish(c->wire.pg);
 	ud_free(c);
-}
-
-/* Wait until PQgetResult does not block; false when the connection ends or time is up. Never
- * cancel: a cancelled wait for the standby looks like success. */
-static bool answer_arrives(struct conn *c, int64_t end)
-{
-	while (PQisBusy(c->pg)) {
-		struct pollfd p = { .fd = PQsocket(c->pg), .events = POLLIN };
-		int64_t left = end == NO_LIMIT ? -1 : end - ud_mono_ms(c->env);
-
-		if (end != NO_LIMIT && left <= 0)
-			return false;
-		if (poll(&p, 1, (int)left) < 0 && errno != EINTR)
-			return false;
-		if (p.revents && !PQconsumeInput(c->pg))
-			return false;
-	}
-	return true;
-}
-
-/* The last result of what was sent; NULL, and a broken connection, when none came in time. */
-static PGresult *result_of(struct conn *c, int sent, int64_t limit_ms)
-{
-	int64_t end = limit_ms == NO_LIMIT ? NO_LIMIT : ud_mono_ms(c->env) + limit_ms;
-	PGresult *last = NULL, *result;
-
-	while (sent && answer_arrives(c, end)) {
-		result = PQgetResult(c->pg);
-		if (!result)
-			return last;
-		PQclear(last);
-		last = result;
-	}
-	c->head.broken = true;
-	PQclear(last);
-	return NULL;
-}
-
-/* Clear the result; its code, with words when it is an error. */
-static enum ud_code settle(struct ud_ctx *cx, struct conn *c, PGresult *result)
-{
-	ExecStatusType status = PQresultStatus(result);
-	enum ud_code code = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK
-		? UD_OK
-		: fail(cx, c, result);
-
-	PQclear(result);
-	return code;
-}
-
-static enum ud_code run(struct ud_ctx *cx, struct conn *c, const char *sql, int64_t limit_ms)
-{
-	return settle(cx, c, result_of(c, PQsendQuery(c->pg, sql), limit_ms));
 }
 
 /*
@@ -202,48 +62,52 @@ static enum ud_code open_conn(struct ud_ctx *cx, const char *url, unsigned flags
 {
 	struct conn *c = ud_malloc(sizeof(*c));
 
-	c->head.engine = &ud_engine_postgresql;
-	c->head.flags = flags;
-	c->env = cx->env;
-	c->pg = connect_to(url, flags);
+	c->wire.head.engine = &ud_engine_postgresql;
+	c->wire.head.flags = flags;
+	c->wire.env = cx->env;
+	c->wire.pg = connect_to(url, flags);
 	enum ud_code code = UD_OK;
 
-	if (PQstatus(c->pg) != CONNECTION_OK)
-		code = ud_fail(cx, UD_E_UNAVAILABLE, NULL, "PostgreSQL: %s", PQerrorMessage(c->pg));
+	if (PQstatus(c->wire.pg) != CONNECTION_OK)
+		code = ud_fail(
+			cx, UD_E_UNAVAILABLE, NULL, "PostgreSQL: %s", PQerrorMessage(c->wire.pg));
 	if (code == UD_OK) {
-		PQsetNoticeReceiver(c->pg, on_notice, c);
-		code = run(cx, c,
+		PQsetNoticeReceiver(c->wire.pg, ud_pg_notice, &c->wire);
+		code = ud_pg_run(cx, &c->wire,
 			"SET client_min_messages = warning; SET synchronous_commit = on; SET TIME ZONE 'UTC'",
-			STATEMENT_MS);
+			UD_PG_STATEMENT_MS);
 	}
 	if (code == UD_OK && flags & UD_CONN_READ)
-		code = run(cx, c, "SET default_transaction_read_only = on", STATEMENT_MS);
+		code = ud_pg_run(
+			cx, &c->wire, "SET default_transaction_read_only = on", UD_PG_STATEMENT_MS);
 	if (code != UD_OK) {
-		close_conn(&c->head);
+		close_conn(&c->wire.head);
 		return code;
 	}
-	*ret = &c->head;
+	*ret = &c->wire.head;
 	return UD_OK;
 }
 
 static enum ud_code begin(struct ud_ctx *cx, ud_conn *conn, bool write)
 {
-	UD_TRY(run(cx, UD_OUTER(conn, struct conn, head),
+	UD_TRY(ud_pg_run(cx, UD_OUTER(conn, struct ud_pg, head),
 		write ? "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 		      : "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-		STATEMENT_MS));
+		UD_PG_STATEMENT_MS));
 	conn->in_transaction = true;
 	return UD_OK;
 }
 
 static void rollback(ud_conn *conn)
 {
-	struct conn *c = UD_OUTER(conn, struct conn, head);
+	struct conn *c = UD_OUTER(conn, struct conn, wire.head);
 
 	conn->in_transaction = false;
-	if (conn->broken || PQtransactionStatus(c->pg) == PQTRANS_IDLE)
+	c->wire.mark_count = 0;
+	if (conn->broken || PQtransactionStatus(c->wire.pg) == PQTRANS_IDLE)
 		return;
-	PGresult *result = result_of(c, PQsendQuery(c->pg, "ROLLBACK"), STATEMENT_MS);
+	PGresult *result =
+		ud_pg_result(&c->wire, PQsendQuery(c->wire.pg, "ROLLBACK"), UD_PG_STATEMENT_MS);
 
 	if (PQresultStatus(result) != PGRES_COMMAND_OK)
 		conn->broken = true;
@@ -252,7 +116,7 @@ static void rollback(ud_conn *conn)
 
 static enum ud_code unknown(struct ud_ctx *cx, struct conn *c, const char *why)
 {
-	c->head.broken = true;
+	c->wire.head.broken = true;
 	return ud_fail(cx, UD_E_OUTCOME_UNKNOWN, NULL, "commit: %s", why);
 }
 
@@ -262,11 +126,12 @@ static enum ud_code outcome(struct ud_ctx *cx, struct conn *c, const PGresult *r
 {
 	if (!result)
 		return unknown(cx, c, "no answer");
-	if (c->warned)
+	if (c->wire.warned)
 		return unknown(cx, c, "the wait for the standby was cancelled");
 	if (PQresultStatus(result) != PGRES_COMMAND_OK)
-		return ends_connection(c, result) ? unknown(cx, c, "the connection ended")
-						  : fail(cx, c, result);
+		return ud_pg_ends_connection(&c->wire, result)
+			? unknown(cx, c, "the connection ended")
+			: ud_pg_fail(cx, &c->wire, result);
 	if (strcmp(PQcmdStatus((PGresult *)(uintptr_t)result), "COMMIT") != 0)
 		return ud_fail(cx, UD_E_RETRY, NULL, "the transaction had failed");
 	return UD_OK;
@@ -274,15 +139,17 @@ static enum ud_code outcome(struct ud_ctx *cx, struct conn *c, const PGresult *r
 
 static enum ud_code commit(struct ud_ctx *cx, ud_conn *conn)
 {
-	struct conn *c = UD_OUTER(conn, struct conn, head);
+	struct conn *c = UD_OUTER(conn, struct conn, wire.head);
 
 	conn->in_transaction = false;
-	c->warned = false;
-	c->committing = true;
-	PGresult *result = result_of(c, PQsendQuery(c->pg, "COMMIT"), COMMIT_MS);
+	c->wire.mark_count = 0; /* the end of the last part */
+	c->wire.warned = false;
+	c->wire.committing = true;
+	PGresult *result =
+		ud_pg_result(&c->wire, PQsendQuery(c->wire.pg, "COMMIT"), UD_PG_COMMIT_MS);
 	enum ud_code code = outcome(cx, c, result);
 
-	c->committing = false;
+	c->wire.committing = false;
 	PQclear(result);
 	return code;
 }
@@ -306,7 +173,7 @@ static enum ud_code forget(struct ud_ctx *cx, struct conn *c, struct cached *slo
 	snprintf(sql, sizeof(sql), "DEALLOCATE s%u", slot->number);
 	ud_free(slot->sql);
 	slot->sql = NULL;
-	return run(cx, c, sql, STATEMENT_MS);
+	return ud_pg_run(cx, &c->wire, sql, UD_PG_STATEMENT_MS);
 }
 
 /* The server's name of a statement, prepared now if need be. */
@@ -316,11 +183,13 @@ static enum ud_code prepared(struct ud_ctx *cx, struct conn *c, const char *sql,
 	struct cached *slot = &c->cache[hash % CACHE_SLOTS];
 
 	if (!slot->sql || slot->hash != hash || strcmp(slot->sql, sql) != 0) {
+		UD_TRY(ud_pg_flush(cx, &c->wire)); /* an error shall fall into its own part */
 		UD_TRY(forget(cx, c, slot));
 		slot->number = ++c->next_number;
 		snprintf(name, 16, "s%u", slot->number);
-		UD_TRY(settle(cx, c,
-			result_of(c, PQsendPrepare(c->pg, name, sql, 0, NULL), STATEMENT_MS)));
+		UD_TRY(ud_pg_settle(cx, &c->wire,
+			ud_pg_result(&c->wire, PQsendPrepare(c->wire.pg, name, sql, 0, NULL),
+				UD_PG_STATEMENT_MS)));
 		slot->sql = ud_heap_strdup(sql);
 		slot->hash = hash;
 	}
@@ -328,40 +197,72 @@ static enum ud_code prepared(struct ud_ctx *cx, struct conn *c, const char *sql,
 	return UD_OK;
 }
 
-static bool is_control(const char *sql)
+static bool begins(const char *sql, const char *word)
 {
-	return strncmp(sql, "SAVEPOINT", 9) == 0 || strncmp(sql, "RELEASE", 7) == 0 ||
-		strncmp(sql, "ROLLBACK", 8) == 0;
+	return strncmp(sql, word, strlen(word)) == 0;
 }
 
-static enum ud_code query(struct ud_ctx *cx, ud_conn *conn, const char *sql,
-	const struct ud_val *vals, size_t n, ud_rows **ret)
+/*
+ * Savepoints wait for the next statement, so that a part costs no round trips of its own. In a
+ * transaction that has failed they are refused at once: put off, they would fail among somebody
+ * else's statements.
+ */
+static enum ud_code control(struct ud_ctx *cx, struct conn *c, const char *sql, PGresult **ret)
 {
-	struct conn *c = UD_OUTER(conn, struct conn, head);
-	const char *texts[MAX_PARAMS];
-	char name[16];
+	if (begins(sql, "ROLLBACK") && !ud_pg_fresh(&c->wire)) {
+		*ret = ud_pg_result(&c->wire, PQsendQuery(c->wire.pg, sql), UD_PG_STATEMENT_MS);
+		return UD_OK;
+	}
+	if (PQtransactionStatus(c->wire.pg) != PQTRANS_INTRANS)
+		return ud_fail(cx, UD_E_RETRY, NULL, "an earlier statement had failed");
+	if (!begins(sql, "ROLLBACK"))
+		ud_pg_mark(&c->wire, begins(sql, "RELEASE") ? UD_PG_RELEASE : UD_PG_SET);
+	*ret = PQmakeEmptyPGresult(c->wire.pg, PGRES_COMMAND_OK);
+	return UD_OK;
+}
 
-	if (n >= MAX_PARAMS)
-		return ud_fail(cx, UD_E_INTERNAL, NULL, "more than %d parameters", MAX_PARAMS);
+static bool is_control(const char *sql)
+{
+	return begins(sql, "SAVEPOINT") || begins(sql, "RELEASE") || begins(sql, "ROLLBACK");
+}
+
+/* Parameters as texts. */
+static void write_texts(struct ud_ctx *cx, const struct ud_val *vals, size_t n, const char **texts)
+{
 	for (size_t i = 0; i < n; i++)
 		texts[i] = vals[i].kind == UD_V_TEXT ? vals[i].s
 			: vals[i].kind == UD_V_INT
 			? ud_printf(cx->arena, "%lld", (long long)vals[i].i)
 			: NULL;
-	int sent;
+}
 
-	if (is_control(sql)) {
-		/* a failed transaction still takes these, but prepares nothing */
-		sent = PQsendQuery(c->pg, sql);
-	} else {
-		UD_TRY(prepared(cx, c, sql, name));
-		sent = PQsendQueryPrepared(c->pg, name, (int)n, texts, NULL, NULL, 0);
-	}
-	PGresult *result = result_of(c, sent, STATEMENT_MS);
+static enum ud_code execute(struct ud_ctx *cx, struct conn *c, const char *sql,
+	const struct ud_val *vals, size_t n, PGresult **ret)
+{
+	const char *texts[MAX_PARAMS];
+	char name[16];
+
+	if (n >= MAX_PARAMS)
+		return ud_fail(cx, UD_E_INTERNAL, NULL, "more than %d parameters", MAX_PARAMS);
+	if (is_control(sql))
+		return control(cx, c, sql, ret);
+	UD_TRY(prepared(cx, c, sql, name));
+	write_texts(cx, vals, n, texts);
+	*ret = ud_pg_execute(&c->wire, name, (int)n, texts);
+	return UD_OK;
+}
+
+static enum ud_code query(struct ud_ctx *cx, ud_conn *conn, const char *sql,
+	const struct ud_val *vals, size_t n, ud_rows **ret)
+{
+	struct conn *c = UD_OUTER(conn, struct conn, wire.head);
+	PGresult *result = NULL;
+
+	UD_TRY(execute(cx, c, sql, vals, n, &result));
 	ExecStatusType status = PQresultStatus(result);
 
 	if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
-		return settle(cx, c, result);
+		return ud_pg_settle(cx, &c->wire, result);
 	struct rows *r = ud_alloc(cx->arena, sizeof(*r));
 
 	r->head.conn = conn;
@@ -417,16 +318,19 @@ static int64_t col_int(const ud_rows *head, int column)
 /* An idle server has nothing to say but a farewell, after which its end of the socket is closed. */
 static void check(ud_conn *conn)
 {
-	struct conn *c = UD_OUTER(conn, struct conn, head);
-	struct pollfd p = { .fd = PQsocket(c->pg), .events = POLLIN };
+	struct conn *c = UD_OUTER(conn, struct conn, wire.head);
+	struct pollfd p = { .fd = PQsocket(c->wire.pg), .events = POLLIN };
 
 	while (!conn->broken && poll(&p, 1, 0) > 0)
-		conn->broken = !PQconsumeInput(c->pg);
+		conn->broken = !PQconsumeInput(c->wire.pg);
 }
 
 static enum ud_code script(struct ud_ctx *cx, ud_conn *conn, const char *sql)
 {
-	return run(cx, UD_OUTER(conn, struct conn, head), sql, NO_LIMIT);
+	struct ud_pg *c = UD_OUTER(conn, struct ud_pg, head);
+
+	UD_TRY(ud_pg_flush(cx, c));
+	return ud_pg_run(cx, c, sql, UD_PG_NO_LIMIT);
 }
 
 const struct ud_engine ud_engine_postgresql = {

@@ -69,6 +69,7 @@ struct posted {
 	const char *key;
 	pthread_barrier_t *entered, *leave; /* of a write that holds the writer; NULL = none */
 	int fail_times;                     /* apply answers retry so often */
+	bool swallows;                      /* takes a clash for no error */
 	int runs;
 	enum ud_code code;
 	_Atomic int *open; /* writes whose done has not run */
@@ -83,7 +84,9 @@ static enum ud_code apply_posted(struct ud_write *w)
 		pthread_barrier_wait(p->entered);
 		pthread_barrier_wait(p->leave);
 	}
-	if (p->key)
+	if (p->swallows)
+		(void)!insert(w->cx, (void *)(uintptr_t)p->key);
+	else if (p->key)
 		UD_TRY(insert(w->cx, (void *)(uintptr_t)p->key));
 	if (p->runs <= p->fail_times)
 		return ud_fail(w->cx, UD_E_RETRY, NULL, "made to run again");
@@ -178,6 +181,29 @@ static void what_lost_a_deadlock_runs_again(struct store *s)
 	}
 	assert_int_equal(posted[1].runs, 4);
 	assert_int_equal(store_number(s, "SELECT COUNT(*) FROM t"), 3);
+}
+
+/* PostgreSQL ends a transaction with the first error. A write that ignores one must not be taken
+ * for stored, nor harm those beside it. */
+static void an_ignored_error_harms_nobody_else(struct store *s)
+{
+	ud_database *db = open_database(s);
+	struct posted posted[] = { { .key = "a" }, { .key = "b" }, { .key = "a", .swallows = true },
+		{ .key = "c" }, { .key = "b" }, { .key = NULL }, { .key = "d" } };
+	static const enum ud_code wanted[] = { UD_OK, UD_OK, UD_E_RETRY, UD_OK, UD_E_ALREADY_EXISTS,
+		UD_OK, UD_OK };
+	struct hold hold;
+	_Atomic int open = 0;
+
+	hold_writer(db, &hold, &open);
+	for (size_t i = 0; i < UD_LEN(posted); i++)
+		assert_true(post(db, &posted[i], &open));
+	let_go(&db, &hold);
+	for (size_t i = 0; i < UD_LEN(posted); i++) {
+		assert_int_equal(posted[i].code, wanted[i]);
+		ud_arena_release(&posted[i].arena);
+	}
+	assert_int_equal(store_number(s, "SELECT COUNT(*) FROM t"), 4);
 }
 
 static void too_many_waiting_writes_are_refused(struct store *s)
@@ -361,6 +387,8 @@ int main(void)
 		{ "what_queues_meanwhile_is_one_group_and_failures_stay_their_own",
 			what_queues_meanwhile_is_one_group_and_failures_stay_their_own, NULL },
 		{ "what_lost_a_deadlock_runs_again", what_lost_a_deadlock_runs_again, NULL },
+		{ "an_ignored_error_harms_nobody_else", an_ignored_error_harms_nobody_else,
+			"postgresql" },
 		{ "too_many_waiting_writes_are_refused", too_many_waiting_writes_are_refused,
 			NULL },
 		{ "many_writers_store_every_row", many_writers_store_every_row, NULL },

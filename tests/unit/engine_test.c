@@ -128,6 +128,32 @@ static void a_failed_part_is_undone_without_the_rest(struct store *s)
 	assert_int_equal(store_number(s, "SELECT COUNT(*) FROM parents WHERE id = 'undone'"), 0);
 }
 
+/* Parts without a statement, and a statement that was never seen before as the first of a part. */
+static void empty_parts_and_new_statements(struct store *s)
+{
+	make_parent_and_child(s);
+	store_wants(s, UD_OK, ud_begin(&s->cx, true));
+	for (int i = 0; i < 3; i++) {
+		store_wants(s, UD_OK, ud_savepoint(&s->cx));
+		store_wants(s, UD_OK,
+			i == 1 ? ud_savepoint_rollback(&s->cx) : ud_savepoint_release(&s->cx));
+	}
+	store_wants(s, UD_OK, ud_savepoint(&s->cx));
+	store_wants(s, UD_OK,
+		ud_exec(&s->cx, NULL, "INSERT INTO parents(id, code) VALUES ('1', '1')",
+			UD_NO_VALS));
+	store_wants(s, UD_OK, ud_savepoint_release(&s->cx));
+	store_wants(s, UD_OK, ud_savepoint(&s->cx));
+	store_wants(s, UD_E_INTERNAL,
+		ud_exec(&s->cx, NULL, "INSERT INTO nowhere(id) VALUES ('2')", UD_NO_VALS));
+	store_wants(s, UD_OK, ud_savepoint_rollback(&s->cx));
+	store_wants(s, UD_OK, ud_savepoint(&s->cx));
+	assert_int_equal(store_number(s, "SELECT COUNT(*) FROM parents"), 2);
+	store_wants(s, UD_OK, ud_savepoint_release(&s->cx));
+	store_wants(s, UD_OK, ud_commit(&s->cx));
+	assert_int_equal(store_number(s, "SELECT COUNT(*) FROM parents"), 2);
+}
+
 static void a_rolled_back_transaction_leaves_nothing(struct store *s)
 {
 	make_parent_and_child(s);
@@ -278,6 +304,7 @@ int main(void)
 		{ "bad_sql_is_our_bug", bad_sql_is_our_bug, NULL },
 		{ "a_failed_part_is_undone_without_the_rest",
 			a_failed_part_is_undone_without_the_rest, NULL },
+		{ "empty_parts_and_new_statements", empty_parts_and_new_statements, NULL },
 		{ "a_rolled_back_transaction_leaves_nothing",
 			a_rolled_back_transaction_leaves_nothing, NULL },
 		{ "an_injected_failure_rolls_the_commit_back",
