@@ -11,6 +11,7 @@
 
 #include "base/file.h"
 #include "base/process.h"
+#include "base/socket.h"
 
 static int64_t clock_ms(clockid_t id)
 {
@@ -54,7 +55,8 @@ const struct ud_env ud_env_real = { .now_ms = real_now,
 	.mono_ms = real_mono,
 	.random = real_random,
 	.files = &ud_files_real,
-	.processes = &ud_processes_real };
+	.processes = &ud_processes_real,
+	.sockets = &ud_sockets_real };
 
 int64_t ud_now_ms(const struct ud_env *env)
 {

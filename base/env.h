@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The outer world as a table: clock and randomness here, files in file.h, programs in process.h.
- * The real one is ud_env_real; a test hands in its own. Nothing else in base/ asks the operating
- * system for these.
+ * The outer world as a table: clock and randomness here, files in file.h, programs in process.h,
+ * sockets in socket.h. The real one is ud_env_real; a test hands in its own. Nothing else in base/
+ * asks the operating system for these.
  */
 #ifndef BASE_ENV_H
 #define BASE_ENV_H
@@ -11,6 +11,7 @@
 
 struct ud_files;
 struct ud_processes;
+struct ud_sockets;
 
 struct ud_env {
 	/* Wall clock, milliseconds since 1970 UTC. May jump. */
@@ -21,6 +22,7 @@ struct ud_env {
 	void (*random)(const struct ud_env *env, void *buf, size_t n);
 	const struct ud_files *files;
 	const struct ud_processes *processes;
+	const struct ud_sockets *sockets;
 	void *data; /* of a test's own env */
 };
 
