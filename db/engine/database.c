@@ -14,6 +14,7 @@
 #include "base/env.h"
 #include "db/engine/history.h"
 #include "db/engine/sqlite.h"
+#include "db/engine/watch.h"
 
 enum { QUEUE_MAX = 10000, CHECKPOINT_PAGES = 4096 /* 16 MiB of 4 KiB pages */ };
 
@@ -40,6 +41,8 @@ struct ud_database {
 	ud_reader *readers;
 	void (*listener)(void *data);
 	void *listener_data;
+	ud_watch *watch; /* of other programs' commits; PostgreSQL with a listener */
+	int wal_pages;   /* of SQLite's log now; the writer's */
 	_Atomic uint64_t commits;
 	_Atomic int64_t writes, failures, queued, largest, checkpoints;
 };
@@ -72,12 +75,31 @@ static enum ud_code open_checked(struct ud_ctx *cx, ud_database *db, unsigned fl
 	return code;
 }
 
-/* A connection that broke (PostgreSQL gone) is opened again before the next group. */
+/* Pages now in the write-ahead log, told by SQLite after each commit. */
+static int on_wal(void *data, sqlite3 *handle, const char *name, int pages)
+{
+	(void)handle, (void)name;
+	*(int *)data = pages;
+	return SQLITE_OK;
+}
+
+static void watch_log(ud_database *db)
+{
+	if (ud_sqlite_handle(db->conn))
+		sqlite3_wal_hook(ud_sqlite_handle(db->conn), on_wal, &db->wal_pages);
+}
+
+/* A connection that broke (PostgreSQL gone, SQLite's disk full) is opened again before the next
+ * group. */
 static enum ud_code writer_conn(struct ud_ctx *cx, ud_database *db)
 {
 	if (db->conn && db->conn->broken)
 		ud_conn_release(&db->conn);
-	return db->conn ? UD_OK : open_checked(cx, db, 0, &db->conn);
+	if (db->conn)
+		return UD_OK;
+	UD_TRY(open_checked(cx, db, 0, &db->conn));
+	watch_log(db);
+	return UD_OK;
 }
 
 /* Begin on a connection that lives: one that died while nobody used it is found out here. */
@@ -156,6 +178,14 @@ static void run_again(struct ud_ctx *cx, ud_database *db, struct ud_write *w)
 	}
 }
 
+static void tell(ud_database *db)
+{
+	pthread_mutex_lock(&db->mutex);
+	if (db->listener)
+		db->listener(db->listener_data);
+	pthread_mutex_unlock(&db->mutex);
+}
+
 static void commit_list(struct ud_ctx *cx, ud_database *db, struct ud_write *list, int64_t n)
 {
 	enum ud_code code = run_group(cx, db, list, n == 1);
@@ -175,10 +205,7 @@ static void commit_list(struct ud_ctx *cx, ud_database *db, struct ud_write *lis
 			atomic_fetch_add(&db->failures, 1);
 		w->done(w, w->code);
 	}
-	pthread_mutex_lock(&db->mutex);
-	if (db->listener)
-		db->listener(db->listener_data);
-	pthread_mutex_unlock(&db->mutex);
+	tell(db);
 }
 
 /* End the snapshots of idle readers, so that a checkpoint can go to the end of the log. */
@@ -196,23 +223,15 @@ static void end_idle_snapshots(ud_database *db)
 	pthread_mutex_unlock(&db->mutex);
 }
 
-/* Pages now in the write-ahead log, told by SQLite after each commit. */
-static int on_wal(void *data, sqlite3 *handle, const char *name, int pages)
+static void checkpoint(ud_database *db)
 {
-	(void)handle, (void)name;
-	*(int *)data = pages;
-	return SQLITE_OK;
-}
-
-static void checkpoint(ud_database *db, int *pages)
-{
-	if (*pages < CHECKPOINT_PAGES)
+	if (!db->conn || db->wal_pages < CHECKPOINT_PAGES)
 		return;
 	end_idle_snapshots(db);
 	sqlite3_wal_checkpoint_v2(
 		ud_sqlite_handle(db->conn), NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	atomic_fetch_add(&db->checkpoints, 1);
-	*pages = 0;
+	db->wal_pages = 0;
 }
 
 /* Wait for work; the list in order, or NULL when the database is to stop. */
@@ -240,15 +259,13 @@ static void *writer(void *data)
 	UD_AUTO(ud_arena) *arena = ud_arena_new();
 	struct ud_write *list;
 	int64_t n;
-	int pages = 0;
 
-	if (ud_sqlite_handle(db->conn))
-		sqlite3_wal_hook(ud_sqlite_handle(db->conn), on_wal, &pages);
+	watch_log(db);
 	while ((list = take(db, &n))) {
 		struct ud_ctx cx = { .arena = arena, .env = db->env, .now_ms = ud_now_ms(db->env) };
 
 		commit_list(&cx, db, list, n);
-		checkpoint(db, &pages);
+		checkpoint(db);
 		ud_arena_reset(arena);
 	}
 	return NULL;
@@ -285,6 +302,7 @@ void ud_database_release(ud_database **pdb)
 
 	if (!db)
 		return;
+	ud_watch_release(&db->watch);
 	pthread_mutex_lock(&db->mutex);
 	db->stop = true;
 	pthread_cond_signal(&db->wake);
@@ -384,10 +402,13 @@ enum ud_code ud_database_remember(struct ud_ctx *cx, ud_database *db, const char
 
 void ud_database_on_commit(ud_database *db, void (*listener)(void *data), void *data)
 {
+	ud_watch_release(&db->watch);
 	pthread_mutex_lock(&db->mutex);
 	db->listener_data = data;
 	db->listener = listener;
 	pthread_mutex_unlock(&db->mutex);
+	if (listener && strcmp(ud_database_engine(db), ud_engine_postgresql.name) == 0)
+		db->watch = ud_watch_start(db, db->env, tell);
 }
 
 uint64_t ud_database_commits(const ud_database *db)

@@ -64,8 +64,11 @@ bool ud_database_post(ud_database *db, struct ud_write *w) UD_USE;
 /* Post and wait: for tools, jobs and tests, never on a server's worker. */
 enum ud_code ud_database_write(ud_database *db, struct ud_ctx *cx,
 	enum ud_code (*apply)(struct ud_ctx *cx, void *data), void *data) UD_USE;
-/* Called by the writer after each durable commit, on its thread; one listener (the event bus). It
- * must not block. */
+/*
+ * The listener (one: the event bus; NULL = none any more) is called after each durable commit, on
+ * the writer's thread, and on PostgreSQL within a second after another program's, on a thread of
+ * its own. It must not block. A call too many does no harm.
+ */
 void ud_database_on_commit(ud_database *db, void (*listener)(void *data), void *data);
 /* Grows with every commit this process made. */
 uint64_t ud_database_commits(const ud_database *db);
