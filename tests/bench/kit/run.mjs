@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+// SPDX-License-Identifier: Apache-2.0
 // Understudy benchmark: ours against nginx-static (the HTTP ceiling) and Fastify + better-sqlite3, interleaved, in ratios.
 //   node run.mjs --ours http://127.0.0.1:8080 [--ours-pid PID] [--rounds 5] [--secs 3] [--conns 64,256]
 //                [--only get,list,post,beat] [--target name=url[=pid] ...] [--no-peers]
