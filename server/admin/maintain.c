@@ -10,6 +10,7 @@
 #include "base/env.h"
 #include "base/file.h"
 #include "db/engine/backup.h"
+#include "db/engine/health.h"
 #include "db/engine/migrate.h"
 #include "db/events.h"
 #include "db/migrations.h"
@@ -147,6 +148,24 @@ int ud_command_restore(struct ud_ctx *cx, int argc, char **argv)
 	return 0;
 }
 
+static int look_at_database(struct ud_ctx *cx)
+{
+	struct ud_health health;
+	int bad = 0;
+
+	if (ud_health_check(cx, &health) != UD_OK) {
+		printf("BAD database: %s\n", cx->problem.detail ? cx->problem.detail : "");
+		return 1;
+	}
+	for (size_t i = 0; i < health.count; i++) {
+		const struct ud_finding *f = &health.findings[i];
+
+		printf("%s database: %s: %s\n", f->good ? "ok " : "BAD", f->what, f->found);
+		bad += !f->good;
+	}
+	return bad;
+}
+
 /* One line a finding; the exit code counts the bad ones. */
 static int doctor(struct ud_ctx *cx, const char *config)
 {
@@ -161,7 +180,7 @@ static int doctor(struct ud_ctx *cx, const char *config)
 		ud_conn_open(cx, in.database_url, UD_CONN_READ, &conn) != UD_OK)
 		return ud_command_failed(cx, "doctor");
 	cx->conn = conn;
-	int bad = 0;
+	int bad = look_at_database(cx);
 	enum ud_code code = ud_migrate_plan(cx, ud_migrations, plan);
 
 	printf("%s schema: version %lld, %zu pending\n",

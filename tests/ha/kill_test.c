@@ -3,7 +3,7 @@
  * kill -9 of the whole server under parallel writes, again and again: every acknowledged row is
  * there afterwards, the files are whole and the chain of records is intact. With
  * UD_TEST_POSTGRES_DIR it is PostgreSQL that is killed. 20 kills in the ordinary run, 200 with
- * UD_LONG.
+ * UD_TEST_LONG.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -246,7 +246,7 @@ static void kill_loop(const char *database, const char *postgres_dir)
 	static struct arena_of_acks acks;
 	struct server s = { 0 };
 	pthread_t writers[WRITERS];
-	const char *is_long = getenv("UD_LONG");
+	const char *is_long = getenv("UD_TEST_LONG");
 	int kills = is_long && *is_long ? 200 : 20;
 
 	memset(&acks, 0, sizeof(acks));

@@ -113,6 +113,26 @@ static void a_copy_comes_back_with_a_higher_generation(struct store *s)
 	restore(s, file, url, UD_E_INVALID_STATE);
 }
 
+/* What init makes has a schema and no events: a restore may take its place. */
+static void a_fresh_installation_may_be_replaced(struct store *s)
+{
+	const char *file = in_dir(s, "copy"), *url = other_url(s);
+	ud_conn *mine = s->cx.conn, *fresh = NULL;
+
+	install(s, 4);
+	backup(s, file, UD_OK);
+	store_wants(s, UD_OK, ud_conn_open(&s->cx, url, UD_CONN_CREATE, &fresh));
+	s->cx.conn = fresh;
+	enum ud_code code = ud_migrate(&s->cx, ud_migrations);
+
+	ud_conn_release(&fresh);
+	s->cx.conn = mine;
+	store_wants(s, UD_OK, code);
+	restore(s, file, url, UD_OK);
+	assert_int_equal(number_at_url(s, url, "SELECT COUNT(*) FROM events"), 4);
+	assert_int_equal(number_at_url(s, url, generation_sql), 6);
+}
+
 /* The same copy twice: the second restore must not give the first one's generation again. */
 static void a_generation_that_was_seen_is_not_given_again(struct store *s)
 {
@@ -225,6 +245,8 @@ int main(void)
 	static const struct store_test tests[] = {
 		{ "a_copy_comes_back_with_a_higher_generation",
 			a_copy_comes_back_with_a_higher_generation, NULL },
+		{ "a_fresh_installation_may_be_replaced", a_fresh_installation_may_be_replaced,
+			NULL },
 		{ "a_generation_that_was_seen_is_not_given_again",
 			a_generation_that_was_seen_is_not_given_again, NULL },
 		{ "a_damaged_copy_is_refused", a_damaged_copy_is_refused, NULL },

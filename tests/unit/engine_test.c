@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "db/engine/health.h"
 #include "support/store.h"
 
 static void numbered_parameters_may_stand_in_any_order(struct store *s)
@@ -212,6 +213,38 @@ static void what_cannot_be_opened_says_why(struct store *s)
 	assert_non_null(s->cx.problem.detail);
 }
 
+static const struct ud_finding *finding(struct store *s, struct ud_health *h, const char *what)
+{
+	store_wants(s, UD_OK, ud_health_check(&s->cx, h));
+	for (size_t i = 0; i < h->count; i++)
+		if (strcmp(h->findings[i].what, what) == 0)
+			return &h->findings[i];
+	fail_msg("there is no finding %s", what);
+	return NULL;
+}
+
+static void rows_that_refer_to_nothing_are_found(struct store *s)
+{
+	struct ud_health h;
+
+	make_parent_and_child(s);
+	assert_true(finding(s, &h, "integrity_check")->good);
+	assert_true(finding(s, &h, "rows that refer to nothing")->good);
+	store_script(s,
+		"PRAGMA foreign_keys=OFF; INSERT INTO children(id, parent) VALUES ('k', 'gone')");
+	assert_false(finding(s, &h, "rows that refer to nothing")->good);
+}
+
+/* The tests' clusters have checksums, and run without fsync. */
+static void unsafe_settings_are_found(struct store *s)
+{
+	struct ud_health h;
+
+	assert_true(finding(s, &h, "data_checksums")->good);
+	assert_false(finding(s, &h, "fsync")->good);
+	assert_true(finding(s, &h, "synchronous_standby_names")->good);
+}
+
 /* Another connection ends ours, as an operator would. */
 static void an_ended_connection_is_broken(struct store *s)
 {
@@ -311,6 +344,9 @@ int main(void)
 			an_injected_failure_rolls_the_commit_back, NULL },
 		{ "a_read_connection_refuses_writes", a_read_connection_refuses_writes, NULL },
 		{ "what_cannot_be_opened_says_why", what_cannot_be_opened_says_why, "sqlite" },
+		{ "rows_that_refer_to_nothing_are_found", rows_that_refer_to_nothing_are_found,
+			"sqlite" },
+		{ "unsafe_settings_are_found", unsafe_settings_are_found, "postgresql" },
 		{ "an_ended_connection_is_broken", an_ended_connection_is_broken, "postgresql" },
 		{ "a_commit_after_a_swallowed_error_is_to_be_retried",
 			a_commit_after_a_swallowed_error_is_to_be_retried, "postgresql" },
