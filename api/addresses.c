@@ -10,6 +10,7 @@
 #include "db/addresses.h"
 #include "db/events.h"
 #include "db/settings.h"
+#include "server/events/stream.h"
 #include "server/http/list.h"
 
 static bool outside(const struct ud_prefix *p, const char *address)
@@ -268,7 +269,10 @@ static enum ud_code address_before(
 	bool v4, part = false;
 
 	(void)given;
-	if (!a || old_row)
+	if (!a) /* deleted: free at once */
+		return ud_block_lower_next(cx, ((const struct ud_ip_address *)old_row)->block_id,
+			((const struct ud_ip_address *)old_row)->address_hex);
+	if (old_row)
 		return UD_OK;
 	if (ud_row_get(cx, &ud_ip_blocks, a->block_id, &b) != UD_OK) {
 		ud_ctx_clear(cx);
@@ -307,6 +311,8 @@ static const struct {
 	{ "ip-addresses.reserve", 1 << UD_ADDRESS_ASSIGNED | 1 << UD_ADDRESS_QUARANTINED,
 		UD_ADDRESS_RESERVED, "reserved" },
 	{ "ip-addresses.assign", 1 << UD_ADDRESS_RESERVED, UD_ADDRESS_ASSIGNED, "assigned" },
+	{ "ip-addresses.quarantine", 1 << UD_ADDRESS_ASSIGNED | 1 << UD_ADDRESS_RESERVED,
+		UD_ADDRESS_QUARANTINED, "quarantined" },
 	{ "ip-addresses.release", 1 << UD_ADDRESS_ASSIGNED | 1 << UD_ADDRESS_RESERVED,
 		UD_ADDRESS_QUARANTINED, "released" },
 };
@@ -336,6 +342,104 @@ static enum ud_code move(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer(cx, rq, ud_ip_addresses.shape, &a);
 }
 
+/* ---- parts ---- */
+
+struct split_body {
+	int64_t prefix_length;
+};
+/* clang-format off */
+static const struct ud_field split_fields[] = {
+	UD_FIELD(split_body, prefix_length, .flags = UD_REQUIRED, .min = 1, .max = 128, .about = "Length of each part's prefix; at most 256 parts."),
+};
+/* clang-format on */
+static const struct ud_shape split_shape = { .bare = true, UD_SHAPE(split_body, split_fields) };
+
+enum { SPLIT_BITS = 8 };
+
+/* Cut a block that nothing was taken from into equal parts. */
+static enum ud_code split(struct ud_ctx *cx, struct ud_request *rq)
+{
+	const struct split_body *in = rq->in;
+	struct ud_ip_block whole = { 0 };
+	struct ud_prefix p;
+	bool taken = false, parts = false;
+
+	UD_TRY(load_block(cx, rq, &whole));
+	if (!ud_prefix_parse(whole.prefix, &p) || in->prefix_length <= p.length ||
+		in->prefix_length > p.length + SPLIT_BITS || in->prefix_length > (p.v4 ? 32 : 128))
+		return ud_fail_field(cx, "prefix_length", "out_of_range",
+			"prefix_length is between %d and %d.", p.length + 1, p.length + SPLIT_BITS);
+	UD_TRY(ud_addresses_inside(cx, whole.row.id, whole.first_hex, whole.last_hex, &taken));
+	UD_TRY(ud_blocks_overlap(
+		cx, whole.realm, whole.row.id, whole.first_hex, whole.last_hex, NULL, &parts));
+	if (taken || parts)
+		return ud_fail(
+			cx, UD_E_IN_USE, NULL, "Something was taken from the block already.");
+	ud_page_open(rq);
+	ud_ip size = ud_prefix_size((int)in->prefix_length, p.v4);
+
+	for (ud_ip at = p.first; at <= p.last && at >= p.first; at += size) {
+		struct ud_ip_block part = { .row.customer_id = whole.row.customer_id,
+			.kind = whole.kind,
+			.site_id = whole.site_id,
+			.parent_id = whole.row.id,
+			.realm = whole.realm };
+		struct ud_prefix one = ud_prefix_at(at, (int)in->prefix_length, p.v4);
+
+		set_range(cx, &part, &one);
+		UD_TRY(ud_row_insert(cx, &ud_ip_blocks, &part));
+		UD_TRY(ud_event_add(cx, "allocated", ud_ip_blocks.shape, NULL, &part));
+		if (at != p.first)
+			ud_buf_putc(&rq->out, ',');
+		ud_shape_encode(&rq->out, ud_ip_blocks.shape, &part, NULL);
+	}
+	UD_TRY(ud_page_close(cx, rq, NULL, UD_NONE));
+	rq->status = 201;
+	return UD_OK;
+}
+
+/* Give a part back to the whole; what is in use stays. */
+static enum ud_code release_block(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_ip_block b = { 0 };
+
+	UD_TRY(load_block(cx, rq, &b));
+	if (!b.parent_id)
+		return ud_fail(
+			cx, UD_E_INVALID_STATE, NULL, "Only a part of a block is given back.");
+	UD_TRY(ud_block_lower_next(cx, b.parent_id, b.first_hex));
+	UD_TRY(ud_row_delete(cx, &ud_ip_blocks, &b));
+	UD_TRY(ud_event_add(cx, "released", ud_ip_blocks.shape, &b, NULL));
+	return ud_answer_none(cx, rq);
+}
+
+/* ---- history ---- */
+
+static enum ud_code add_change(struct ud_ctx *cx, void *data, const struct ud_event *e)
+{
+	struct map *m = data;
+
+	if (m->any)
+		ud_buf_putc(&m->rq->out, ',');
+	m->any = true;
+	ud_event_encode(cx, m->rq->server, &m->rq->out, e);
+	return UD_OK;
+}
+
+static enum ud_code history(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_event_query q = { .newest_first = true, .subject_id = rq->arg[0] };
+	struct ud_ip_address a = { 0 };
+	struct map m = { rq, false };
+	bool more = false;
+
+	UD_TRY(ud_row_get(cx, &ud_ip_addresses, rq->arg[0], &a));
+	UD_TRY(ud_page_limit(cx, rq, &q.limit));
+	ud_page_open(rq);
+	UD_TRY(ud_event_list(cx, &q, add_change, &m, &more));
+	return ud_page_close(cx, rq, NULL, UD_NONE);
+}
+
 enum { TAKE = UD_STAFF_WRITE | UD_CUSTOMER_WRITE };
 
 /* clang-format off */
@@ -351,6 +455,11 @@ static const struct ud_route rows[] = {
 	{ "POST",  "/v1/ip-addresses/{id}/reserve",       "ip-addresses.reserve",       TAKE,      "ip-addresses:write", UD_WRITE, .resource = &addresses, .handle = move, .about = "Keep an address without a user." },
 	{ "POST",  "/v1/ip-addresses/{id}/assign",        "ip-addresses.assign",        TAKE,      "ip-addresses:write", UD_WRITE, .resource = &addresses, .handle = move, .about = "Use a reserved address." },
 	{ "POST",  "/v1/ip-addresses/{id}/release",       "ip-addresses.release",       TAKE,      "ip-addresses:write", UD_WRITE, .resource = &addresses, .handle = move, .about = "Give an address back; it rests before it is given out again." },
+	{ "POST",  "/v1/ip-blocks/{id}/split",            "ip-blocks.split",            UD_STAFF_WRITE, "ip-blocks:write", UD_WRITE, &split_shape, .status = 201, .handle = split, .about = "Cut a block that nothing was taken from into equal parts." },
+	{ "POST",  "/v1/ip-blocks/{id}/release",          "ip-blocks.release",          TAKE,      "ip-blocks:write",    UD_WRITE, .status = 204, .handle = release_block, .about = "Give a part back to the block it was cut from." },
+	{ "POST",  "/v1/ip-addresses/{id}/quarantine",    "ip-addresses.quarantine",    UD_STAFF_WRITE, "ip-addresses:write", UD_WRITE, .resource = &addresses, .handle = move, .about = "Take an address out of use for the days of quarantine." },
+	{ "DELETE", "/v1/ip-addresses/{id}",              "ip-addresses.delete",        UD_STAFF_WRITE, "ip-addresses:write", UD_WRITE | UD_MATCH_REQUIRED, .status = 204, .resource = &addresses, .handle = ud_rest_delete, .about = "Free an address at once, without its quarantine." },
+	{ "GET",   "/v1/ip-addresses/{id}/history",       "ip-addresses.history",       UD_PEOPLE, "ip-addresses:read",  0, .handle = history, .about = "List what happened to an address, newest first." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_addresses = { "Addresses", rows, UD_LEN(rows) };

@@ -196,6 +196,21 @@ enum ud_code ud_bearer_by_service_token(
 		hash, ret_found, ret);
 }
 
+enum ud_code ud_bearer_alive(struct ud_ctx *cx, const char *id, bool *ret)
+{
+	int64_t one;
+
+	/* every tenant: the bearer was authenticated by this id when its stream began */
+	return ud_query_int(cx, ret, &one,
+		"SELECT 1 FROM sessions s JOIN users u ON u.id = s.user_id"
+		" WHERE s.id = $1 AND s.expires_at > $2 AND u.state = 'active' AND u.deleted_at IS NULL"
+		" UNION ALL SELECT 1 FROM tokens t JOIN users u ON u.id = t.principal_id"
+		" WHERE t.id = $1 AND t.expires_at > $2 AND u.state = 'active' AND u.deleted_at IS NULL"
+		" UNION ALL SELECT 1 FROM tokens t JOIN service_accounts a ON a.id = t.principal_id"
+		" WHERE t.id = $1 AND t.expires_at > $2 AND a.state = 'active'",
+		UD_VALS(ud_t(id), ud_i(cx->now_ms)));
+}
+
 enum ud_code ud_bearer_seen(struct ud_ctx *cx, const char *id)
 {
 	/* every tenant: the bearer was just authenticated by this id */

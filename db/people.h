@@ -85,6 +85,8 @@ enum ud_code ud_bearer_by_user_token(
 	struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_bearer *ret) UD_USE;
 enum ud_code ud_bearer_by_service_token(
 	struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_bearer *ret) UD_USE;
+/* Is a session or token still there, its time not up, and its principal active? */
+enum ud_code ud_bearer_alive(struct ud_ctx *cx, const char *id, bool *ret) UD_USE;
 /* Note that a session or token was used; at most once a minute each. */
 enum ud_code ud_bearer_seen(struct ud_ctx *cx, const char *id) UD_USE;
 

@@ -12,6 +12,7 @@
 #include "base/crypto.h"
 #include "base/env.h"
 #include "db/events.h"
+#include "db/people.h"
 #include "server/http/io.h"
 #include "server/metrics/metrics.h"
 
@@ -149,6 +150,24 @@ static void look(struct ud_stream *s)
 	s->looked = !more;
 }
 
+/* A stream ends when the session or token it was opened with does. */
+static bool still_allowed(struct ud_stream *s)
+{
+	UD_AUTO(ud_arena) *arena = ud_arena_new();
+	struct ud_ctx cx = s->io->rq.cx;
+	const char *id = cx.scope->token_id ? cx.scope->token_id : cx.scope->session_id;
+	bool alive = true;
+
+	cx.arena = arena;
+	cx.now_ms = ud_now_ms(cx.env);
+	if (ud_read_begin(&cx, s->io->loop->reader) != UD_OK)
+		return true; /* looked at again in a moment */
+	if (ud_bearer_alive(&cx, id, &alive) != UD_OK)
+		alive = true;
+	ud_read_end(&cx, s->io->loop->reader);
+	return alive;
+}
+
 static ssize_t give(void *cls, uint64_t pos, char *buf, size_t max)
 {
 	struct ud_stream *s = cls;
@@ -253,6 +272,8 @@ void ud_stream_end(struct ud_request *rq)
 static void wake(struct ud_stream *s, bool changed, int64_t now)
 {
 	if (now == INT64_MAX)
+		s->ended = true;
+	if (!s->ended && (changed || now >= s->comment_ms) && !still_allowed(s))
 		s->ended = true;
 	s->looked &= !changed;
 	if (!s->ended && now >= s->comment_ms) {

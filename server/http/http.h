@@ -82,6 +82,11 @@ struct ud_route {
 	ud_handler *prepare;
 	ud_handler *handle;
 	const char *about; /* one sentence for the specification */
+	/*
+	 * A row on its way out (RFC 9745, RFC 8594): Unix seconds of its deprecation and of its
+	 * end, 12 months later at the earliest; 0 = neither.
+	 */
+	int64_t deprecated_at, sunset_at;
 };
 
 /* A part of the table: api/index.c lists them. */

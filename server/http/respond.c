@@ -254,6 +254,33 @@ static void add_common_headers(struct ud_io *io, struct MHD_Response *response)
 		MHD_add_response_header(response, "Cache-Control", "no-store");
 }
 
+/* IMF-fixdate (RFC 9110 5.6.7) of an instant in seconds. */
+static const char *http_date(struct ud_ctx *cx, int64_t seconds)
+{
+	static const char *const days[] = { "Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed" };
+	static const char *const months[] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul",
+		"Aug", "Sep", "Oct", "Nov", "Dec" };
+	char t[UD_TIME_TEXT];
+
+	ud_time_format(seconds * 1000, t);
+	int month = (t[5] - '0') * 10 + t[6] - '0';
+
+	return ud_printf(cx->arena, "%s, %.2s %s %.4s %.8s GMT", days[seconds / 86400 % 7], t + 8,
+		months[month - 1], t, t + 11);
+}
+
+void ud_answer_deprecation(struct ud_request *rq)
+{
+	const struct ud_route *r = rq->route;
+
+	if (!r || !r->deprecated_at)
+		return;
+	ud_answer_header(
+		rq, "Deprecation", ud_printf(rq->cx.arena, "@%lld", (long long)r->deprecated_at));
+	if (r->sunset_at)
+		ud_answer_header(rq, "Sunset", http_date(&rq->cx, r->sunset_at));
+}
+
 enum MHD_Result ud_respond(struct ud_io *io)
 {
 	struct ud_request *rq = &io->rq;
@@ -265,6 +292,7 @@ enum MHD_Result ud_respond(struct ud_io *io)
 
 	if (!response)
 		return MHD_NO;
+	ud_answer_deprecation(rq);
 	add_common_headers(io, response);
 	ud_metrics_request(rq->server->metrics, rq, io->started_us);
 	enum MHD_Result queued = ud_queue_response(io->mhd, (unsigned)rq->status, response);

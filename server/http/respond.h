@@ -13,4 +13,7 @@
 enum ud_code ud_split_fields(struct ud_ctx *cx, const struct ud_shape *shape, const char *text,
 	struct ud_texts *ret) UD_USE;
 
+/* Deprecation and Sunset headers of a row that is on its way out. */
+void ud_answer_deprecation(struct ud_request *rq);
+
 #endif

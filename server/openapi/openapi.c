@@ -362,6 +362,8 @@ static json_t *operation(struct ud_ctx *cx, const char *tag, const struct ud_rou
 								: "application/json",
 				"schema", ref("schemas", body_name(cx, r))));
 	json_object_set_new(op, "responses", responses);
+	if (r->deprecated_at)
+		json_object_set_new(op, "deprecated", json_true());
 	if (r->roles & UD_ANYONE) {
 		json_object_set_new(op, "security", json_array());
 		return op;

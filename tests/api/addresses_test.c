@@ -256,6 +256,38 @@ static void a_chosen_address_is_taken_once(void **state)
 	assert_string_equal(text_at(r.json, "address"), "192.0.2.71");
 }
 
+static void a_block_is_split_and_its_parts_given_back(void **state)
+{
+	struct world *w = *state;
+	const char *block = make_block(w, "10.77.0.0/28", "private", w->own);
+	struct reply r = expect(w, LEAD, "POST", fmt(w, "/v1/ip-blocks/%s/split", block),
+		"{\"prefix_length\":30}", 201);
+
+	assert_int_equal(json_array_size(json_object_get(r.json, "data")), 4);
+	assert_string_equal(text_at(r.json, "data.3.prefix"), "10.77.0.12/30");
+	const char *part = text_at(r.json, "data.1.id");
+
+	expect(w, LEAD, "POST", fmt(w, "/v1/ip-blocks/%s/split", block), "{\"prefix_length\":30}",
+		409);
+	expect(w, LEAD, "POST", fmt(w, "/v1/ip-blocks/%s/split", block), "{\"prefix_length\":28}",
+		422);
+	r = expect(w, OWN_OPERATOR, "POST", fmt(w, "/v1/ip-blocks/%s/allocate-address", part), "{}",
+		201);
+	const char *id = text_at(r.json, "id");
+
+	expect(w, OWN_OPERATOR, "POST", fmt(w, "/v1/ip-blocks/%s/release", part), "{}", 409);
+	expect(w, LEAD, "POST", fmt(w, "/v1/ip-addresses/%s/quarantine", id), "{}", 200);
+	r = expect(w, OWN_OPERATOR, "GET", fmt(w, "/v1/ip-addresses/%s/history", id), NULL, 200);
+	assert_string_equal(text_at(r.json, "data.0.type"), "ip_address.quarantined");
+	assert_string_equal(text_at(r.json, "data.1.type"), "ip_address.allocated");
+	expect(w, LEAD, "DELETE", fmt(w, "/v1/ip-addresses/%s", id), NULL, 204);
+	expect(w, OWN_OPERATOR, "POST", fmt(w, "/v1/ip-blocks/%s/release", part), "{}", 204);
+	expect(w, OWN_OPERATOR, "POST", fmt(w, "/v1/ip-blocks/%s/release", block), "{}", 409);
+	r = expect(w, LEAD, "POST", fmt(w, "/v1/ip-blocks/%s/allocate-block", block),
+		"{\"prefix_length\":30}", 201);
+	assert_string_equal(text_at(r.json, "prefix"), "10.77.0.4/30");
+}
+
 static void a_customer_takes_from_its_own_blocks_only(void **state)
 {
 	struct world *w = *state;
@@ -288,6 +320,7 @@ int main(void)
 		cmocka_unit_test(parts_of_a_block_do_not_overlap),
 		cmocka_unit_test(blocks_of_one_realm_do_not_overlap),
 		cmocka_unit_test(a_chosen_address_is_taken_once),
+		cmocka_unit_test(a_block_is_split_and_its_parts_given_back),
 		cmocka_unit_test(a_customer_takes_from_its_own_blocks_only),
 	};
 

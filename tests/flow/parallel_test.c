@@ -172,6 +172,35 @@ static void a_slow_sign_in_delays_no_write(void **state)
 	assert_true(written >= 2);
 }
 
+static void wait_for_streams(struct world *w, int n)
+{
+	const char *line = fmt(w, "understudy_event_streams %d\n", n);
+
+	/* the gauge says when they are there */
+	while (!strstr(expect(w, NOBODY, "GET", "/metrics", NULL, 200).body, line))
+		;
+}
+
+static void a_stream_ends_with_its_token(void **state)
+{
+	struct world *w = *state;
+	struct reply r = expect(w, OPERATOR, "POST", "/v1/service-accounts",
+		"{\"name\":\"s\",\"role\":\"auditor\"}", 201);
+	const char *tokens = fmt(w, "/v1/service-accounts/%s/tokens", text_at(r.json, "id"));
+
+	r = expect(w, OPERATOR, "POST", tokens, "{\"name\":\"t\",\"scopes\":[\"*\"]}", 201);
+	struct caller c = { .method = "GET",
+		.path = "/v1/events/stream",
+		.times = 1,
+		.client = { .base = w->server->base_url, .token = text_at(r.json, "token") } };
+
+	assert_int_equal(pthread_create(&c.thread, NULL, run, &c), 0);
+	wait_for_streams(w, 1);
+	expect(w, OPERATOR, "DELETE", fmt(w, "%s/%s", tokens, text_at(r.json, "id")), NULL, 204);
+	pthread_join(c.thread, NULL); /* would not return while the stream lives */
+	wait_for_streams(w, 0);
+}
+
 static void streams_and_waits_end_with_the_server(void **state)
 {
 	struct world *w = *state;
@@ -184,13 +213,7 @@ static void streams_and_waits_end_with_the_server(void **state)
 			.times = 1,
 			.running = &running };
 	start(w, c, 4);
-	/* the gauge says when all four are there */
-	for (;;) {
-		struct reply r = expect(w, NOBODY, "GET", "/metrics", NULL, 200);
-
-		if (strstr(r.body, "understudy_event_streams 4\n"))
-			break;
-	}
+	wait_for_streams(w, 4);
 	world_restart(w);
 	assert_int_equal(join(c, 4, 200), 4);
 }
@@ -202,6 +225,7 @@ int main(void)
 		cmocka_unit_test(equal_keys_take_effect_once),
 		cmocka_unit_test(readers_and_writers_share_a_server),
 		cmocka_unit_test(a_slow_sign_in_delays_no_write),
+		cmocka_unit_test(a_stream_ends_with_its_token),
 		cmocka_unit_test(streams_and_waits_end_with_the_server),
 	};
 
