@@ -6,23 +6,22 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libpq-fe.h>
-#include <spawn.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/process.h"
 #include "db/engine/copy.h"
 
 extern char **environ;
 
-enum { ENVIRON_MAX = 512 };
+enum { ENVIRON_MAX = 64, LONGEST_MS = 24 * 3600 * 1000, WORDS_MAX = 16384 };
 
 /* Whom the programs talk to: a connection string without the password, and their environment. */
 struct target {
 	const char *name;
-	char *env[ENVIRON_MAX];
+	const char *env[ENVIRON_MAX];
 };
 
 /* 'text' with quotes and backslashes escaped, as libpq reads it. */
@@ -35,6 +34,17 @@ static void add_option(struct ud_buf *b, const char *key, const char *value)
 		ud_buf_putc(b, *value);
 	}
 	ud_buf_puts(b, "' ");
+}
+
+/* What of our environment the programs may see: libpq's settings, and how to find and speak. */
+static bool is_theirs(const char *variable)
+{
+	static const char *const names[] = { "PG", "PATH=", "HOME=", "LANG=", "LC_" };
+
+	for (size_t i = 0; i < UD_LEN(names); i++)
+		if (strncmp(variable, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
 }
 
 static void take_options(struct ud_ctx *cx, const PQconninfoOption *options, struct target *ret)
@@ -53,7 +63,8 @@ static void take_options(struct ud_ctx *cx, const PQconninfoOption *options, str
 	/* of several hosts the primary: a standby may lack what was acknowledged */
 	ret->env[n++] = ud_strdup(cx->arena, "PGTARGETSESSIONATTRS=read-write");
 	for (char **e = environ; *e && n < ENVIRON_MAX - 1; e++)
-		ret->env[n++] = *e;
+		if (is_theirs(*e))
+			ret->env[n++] = *e;
 	ret->env[n] = NULL;
 	ret->name = ud_strdup(cx->arena, ud_buf_text(&b));
 	ud_buf_free(&b);
@@ -76,29 +87,46 @@ static enum ud_code target_of(struct ud_ctx *cx, const char *url, struct target 
 	return UD_OK;
 }
 
-/* Run a program and wait; its messages go where ours go, its output nowhere. */
+/* The program's full name, by PATH; its bare name when it is nowhere. */
+static const char *find_program(struct ud_ctx *cx, const char *name)
+{
+	const char *path = getenv("PATH");
+
+	while (path && *path) {
+		size_t n = strcspn(path, ":");
+		const char *full = ud_printf(cx->arena, "%.*s/%s", (int)n, path, name);
+
+		if (n && access(full, X_OK) == 0)
+			return full;
+		path += n + (path[n] == ':');
+	}
+	return name;
+}
+
+/* Run argv, whose first is a name to be found, to its end; its words when it fails. */
 static enum ud_code run_program(struct ud_ctx *cx, const struct target *t, const char *const *argv)
 {
-	posix_spawn_file_actions_t actions;
-	int status = 0;
-	pid_t pid;
+	size_t n = 0;
 
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-	int why =
-		posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, t->env);
+	while (argv[n])
+		n++;
+	const char **full = ud_alloc(cx->arena, (n + 1) * sizeof(*full));
 
-	posix_spawn_file_actions_destroy(&actions);
-	if (why)
-		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", argv[0], strerror(why));
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return UD_OK;
-	return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s failed (%s %d)", argv[0],
-		WIFEXITED(status) ? "status" : "signal",
-		WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+	memcpy(full, argv, n * sizeof(*full));
+	full[0] = find_program(cx, argv[0]);
+	const struct ud_run run = { .argv = full,
+		.environment = t->env,
+		.output_max = WORDS_MAX,
+		.timeout_ms = LONGEST_MS };
+	struct ud_ran ran = { 0 };
+
+	if (*full[0] != '/')
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL,
+			"%s is not in PATH: install PostgreSQL's client programs", argv[0]);
+	UD_TRY(ud_process_run(cx, &run, &ran));
+	return ran.status == 0 ? UD_OK
+			       : ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s failed (%d): %s", argv[0],
+					 ran.status, ran.error);
 }
 
 /* Within the snapshot's transaction on cx->conn. */
@@ -111,7 +139,8 @@ static enum ud_code dump(
 	UD_TRY(ud_query_text(cx, &found, &snapshot, "SELECT pg_export_snapshot()", UD_NO_VALS));
 	UD_TRY(ud_copy_describe(cx, m));
 	const char *const argv[] = { "pg_dump", "--format=custom", "--no-owner", "--no-privileges",
-		"--snapshot", snapshot, "--file", file, "--dbname", t->name, NULL };
+		"--lock-wait-timeout=60s", "--snapshot", snapshot, "--file", file, "--dbname",
+		t->name, NULL };
 
 	return run_program(cx, t, argv);
 }

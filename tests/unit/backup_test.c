@@ -190,6 +190,30 @@ static void nothing_is_left_of_a_backup_that_failed(struct store *s)
 	assert_int_not_equal(access(in_dir(s, "copy.part"), F_OK), 0);
 }
 
+static void write_program(struct store *s, const char *name, const char *text)
+{
+	store_wants(s, UD_OK, ud_file_write(&s->cx, in_dir(s, name), text, strlen(text), 0700));
+}
+
+static void a_failing_program_says_why(struct store *s)
+{
+	char *path = ud_strdup(s->arena, getenv("PATH"));
+
+	install(s, 1);
+	store_script(s, "CREATE TABLE locked (a BIGINT)");
+	setenv("PATH", s->dir, 1);
+	backup(s, in_dir(s, "copy"), UD_E_UNAVAILABLE);
+	setenv("PATH", path, 1);
+	assert_non_null(strstr(s->cx.problem.detail, "pg_dump is not in PATH"));
+	write_program(s, "pg_dump", "#!/bin/sh\necho 'no luck today' >&2\nexit 3\n");
+	setenv("PATH", s->dir, 1);
+	backup(s, in_dir(s, "copy"), UD_E_UNAVAILABLE);
+	setenv("PATH", path, 1);
+	assert_non_null(strstr(s->cx.problem.detail, "pg_dump failed (3): no luck today"));
+	assert_int_not_equal(access(in_dir(s, "copy.part"), F_OK), 0);
+	backup(s, in_dir(s, "copy"), UD_OK);
+}
+
 /* Writes go on while the copy is made. */
 struct busy {
 	ud_database *db;
@@ -254,6 +278,7 @@ int main(void)
 			NULL },
 		{ "nothing_is_left_of_a_backup_that_failed",
 			nothing_is_left_of_a_backup_that_failed, NULL },
+		{ "a_failing_program_says_why", a_failing_program_says_why, "postgresql" },
 		{ "a_copy_under_writes_is_one_instant", a_copy_under_writes_is_one_instant, NULL },
 	};
 
