@@ -1,92 +1,231 @@
-#!/usr/bin/env node
 // SPDX-License-Identifier: Apache-2.0
-// Understudy benchmark: ours against nginx-static (the HTTP ceiling) and Fastify + better-sqlite3, interleaved, in ratios.
-//   node run.mjs --ours http://127.0.0.1:8080 [--ours-pid PID] [--rounds 5] [--secs 3] [--conns 64,256]
-//                [--only get,list,post,beat] [--target name=url[=pid] ...] [--no-peers]
-// Paths and bodies of our API: env GET_PATH LIST_PATH POST_PATH POST_BODY BEAT_PATH BEAT_BODY AUTH (see wrk/*.lua).
-// A row of ours at ids 1..100000 is expected (N to change it); the peers get bench.db made by seed.sql.
-// Needs: wrk, nginx, sqlite3, and `npm ci` done in peer-fastify. Loopback only.
+// Ours against nginx (static files of the same sizes) and Fastify + better-sqlite3, interleaved, in ratios.
+//   node run.mjs --server understudyd --config FILE --empty FILE --token FILE --peers FOLDER [--peer server.mjs]
+//                [--rounds 5] [--secs 2] [--conns 64] [--only get,etag,list,post,start]   conns: of reads; writes take 1,64,256
+// ../run makes the two installations (one seeded, one empty) and the folder with the peer's packages.
+// Prints tables as comments and TAP cases: no errors, nothing but 2xx/3xx, every acknowledged row is there.
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync, existsSync, readFileSync, rmSync, mkdtempSync, readdirSync, openSync, copyFileSync, chmodSync } from 'node:fs';
+import { mkdirSync, writeFileSync, readFileSync, rmSync, mkdtempSync, chmodSync, copyFileSync, symlinkSync } from 'node:fs';
+import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const opt = { rounds: 5, secs: 3, conns: '64,256', only: 'get,list,post', target: [] };
-for (let i = 2; i < process.argv.length; i++) {
-  const k = process.argv[i].replace(/^--/, '');
-  if (k === 'no-peers') { opt.noPeers = true; continue; }
-  const v = process.argv[++i];
-  if (k === 'target') opt.target.push(v); else opt[k] = v;
-}
-const targets = [];                              // { name, url, pid, ceiling }
-const children = [];
-const stop = () => { for (const c of children) { try { c.kill('SIGTERM'); } catch { /* gone */ } } };
-process.on('exit', stop); process.on('SIGINT', () => process.exit(1));
+const opt = { rounds: '5', secs: '2', conns: '64', only: 'get,etag,list,post,start', peer: 'server.mjs' };
+for (let i = 2; i < process.argv.length; i += 2) opt[process.argv[i].replace(/^--/, '')] = process.argv[i + 1];
+const only = new Set(opt.only.split(','));
+const rounds = +opt.rounds;
+const auth = 'Bearer ' + readFileSync(opt.token, 'utf8').trim();
+const id = (prefix, i) => `${prefix}_${String(i).padStart(26, '0')}`;
+const say = text => console.log(text.split('\n').map(l => '# ' + l).join('\n'));
 
-// Only ours is called at our paths; the peers keep their own. OURS_… in the environment become … for ours.
-const oursEnv = Object.fromEntries(Object.entries(process.env).filter(([k]) => k.startsWith('OURS_')).map(([k, v]) => [k.slice(5), v]));
-if (opt.ours) targets.push({ name: 'ours', url: opt.ours, pid: +opt['ours-pid'] || 0, env: oursEnv });
-for (const t of opt.target) { const [name, ...r] = t.split('='); targets.push({ name, url: r[0], pid: +r[1] || 0 }); }
+let cases = 0, bad = 0;
+const check = (good, name) => { bad += good ? 0 : 1; console.log(`${good ? '' : 'not '}ok ${++cases} - ${name}`); };
+
+// ---- processes ----
+
 const work = mkdtempSync(join(tmpdir(), 'understudy-bench-'));
-chmodSync(work, 0o755);                           // nginx workers drop to another user
-process.on('exit', () => rmSync(work, { recursive: true, force: true }));
-if (!opt.noPeers) {
-  const www = join(work, 'www'); mkdirSync(www);
-  writeFileSync(join(www, 'one.json'), 'x'.repeat(450));       // the size of one VM
-  writeFileSync(join(www, 'page.json'), 'x'.repeat(22500));    // the size of a page of 50
-  copyFileSync(join(here, 'nginx/nginx.conf'), join(work, 'nginx.conf'));
-  const ng = spawn('nginx', ['-p', work, '-c', 'nginx.conf'], { stdio: 'ignore' });
-  children.push(ng); targets.push({ name: 'nginx-static', url: 'http://127.0.0.1:9001', pid: ng.pid, ceiling: true });
-  const db = join(work, 'bench.db');
-  spawnSync('sqlite3', [db], { stdio: [openSync(join(here, 'seed.sql'), 'r'), 'ignore', 'inherit'] });
-  const peer = (name, port, env) => {
-    const c = spawn(process.execPath, [join(here, 'peer-fastify/server.mjs')], { env: { ...process.env, DB: db, PORT: port, NODE_ENV: 'production', ...env }, stdio: 'ignore' });
-    children.push(c); targets.push({ name, url: `http://127.0.0.1:${port}`, pid: c.pid });
-  };
-  peer('fastify', '9101', {});
-  peer('fastify-raw', '9102', { RAW: '1' });
-  peer('fastify-group', '9103', { RAW: '1', GROUP: '1' });
-  await new Promise(r => setTimeout(r, 2500));
-}
+chmodSync(work, 0o755);                           // nginx's workers drop to another user
+const children = [];
+process.on('exit', () => {
+  for (const c of children) c.kill('SIGTERM');
+  rmSync(work, { recursive: true, force: true });
+});
+for (const s of ['SIGINT', 'SIGTERM']) process.on(s, () => process.exit(1));
 
-const cpu = pid => {                             // CPU ticks of a process and its children (nginx workers, cluster)
-  if (!pid) return NaN;
+const freePort = () => new Promise(done => {
+  const s = net.createServer().listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => done(port)); });
+});
+// The first answer on a port, asked for again as soon as a connection is refused; milliseconds since `from`.
+const firstAnswer = (port, path, from) => new Promise((done, fail) => {
+  const ask = () => {
+    if (performance.now() - from > 20000) { fail(new Error(`no answer on port ${port}`)); return; }
+    const s = net.connect(port, '127.0.0.1', () => s.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`));
+    let answered = false;
+    s.on('data', () => { if (!answered) { answered = true; done(performance.now() - from); } });
+    s.on('error', () => { s.destroy(); setImmediate(ask); });
+  };
+  ask();
+});
+const ended = c => new Promise(done => { if (c.exitCode !== null || c.signalCode !== null) done(); else c.on('exit', done); });
+const start = (command, args, env) => {
+  const c = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'ignore', 'inherit'] });
+  children.push(c);
+  return c;
+};
+const setPort = (config, port) => writeFileSync(join(dirname(config), 'conf.d/bench.conf'),
+  `[server]\nlisten=127.0.0.1:${port}\n[limits]\nrequests_per_minute=0\n[log]\nlevel=warning\n`);
+const startOurs = (config, port) => { setPort(config, port); return start(opt.server, ['serve', '--config', config], {}); };
+const peerFile = join(work, opt.peer);            // beside its packages: imports are looked up from the file's folder
+copyFileSync(join(here, 'peer-fastify', opt.peer), peerFile);
+symlinkSync(join(opt.peers, 'node_modules'), join(work, 'node_modules'));
+const startPeer = (db, port, env) => start(process.execPath, [peerFile], { DB: db, PORT: port, NODE_ENV: 'production', ...env });
+const sqlite = (db, sql) => spawnSync('sqlite3', [db, sql], { encoding: 'utf8' }).stdout.trim();
+
+// ---- figures ----
+
+const ticks = pid => {                            // CPU of a process and its children, in microseconds at 100 Hz
   let sum = 0; const todo = [pid];
   while (todo.length) {
     const p = todo.pop();
-    try {
-      const s = readFileSync(`/proc/${p}/stat`, 'latin1'); const f = s.slice(s.lastIndexOf(')') + 2).split(' ');
-      sum += +f[11] + +f[12];
-      for (const t of readdirSync(`/proc/${p}/task`)) todo.push(...readFileSync(`/proc/${p}/task/${t}/children`, 'latin1').trim().split(' ').filter(Boolean).map(Number));
-    } catch { /* gone */ }
+    const s = readFileSync(`/proc/${p}/stat`, 'latin1'), f = s.slice(s.lastIndexOf(')') + 2).split(' ');
+    sum += +f[11] + +f[12];
+    todo.push(...readFileSync(`/proc/${p}/task/${p}/children`, 'latin1').trim().split(' ').filter(Boolean).map(Number));
   }
-  return sum * 10000;                            // microseconds at 100 Hz
+  return sum * 10000;
 };
+const resident = pid => +/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))[1] / 1024;
 const median = a => { const s = [...a].sort((x, y) => x - y); return s.length ? s[s.length >> 1] : NaN; };
-const wrk = (t, scenario, conns) => {
-  const script = t.ceiling ? 'static' : scenario === 'etag' ? 'get' : scenario;
-  const env = { ...process.env, ...t.env, ...(scenario === 'etag' ? { ETAG: '*' } : {}), WRK_DIR: join(here, 'wrk'), STATIC_PATH: scenario === 'list' ? '/page.json' : '/one.json' };
-  const c0 = cpu(t.pid);
-  const r = spawnSync('wrk', ['-t1', `-c${conns}`, `-d${opt.secs}s`, '--timeout', '10s', '-s', join(here, `wrk/${script}.lua`), t.url], { env, encoding: 'utf8' });
-  const m = /RESULT (.*)/.exec(r.stdout ?? ''); if (!m) return null;
-  const [n, us, p50, , p99, , err, bad] = m[1].split(' ').map(Number);
-  return { rps: n / us * 1e6, p50, p99, cpu: (cpu(t.pid) - c0) / n, err, bad };
+
+const measure = (t, script, conns, env) => {
+  const before = ticks(t.pid);
+  const r = spawnSync('wrk', ['-t1', `-c${conns}`, `-d${opt.secs}s`, '--timeout', '10s', '-s', join(here, `wrk/${script}.lua`), t.url],
+    { env: { ...process.env, WRK_DIR: join(here, 'wrk'), ...env }, encoding: 'utf8' });
+  const m = /RESULT (.*)/.exec(r.stdout ?? '');
+  if (!m) return null;
+  const [n, us, p50, , p99, , errors, refused] = m[1].split(' ').map(Number);
+  return { n, rps: n / us * 1e6, p50, p99, cpu: (ticks(t.pid) - before) / n, errors, refused };
 };
-for (const scenario of opt.only.split(',')) for (const conns of opt.conns.split(',')) {
-  const res = Object.fromEntries(targets.map(t => [t.name, []]));
-  for (let r = 0; r < +opt.rounds; r++) for (const t of targets) { if (t.ceiling && scenario === 'post') continue; const x = wrk(t, scenario, conns); if (x) res[t.name].push(x); }
-  console.log(`\n## ${scenario}, ${conns} connections (median of ${opt.rounds} interleaved runs of ${opt.secs} s)`);
-  console.log('target'.padEnd(16) + ['req/s', 'p50 us', 'p99 us', 'CPU us/req', 'req/s x1st', 'CPU x1st', 'errors', 'non-2xx'].map(s => s.padStart(11)).join(''));
-  // ratio: per round against the first target of that round, then the median
-  for (const t of targets) {
-    const a = res[t.name]; if (!a.length) { console.log(t.name.padEnd(16) + '  no result'); continue; }
-    const ratio = median(a.map((x, i) => x.rps / (res[targets[0].name][i]?.rps ?? NaN)));
-    const cpuRatio = median(a.map((x, i) => x.cpu / (res[targets[0].name][i]?.cpu ?? NaN)));
-    const cells = [median(a.map(x => x.rps)).toFixed(0), median(a.map(x => x.p50)).toFixed(0), median(a.map(x => x.p99)).toFixed(0),
-      t.pid ? median(a.map(x => x.cpu)).toFixed(1) : '-', ratio.toFixed(3), t.pid ? cpuRatio.toFixed(2) : '-', a.reduce((s, x) => s + x.err, 0), a.reduce((s, x) => s + x.bad, 0)];
-    console.log(t.name.padEnd(16) + cells.map(c => String(c).padStart(11)).join(''));
+const table = (title, names, results) => {
+  const first = results[names[0]];
+  say(`\n${title}`);
+  say('target'.padEnd(15) + ['req/s', 'p50 us', 'p99 us', 'CPU us/req', 'ours req/s', 'ours CPU'].map(s => s.padStart(12)).join(''));
+  for (const name of names) {
+    const a = results[name];
+    const ratio = key => median(a.map((x, i) => first[i][key] / x[key]));
+    say(name.padEnd(15) + [median(a.map(x => x.rps)).toFixed(0), median(a.map(x => x.p50)).toFixed(0), median(a.map(x => x.p99)).toFixed(0),
+      median(a.map(x => x.cpu)).toFixed(1), ratio('rps').toFixed(2) + 'x', ratio('cpu').toFixed(2) + 'x'].map(s => s.padStart(12)).join(''));
   }
+  return (name, key) => median(first.map((x, i) => x[key] / results[name][i][key]));
+};
+const compare = (title, conns, runs) => {         // runs: [target, script, env]; the ratios are taken round by round
+  const results = Object.fromEntries(runs.map(([t]) => [t.name, []]));
+  for (let i = 0; i < rounds; i++)
+    for (const [t, script, env] of runs) {
+      const x = measure(t, script, conns, env);
+      if (!x) throw new Error(`${t.name}: wrk gave no result`);
+      results[t.name].push(x);
+    }
+  const ratio = table(`${title}, ${conns} connections (medians of ${rounds} interleaved runs of ${opt.secs} s)`, runs.map(([t]) => t.name), results);
+  for (const [t] of runs)
+    check(results[t.name].every(x => x.n > 0 && !x.errors && !x.refused), `${title}, ${conns} connections: ${t.name} answers everything`);
+  return { ratio, acknowledged: t => results[t.name].reduce((s, x) => s + x.n, 0) };
+};
+const target = (what, value, limit, atMost = true) => say(`target: ${what} ${atMost ? '<=' : '>='} ${limit}x: ${value.toFixed(2)}x, ` +
+  ((atMost ? value <= limit : value >= limit) ? 'met' : 'missed'));
+
+// ---- the run ----
+
+const ask = async (t, path) => {
+  const r = await fetch(t.url + path, { headers: { Authorization: auth } });
+  if (r.status !== 200) throw new Error(`${path}: ${r.status} ${await r.text()}`);
+  return r.text();
+};
+// Every page of every customer's VMs that are ready, as next_cursor leads to them; full pages only.
+const pagesOf = async t => {
+  const paths = [];
+  for (let c = 1; c <= 200; c++) {
+    const base = `/v1/vms?customer_id=${id('cus', c)}&state=ready&limit=50`;
+    for (let path = base; path;) {
+      const page = JSON.parse(await ask(t, path));
+      if (page.data.length === 50) paths.push(path);
+      path = page.has_more ? `${base}&cursor=${encodeURIComponent(page.next_cursor)}` : null;
+    }
+  }
+  return paths;
+};
+const startNginx = async (one, page) => {
+  const port = await freePort(), www = join(work, 'www');
+  mkdirSync(www);
+  writeFileSync(join(www, 'one.json'), one);
+  writeFileSync(join(www, 'page.json'), page);
+  writeFileSync(join(work, 'nginx.conf'), readFileSync(join(here, 'nginx/nginx.conf'), 'utf8').replace('@PORT@', port));
+  const c = start('nginx', ['-p', work, '-c', 'nginx.conf'], {});
+  await firstAnswer(port, '/one.json', performance.now());
+  return { name: 'nginx', url: `http://127.0.0.1:${port}`, pid: c.pid };
+};
+const startPeers = async list => {
+  const out = [];
+  for (const [name, env] of list) {
+    const db = join(work, `${name}.db`), port = await freePort();
+    copyFileSync(join(work, 'peer.db'), db);
+    const c = startPeer(db, port, env);
+    await firstAnswer(port, '/api/v1/vms/1', performance.now());
+    out.push({ name, url: `http://127.0.0.1:${port}`, pid: c.pid, db });
+  }
+  return out;
+};
+const coldStarts = async () => {
+  const results = { ours: [], 'ours, seeded': [], [plain.name]: [] };
+  const once = async (name, path, begin) => {
+    const port = await freePort(), from = performance.now(), c = begin(port);
+    results[name].push({ ms: await firstAnswer(port, path, from), mib: resident(c.pid) });
+    c.kill('SIGTERM');
+    await ended(c);
+  };
+  for (let i = 0; i < rounds; i++) {
+    await once('ours', '/healthz', port => startOurs(opt.empty, port));
+    await once('ours, seeded', '/healthz', port => startOurs(opt.config, port));
+    await once(plain.name, '/api/v1/vms/1', port => startPeer(join(work, 'peer.db'), port, {}));
+  }
+  say(`\ncold start: exec to first answer, and resident memory then (medians of ${rounds})`);
+  for (const [name, a] of Object.entries(results))
+    say(`${name.padEnd(15)}${median(a.map(x => x.ms)).toFixed(0).padStart(8)} ms${median(a.map(x => x.mib)).toFixed(1).padStart(8)} MiB`);
+  const [mine, , theirs] = Object.values(results);
+  const ratio = key => median(mine.map((x, i) => x[key] / theirs[i][key]));
+  target(`first answer, of ${plain.name}`, ratio('ms'), 0.1);
+  target(`memory, of ${plain.name}`, ratio('mib'), 0.17);
+};
+
+const seed = spawnSync('sqlite3', [join(work, 'peer.db')], { input: readFileSync(join(here, 'seed.sql')), stdio: ['pipe', 'ignore', 'inherit'] });
+if (seed.status !== 0) throw new Error('the peer has no database');
+const native = opt.peer === 'server.mjs';
+const plain = { name: native ? 'fastify' : 'node:sqlite' };
+if (!native) say('better-sqlite3 could not be built: the peer is bare node:http + node:sqlite, one commit per request');
+if (only.has('start')) await coldStarts();
+
+const port = await freePort(), begun = performance.now();
+const ours = { name: 'ours', url: `http://127.0.0.1:${port}`, pid: startOurs(opt.config, port).pid, db: join(dirname(opt.config), 'understudy.db') };
+await firstAnswer(port, '/healthz', begun);
+const pages = await pagesOf(ours);
+writeFileSync(join(work, 'pages'), pages.join('\n') + '\n');
+const nginx = await startNginx(await ask(ours, `/v1/vms/${id('vm', 100)}`), await ask(ours, pages[1]));
+const peers = await startPeers(native ? [['fastify', {}], ['fastify-raw', { RAW: '1', GROUP: '1' }]] : [['node:sqlite', {}]]);
+say(`${pages.length} full pages; a VM has ${readFileSync(join(work, 'www/one.json')).length} bytes, a page ${readFileSync(join(work, 'www/page.json')).length}`);
+
+const get = { AUTH: auth, GET_PATH: '/v1/vms/vm_%026d' };
+const create = { AUTH: auth, POST_PATH: '/v1/vms', POST_BODY: '{"name":"bench-%d","customer_id":"cus_%026d","vcpus":4,"memory_bytes":8589934592}' };
+const reads = opt.conns.split(',').map(Number);
+for (const conns of only.has('get') ? reads : []) {
+  const { ratio } = compare('GET one VM', conns, [[ours, 'get', get], [nginx, 'static', {}], ...peers.map(p => [p, 'get', {}])]);
+  target('CPU, of nginx', ratio('nginx', 'cpu'), 1.25);
+  target(`CPU, of ${plain.name}`, ratio(plain.name, 'cpu'), 0.25);
 }
-process.exit(0);
+for (const conns of only.has('etag') ? reads : []) {
+  const etag = (await fetch(nginx.url + '/one.json')).headers.get('etag');
+  const { ratio } = compare('GET with If-None-Match', conns, [[ours, 'get', { ...get, ETAGS: '1' }], [nginx, 'static', { ETAG: etag }]]);
+  target('CPU, of nginx answering 304', ratio('nginx', 'cpu'), 1.1);
+}
+for (const conns of only.has('list') ? reads : []) {
+  const { ratio } = compare('list 50', conns, [[ours, 'list', { AUTH: auth, PAGES: join(work, 'pages') }],
+    [nginx, 'static', { STATIC_PATH: '/page.json' }], ...peers.map(p => [p, 'list', {}])]);
+  target('CPU, of nginx', ratio('nginx', 'cpu'), 3);
+  target(`CPU, of ${plain.name}`, ratio(plain.name, 'cpu'), 0.1);
+  if (native) target('CPU, of fastify-raw', ratio('fastify-raw', 'cpu'), 0.17);
+}
+for (const conns of only.has('post') ? [1, 64, 256] : []) {
+  const count = t => +sqlite(t.db, t === ours ? 'SELECT COUNT(*) FROM vms' : 'SELECT COUNT(*) FROM ticket');
+  const all = [ours, ...peers], before = all.map(count);
+  const { ratio, acknowledged } = compare('durable POST', conns, all.map(t => [t, 'post', t === ours ? create : {}]));
+  all.forEach((t, i) => {                         // wrk leaves with up to one request per connection unanswered
+    const rows = count(t) - before[i], known = acknowledged(t);
+    check(rows >= known && rows <= known + conns * rounds, `durable POST, ${conns} connections: ${t.name} stored ${rows} rows for ${known} answers`);
+  });
+  if (conns < 64) continue;
+  target(`req/s, of ${plain.name}`, ratio(plain.name, 'rps'), 8, false);
+  if (native) target('req/s, of fastify with group commit', ratio('fastify-raw', 'rps'), 1.5, false);
+}
+say(`\nresident after all of it: ${[ours, ...peers].map(t => `${t.name} ${resident(t.pid).toFixed(0)} MiB`).join(', ')}`);
+console.log(`1..${cases}`);
+process.exit(bad ? 1 : 0);
