@@ -42,7 +42,8 @@ struct ud_database {
 	void (*listener)(void *data);
 	void *listener_data;
 	ud_watch *watch; /* of other programs' commits; PostgreSQL with a listener */
-	int wal_pages;   /* of SQLite's log now; the writer's */
+	/* of SQLite's log now, and at the last checkpoint; the writer's */
+	int wal_pages, wal_checked;
 	_Atomic uint64_t commits;
 	_Atomic int64_t writes, failures, queued, largest, checkpoints;
 };
@@ -223,15 +224,23 @@ static void end_idle_snapshots(ud_database *db)
 	pthread_mutex_unlock(&db->mutex);
 }
 
+/*
+ * Each time the log has grown by CHECKPOINT_PAGES, not at each commit once it is that long: readers may keep it
+ * from beginning anew. Those that began while the checkpoint ran do that, so they are ended, too; the next ones
+ * find everything in the database's file and leave the log alone.
+ */
 static void checkpoint(ud_database *db)
 {
-	if (!db->conn || db->wal_pages < CHECKPOINT_PAGES)
+	if (db->wal_pages < db->wal_checked)
+		db->wal_checked = 0; /* it began anew */
+	if (!db->conn || db->wal_pages - db->wal_checked < CHECKPOINT_PAGES)
 		return;
 	end_idle_snapshots(db);
 	sqlite3_wal_checkpoint_v2(
 		ud_sqlite_handle(db->conn), NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 	atomic_fetch_add(&db->checkpoints, 1);
-	db->wal_pages = 0;
+	db->wal_checked = db->wal_pages;
+	end_idle_snapshots(db);
 }
 
 /* Wait for work; the list in order, or NULL when the database is to stop. */
