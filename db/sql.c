@@ -5,7 +5,6 @@
 #include "db/sql.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 void ud_sql_clear(struct ud_sql *s)
@@ -26,10 +25,17 @@ void ud_sql_add(struct ud_sql *s, const char *text)
 
 void ud_sql_val(struct ud_sql *s, struct ud_val v)
 {
-	char name[16];
+	char name[] = "$00";
 
+	_Static_assert(UD_SQL_VALS < 100, "two digits are enough");
 	assert(s->count < UD_SQL_VALS);
 	s->vals[s->count++] = v;
-	snprintf(name, sizeof(name), "$%zu", s->count);
+	if (s->count < 10) {
+		name[1] = (char)('0' + s->count);
+		name[2] = 0;
+	} else {
+		name[1] = (char)('0' + s->count / 10);
+		name[2] = (char)('0' + s->count % 10);
+	}
 	ud_sql_add(s, name);
 }

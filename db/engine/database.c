@@ -225,9 +225,9 @@ static void end_idle_snapshots(ud_database *db)
 }
 
 /*
- * Each time the log has grown by CHECKPOINT_PAGES, not at each commit once it is that long: readers may keep it
- * from beginning anew. Those that began while the checkpoint ran do that, so they are ended, too; the next ones
- * find everything in the database's file and leave the log alone.
+ * Each time the log has grown by CHECKPOINT_PAGES, not at each commit once it is that long: readers
+ * may keep it from beginning anew. Those that began while the checkpoint ran do that, so they are
+ * ended, too; the next ones find everything in the database's file and leave the log alone.
  */
 static void checkpoint(ud_database *db)
 {

@@ -40,11 +40,9 @@ const struct ud_route *ud_route_find(struct ud_ctx *cx, struct ud_request *rq)
 	for (const struct ud_routes *const *part = rq->server->routes; *part; part++) {
 		for (size_t i = 0; i < (*part)->count; i++) {
 			const struct ud_route *r = &(*part)->rows[i];
-			size_t fixed = strcspn(r->path, "{");
 
 			memset(rq->arg, 0, sizeof(rq->arg));
-			if (strncmp(r->path, rq->path, fixed) != 0 ||
-				!ud_target_match(cx, r->path, rq->path, rq->arg))
+			if (!ud_target_match(cx, r->path, rq->path, rq->arg))
 				continue;
 			if (method_matches(r, rq->method))
 				return r;
