@@ -3,10 +3,14 @@
  * Garbage at the door: every malformed request gets a problem or a closed connection, never a
  * crash, never a 500, and the server answers the next one. Bytes are sent as they stand.
  */
+#include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "support/harness.h"
 
@@ -270,6 +274,51 @@ static void what_the_library_lets_pass_is_known(void **state)
 	assert_int_equal(status_of(text, n), 200);
 }
 
+/* A connection that has sent some bytes and waits. */
+static int begin_slowly(struct world *w, const char *bytes)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)w->server->port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(send(fd, bytes, strlen(bytes), 0), strlen(bytes));
+	check_alive(w, "a slow request"); /* by now the loop has seen the bytes, too */
+	return fd;
+}
+
+/* Closed by the server within some seconds? Byte by byte would not help: the deadline is absolute.
+ */
+static bool is_cut_off(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char byte;
+
+	return poll(&p, 1, 10000) == 1 && recv(fd, &byte, 1, 0) <= 0;
+}
+
+static void what_comes_too_slowly_is_cut_off(void **state)
+{
+	static const struct {
+		const char *name, *bytes;
+		int64_t limit_ms;
+	} rows[] = {
+		{ "half a head", "GET /healthz HTTP/1.1\r\nHos", 10000 },
+		{ "half a body", POST "Content-Length: 34\r\n\r\n{\"email\":", 30000 },
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		int fd = begin_slowly(w, rows[i].bytes);
+
+		w->mono_ms += rows[i].limit_ms + 1000;
+		if (!is_cut_off(fd))
+			fail_msg("%s is waited for", rows[i].name);
+		close(fd);
+	}
+}
+
 static void chance_bytes_break_nothing(void **state)
 {
 	struct world *w = *state;
@@ -305,6 +354,7 @@ int main(void)
 		cmocka_unit_test(a_connection_serves_many_requests),
 		cmocka_unit_test(head_and_continue_work),
 		cmocka_unit_test(what_the_library_lets_pass_is_known),
+		cmocka_unit_test(what_comes_too_slowly_is_cut_off),
 		cmocka_unit_test(chance_bytes_break_nothing),
 	};
 

@@ -39,6 +39,7 @@ check "its token works and the customer is there" bash -c "$(declare -f get); di
 check "the administrator signs in" sign_in admin@demo.example
 check "the customer signs in" sign_in customer@demo.example
 check "the reference page is served" get /docs
+check "Prometheus' own tool finds nothing wrong with the metrics" bash -c "curl -sS http://127.0.0.1:$port/metrics | promtool check metrics"
 check "it starts again over itself" "$source/deploy/demo" --dir "$dir" --port "$port"
 check "with what was there" bash -c "$(declare -f get); dir=$dir port=$port; get /v1/sites | grep -q '\"lon\"'"
 check "it stops" "$source/deploy/demo" --dir "$dir" --stop

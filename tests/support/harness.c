@@ -57,6 +57,11 @@ static int64_t shifted_now(const struct ud_env *env)
 	return ud_env_real.now_ms(&ud_env_real) + ((struct world *)env->data)->clock_ms;
 }
 
+static int64_t shifted_mono(const struct ud_env *env)
+{
+	return ud_env_real.mono_ms(&ud_env_real) + ((struct world *)env->data)->mono_ms;
+}
+
 /* A fresh database. */
 static void make_database(struct world *w)
 {
@@ -183,6 +188,7 @@ struct world *world_begin(void)
 	w->arena = ud_arena_new();
 	w->env = ud_env_real;
 	w->env.now_ms = shifted_now;
+	w->env.mono_ms = shifted_mono;
 	w->env.data = w;
 	w->scope = ud_scope_system("test");
 	w->cx = (struct ud_ctx){

@@ -42,6 +42,7 @@ struct world {
 	struct ud_ctx cx;
 	struct ud_scope scope;
 	struct ud_env env;
+	_Atomic int64_t mono_ms;  /* added to the steady clock: deadlines come at once */
 	_Atomic int64_t clock_ms; /* added to the real clock: tests move time */
 	char *dir;                /* temporary folder */
 	char *url;                /* of the database */
