@@ -368,7 +368,7 @@ static enum ud_code walk_chain(struct ud_ctx *cx, struct walk *w)
 	return check_head(cx, w);
 }
 
-enum ud_code ud_event_verify(struct ud_ctx *cx, struct ud_chain_report *ret)
+static enum ud_code verify_all(struct ud_ctx *cx, struct ud_chain_report *ret)
 {
 	struct walk w = { .customer_id = "", .report = ret, .keep = cx->arena };
 	bool found = true;
@@ -389,4 +389,18 @@ enum ud_code ud_event_verify(struct ud_ctx *cx, struct ud_chain_report *ret)
 			UD_VALS(ud_t(w.customer_id))));
 	}
 	return UD_OK;
+}
+
+enum ud_code ud_event_verify(struct ud_ctx *cx, struct ud_chain_report *ret)
+{
+	bool own = !cx->conn->in_transaction;
+
+	/* one snapshot: records written while we walk are not missing from it */
+	if (own)
+		UD_TRY(ud_begin(cx, false));
+	enum ud_code code = verify_all(cx, ret);
+
+	if (own)
+		ud_rollback(cx);
+	return code;
 }

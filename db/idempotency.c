@@ -9,17 +9,17 @@
 #include "base/buf.h"
 #include "base/crypto.h"
 
-const char *ud_idempotent_hash(
-	struct ud_ctx *cx, const char *method, const char *target, const char *body, size_t n)
+const char *ud_idempotent_hash(struct ud_ctx *cx, const unsigned char *key, size_t key_n,
+	const char *method, const char *target, const char *body, size_t n)
 {
 	struct ud_buf b = { 0 };
-	char *hex = ud_alloc(cx->arena, UD_SHA256_HEX);
+	unsigned char mac[UD_SHA256];
 
 	ud_buf_printf(&b, "%s %s\n", method, target);
 	ud_buf_add(&b, body, n);
-	ud_sha256_hex(b.data, b.len, hex);
+	ud_hmac_sha256(key, key_n, b.data, b.len, mac);
 	ud_buf_free(&b);
-	return hex;
+	return ud_hex(cx->arena, mac, sizeof(mac));
 }
 
 static const char *principal(const struct ud_ctx *cx)

@@ -16,9 +16,13 @@ struct ud_idempotent {
 	const char *body;
 };
 
-/* Hash of what makes two requests the same: method, target and body. In the arena. */
-const char *ud_idempotent_hash(
-	struct ud_ctx *cx, const char *method, const char *target, const char *body, size_t n);
+/*
+ * What makes two requests the same, method, target and body, under a MAC of the installation's key:
+ * the body may hold a password, and a plain hash of it in the database would be cheap to guess at.
+ * In the arena.
+ */
+const char *ud_idempotent_hash(struct ud_ctx *cx, const unsigned char *key, size_t key_n,
+	const char *method, const char *target, const char *body, size_t n);
 /*
  * The kept answer for a key of cx->scope's principal. *ret_found false when there is none;
  * UD_E_IDEMPOTENCY_KEY_IN_USE when it was used for another request.

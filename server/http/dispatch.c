@@ -126,6 +126,8 @@ static enum ud_code read_headers(struct ud_request *rq)
 	UD_TRY(bounded_header(rq, "If-Match", 255, &rq->if_match));
 	UD_TRY(bounded_header(rq, "If-None-Match", 255, &rq->if_none_match));
 	UD_TRY(bounded_header(rq, "Idempotency-Key", 255, &rq->idempotency_key));
+	if (rq->route->roles & UD_ANYONE)
+		rq->idempotency_key = NULL; /* keys are a principal's own, and here there is none */
 	if (dry && strcmp(dry, "true") != 0 && strcmp(dry, "false") != 0)
 		return ud_fail(
 			&rq->cx, UD_E_PARAMETER_INVALID, "dry_run", "dry_run is true or false.");
@@ -323,8 +325,9 @@ static enum ud_code begin_write(struct ud_io *io)
 
 	UD_TRY(check_params(rq));
 	if (rq->idempotency_key)
-		io->request_hash = ud_idempotent_hash(
-			&rq->cx, rq->method, io->raw, rq->body.data, rq->body.len);
+		io->request_hash = ud_idempotent_hash(&rq->cx, rq->server->keys.cursor,
+			sizeof(rq->server->keys.cursor), rq->method, io->raw, rq->body.data,
+			rq->body.len);
 	if (rq->route->flags & UD_SLOW)
 		return UD_OK;
 	return rq->route->prepare ? rq->route->prepare(&rq->cx, rq) : UD_OK;
