@@ -11,6 +11,7 @@
 #include "base/crypto.h"
 #include "base/id.h"
 #include "db/people.h"
+#include "server/auth/bearers.h"
 #include "server/http/server.h"
 
 enum { SEEN_MS = 60000 };
@@ -146,7 +147,8 @@ static enum ud_code session_scope(struct ud_ctx *cx, struct ud_request *rq, cons
 	int64_t idle_ms = (int64_t)rq->server->settings.idle_minutes * 60000;
 	bool found = false;
 
-	UD_TRY(ud_bearer_by_session(cx, ud_auth_hash(cx, secret), &found, b));
+	UD_TRY(ud_bearers_find(cx, rq->bearers, rq->commits, ud_bearer_by_session,
+		ud_auth_hash(cx, secret), &found, b));
 	if (!found || !b->active || b->expires_at <= cx->now_ms ||
 		cx->now_ms - b->last_seen_at > idle_ms + SEEN_MS)
 		return refuse(cx);
@@ -165,10 +167,9 @@ static enum ud_code token_scope(struct ud_ctx *cx, struct ud_request *rq, const 
 
 	if (!service && !ud_secret_formed(secret, "usp"))
 		return refuse(cx);
-	const char *hash = ud_auth_hash(cx, secret);
-
-	UD_TRY(service ? ud_bearer_by_service_token(cx, hash, &found, b)
-		       : ud_bearer_by_user_token(cx, hash, &found, b));
+	UD_TRY(ud_bearers_find(cx, rq->bearers, rq->commits,
+		service ? ud_bearer_by_service_token : ud_bearer_by_user_token,
+		ud_auth_hash(cx, secret), &found, b));
 	if (!found || !b->active || b->expires_at <= cx->now_ms ||
 		!address_allowed(&b->addresses, rq->scope.address))
 		return refuse(cx);

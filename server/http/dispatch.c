@@ -370,6 +370,8 @@ void ud_dispatch(struct ud_io *io)
 	struct ud_request *rq = &io->rq;
 	enum ud_code code = parse_target(io);
 
+	rq->bearers = io->loop->bearers;
+	rq->commits = ud_database_commits(rq->server->db);
 	if (code == UD_OK)
 		code = ud_read_begin(&rq->cx, io->loop->reader);
 	if (code == UD_OK) {

@@ -14,6 +14,7 @@
 #include "db/rows.h"
 #include "db/scope.h"
 
+struct ud_bearers;
 struct ud_request;
 struct ud_server;
 struct ud_loop;
@@ -121,7 +122,9 @@ struct ud_request {
 	struct ud_param params[UD_MAX_PARAMS];
 	size_t param_count;
 	struct ud_scope scope;
-	struct ud_buf body; /* as received */
+	struct ud_bearers *bearers; /* of the loop */
+	uint64_t commits;           /* the database's count before the snapshot it reads */
+	struct ud_buf body;         /* as received */
 	json_t *json;       /* parsed, when the route takes a body */
 	void *in;           /* decoded by route->body; zeroed for a PATCH (see rest.c) */
 	struct ud_given given;

@@ -56,6 +56,7 @@ struct ud_loop {
 	int epoll_fd, wake_fd, listen_fd;
 	struct MHD_Daemon *mhd;
 	ud_reader *reader;
+	struct ud_bearers *bearers;
 	struct ud_connection *connections;
 	size_t connection_count;
 	struct ud_io *free_list;

@@ -16,6 +16,7 @@
 
 #include "base/env.h"
 #include "base/file.h"
+#include "server/auth/bearers.h"
 #include "server/events/stream.h"
 #include "server/http/io.h"
 #include "server/http/limits.h"
@@ -302,6 +303,7 @@ enum ud_code ud_loop_start(struct ud_ctx *cx, struct ud_server *server, size_t i
 	loop->streams = streams;
 	loop->listen_fd = listen_fd;
 	loop->done_tail = &loop->done;
+	loop->bearers = ud_bearers_new();
 	pthread_mutex_init(&loop->mutex, NULL);
 	pthread_mutex_init(&loop->stream_mutex, NULL);
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -343,6 +345,7 @@ void ud_loop_release(struct ud_loop **ploop)
 		ud_front_free(io);
 	}
 	ud_reader_release(&loop->reader);
+	ud_bearers_release(&loop->bearers);
 	close(loop->epoll_fd);
 	close(loop->wake_fd);
 	if (loop->listen_fd >= 0)
