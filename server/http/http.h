@@ -125,8 +125,8 @@ struct ud_request {
 	struct ud_bearers *bearers; /* of the loop */
 	uint64_t commits;           /* the database's count before the snapshot it reads */
 	struct ud_buf body;         /* as received */
-	json_t *json;       /* parsed, when the route takes a body */
-	void *in;           /* decoded by route->body; zeroed for a PATCH (see rest.c) */
+	json_t *json;               /* parsed, when the route takes a body */
+	void *in;                   /* decoded by route->body; zeroed for a PATCH (see rest.c) */
 	struct ud_given given;
 	void *prepared; /* what prepare hands to handle, in the arena */
 	bool dry_run;
