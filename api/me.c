@@ -93,34 +93,45 @@ static enum ud_password_cost cost_of(const struct ud_user *u)
 	return u->row.customer_id ? UD_COST_CUSTOMER : UD_COST_STAFF;
 }
 
+/* hash NULL: the current password was wrong. */
+struct new_password {
+	const char *hash;
+};
+
 static enum ud_code password_prepare(struct ud_ctx *cx, struct ud_request *rq)
 {
 	const struct password_body *in = rq->in;
 	const unsigned char *pepper = rq->server->keys.pepper;
-	const char *hash;
+	struct new_password *p = ud_alloc(cx->arena, sizeof(*p));
 	struct ud_user u = { 0 };
 
+	rq->prepared = p;
 	UD_TRY(need_user(cx, rq, &u));
+	UD_TRY(ud_throttle_check(cx, ud_throttle_account(cx, u.email)));
 	const char *rule = ud_password_rule(in->new_password, u.email);
 
 	if (rule)
 		return ud_fail_field(cx, "new_password", "weak", "new_password %s", rule);
 	if (!u.password_hash || !ud_password_verify(pepper, u.password_hash, in->current_password))
-		return ud_fail(cx, UD_E_INVALID_CREDENTIALS, "current_password",
-			"The current password is wrong.");
-	UD_TRY(ud_password_hash(cx, pepper, cost_of(&u), in->new_password, &hash));
-	rq->prepared = (void *)(uintptr_t)hash;
-	return UD_OK;
+		return UD_OK; /* counted and told by the write */
+	return ud_password_hash(cx, pepper, cost_of(&u), in->new_password, &p->hash);
 }
 
 /* All other sessions end: whoever knew the old password is out. */
 static enum ud_code change_password(struct ud_ctx *cx, struct ud_request *rq)
 {
+	const struct new_password *p = rq->prepared;
 	struct ud_user old = { 0 }, u;
 
 	UD_TRY(need_user(cx, rq, &old));
+	if (!p->hash) {
+		UD_TRY(ud_sign_in_failed(cx, ud_throttle_account(cx, old.email)));
+		rq->verdict = ud_fail(cx, UD_E_INVALID_CREDENTIALS, "current_password",
+			"The current password is wrong.");
+		return UD_OK;
+	}
 	u = old;
-	u.password_hash = rq->prepared;
+	u.password_hash = p->hash;
 	UD_TRY(ud_row_update(cx, &ud_users, &old, &u));
 	UD_TRY(ud_sessions_end(cx, u.row.id, rq->scope.session_id, false));
 	UD_TRY(ud_event_add(cx, "password_changed", ud_users.shape, &old, &u));

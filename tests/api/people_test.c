@@ -479,6 +479,15 @@ static void a_changed_password_ends_other_sessions(void **state)
 	assert_int_equal(r.status, 204);
 	assert_int_equal(as(w, first, "GET", "/v1/me", NULL).status, 401);
 	assert_int_equal(as(w, l, "GET", "/v1/me", NULL).status, 200);
+	const char *guess =
+		"{\"current_password\":\"a wrong guess\",\"new_password\":\"yet another Good phrase\"}";
+
+	for (int i = 0; i < 5; i++) {
+		r = as(w, l, "POST", "/v1/me/password", guess);
+		expect_code(&r, 401, "invalid_credentials");
+	}
+	r = as(w, l, "POST", "/v1/me/password", guess);
+	expect_code(&r, 429, "throttled");
 }
 
 int main(void)
