@@ -150,7 +150,10 @@ static enum ud_code add_filter(
 
 		c->column = f->name;
 		c->op = operators[i].op;
-		return add_values(cx, f, c, p->value);
+		UD_TRY(add_values(cx, f, c, p->value));
+		bool single = c->op != UD_OP_EQ && c->op != UD_OP_NE;
+
+		return single && c->count > 1 ? invalid(cx, p->name, "takes one value.") : UD_OK;
 	}
 	return ud_fail(
 		cx, UD_E_UNKNOWN_PARAMETER, p->name, "There is no parameter %s here.", p->name);

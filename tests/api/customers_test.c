@@ -200,6 +200,8 @@ static void wrong_list_parameters_are_named(void **state)
 		{ "count=about", 400, "parameter_invalid" },
 		{ "limit=1&limit=2", 400, "malformed" },
 		{ "created_at[gte]=yesterday", 400, "parameter_invalid" },
+		{ "created_at[gte]=2026-01-01T00:00:00Z,2026-01-02T00:00:00Z", 400,
+			"parameter_invalid" },
 	};
 	struct world *w = *state;
 
