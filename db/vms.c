@@ -9,14 +9,9 @@
 static const char *const state_names[] = { "provisioning", "ready", "changing", "deleting",
 	"deleted", "error" };
 const struct ud_enum ud_vm_states = { "vm_state", state_names, UD_LEN(state_names) };
-static const char *const power_names[] = { "unknown", "running", "off", "saved", "paused",
-	"starting", "stopping", "critical" };
-const struct ud_enum ud_powers = { "power", power_names, UD_LEN(power_names) };
 static const char *const dr_role_names[] = { "unprotected", "primary", "replica",
 	"extended_replica", "test_replica", "displaced" };
 const struct ud_enum ud_dr_roles = { "dr_role", dr_role_names, UD_LEN(dr_role_names) };
-static const char *const firmware_names[] = { "uefi", "bios" };
-const struct ud_enum ud_firmwares = { "firmware", firmware_names, UD_LEN(firmware_names) };
 
 /* clang-format off */
 static const struct ud_field fields[] = {

@@ -5,6 +5,7 @@
 #ifndef DB_VMS_H
 #define DB_VMS_H
 
+#include "base/machine.h"
 #include "db/rows.h"
 
 enum ud_vm_state {
@@ -16,17 +17,6 @@ enum ud_vm_state {
 	UD_VM_ERROR
 };
 extern const struct ud_enum ud_vm_states;
-enum ud_power {
-	UD_POWER_UNKNOWN,
-	UD_POWER_RUNNING,
-	UD_POWER_OFF,
-	UD_POWER_SAVED,
-	UD_POWER_PAUSED,
-	UD_POWER_STARTING,
-	UD_POWER_STOPPING,
-	UD_POWER_CRITICAL
-};
-extern const struct ud_enum ud_powers;
 enum ud_dr_role {
 	UD_DR_UNPROTECTED,
 	UD_DR_PRIMARY,
@@ -36,8 +26,6 @@ enum ud_dr_role {
 	UD_DR_DISPLACED
 };
 extern const struct ud_enum ud_dr_roles;
-enum ud_firmware { UD_FIRMWARE_UEFI, UD_FIRMWARE_BIOS };
-extern const struct ud_enum ud_firmwares;
 
 struct ud_vm {
 	struct ud_row row;

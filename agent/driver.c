@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The wrappers: an empty slot is answered here, a wrong UUID never reaches a driver, and each call
+ * that changes something leaves one line in the log.
+ */
+#include "agent/driver.h"
+
+#include <string.h>
+
+#include "base/env.h"
+#include "base/log.h"
+#include "base/rules.h"
+
+/* Slots that are capabilities, by name and place in the table. */
+#define SLOT(name_)                                       \
+	{                                                 \
+#name_, offsetof(struct ud_driver, name_) \
+	}
+static const struct {
+	const char *name;
+	size_t offset;
+} slots[] = { SLOT(facts), SLOT(inventory), SLOT(machine), SLOT(power), SLOT(sample), SLOT(start),
+	SLOT(shutdown), SLOT(power_off), SLOT(save), SLOT(pause), SLOT(resume), SLOT(reset),
+	SLOT(autostart), SLOT(pid), SLOT(screenshot), SLOT(guest_run), SLOT(guest_write),
+	SLOT(guest_read), SLOT(freeze), SLOT(thaw), SLOT(checkpoint_create), SLOT(checkpoint_list),
+	SLOT(checkpoint_apply), SLOT(checkpoint_delete), SLOT(limits_get), SLOT(limits_set),
+	SLOT(definition_export), SLOT(definition_import), SLOT(undefine), SLOT(diagnose) };
+
+void ud_hv_capabilities(struct ud_ctx *cx, const struct ud_driver *driver, struct ud_texts *ret)
+{
+	ret->items = ud_alloc(cx->arena, sizeof(char *) * UD_LEN(slots));
+	ret->count = 0;
+	for (size_t i = 0; i < UD_LEN(slots); i++) {
+		void (*slot)(void) = NULL;
+
+		memcpy(&slot, (const char *)driver + slots[i].offset, sizeof(slot));
+		if (slot)
+			ret->items[ret->count++] = slots[i].name;
+	}
+}
+
+static const struct {
+	const char *scheme, *driver;
+} schemes[] = {
+	{ "qemu:", "libvirt" },
+	{ "hyperv:", "hyperv" },
+	{ "scripted:", "scripted" },
+};
+
+static const struct ud_driver *driver_for(const struct ud_driver *const *drivers, const char *uri)
+{
+	for (size_t i = 0; i < UD_LEN(schemes); i++)
+		for (size_t k = 0; drivers[k]; k++)
+			if (strncmp(uri, schemes[i].scheme, strlen(schemes[i].scheme)) == 0 &&
+				strcmp(drivers[k]->name, schemes[i].driver) == 0)
+				return drivers[k];
+	return NULL;
+}
+
+enum ud_code ud_hv_open(struct ud_ctx *cx, const struct ud_driver *const *drivers, const char *uri,
+	ud_hv_changed *changed, void *data, struct ud_hv **ret)
+{
+	const struct ud_driver *driver = driver_for(drivers, uri);
+
+	if (!driver)
+		return ud_fail(cx, UD_E_VALIDATION, NULL, "no driver takes the address %s", uri);
+	return driver->open(cx, uri, changed, data, ret);
+}
+
+void ud_hv_close(struct ud_hv **hv)
+{
+	if (*hv)
+		(*hv)->driver->close(*hv);
+	*hv = NULL;
+}
+
+/* May the slot be called for this VM? */
+static enum ud_code ready(
+	struct ud_ctx *cx, const struct ud_hv *hv, bool filled, const char *what, const char *uuid)
+{
+	if (!filled)
+		return ud_fail(cx, UD_E_UNSUPPORTED, NULL, "The driver %s cannot do %s.",
+			hv->driver->name, what);
+	if (uuid && ud_rule_uuid(cx, uuid))
+		return ud_fail(cx, UD_E_VALIDATION, NULL, "%s is no UUID.", uuid);
+	return UD_OK;
+}
+
+/* One line for what changed something, or did not work. */
+static enum ud_code told(
+	struct ud_ctx *cx, enum ud_code code, const char *what, const char *uuid, int64_t began_us)
+{
+	ud_log(code == UD_OK ? UD_LOG_INFO : UD_LOG_WARNING, "hypervisor_call", "call", what,
+		"uuid", uuid, "ms",
+		ud_printf(cx->arena, "%lld", (long long)((ud_stopwatch_us() - began_us) / 1000)),
+		"code", code == UD_OK ? NULL : ud_error_info(code)->name, "reason",
+		code == UD_OK ? NULL : cx->problem.detail, NULL);
+	return code;
+}
+
+/* A call that only looks, and one that changes something. */
+#define LOOK(slot_, uuid_, ...)                                                       \
+	__extension__({                                                               \
+		enum ud_code ud_c_ = ready(cx, hv, hv->driver->slot_, #slot_, uuid_); \
+		if (ud_c_ == UD_OK)                                                   \
+			ud_c_ = hv->driver->slot_(cx, hv, ##__VA_ARGS__);             \
+		ud_c_;                                                                \
+	})
+#define DO(slot_, uuid_, ...)                                                             \
+	__extension__({                                                                   \
+		int64_t ud_t_ = ud_stopwatch_us();                                        \
+		told(cx, LOOK(slot_, uuid_, uuid_, ##__VA_ARGS__), #slot_, uuid_, ud_t_); \
+	})
+
+enum ud_code ud_hv_facts(struct ud_ctx *cx, struct ud_hv *hv, struct ud_host_facts *ret)
+{
+	return LOOK(facts, NULL, ret);
+}
+
+enum ud_code ud_hv_inventory(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_visitor *visit, void *data)
+{
+	return LOOK(inventory, NULL, visit, data);
+}
+
+enum ud_code ud_hv_machine(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, struct ud_machine *ret)
+{
+	return LOOK(machine, uuid, uuid, ret);
+}
+
+enum ud_code ud_hv_power(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, enum ud_power *ret,
+	const char **ret_raw)
+{
+	return LOOK(power, uuid, uuid, ret, ret_raw);
+}
+
+enum ud_code ud_hv_sample(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_sampled *visit, void *data)
+{
+	return LOOK(sample, NULL, visit, data);
+}
+
+enum ud_code ud_hv_start(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, unsigned flags)
+{
+	return DO(start, uuid, flags);
+}
+
+enum ud_code ud_hv_shutdown(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, int64_t timeout_ms)
+{
+	return DO(shutdown, uuid, timeout_ms);
+}
+
+enum ud_code ud_hv_power_off(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid)
+{
+	return DO(power_off, uuid);
+}
+
+enum ud_code ud_hv_save(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid)
+{
+	return DO(save, uuid);
+}
+
+enum ud_code ud_hv_pause(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid)
+{
+	return DO(pause, uuid);
+}
+
+enum ud_code ud_hv_resume(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid)
+{
+	return DO(resume, uuid);
+}
+
+enum ud_code ud_hv_reset(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid)
+{
+	return DO(reset, uuid);
+}
+
+enum ud_code ud_hv_autostart(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, bool on)
+{
+	return DO(autostart, uuid, on);
+}
+
+enum ud_code ud_hv_pid(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, int *ret)
+{
+	return LOOK(pid, uuid, uuid, ret);
+}
+
+enum ud_code ud_hv_screenshot(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const void **ret, size_t *ret_n)
+{
+	return DO(screenshot, uuid, ret, ret_n);
+}
+
+enum ud_code ud_hv_guest_run(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const struct ud_guest_program *program, struct ud_guest_ran *ret)
+{
+	return DO(guest_run, uuid, program, ret);
+}
+
+enum ud_code ud_hv_guest_write(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const char *path, const void *data, size_t n)
+{
+	return DO(guest_write, uuid, path, data, n);
+}
+
+enum ud_code ud_hv_guest_read(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const char *path, const void **ret, size_t *ret_n)
+{
+	return DO(guest_read, uuid, path, ret, ret_n);
+}
+
+enum ud_code ud_hv_freeze(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, int64_t timeout_ms)
+{
+	return DO(freeze, uuid, timeout_ms);
+}
+
+enum ud_code ud_hv_thaw(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid)
+{
+	return DO(thaw, uuid);
+}
+
+enum ud_code ud_hv_checkpoint_create(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const char *name, const char *kind, struct ud_checkpoint_info *ret)
+{
+	return DO(checkpoint_create, uuid, name, kind, ret);
+}
+
+enum ud_code ud_hv_checkpoint_list(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	ud_hv_checkpointed *visit, void *data)
+{
+	return LOOK(checkpoint_list, uuid, uuid, visit, data);
+}
+
+enum ud_code ud_hv_checkpoint_apply(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char *name)
+{
+	return DO(checkpoint_apply, uuid, name);
+}
+
+enum ud_code ud_hv_checkpoint_delete(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char *name)
+{
+	return DO(checkpoint_delete, uuid, name);
+}
+
+enum ud_code ud_hv_limits_get(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, struct ud_vm_limits *ret)
+{
+	return LOOK(limits_get, uuid, uuid, ret);
+}
+
+enum ud_code ud_hv_limits_set(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const struct ud_vm_limits *limits)
+{
+	return DO(limits_set, uuid, limits);
+}
+
+enum ud_code ud_hv_definition_export(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret)
+{
+	return LOOK(definition_export, uuid, uuid, ret);
+}
+
+enum ud_code ud_hv_definition_import(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *text, const char **ret_uuid)
+{
+	int64_t began = ud_stopwatch_us();
+
+	return told(cx, LOOK(definition_import, NULL, text, ret_uuid), "definition_import", NULL,
+		began);
+}
+
+enum ud_code ud_hv_undefine(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid)
+{
+	return DO(undefine, uuid);
+}
+
+enum ud_code ud_hv_diagnose(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret)
+{
+	return LOOK(diagnose, uuid, uuid, ret);
+}

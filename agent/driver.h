@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the agent asks of a hypervisor. A driver is a table of functions; an empty slot is a
+ * capability that this hypervisor does not have, and the capabilities we report are the filled
+ * slots. The agent's core calls the wrappers ud_hv_… alone: they check arguments and slot, bound
+ * the time, and log once. Nobody above this table knows which hypervisor it is.
+ *
+ * VMs are addressed by the hypervisor's UUID, never by name. Every function blocks and may be
+ * called from any thread; the driver serialises what its hypervisor cannot do at once. What comes
+ * back lives in cx->arena. Codes every slot may return: UD_E_NOT_FOUND (no such VM),
+ * UD_E_INVALID_STATE (the VM's state forbids it; the detail says which), UD_E_NOT_IN_TIME (the
+ * detail says what it was waiting for), UD_E_HYPERVISOR (it refused or does not answer),
+ * UD_E_UNSUPPORTED.
+ *
+ * Replication and failover join this table with the replication engine.
+ */
+#ifndef AGENT_DRIVER_H
+#define AGENT_DRIVER_H
+
+#include "base/machine.h"
+
+/* An open hypervisor. Each driver's own struct begins with it. */
+struct ud_hv {
+	const struct ud_driver *driver;
+};
+
+/* Something about a VM changed; called on a thread of the driver, must not call back into it. */
+typedef void ud_hv_changed(void *data, const char *uuid);
+/* A VM of the inventory; the texts are valid for the call. */
+typedef enum ud_code ud_hv_visitor(struct ud_ctx *cx, void *data, const struct ud_machine *machine);
+typedef enum ud_code ud_hv_sampled(struct ud_ctx *cx, void *data, const struct ud_sample *sample);
+typedef enum ud_code ud_hv_checkpointed(
+	struct ud_ctx *cx, void *data, const struct ud_checkpoint_info *checkpoint);
+
+enum ud_start_flags {
+	UD_START_PAUSED = 1 << 0, /* vCPUs stand still until resume */
+};
+
+/* A program to run inside a guest. */
+struct ud_guest_program {
+	const char *path;
+	struct ud_texts arguments;
+	const void *input;
+	size_t input_n;
+	int64_t timeout_ms;
+};
+struct ud_guest_ran {
+	int status;                 /* exit status; 128 + signal */
+	const char *output, *error; /* NUL-terminated; at most UD_GUEST_OUTPUT bytes each */
+	bool cut;                   /* there was more */
+};
+enum { UD_GUEST_OUTPUT = 256 << 10, UD_GUEST_FILE = 4 << 20 };
+
+struct ud_driver {
+	const char *name;     /* "libvirt", "hyperv", "scripted" */
+	const char *platform; /* "kvm", "hyperv" */
+	/* uri: "qemu:///system", "qemu:///embed?root=DIR"; changed may be NULL */
+	enum ud_code (*open)(struct ud_ctx *cx, const char *uri, ud_hv_changed *changed, void *data,
+		struct ud_hv **ret);
+	void (*close)(struct ud_hv *hv); /* VMs go on running */
+
+	enum ud_code (*facts)(struct ud_ctx *cx, struct ud_hv *hv, struct ud_host_facts *ret);
+	enum ud_code (*inventory)(
+		struct ud_ctx *cx, struct ud_hv *hv, ud_hv_visitor *visit, void *data);
+	enum ud_code (*machine)(
+		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, struct ud_machine *ret);
+	/* power and raw alone: quick */
+	enum ud_code (*power)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+		enum ud_power *ret, const char **ret_raw);
+	enum ud_code (*sample)(
+		struct ud_ctx *cx, struct ud_hv *hv, ud_hv_sampled *visit, void *data);
+
+	/* each returns when the new state is observed */
+	enum ud_code (*start)(
+		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, unsigned flags);
+	/* asks the guest; UD_E_NOT_IN_TIME when it still runs after timeout_ms */
+	enum ud_code (*shutdown)(
+		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, int64_t timeout_ms);
+	enum ud_code (*power_off)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid);
+	enum ud_code (*save)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid);
+	enum ud_code (*pause)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid);
+	enum ud_code (*resume)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid);
+	enum ud_code (*reset)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid);
+	/* may the hypervisor start it by itself when the host boots? */
+	enum ud_code (*autostart)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, bool on);
+	/* process that runs the guest, for the lease guard; UD_E_INVALID_STATE when it is off */
+	enum ud_code (*pid)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, int *ret);
+
+	/* a PNG of the screen; *ret_n bytes */
+	enum ud_code (*screenshot)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+		const void **ret, size_t *ret_n);
+	enum ud_code (*guest_run)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+		const struct ud_guest_program *program, struct ud_guest_ran *ret);
+	/* at most UD_GUEST_FILE bytes */
+	enum ud_code (*guest_write)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+		const char *path, const void *data, size_t n);
+	enum ud_code (*guest_read)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+		const char *path, const void **ret, size_t *ret_n);
+	/* file systems stand still until thaw; a watchdog of the driver thaws after timeout_ms */
+	enum ud_code (*freeze)(
+		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, int64_t timeout_ms);
+	enum ud_code (*thaw)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid);
+
+	/* kind "standard" or "production"; production falls back to crash and says why */
+	enum ud_code (*checkpoint_create)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+		const char *name, const char *kind, struct ud_checkpoint_info *ret);
+	enum ud_code (*checkpoint_list)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+		ud_hv_checkpointed *visit, void *data);
+	enum ud_code (*checkpoint_apply)(
+		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char *name);
+	enum ud_code (*checkpoint_delete)(
+		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char *name);
+
+	enum ud_code (*limits_get)(
+		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, struct ud_vm_limits *ret);
+	enum ud_code (*limits_set)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+		const struct ud_vm_limits *limits);
+
+	/* the stored definition as text that import takes */
+	enum ud_code (*definition_export)(
+		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret);
+	/* define a VM from another host's definition, reduced to what is allowed; never starts it
+	 */
+	enum ud_code (*definition_import)(
+		struct ud_ctx *cx, struct ud_hv *hv, const char *text, const char **ret_uuid);
+	enum ud_code (*undefine)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid);
+	/* what a person needs to find out what is wrong: a text of sections */
+	enum ud_code (*diagnose)(
+		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret);
+};
+
+/* All drivers of this program, ended by NULL, in the program's main. */
+extern const struct ud_driver *const ud_drivers[];
+
+/* Names of the filled slots: the capabilities. In cx->arena. */
+void ud_hv_capabilities(struct ud_ctx *cx, const struct ud_driver *driver, struct ud_texts *ret);
+
+/*
+ * Open the hypervisor that uri names by the first driver whose platform takes it: "qemu:…" libvirt,
+ * "hyperv:…" Hyper-V, "scripted:…" the tests'. UD_E_VALIDATION for what no driver takes.
+ */
+enum ud_code ud_hv_open(struct ud_ctx *cx, const struct ud_driver *const *drivers, const char *uri,
+	ud_hv_changed *changed, void *data, struct ud_hv **ret) UD_USE;
+void ud_hv_close(struct ud_hv **hv);
+
+/* Wrappers, in the order of the table; the same arguments and codes. */
+enum ud_code ud_hv_facts(struct ud_ctx *cx, struct ud_hv *hv, struct ud_host_facts *ret) UD_USE;
+enum ud_code ud_hv_inventory(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_visitor *visit, void *data)
+	UD_USE;
+enum ud_code ud_hv_machine(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, struct ud_machine *ret) UD_USE;
+enum ud_code ud_hv_power(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, enum ud_power *ret,
+	const char **ret_raw) UD_USE;
+enum ud_code ud_hv_sample(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_sampled *visit, void *data)
+	UD_USE;
+enum ud_code ud_hv_start(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, unsigned flags)
+	UD_USE;
+enum ud_code ud_hv_shutdown(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, int64_t timeout_ms) UD_USE;
+enum ud_code ud_hv_power_off(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid) UD_USE;
+enum ud_code ud_hv_save(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid) UD_USE;
+enum ud_code ud_hv_pause(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid) UD_USE;
+enum ud_code ud_hv_resume(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid) UD_USE;
+enum ud_code ud_hv_reset(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid) UD_USE;
+enum ud_code ud_hv_autostart(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, bool on) UD_USE;
+enum ud_code ud_hv_pid(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, int *ret) UD_USE;
+enum ud_code ud_hv_screenshot(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const void **ret, size_t *ret_n) UD_USE;
+enum ud_code ud_hv_guest_run(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const struct ud_guest_program *program, struct ud_guest_ran *ret) UD_USE;
+enum ud_code ud_hv_guest_write(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const char *path, const void *data, size_t n) UD_USE;
+enum ud_code ud_hv_guest_read(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const char *path, const void **ret, size_t *ret_n) UD_USE;
+enum ud_code ud_hv_freeze(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, int64_t timeout_ms)
+	UD_USE;
+enum ud_code ud_hv_thaw(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid) UD_USE;
+enum ud_code ud_hv_checkpoint_create(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const char *name, const char *kind, struct ud_checkpoint_info *ret) UD_USE;
+enum ud_code ud_hv_checkpoint_list(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	ud_hv_checkpointed *visit, void *data) UD_USE;
+enum ud_code ud_hv_checkpoint_apply(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char *name) UD_USE;
+enum ud_code ud_hv_checkpoint_delete(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char *name) UD_USE;
+enum ud_code ud_hv_limits_get(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, struct ud_vm_limits *ret) UD_USE;
+enum ud_code ud_hv_limits_set(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const struct ud_vm_limits *limits) UD_USE;
+enum ud_code ud_hv_definition_export(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret) UD_USE;
+enum ud_code ud_hv_definition_import(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *text, const char **ret_uuid) UD_USE;
+enum ud_code ud_hv_undefine(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid) UD_USE;
+enum ud_code ud_hv_diagnose(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret)
+	UD_USE;
+
+#endif

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The field tables of machines.
+ */
+#include "base/machine.h"
+
+static const char *const power_names[] = { "unknown", "running", "off", "saved", "paused",
+	"starting", "stopping", "critical" };
+const struct ud_enum ud_powers = { "power", power_names, UD_LEN(power_names) };
+static const char *const firmware_names[] = { "uefi", "bios" };
+const struct ud_enum ud_firmwares = { "firmware", firmware_names, UD_LEN(firmware_names) };
+static const char *const guest_agent_names[] = { "unknown", "connected", "disconnected", "none" };
+const struct ud_enum ud_guest_agents = { "guest_agent", guest_agent_names,
+	UD_LEN(guest_agent_names) };
+
+enum { PATH = 4096, TEXT = 255, LIST = 1 << 18 };
+
+/* clang-format off */
+static const struct ud_field disk_fields[] = {
+	UD_FIELD(ud_disk, target,          .flags = UD_REQUIRED, .max = TEXT, .about = "Name in the definition."),
+	UD_FIELD(ud_disk, path,            .max = PATH, .about = "Where it lies on the host."),
+	UD_FIELD(ud_disk, format,          .max = TEXT, .about = "Format of the image."),
+	UD_FIELD(ud_disk, bus,             .max = TEXT, .about = "How the guest sees it."),
+	UD_FIELD(ud_disk, virtual_bytes,   .flags = UD_NULLABLE, .about = "Size the guest sees."),
+	UD_FIELD(ud_disk, allocated_bytes, .flags = UD_NULLABLE, .about = "Room it takes on the host."),
+	UD_FIELD(ud_disk, chain,           .max = LIST, .about = "Images below it, nearest first."),
+	UD_FIELD(ud_disk, shared,          .about = "Used by several VMs."),
+	UD_FIELD(ud_disk, passthrough,     .about = "A device of the host."),
+	UD_FIELD(ud_disk, boot,            .about = "The guest boots from it."),
+	UD_FIELD(ud_disk, read_only,       .about = "The guest cannot write to it."),
+};
+static const struct ud_field nic_fields[] = {
+	UD_FIELD(ud_nic, mac,       .max = 17, .about = "Hardware address."),
+	UD_FIELD(ud_nic, model,     .max = TEXT, .about = "Model of the card."),
+	UD_FIELD(ud_nic, kind,      .max = TEXT, .about = "What it is connected to: network, bridge, user."),
+	UD_FIELD(ud_nic, source,    .max = TEXT, .about = "Name of the network or bridge."),
+	UD_FIELD(ud_nic, link_up,   .about = "Is the cable in?"),
+	UD_FIELD(ud_nic, addresses, .max = LIST, .about = "IP addresses the guest reports."),
+};
+static const struct ud_field machine_fields[] = {
+	UD_FIELD(ud_machine, uuid,            .flags = UD_REQUIRED, .max = 36, .about = "UUID at the hypervisor."),
+	UD_FIELD(ud_machine, name,            .flags = UD_REQUIRED, .max = TEXT, .about = "Name at the hypervisor."),
+	UD_FIELD(ud_machine, power,           .values = &ud_powers, .about = "Power, in our words."),
+	UD_FIELD(ud_machine, power_raw,       .max = TEXT, .about = "Power, in the hypervisor's words."),
+	UD_FIELD(ud_machine, vcpus,           .flags = UD_NULLABLE, .about = "Virtual processors."),
+	UD_FIELD(ud_machine, memory_bytes,    .flags = UD_NULLABLE, .about = "Memory."),
+	UD_FIELD(ud_machine, firmware,        .values = &ud_firmwares, .standard = UD_FIRMWARE_BIOS, .about = "Firmware."),
+	UD_FIELD(ud_machine, guest_agent,     .values = &ud_guest_agents, .about = "State of the agent inside the guest."),
+	UD_FIELD(ud_machine, machine_type,    .max = TEXT, .about = "Type of the virtual board."),
+	UD_FIELD(ud_machine, guest_os,        .max = TEXT, .about = "Operating system the guest reports."),
+	UD_FIELD(ud_machine, accelerator,     .max = TEXT, .about = "kvm, or tcg where there is none."),
+	UD_FIELD(ud_machine, autostart,       .about = "Started by the hypervisor at boot."),
+	UD_FIELD(ud_machine, transient,       .about = "Gone when it stops."),
+	UD_FIELD(ud_machine, disks,           .max = LIST, .about = "Its disks."),
+	UD_FIELD(ud_machine, nics,            .max = LIST, .about = "Its network cards."),
+	UD_FIELD(ud_machine, disk_bytes,      .flags = UD_NULLABLE, .about = "Virtual size of all disks."),
+	UD_FIELD(ud_machine, definition_hash, .max = 64, .about = "SHA-256 of the stored definition."),
+};
+static const struct ud_field host_fields[] = {
+	UD_FIELD(ud_host_facts, hypervisor,         .flags = UD_REQUIRED, .max = TEXT, .about = "What runs the VMs."),
+	UD_FIELD(ud_host_facts, hypervisor_version, .max = TEXT, .about = "Its version."),
+	UD_FIELD(ud_host_facts, os,                 .max = TEXT, .about = "Operating system of the host."),
+	UD_FIELD(ud_host_facts, cpu_model,          .max = TEXT, .about = "Model of its processors."),
+	UD_FIELD(ud_host_facts, accelerator,        .max = TEXT, .about = "kvm when a test guest booted with it, else tcg."),
+	UD_FIELD(ud_host_facts, host_boot,          .max = TEXT, .about = "Boot id of the machine."),
+	UD_FIELD(ud_host_facts, cpu_count,          .flags = UD_NULLABLE, .about = "Logical processors."),
+	UD_FIELD(ud_host_facts, memory_bytes,       .flags = UD_NULLABLE, .about = "Memory."),
+	UD_FIELD(ud_host_facts, memory_free_bytes,  .flags = UD_NULLABLE, .about = "Memory that is free."),
+	UD_FIELD(ud_host_facts, pools,              .max = LIST, .about = "Storage pools."),
+	UD_FIELD(ud_host_facts, networks,           .max = LIST, .about = "Networks that VMs can be connected to."),
+	UD_FIELD(ud_host_facts, teams,              .max = LIST, .about = "Teams of network cards."),
+	UD_FIELD(ud_host_facts, versions,           .max = LIST, .about = "Versions of what matters."),
+	UD_FIELD(ud_host_facts, capabilities,       .max = 100, .about = "What the driver can do."),
+	UD_FIELD(ud_host_facts, machine_types,      .max = 500, .about = "Types of virtual boards it can run."),
+};
+static const struct ud_field sample_fields[] = {
+	UD_FIELD(ud_sample, uuid,              .max = 36, .about = "The VM; null for the host."),
+	UD_FIELD(ud_sample, taken_mono_ms,     .about = "When, on the host's steady clock."),
+	UD_FIELD(ud_sample, cpu_ns,            .flags = UD_NULLABLE, .about = "CPU time used."),
+	UD_FIELD(ud_sample, memory_used_bytes, .flags = UD_NULLABLE, .about = "Memory used."),
+	UD_FIELD(ud_sample, disk_read_bytes,   .flags = UD_NULLABLE, .about = "Bytes read from disks."),
+	UD_FIELD(ud_sample, disk_write_bytes,  .flags = UD_NULLABLE, .about = "Bytes written to disks."),
+	UD_FIELD(ud_sample, disk_reads,        .flags = UD_NULLABLE, .about = "Reads."),
+	UD_FIELD(ud_sample, disk_writes,       .flags = UD_NULLABLE, .about = "Writes."),
+	UD_FIELD(ud_sample, net_receive_bytes, .flags = UD_NULLABLE, .about = "Bytes received."),
+	UD_FIELD(ud_sample, net_send_bytes,    .flags = UD_NULLABLE, .about = "Bytes sent."),
+};
+static const struct ud_field checkpoint_fields[] = {
+	UD_FIELD(ud_checkpoint_info, name,        .flags = UD_REQUIRED, .max = 128, .about = "Name at the hypervisor."),
+	UD_FIELD(ud_checkpoint_info, kind,        .max = TEXT, .about = "standard or production."),
+	UD_FIELD(ud_checkpoint_info, consistency, .max = TEXT, .about = "crash or application."),
+	UD_FIELD(ud_checkpoint_info, reason,      .max = TEXT, .about = "Why it is less than was asked for."),
+	UD_FIELD(ud_checkpoint_info, created_at,  .about = "When it was taken."),
+};
+static const struct ud_field limit_fields[] = {
+	UD_FIELD(ud_vm_limits, cpu_percent,           .flags = UD_NULLABLE, .min = 1, .max = 102400, .about = "Share of one CPU at most, over all vCPUs."),
+	UD_FIELD(ud_vm_limits, cpu_weight,            .flags = UD_NULLABLE, .min = 1, .max = 10000, .about = "Weight against other VMs."),
+	UD_FIELD(ud_vm_limits, disk_iops,             .flags = UD_NULLABLE, .min = 1, .max = 10000000, .about = "Operations a second of each disk at most."),
+	UD_FIELD(ud_vm_limits, disk_bytes_per_second, .flags = UD_NULLABLE, .min = 4096, .max = INT64_C(1) << 40, .about = "Bytes a second of each disk at most."),
+};
+/* clang-format on */
+const struct ud_shape ud_disk_shape = { UD_SHAPE(ud_disk, disk_fields), .bare = true };
+const struct ud_shape ud_nic_shape = { UD_SHAPE(ud_nic, nic_fields), .bare = true };
+const struct ud_shape ud_machine_shape = { UD_SHAPE(ud_machine, machine_fields), .bare = true };
+const struct ud_shape ud_host_facts_shape = { UD_SHAPE(ud_host_facts, host_fields), .bare = true };
+const struct ud_shape ud_sample_shape = { UD_SHAPE(ud_sample, sample_fields), .bare = true };
+const struct ud_shape ud_checkpoint_shape = { UD_SHAPE(ud_checkpoint_info, checkpoint_fields),
+	.bare = true };
+const struct ud_shape ud_vm_limits_shape = { UD_SHAPE(ud_vm_limits, limit_fields), .bare = true };

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rows of commands. Every statement here serves all tenants: agents belong to hosts, not customers,
+ * and whoever adds a command has read its VM with a scope of its own.
+ */
+#include "db/commands.h"
+
+#include <string.h>
+
+#include "db/events.h"
+
+static const char *const state_names[] = { "queued", "delivered", "done", "refused", "failed",
+	"unknown", "expired", "withdrawn" };
+const struct ud_enum ud_command_states = { "command_state", state_names, UD_LEN(state_names) };
+
+/* Take the next number of a VM (or host), with what the command must carry of it. */
+static enum ud_code take_number(struct ud_ctx *cx, const struct ud_command_new *in,
+	struct ud_wire_command *c, const char **ret_customer)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	if (in->vm_id) /* every tenant: the caller has read it with its scope */
+		UD_TRY(ud_query(cx, &rows,
+			"UPDATE vms SET cmd_seq = cmd_seq + 1 WHERE id = $1"
+			" RETURNING cmd_seq, epoch, hypervisor_uuid, customer_id",
+			UD_VALS(ud_t(in->vm_id))));
+	else /* every tenant: the caller has read it with its scope */
+		UD_TRY(ud_query(cx, &rows,
+			"UPDATE hosts SET cmd_seq = cmd_seq + 1 WHERE id = $1"
+			" RETURNING cmd_seq, 0, NULL, customer_id",
+			UD_VALS(ud_t(in->host_id))));
+	UD_TRY(ud_next(cx, rows, &more));
+	if (!more)
+		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "There is no such VM or host.");
+	c->seq = ud_col_int(rows, 0);
+	c->epoch = ud_col_int(rows, 1);
+	c->uuid = ud_col_dup(cx, rows, 2);
+	*ret_customer = ud_col_dup(cx, rows, 3);
+	return ud_next(cx, rows, &more);
+}
+
+enum ud_code ud_command_add(struct ud_ctx *cx, const unsigned char key[UD_SIGN_KEY],
+	const struct ud_command_new *in, int64_t *ret_seq)
+{
+	struct ud_wire_command c = {
+		.host_id = in->host_id,
+		.subject_id = in->vm_id ? in->vm_id : in->host_id,
+		.verb = in->verb,
+		.args.text = in->args,
+		.ticket_id = in->ticket_id,
+		.plan_hash = in->plan_hash,
+		.timeout_seconds = in->timeout_seconds,
+	};
+	const char *customer_id = NULL;
+
+	UD_TRY(take_number(cx, in, &c, &customer_id));
+	const char *payload = ud_wire_payload(cx, &c);
+
+	UD_TRY(ud_exec(cx, NULL,
+		"INSERT INTO commands(subject_id, seq, host_id, customer_id, verb, epoch, state, payload,"
+		" signature, operation_id, created_at, expires_at)"
+		" VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, $8, $9, $10, $11)",
+		UD_VALS(ud_t(c.subject_id), ud_i(c.seq), ud_t(c.host_id), ud_t(customer_id),
+			ud_t(c.verb), ud_i(c.epoch), ud_t(payload),
+			ud_t(ud_wire_sign(cx->arena, key, payload)), ud_t(in->operation_id),
+			ud_i(cx->now_ms), ud_i(cx->now_ms + in->wait_seconds * 1000))));
+	*ret_seq = c.seq;
+	return UD_OK;
+}
+
+enum ud_code ud_command_open(struct ud_ctx *cx, const char *subject_id, const char **ret_verb,
+	const char **ret_operation)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	*ret_verb = *ret_operation = NULL;
+	/* every tenant: the caller has read the subject with its scope */
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT verb, operation_id FROM commands"
+		" WHERE subject_id = $1 AND state IN ('queued', 'delivered') ORDER BY seq LIMIT 1",
+		UD_VALS(ud_t(subject_id))));
+	UD_TRY(ud_next(cx, rows, &more));
+	if (!more)
+		return UD_OK;
+	*ret_verb = ud_col_dup(cx, rows, 0);
+	*ret_operation = ud_col_dup(cx, rows, 1);
+	return UD_OK;
+}
+
+enum ud_code ud_command_visit(
+	struct ud_ctx *cx, const char *host_id, ud_command_visitor *visit, void *data)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	/* every tenant: a host runs VMs of several */
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT subject_id, seq, payload, signature FROM commands"
+		" WHERE host_id = $1 AND state IN ('queued', 'delivered')"
+		" ORDER BY subject_id, seq LIMIT $2",
+		UD_VALS(ud_t(host_id), ud_i(UD_COMMANDS_PER_POLL))));
+	UD_TRY(ud_next(cx, rows, &more));
+	while (more) {
+		struct ud_wire_signed message = { ud_col_text(rows, 2), ud_col_text(rows, 3) };
+
+		UD_TRY(visit(cx, data, ud_col_text(rows, 0), ud_col_int(rows, 1), &message));
+		UD_TRY(ud_next(cx, rows, &more));
+	}
+	return UD_OK;
+}
+
+enum { HOSTS_MAX = 20000 };
+
+enum ud_code ud_command_hosts(struct ud_ctx *cx, struct ud_texts *ret)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	ret->items = ud_alloc(cx->arena, sizeof(char *) * HOSTS_MAX);
+	ret->count = 0;
+	/* every tenant: hosts are woken, not customers */
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT DISTINCT host_id FROM commands WHERE state = 'queued' LIMIT $1",
+		UD_VALS(ud_i(HOSTS_MAX))));
+	UD_TRY(ud_next(cx, rows, &more));
+	while (more) {
+		ret->items[ret->count++] = ud_col_dup(cx, rows, 0);
+		UD_TRY(ud_next(cx, rows, &more));
+	}
+	return UD_OK;
+}
+
+/* Move the operation behind a command on, with its event. One that has ended stays as it is. */
+static enum ud_code move_operation(struct ud_ctx *cx, const char *id, enum ud_operation_state state,
+	const char *result, const char *error)
+{
+	struct ud_operation old = { 0 }, op;
+
+	if (!id)
+		return UD_OK;
+	UD_TRY(ud_row_get(cx, &ud_operations, id, &old));
+	if (ud_operation_ended(&old) || old.state == state)
+		return UD_OK;
+	op = old;
+	op.state = state;
+	op.waiting_for.text = NULL;
+	if (ud_operation_ended(&op)) {
+		op.progress_percent = state == UD_OPERATION_SUCCEEDED ? 100 : op.progress_percent;
+		op.result.text = result;
+		op.error.text = error;
+		op.ended_at.ms = cx->now_ms;
+	}
+	UD_TRY(ud_row_update(cx, &ud_operations, &old, &op));
+	return ud_event_add(cx, ud_operation_states.names[state], ud_operations.shape, &old, &op);
+}
+
+enum ud_code ud_command_delivered(
+	struct ud_ctx *cx, const char *host_id, const char *subject_id, int64_t seq)
+{
+	const char *operation = NULL;
+	bool found = false;
+
+	/* every tenant: a host runs VMs of several */
+	UD_TRY(ud_query_text(cx, &found, &operation,
+		"UPDATE commands SET state = 'delivered', delivered_at = $4"
+		" WHERE subject_id = $1 AND seq = $2 AND host_id = $3 AND state = 'queued'"
+		" RETURNING operation_id",
+		UD_VALS(ud_t(subject_id), ud_i(seq), ud_t(host_id), ud_i(cx->now_ms))));
+	return found ? move_operation(cx, operation, UD_OPERATION_RUNNING, NULL, NULL) : UD_OK;
+}
+
+enum ud_code ud_command_answer(struct ud_ctx *cx, const char *host_id,
+	const struct ud_wire_result *answer, bool *ret_fresh)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	const char *operation = NULL;
+
+	/* every tenant: a host runs VMs of several */
+	UD_TRY(ud_query(cx, &rows,
+		"UPDATE commands SET state = $4, result = $5, error = $6, ended_at = $7"
+		" WHERE subject_id = $1 AND seq = $2 AND host_id = $3 AND state IN ('queued', 'delivered')"
+		" RETURNING operation_id",
+		UD_VALS(ud_t(answer->subject_id), ud_i(answer->seq), ud_t(host_id),
+			ud_t(state_names[UD_COMMAND_DONE + answer->outcome]),
+			ud_t(answer->result.text), ud_t(answer->error.text), ud_i(cx->now_ms))));
+	UD_TRY(ud_next(cx, rows, ret_fresh));
+	if (!*ret_fresh)
+		return UD_OK;
+	operation = ud_col_dup(cx, rows, 0);
+	ud_rows_release(&rows);
+	return move_operation(cx, operation,
+		answer->outcome == UD_OUTCOME_DONE ? UD_OPERATION_SUCCEEDED : UD_OPERATION_FAILED,
+		answer->result.text, answer->error.text);
+}
+
+enum ud_code ud_command_overdue(struct ud_ctx *cx, bool *ret)
+{
+	int64_t one;
+
+	/* every tenant: the clock is the same for all */
+	return ud_query_int(cx, ret, &one,
+		"SELECT 1 FROM commands WHERE state = 'queued' AND expires_at < $1 LIMIT 1",
+		UD_VALS(ud_i(cx->now_ms)));
+}
+
+static const char unreachable[] =
+	"{\"code\":\"host_unreachable\",\"status\":503,\"title\":\"The host did not fetch the command\","
+	"\"detail\":\"The host's agent was not connected in time; nothing was done.\"}";
+
+/* End one that is overdue; false when none is left. */
+static enum ud_code expire_one(struct ud_ctx *cx, bool *ret_found)
+{
+	const char *operation = NULL;
+
+	/* every tenant: the clock is the same for all */
+	UD_TRY(ud_query_text(cx, ret_found, &operation,
+		"UPDATE commands SET state = 'expired', ended_at = $1 WHERE (subject_id, seq, host_id) ="
+		" (SELECT subject_id, seq, host_id FROM commands WHERE state = 'queued'"
+		" AND expires_at < $1 LIMIT 1) RETURNING COALESCE(operation_id, '')",
+		UD_VALS(ud_i(cx->now_ms))));
+	if (!*ret_found || !*operation)
+		return UD_OK;
+	return move_operation(cx, operation, UD_OPERATION_FAILED, NULL, unreachable);
+}
+
+enum ud_code ud_command_expire(struct ud_ctx *cx, int64_t *ret)
+{
+	bool found = true;
+
+	*ret = 0;
+	while (found) {
+		UD_TRY(expire_one(cx, &found));
+		*ret += found;
+	}
+	return UD_OK;
+}
+
+enum ud_code ud_command_withdraw(struct ud_ctx *cx, const char *operation_id, bool *ret_withdrawn)
+{
+	int64_t one, changes = 0;
+	bool delivered = false;
+
+	/* every tenant: the caller has read the operation with its scope */
+	UD_TRY(ud_query_int(cx, &delivered, &one,
+		"SELECT 1 FROM commands WHERE operation_id = $1 AND state <> 'queued' LIMIT 1",
+		UD_VALS(ud_t(operation_id))));
+	*ret_withdrawn = !delivered;
+	if (delivered)
+		return UD_OK;
+	/* every tenant: the caller has read the operation with its scope */
+	return ud_exec(cx, &changes,
+		"UPDATE commands SET state = 'withdrawn', ended_at = $2"
+		" WHERE operation_id = $1 AND state = 'queued'",
+		UD_VALS(ud_t(operation_id), ud_i(cx->now_ms)));
+}
