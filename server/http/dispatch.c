@@ -235,6 +235,16 @@ static enum ud_code run_read(struct ud_io *io)
 
 /* ---- writes ---- */
 
+/* The row of the request's Idempotency-Key; answers with secrets lie sealed in it. */
+static struct ud_idempotent key_row(const struct ud_io *io)
+{
+	const struct ud_request *rq = &io->rq;
+
+	return (struct ud_idempotent){ .key = rq->idempotency_key,
+		.request_hash = io->request_hash,
+		.seal = rq->route->flags & UD_NO_BODY_LOG ? rq->server->keys.seal : NULL };
+}
+
 /* What an answer of an earlier call with the same key says. */
 static enum ud_code replay(struct ud_request *rq, const struct ud_idempotent *old)
 {
@@ -242,26 +252,40 @@ static enum ud_code replay(struct ud_request *rq, const struct ud_idempotent *ol
 	rq->out.len = 0;
 	ud_buf_puts(&rq->out, old->body);
 	rq->content_type = rq->out.len ? "application/json" : NULL;
-	if (*old->location)
-		ud_answer_header(rq, "Location", old->location);
+	for (const char *p = old->headers; *p; p += strcspn(p, "\n") + 1) {
+		size_t name = strcspn(p, ":"), n = strcspn(p, "\n");
+
+		ud_answer_header(rq, ud_strndup(rq->cx.arena, p, name),
+			ud_strndup(rq->cx.arena, p + name + 2, n - name - 2));
+	}
 	ud_answer_header(rq, "Idempotency-Replayed", "true");
 	return UD_OK;
+}
+
+/* Headers that belong to the answer's object. A cookie is none: whoever may repeat the call has it.
+ */
+static const char *kept_headers(const struct ud_request *rq)
+{
+	const char *all = "";
+
+	for (size_t i = 0; i < rq->header_count; i++) {
+		const struct ud_header *h = &rq->headers[i];
+
+		if (strcmp(h->name, "Location") == 0 || strcmp(h->name, "ETag") == 0)
+			all = ud_printf(rq->cx.arena, "%s%s: %s\n", all, h->name, h->value);
+	}
+	return all;
 }
 
 static enum ud_code remember(struct ud_io *io)
 {
 	struct ud_request *rq = &io->rq;
-	struct ud_idempotent row = { .request_hash = io->request_hash,
-		.status = rq->status,
-		.location = "",
-		.body = rq->route->flags & UD_NO_BODY_LOG
-			? "{}"
-			: ud_strndup(rq->cx.arena, rq->out.data ? rq->out.data : "", rq->out.len) };
+	struct ud_idempotent row = key_row(io);
 
-	for (size_t i = 0; i < rq->header_count; i++)
-		if (strcmp(rq->headers[i].name, "Location") == 0)
-			row.location = rq->headers[i].value;
-	return ud_idempotent_store(&rq->cx, rq->idempotency_key, &row);
+	row.status = rq->status;
+	row.headers = kept_headers(rq);
+	row.body = ud_strndup(rq->cx.arena, rq->out.data ? rq->out.data : "", rq->out.len);
+	return ud_idempotent_store(&rq->cx, &row);
 }
 
 /* Runs on the writer, perhaps twice. */
@@ -269,7 +293,7 @@ static enum ud_code apply(struct ud_write *w)
 {
 	struct ud_io *io = UD_OUTER(w, struct ud_io, write);
 	struct ud_request *rq = &io->rq;
-	struct ud_idempotent old = { 0 };
+	struct ud_idempotent old = key_row(io);
 	bool found = false;
 
 	ud_ctx_clear(&rq->cx);
@@ -277,8 +301,7 @@ static enum ud_code apply(struct ud_write *w)
 	rq->header_count = io->header_mark;
 	rq->verdict = UD_OK;
 	if (rq->idempotency_key && !rq->dry_run)
-		UD_TRY(ud_idempotent_find(
-			&rq->cx, rq->idempotency_key, io->request_hash, &found, &old));
+		UD_TRY(ud_idempotent_find(&rq->cx, &old, &found));
 	if (found)
 		return replay(rq, &old);
 	UD_TRY(rq->route->handle(&rq->cx, rq));

@@ -36,7 +36,7 @@ enum ud_route_flags {
 	UD_OUTSIDE = 1 << 5,        /* stands outside /v1 and outside the specification's tags */
 	UD_FACTOR_EXEMPT = 1 << 6,  /* a staff session without a factor may call it to enrol one */
 	UD_PERSON = 1 << 7,         /* refused to tokens of service accounts */
-	/* its answer carries a secret: never stored for idempotent replay */
+	/* its answer carries a secret: kept for idempotent replay under seal alone */
 	UD_NO_BODY_LOG = 1 << 8,
 	/* answers a list: limit, cursor, sort, fields, filters, q, count */
 	UD_LIST = 1 << 9,
