@@ -6,6 +6,7 @@
  */
 #include "db/engine/database.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -27,6 +28,11 @@ struct ud_reader {
 	bool open;
 };
 
+struct listener {
+	void (*hear)(void *data);
+	void *data;
+};
+
 struct ud_database {
 	const struct ud_env *env;
 	char *url;
@@ -39,8 +45,8 @@ struct ud_database {
 	struct ud_write *head, **tail;
 	bool stop;
 	ud_reader *readers;
-	void (*listener)(void *data);
-	void *listener_data;
+	struct listener listeners[UD_LISTENERS_MAX];
+	size_t listener_count;
 	ud_watch *watch; /* of other programs' commits; PostgreSQL with a listener */
 	/* of SQLite's log now, and at the last checkpoint; the writer's */
 	int wal_pages, wal_checked;
@@ -182,8 +188,8 @@ static void run_again(struct ud_ctx *cx, ud_database *db, struct ud_write *w)
 static void tell(ud_database *db)
 {
 	pthread_mutex_lock(&db->mutex);
-	if (db->listener)
-		db->listener(db->listener_data);
+	for (size_t i = 0; i < db->listener_count; i++)
+		db->listeners[i].hear(db->listeners[i].data);
 	pthread_mutex_unlock(&db->mutex);
 }
 
@@ -411,13 +417,26 @@ enum ud_code ud_database_remember(struct ud_ctx *cx, ud_database *db, const char
 
 void ud_database_on_commit(ud_database *db, void (*listener)(void *data), void *data)
 {
-	ud_watch_release(&db->watch);
+	assert(db->listener_count < UD_LISTENERS_MAX);
 	pthread_mutex_lock(&db->mutex);
-	db->listener_data = data;
-	db->listener = listener;
+	db->listeners[db->listener_count++] = (struct listener){ listener, data };
 	pthread_mutex_unlock(&db->mutex);
-	if (listener && strcmp(ud_database_engine(db), ud_engine_postgresql.name) == 0)
+	if (!db->watch && strcmp(ud_database_engine(db), ud_engine_postgresql.name) == 0)
 		db->watch = ud_watch_start(db, db->env, tell);
+}
+
+void ud_database_off_commit(ud_database *db, const void *data)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&db->mutex);
+	for (size_t i = 0; i < db->listener_count; i++)
+		if (db->listeners[i].data != data)
+			db->listeners[n++] = db->listeners[i];
+	db->listener_count = n;
+	pthread_mutex_unlock(&db->mutex);
+	if (!n)
+		ud_watch_release(&db->watch);
 }
 
 uint64_t ud_database_commits(const ud_database *db)

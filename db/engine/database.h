@@ -64,12 +64,15 @@ bool ud_database_post(ud_database *db, struct ud_write *w) UD_USE;
 /* Post and wait: for tools, jobs and tests, never on a server's worker. */
 enum ud_code ud_database_write(ud_database *db, struct ud_ctx *cx,
 	enum ud_code (*apply)(struct ud_ctx *cx, void *data), void *data) UD_USE;
+enum { UD_LISTENERS_MAX = 4 };
 /*
- * The listener (one: the event bus; NULL = none any more) is called after each durable commit, on
- * the writer's thread, and on PostgreSQL within a second after another program's, on a thread of
- * its own. It must not block. A call too many does no harm.
+ * Call the listener after each durable commit, on the writer's thread, and on PostgreSQL within a
+ * second after another program's, on a thread of its own. It must not block, nor call these two. A
+ * call too many does no harm. At most UD_LISTENERS_MAX; added and taken away by one thread.
  */
 void ud_database_on_commit(ud_database *db, void (*listener)(void *data), void *data);
+/* Forget the listeners with this data: none of them is called any more when this returns. */
+void ud_database_off_commit(ud_database *db, const void *data);
 /* Grows with every commit this process made. */
 uint64_t ud_database_commits(const ud_database *db);
 struct ud_database_stats ud_database_stats(const ud_database *db);

@@ -138,7 +138,7 @@ void ud_server_release(struct ud_server **server)
 	if (!s)
 		return;
 	/* first: from here on no commit, of ours or of another server, is told to loops that go */
-	ud_database_on_commit(s->db, NULL, NULL);
+	ud_database_off_commit(s->db, s);
 	for (size_t i = 0; i < s->loop_count; i++)
 		if (s->loops[i])
 			ud_loop_stop(s->loops[i]);

@@ -325,7 +325,7 @@ static void another_program_s_commit_is_told(struct store *s)
 		store_wants(s, UD_OK, ud_database_write(theirs, &s->cx, insert, key));
 		until_more(&heard, before);
 	}
-	ud_database_on_commit(mine, NULL, NULL);
+	ud_database_off_commit(mine, &heard);
 	int end = atomic_load(&heard);
 
 	store_wants(s, UD_OK, ud_database_write(theirs, &s->cx, insert, "unheard"));
