@@ -26,6 +26,7 @@ static const struct ud_error_info infos[] = {
 	[UD_E_CSRF_FAILED] =              { "csrf_failed",              403, false, "The request did not come from our page", "Send the session's csrf_token in X-CSRF-Token from the portal's own origin." },
 	[UD_E_PERSON_REQUIRED] =          { "person_required",          403, false, "A person must do this",                 "Sign in as a person; tokens may not." },
 	[UD_E_FACTOR_REQUIRED] =          { "factor_required",          403, false, "A second factor is required",           "Enrol one with POST /v1/me/totp, then sign in again." },
+	[UD_E_CERTIFICATE_REFUSED] =      { "certificate_refused",      403, false, "The certificate is not accepted",       "Enrol the host anew." },
 	[UD_E_NOT_FOUND] =                { "not_found",                404, false, "There is no such thing here",           "Check the address and the id." },
 	[UD_E_METHOD_NOT_ALLOWED] =       { "method_not_allowed",       405, false, "This address does not take that method", "Use a method of the Allow header." },
 	[UD_E_TIMEOUT] =                  { "timeout",                  408, true,  "The request took too long to arrive",   "Send it again." },

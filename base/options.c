@@ -21,11 +21,14 @@ static const struct ud_option table[] = {
 	[UD_O_SERVER_TLS_KEY] =             { "server", "tls_key", UD_OPTION_TEXT, "", .about = "PEM file with its key." },
 	[UD_O_SERVER_TRUSTED_PROXIES] =     { "server", "trusted_proxies", UD_OPTION_ADDRESSES, "", .about = "Addresses of proxies, comma-separated ('unix' for whoever uses a Unix socket): their X-Forwarded-For says who calls, and the limit of connections per address does not hold for them." },
 	[UD_O_SERVER_WORKERS] =             { "server", "workers", UD_OPTION_INT, "0", 0, 8, .about = "Threads that serve requests; 0 = one per core, 2 to 8." },
+	[UD_O_AGENTS_LISTEN] =              { "agents", "listen", UD_OPTION_PORT, ":8443", .about = "Address of the agents' port: ADDRESS:PORT, :PORT for every address; empty = no agents." },
+	[UD_O_AGENTS_PUBLIC_URL] =          { "agents", "public_url", UD_OPTION_URL, "", .about = "https:// address under which agents reach that port; made from this machine's name when not set." },
 	[UD_O_DATABASE_URL] =               { "database", "url", UD_OPTION_DATABASE, "", .about = "sqlite:PATH or postgresql://…; a file beside the configuration when not set." },
 	[UD_O_AUTH_REQUIRE_MFA] =           { "auth", "require_mfa", UD_OPTION_CHOICE, "staff", .choices = "none staff all", .about = "Who needs a second factor." },
 	[UD_O_AUTH_SESSION_HOURS] =         { "auth", "session_hours", UD_OPTION_INT, "12", 1, 24, .about = "Hours after which a session ends at the latest; staff 8 at most." },
 	[UD_O_AUTH_IDLE_MINUTES] =          { "auth", "idle_minutes", UD_OPTION_INT, "30", 1, 480, .about = "Minutes without a request after which a session ends." },
 	[UD_O_LIMITS_CONNECTIONS] =         { "limits", "connections", UD_OPTION_INT, "8000", 16, 100000, .about = "Connections at once." },
+	[UD_O_LIMITS_AGENTS] =              { "limits", "agents", UD_OPTION_INT, "12000", 16, 1000000, .about = "Connections of agents at once." },
 	[UD_O_LIMITS_PER_ADDRESS] =         { "limits", "per_address", UD_OPTION_INT, "20", 0, 100000, .about = "Connections at once from one address; 0 = any; loopback, Unix sockets and trusted proxies are exempt." },
 	[UD_O_LIMITS_REQUESTS_PER_MINUTE] = { "limits", "requests_per_minute", UD_OPTION_INT, "6000", 0, 10000000, .about = "Requests a minute of one session or token; 0 = any." },
 	[UD_O_LIMITS_BURST] =               { "limits", "burst", UD_OPTION_INT, "1000", 1, 1000000, .about = "Requests that may come at once." },
@@ -206,6 +209,10 @@ static const char *check(struct ud_ctx *cx, const struct ud_option *o, const cha
 		return is_address(value)
 			? NULL
 			: ud_printf(cx->arena, "%s is not ADDRESS:PORT or unix:/PATH", value);
+	case UD_OPTION_PORT:
+		return !*value || (is_address(value) && strncmp(value, "unix:", 5) != 0)
+			? NULL
+			: ud_printf(cx->arena, "%s is not ADDRESS:PORT", value);
 	case UD_OPTION_ADDRESSES:
 		item = wrong_peer(cx, value);
 		return item ? ud_printf(cx->arena, "%s is no address", *item ? item : "\"\"")
@@ -324,6 +331,9 @@ static void check_together(struct loading *l)
 	if (!*text[UD_O_SERVER_TLS_CERT] != !*text[UD_O_SERVER_TLS_KEY])
 		mistake(l, 0, "server", *text[UD_O_SERVER_TLS_CERT] ? "tls_key" : "tls_cert",
 			"tls_cert and tls_key are set together");
+	if (*text[UD_O_AGENTS_PUBLIC_URL] &&
+		strncmp(text[UD_O_AGENTS_PUBLIC_URL], "https:", 6) != 0)
+		mistake(l, 0, "agents", "public_url", "agents speak https:// only");
 }
 
 /* Reading conf.d: the first file that cannot be read ends it. */

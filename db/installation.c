@@ -17,3 +17,18 @@ enum ud_code ud_installation_begin(struct ud_ctx *cx, bool demo)
 		"INSERT INTO installation(key, value) VALUES ('generation', '1'), ('demo', $1)",
 		UD_VALS(ud_t(demo ? "1" : "0")));
 }
+
+enum ud_code ud_installation_get(
+	struct ud_ctx *cx, const char *key, bool *ret_found, const char **ret)
+{
+	/* every tenant: it belongs to the installation */
+	return ud_query_text(cx, ret_found, ret, "SELECT value FROM installation WHERE key = $1",
+		UD_VALS(ud_t(key)));
+}
+
+enum ud_code ud_installation_set(struct ud_ctx *cx, const char *key, const char *value)
+{
+	/* every tenant: it belongs to the installation */
+	return ud_exec(cx, NULL, "INSERT INTO installation(key, value) VALUES ($1, $2)",
+		UD_VALS(ud_t(key), ud_t(value)));
+}

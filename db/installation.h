@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The few things that hold for a database as a whole: its generation, and whether it is a demo.
- * Written when an installation is made. For server/admin.
+ * The few things that hold for a database as a whole: its generation, whether it is a demo, and the
+ * sealed keys of its authority. For server/admin and server/agents.
  */
 #ifndef DB_INSTALLATION_H
 #define DB_INSTALLATION_H
@@ -13,5 +13,10 @@
  * UD_E_INVALID_STATE when people are in it already.
  */
 enum ud_code ud_installation_begin(struct ud_ctx *cx, bool demo) UD_USE;
+/* The value of a key; *ret_found false = it has none. */
+enum ud_code ud_installation_get(
+	struct ud_ctx *cx, const char *key, bool *ret_found, const char **ret) UD_USE;
+/* Give a key its value, once: UD_E_ALREADY_EXISTS when it has one. */
+enum ud_code ud_installation_set(struct ud_ctx *cx, const char *key, const char *value) UD_USE;
 
 #endif

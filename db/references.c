@@ -20,6 +20,7 @@ static const struct {
 	{ "sit", "SELECT COALESCE(customer_id, '') FROM sites WHERE id = $1" },
 	{ "fdm", "SELECT COALESCE(customer_id, '') FROM fault_domains WHERE id = $1" },
 	{ "hst", "SELECT COALESCE(customer_id, '') FROM hosts WHERE id = $1" },
+	{ "agt", "SELECT COALESCE(customer_id, '') FROM agents WHERE id = $1" },
 	{ "vm", "SELECT COALESCE(customer_id, '') FROM vms WHERE id = $1" },
 	{ "net", "SELECT COALESCE(customer_id, '') FROM networks WHERE id = $1" },
 	{ "ipb", "SELECT COALESCE(customer_id, '') FROM ip_blocks WHERE id = $1" },

@@ -26,6 +26,7 @@ static const char *const principal_names[] = {
 	[UD_PRINCIPAL_USER] = "user",
 	[UD_PRINCIPAL_SERVICE_ACCOUNT] = "service_account",
 	[UD_PRINCIPAL_SYSTEM] = "system",
+	[UD_PRINCIPAL_AGENT] = "agent",
 };
 
 const struct ud_enum ud_principal_kinds = { "principal_kind", principal_names,

@@ -45,10 +45,12 @@ enum ud_principal_kind {
 	UD_PRINCIPAL_NOBODY,
 	UD_PRINCIPAL_USER,
 	UD_PRINCIPAL_SERVICE_ACCOUNT,
-	UD_PRINCIPAL_SYSTEM
+	UD_PRINCIPAL_SYSTEM,
+	UD_PRINCIPAL_AGENT
 };
 
-extern const struct ud_enum ud_principal_kinds; /* "nobody", "user", "service_account", "system" */
+extern const struct ud_enum ud_principal_kinds; /* "nobody", "user", "service_account", "system",
+						   "agent" */
 
 struct ud_scope {
 	enum ud_principal_kind kind;

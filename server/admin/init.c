@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * understudyd init: a folder with keys, database and configuration, a first administrator, and a
- * first token for scripts. Refuses a folder that has anything in it, so a second run cannot harm
- * the first one's work.
+ * understudyd init: a folder with keys, database and configuration, an authority for certificates,
+ * a first administrator, and a first token for scripts. Refuses a folder that has anything in it,
+ * so a second run cannot harm the first one's work.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -22,11 +22,13 @@
 #include "db/migrations.h"
 #include "db/people.h"
 #include "server/admin/installation.h"
+#include "server/agents/ca.h"
 
 struct init {
 	const char *dir, *email, *password_file, *token_file, *database;
 	bool demo;
 	const char *url, *password_hash, *token;
+	struct ud_keys keys;
 };
 
 static enum ud_code make_folder(struct ud_ctx *cx, const char *dir)
@@ -66,7 +68,6 @@ static enum ud_code write_config(struct ud_ctx *cx, const struct init *in)
 
 static enum ud_code hash_password(struct ud_ctx *cx, struct init *in)
 {
-	struct ud_installation inst;
 	const char *password, *rule;
 	size_t n;
 
@@ -76,9 +77,7 @@ static enum ud_code hash_password(struct ud_ctx *cx, struct init *in)
 		return ud_fail(cx, UD_E_VALIDATION, NULL, "--admin-email %s", rule);
 	if ((rule = ud_password_rule(password, in->email)))
 		return ud_fail(cx, UD_E_VALIDATION, NULL, "the password %s", rule);
-	UD_TRY(ud_installation_load(
-		cx, ud_printf(cx->arena, "%s/understudyd.conf", in->dir), &inst));
-	return ud_password_hash(cx, inst.keys.pepper, UD_COST_STAFF, password, &in->password_hash);
+	return ud_password_hash(cx, in->keys.pepper, UD_COST_STAFF, password, &in->password_hash);
 }
 
 static const char *const first_roles[] = { "operator", "support_lead" };
@@ -123,6 +122,7 @@ static enum ud_code fill(struct ud_ctx *cx, void *data)
 	struct init *in = data;
 
 	UD_TRY(ud_installation_begin(cx, in->demo));
+	UD_TRY(ud_ca_ensure(cx, in->keys.seal));
 	if (in->email)
 		UD_TRY(add_admin(cx, in));
 	return in->token_file ? add_token(cx, in) : UD_OK;
@@ -148,6 +148,17 @@ static enum ud_code make_database(struct ud_ctx *cx, struct init *in)
 	return code;
 }
 
+/* The keys as they were stored. */
+static enum ud_code read_back(struct ud_ctx *cx, struct init *in)
+{
+	struct ud_installation made;
+
+	UD_TRY(ud_installation_load(
+		cx, ud_printf(cx->arena, "%s/understudyd.conf", in->dir), &made));
+	in->keys = made.keys;
+	return UD_OK;
+}
+
 static enum ud_code init(struct ud_ctx *cx, struct init *in)
 {
 	UD_TRY(make_folder(cx, in->dir));
@@ -155,6 +166,7 @@ static enum ud_code init(struct ud_ctx *cx, struct init *in)
 			       : ud_printf(cx->arena, "sqlite:%s/understudy.db", in->dir);
 	UD_TRY(ud_installation_make_keys(cx, in->dir));
 	UD_TRY(write_config(cx, in));
+	UD_TRY(read_back(cx, in));
 	if (in->email)
 		UD_TRY(hash_password(cx, in));
 	UD_TRY(make_database(cx, in));

@@ -112,6 +112,22 @@ enum ud_code ud_installation_settings(
 	return read_secret(cx, o->text[UD_O_METRICS_TOKEN_FILE], &ret->metrics_token);
 }
 
+enum ud_code ud_installation_agents(struct ud_ctx *cx, const struct ud_installation *in,
+	bool *ret_open, struct ud_server_settings *ret)
+{
+	const struct ud_options *o = &in->options;
+
+	*ret_open = *o->text[UD_O_AGENTS_LISTEN];
+	UD_TRY(ud_installation_settings(cx, in, ret));
+	ret->listen = o->text[UD_O_AGENTS_LISTEN];
+	ret->public_url = or_null(o->text[UD_O_AGENTS_PUBLIC_URL]);
+	ret->tls_cert = ret->tls_key = NULL;
+	ret->workers = 2;
+	ret->connections = (int)o->number[UD_O_LIMITS_AGENTS];
+	ret->per_address = 0; /* a site's hosts may share one address */
+	return UD_OK;
+}
+
 bool ud_flags_read(int argc, char **argv, const struct ud_flag *flags)
 {
 	for (int i = 0; i < argc; i++) {

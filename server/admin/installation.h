@@ -24,6 +24,9 @@ enum ud_code ud_installation_make_keys(struct ud_ctx *cx, const char *dir) UD_US
 /* Settings of the HTTP machinery from the options. Texts live in the arena. */
 enum ud_code ud_installation_settings(
 	struct ud_ctx *cx, const struct ud_installation *in, struct ud_server_settings *ret) UD_USE;
+/* The same for the agents' port; *ret_open false = there is none. */
+enum ud_code ud_installation_agents(struct ud_ctx *cx, const struct ud_installation *in,
+	bool *ret_open, struct ud_server_settings *ret) UD_USE;
 
 /* Commands: argc and argv begin behind the command's name. They return the process's exit code. */
 int ud_command_init(struct ud_ctx *cx, int argc, char **argv);

@@ -12,11 +12,14 @@
 #include "api/api.h"
 #include "base/env.h"
 #include "base/log.h"
+#include "db/agents.h"
 #include "db/engine/migrate.h"
 #include "db/idempotency.h"
 #include "db/migrations.h"
 #include "db/people.h"
 #include "server/admin/installation.h"
+#include "server/agents/agents.h"
+#include "server/agents/ca.h"
 
 enum { HOUSEKEEPING_SECONDS = 3600 };
 
@@ -30,6 +33,7 @@ static enum ud_code keep_house(struct ud_ctx *cx, void *data)
 	int64_t n;
 
 	UD_TRY(ud_idempotent_expire(cx, cx->now_ms - (int64_t)h->idempotency_days * 86400000, &n));
+	UD_TRY(ud_enrolments_expire(cx, cx->now_ms));
 	return ud_sessions_expire(cx, cx->now_ms);
 }
 
@@ -77,34 +81,78 @@ static void wait_for_end(ud_database *db, const struct ud_env *env, struct house
 	}
 }
 
+static enum ud_code make_authority(struct ud_ctx *cx, void *data)
+{
+	const struct ud_keys *keys = data;
+
+	return ud_ca_ensure(cx, keys->seal);
+}
+
+/* The agents' port, when there is to be one; settings learn what hosts are enrolled with. */
+static enum ud_code open_agents(struct ud_ctx *cx, ud_database *db, struct ud_installation *in,
+	struct ud_server_settings *settings, struct ud_agents **ret)
+{
+	struct ud_scope scope = ud_scope_system("serve");
+	struct ud_server_settings own;
+	bool open = false;
+
+	UD_TRY(ud_installation_agents(cx, in, &open, &own));
+	if (!open)
+		return UD_OK;
+	cx->scope = &scope;
+	/* a database older than the authority gets one now */
+	enum ud_code code = ud_database_write(db, cx, make_authority, &in->keys);
+
+	if (code == UD_OK)
+		code = ud_agents_start(cx, db, &own, &in->keys, ud_agent_routes, cx->env, ret);
+	cx->scope = NULL;
+	UD_TRY(code);
+	settings->agents_url = ud_agents_url(*ret);
+	settings->ca_sha256 = ud_agents_pin(*ret);
+	ud_log(UD_LOG_INFO, "serving_agents", "url", settings->agents_url, "ca_sha256",
+		settings->ca_sha256, NULL);
+	return UD_OK;
+}
+
+struct serving {
+	ud_database *db;
+	struct ud_agents *agents;
+	struct ud_server *server;
+};
+
+static enum ud_code open_all(struct ud_ctx *cx, struct ud_installation *in,
+	struct ud_server_settings *settings, struct serving *s)
+{
+	UD_TRY(ud_database_open(cx, in->database_url, cx->env, &s->db));
+	UD_TRY(ud_database_remember(cx, s->db, ud_printf(cx->arena, "%s/history", in->dir)));
+	UD_TRY(open_agents(cx, s->db, in, settings, &s->agents));
+	return ud_server_start(
+		cx, s->db, settings, &in->keys, ud_api, ud_api_jobs, cx->env, &s->server);
+}
+
 static enum ud_code serve(struct ud_ctx *cx, const char *config)
 {
 	struct ud_installation in;
 	struct ud_server_settings settings;
-	struct ud_server *server = NULL;
-	ud_database *db = NULL;
+	struct serving s = { 0 };
 
 	UD_TRY(ud_installation_load(cx, config, &in));
 	UD_TRY(ud_installation_settings(cx, &in, &settings));
 	ud_log_set_level((enum ud_log_level)ud_log_level_named(in.options.text[UD_O_LOG_LEVEL]));
 	UD_TRY(check_schema(cx, in.database_url));
-	UD_TRY(ud_database_open(cx, in.database_url, cx->env, &db));
-	enum ud_code code =
-		ud_database_remember(cx, db, ud_printf(cx->arena, "%s/history", in.dir));
+	enum ud_code code = open_all(cx, &in, &settings, &s);
 
-	if (code == UD_OK)
-		code = ud_server_start(
-			cx, db, &settings, &in.keys, ud_api, ud_api_jobs, cx->env, &server);
 	if (code == UD_OK) {
 		struct housekeeping h = { settings.idempotency_days };
 
-		ud_log(UD_LOG_INFO, "serving", "url", server->base_url, "engine",
-			ud_database_engine(db), "version", UD_VERSION, NULL);
-		wait_for_end(db, cx->env, &h);
+		ud_log(UD_LOG_INFO, "serving", "url", s.server->base_url, "engine",
+			ud_database_engine(s.db), "version", UD_VERSION, NULL);
+		wait_for_end(s.db, cx->env, &h);
 		ud_log(UD_LOG_INFO, "stopping", NULL);
 	}
-	ud_server_release(&server);
-	ud_database_release(&db);
+	ud_server_release(&s.server);
+	ud_agents_release(&s.agents);
+	ud_database_release(&s.db);
 	return code;
 }
 

@@ -11,6 +11,7 @@
 #include "base/crypto.h"
 #include "base/id.h"
 #include "db/people.h"
+#include "server/agents/identity.h"
 #include "server/auth/bearers.h"
 #include "server/http/server.h"
 
@@ -200,12 +201,14 @@ static enum ud_code act_for(struct ud_ctx *cx, struct ud_request *rq)
 
 enum ud_code ud_auth_scope(struct ud_ctx *cx, struct ud_request *rq)
 {
-	const char *token = find_token(rq), *cookie = token ? NULL : find_cookie(cx, rq);
-
 	rq->scope.kind = UD_PRINCIPAL_NOBODY;
 	rq->scope.customer_id = ""; /* a tenant without rows: NULL would be all of them */
+	if (rq->server->settings.agents)
+		return ud_agent_scope(cx, rq);
 	if (rq->route->roles & UD_ANYONE)
 		return UD_OK; /* bad credentials must not close the door to signing in anew */
+	const char *token = find_token(rq), *cookie = token ? NULL : find_cookie(cx, rq);
+
 	if (token)
 		UD_TRY(token_scope(cx, rq, token));
 	else if (cookie && *cookie)

@@ -162,7 +162,7 @@ static void hand_over(struct ud_loop *to, int fd)
 void ud_accept_all(struct ud_loop *loop)
 {
 	struct ud_server *s = loop->server;
-	bool tls = s->settings.tls_cert != NULL;
+	bool tls = ud_server_tls(&s->settings);
 
 	for (int i = 0; i < ACCEPT_AT_ONCE; i++) {
 		int fd = accept4(loop->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -18,6 +18,7 @@
 #include "server/http/limits.h"
 #include "server/http/slow.h"
 #include "server/http/target.h"
+#include "server/http/waiters.h"
 
 enum { WAIT_MAX_SECONDS = 25 };
 
@@ -102,7 +103,8 @@ static enum ud_code read_wait(struct ud_request *rq)
 			&rq->cx, UD_E_PARAMETER_INVALID, "wait", "wait is a number of seconds.");
 	if (seconds > WAIT_MAX_SECONDS)
 		seconds = WAIT_MAX_SECONDS;
-	rq->wait_until_ms = seconds ? ud_mono_ms(rq->cx.env) + seconds * 1000 : 0;
+	if (seconds && !atomic_load(&rq->io->loop->stop))
+		rq->wait_until_ms = ud_mono_ms(rq->cx.env) + seconds * 1000;
 	return UD_OK;
 }
 
@@ -374,18 +376,54 @@ static enum ud_code admit(struct ud_io *io)
 	return rq->route->flags & UD_WRITE ? begin_write(io) : run_read(io);
 }
 
-/* A long poll that has nothing to say goes to sleep until a change or its end. */
-static bool sleep_again(struct ud_io *io)
+static void join_waiting(struct ud_io *io)
+{
+	struct ud_loop *loop = io->loop;
+
+	io->waiting_next = loop->waiting;
+	io->waiting_link = &loop->waiting;
+	if (loop->waiting)
+		loop->waiting->waiting_link = &io->waiting_next;
+	loop->waiting = io;
+}
+
+static void leave_waiting(struct ud_io *io)
+{
+	if (!io->waiting_link)
+		return;
+	*io->waiting_link = io->waiting_next;
+	if (io->waiting_next)
+		io->waiting_next->waiting_link = io->waiting_link;
+	io->waiting_link = NULL;
+}
+
+/* A long poll that has nothing to say goes to sleep until a change or its end. Suspended before
+ * anybody may wake it: from then on it is another thread's to hand back. */
+static bool sleep_again(struct ud_io *io, bool *ret_again)
 {
 	struct ud_request *rq = &io->rq;
 
+	*ret_again = false;
 	if (!rq->waiting || !rq->wait_until_ms)
 		return false;
-	io->waiting_next = io->loop->waiting;
-	io->loop->waiting = io;
 	if (!io->suspended)
 		suspend(io);
+	join_waiting(io);
+	if (rq->wait_key && !ud_waiters_add(rq->server->waiters, io)) {
+		leave_waiting(io);
+		*ret_again = true;
+	}
 	return true;
+}
+
+/* What a snapshot may be older than is counted before it is taken. */
+static enum ud_code read_begin(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+
+	rq->commits = ud_database_commits(rq->server->db);
+	rq->wakes = ud_waiters_count(rq->server->waiters);
+	return ud_read_begin(&rq->cx, io->loop->reader);
 }
 
 void ud_dispatch(struct ud_io *io)
@@ -393,10 +431,11 @@ void ud_dispatch(struct ud_io *io)
 	struct ud_request *rq = &io->rq;
 	enum ud_code code = parse_target(io);
 
+	bool again = false;
+
 	rq->bearers = io->loop->bearers;
-	rq->commits = ud_database_commits(rq->server->db);
 	if (code == UD_OK)
-		code = ud_read_begin(&rq->cx, io->loop->reader);
+		code = read_begin(io);
 	if (code == UD_OK) {
 		code = admit(io);
 		ud_read_end(&rq->cx, io->loop->reader);
@@ -404,8 +443,10 @@ void ud_dispatch(struct ud_io *io)
 	if (code != UD_OK) {
 		finish(io, code);
 	} else if (!(rq->route->flags & UD_WRITE)) {
-		if (!sleep_again(io))
+		if (!sleep_again(io, &again))
 			finish(io, UD_OK);
+		else if (again)
+			ud_loop_finish(io); /* not here, inside the library's call */
 	} else {
 		suspend(io);
 		if (!(rq->route->flags & UD_SLOW))
@@ -419,23 +460,38 @@ void ud_dispatch(struct ud_io *io)
 	}
 }
 
+/* Who waits may have lost its right meanwhile: on the agents' port that is asked again. */
+static enum ud_code look_again(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+
+	rq->cx.now_ms = ud_now_ms(rq->cx.env);
+	rq->out.len = 0;
+	rq->header_count = 0;
+	if (atomic_load(&io->loop->stop))
+		rq->wait_until_ms = 0; /* the server is going: say what there is */
+	UD_TRY(read_begin(io));
+	enum ud_code code = rq->server->settings.agents ? ud_auth_scope(&rq->cx, rq) : UD_OK;
+
+	if (code == UD_OK)
+		code = run_read(io);
+	ud_read_end(&rq->cx, io->loop->reader);
+	return code;
+}
+
 /* A waiting read looks again; anything else is a write that came back. Then the library may go on.
  */
 void ud_dispatch_again(struct ud_io *io)
 {
 	struct ud_request *rq = &io->rq;
+	bool again = true;
 
-	if (rq->route && !(rq->route->flags & UD_WRITE)) {
-		rq->cx.now_ms = ud_now_ms(rq->cx.env);
-		rq->out.len = 0;
-		rq->header_count = 0;
-		enum ud_code code = ud_read_begin(&rq->cx, io->loop->reader);
+	leave_waiting(io);
+	while (again && rq->route && !(rq->route->flags & UD_WRITE)) {
+		enum ud_code code = look_again(io);
 
-		if (code == UD_OK) {
-			code = run_read(io);
-			ud_read_end(&rq->cx, io->loop->reader);
-		}
-		if (code == UD_OK && sleep_again(io))
+		again = false;
+		if (code == UD_OK && sleep_again(io, &again) && !again)
 			return;
 		if (code != UD_OK)
 			ud_answer_problem(rq, code);

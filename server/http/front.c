@@ -12,6 +12,7 @@
 #include "base/id.h"
 #include "server/events/stream.h"
 #include "server/http/io.h"
+#include "server/http/waiters.h"
 
 static struct ud_connection *connection_of(struct MHD_Connection *mhd)
 {
@@ -268,23 +269,30 @@ void ud_front_completed(
 	io_done(io);
 }
 
+/* Out of the loop's list; false when a wake of its key has it already. */
+static bool stop_waiting(struct ud_loop *loop, struct ud_io *io)
+{
+	if (io->rq.wait_key && !ud_waiters_take(loop->server->waiters, io))
+		return false;
+	*io->waiting_link = io->waiting_next;
+	if (io->waiting_next)
+		io->waiting_next->waiting_link = io->waiting_link;
+	io->waiting_link = NULL;
+	return true;
+}
+
 void ud_front_wake_waiting(struct ud_loop *loop, bool changed, int64_t now)
 {
-	struct ud_io *list = loop->waiting;
+	/* those who go on waiting come to the front of the list, behind us */
+	for (struct ud_io *io = loop->waiting, *next; io; io = next) {
+		bool over = now >= io->rq.wait_until_ms;
 
-	loop->waiting = NULL;
-	while (list) {
-		struct ud_io *io = list;
-
-		list = io->waiting_next;
-		if (changed || now >= io->rq.wait_until_ms) {
-			if (now >= io->rq.wait_until_ms)
-				io->rq.wait_until_ms = 0;
-			ud_dispatch_again(io);
+		next = io->waiting_next;
+		if ((!over && (!changed || io->rq.wait_key)) || !stop_waiting(loop, io))
 			continue;
-		}
-		io->waiting_next = loop->waiting;
-		loop->waiting = io;
+		if (over)
+			io->rq.wait_until_ms = 0;
+		ud_dispatch_again(io);
 	}
 }
 

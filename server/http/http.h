@@ -14,6 +14,7 @@
 #include "db/rows.h"
 #include "db/scope.h"
 
+struct ud_agent_identity;
 struct ud_bearers;
 struct ud_request;
 struct ud_server;
@@ -122,11 +123,12 @@ struct ud_request {
 	struct ud_param params[UD_MAX_PARAMS];
 	size_t param_count;
 	struct ud_scope scope;
-	struct ud_bearers *bearers; /* of the loop */
-	uint64_t commits;           /* the database's count before the snapshot it reads */
-	struct ud_buf body;         /* as received */
-	json_t *json;               /* parsed, when the route takes a body */
-	void *in;                   /* decoded by route->body; zeroed for a PATCH (see rest.c) */
+	const struct ud_agent_identity *agent; /* on the agents' port: who asks */
+	struct ud_bearers *bearers;            /* of the loop */
+	uint64_t commits;   /* the database's count before the snapshot it reads */
+	struct ud_buf body; /* as received */
+	json_t *json;       /* parsed, when the route takes a body */
+	void *in;           /* decoded by route->body; zeroed for a PATCH (see rest.c) */
 	struct ud_given given;
 	void *prepared; /* what prepare hands to handle, in the arena */
 	bool dry_run;
@@ -141,6 +143,12 @@ struct ud_request {
 	size_t header_count;
 
 	int64_t wait_until_ms; /* UD_WAIT: monotonic end of the wait; 0 = not waiting */
+	/*
+	 * With waiting: who wakes this one (ud_server_wake), in the arena; NULL = every commit.
+	 * The handler sets both before it looks for news.
+	 */
+	const char *wait_key;
+	uint64_t wakes; /* the count of wakes before the snapshot it reads */
 	/* a write that is stored although the caller gets this problem (failed sign-in) */
 	enum ud_code verdict;
 	bool waiting;             /* set by a handler: nothing to say yet, run me again */

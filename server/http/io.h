@@ -23,6 +23,7 @@ struct ud_connection {
 	int fd;
 	int64_t deadline_ms;           /* monotonic; the reaper shuts the socket down */
 	bool counted;                  /* against the per-address limit */
+	struct ud_peer *peer;          /* the certificate it showed, once looked at */
 	char address[UD_ADDRESS_TEXT]; /* the peer's, without port; "" for a Unix socket */
 };
 
@@ -40,10 +41,12 @@ struct ud_io {
 	bool suspended;
 	bool too_large;
 	int64_t started_us;
-	struct ud_io *waiting_next; /* in the loop's list of waiters */
-	const char *request_hash;   /* with an Idempotency-Key */
-	size_t header_mark;         /* headers set before the writer's turn */
-	bool dry_run_fine;          /* the work was done and is to be undone */
+	/* in the loop's list of waiters, and among those of its key (waiters.c) */
+	struct ud_io *waiting_next, **waiting_link;
+	struct ud_io *key_next, **key_link;
+	const char *request_hash; /* with an Idempotency-Key */
+	size_t header_mark;       /* headers set before the writer's turn */
+	bool dry_run_fine;        /* the work was done and is to be undone */
 };
 
 /* A thread with a daemon. */

@@ -230,6 +230,7 @@ static void connection_end(struct ud_loop *loop, void **context)
 	if (c->next)
 		c->next->link = c->link;
 	loop->connection_count--;
+	ud_free(c->peer);
 	ud_free(c);
 	*context = NULL;
 }
@@ -243,7 +244,21 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 		connection_end(cls, context);
 }
 
-/* Certificate and key for the library, or nothing. */
+/* Certificate and key as texts, from files unless they are texts already. */
+static enum ud_code tls_texts(struct ud_ctx *cx, const struct ud_server_settings *s,
+	const char **ret_cert, const char **ret_key)
+{
+	size_t n;
+
+	*ret_cert = s->tls_cert_text;
+	*ret_key = s->tls_key_text;
+	if (s->tls_cert_text)
+		return UD_OK;
+	UD_TRY(ud_file_read(cx, s->tls_cert, 1 << 20, ret_cert, &n));
+	return ud_file_read(cx, s->tls_key, 1 << 20, ret_key, &n);
+}
+
+/* What the library needs for TLS, or nothing. */
 static enum ud_code tls_options(
 	struct ud_ctx *cx, struct ud_loop *loop, struct MHD_OptionItem *items, unsigned *flags)
 {
@@ -252,17 +267,20 @@ static enum ud_code tls_options(
 		"-MAC-ALL:+AEAD:-RSA:-SIGN-RSA-SHA1:-SIGN-ECDSA-SHA1:%SERVER_PRECEDENCE";
 	const struct ud_server_settings *s = &loop->server->settings;
 	const char *cert, *key;
-	size_t n;
 
 	items[0] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
-	if (!s->tls_cert)
+	if (!ud_server_tls(s))
 		return UD_OK;
-	UD_TRY(ud_file_read(cx, s->tls_cert, 1 << 20, &cert, &n));
-	UD_TRY(ud_file_read(cx, s->tls_key, 1 << 20, &key, &n));
+	UD_TRY(tls_texts(cx, s, &cert, &key));
 	items[0] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)cert };
 	items[1] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)key };
 	items[2] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)priorities };
 	items[3] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
+	if (s->tls_trust_text) {
+		items[3] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_TRUST, 0,
+			(void *)s->tls_trust_text };
+		items[4] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
+	}
 	*flags |= MHD_USE_TLS;
 	return UD_OK;
 }
@@ -271,7 +289,7 @@ static enum ud_code start_daemon(struct ud_ctx *cx, struct ud_loop *loop)
 {
 	unsigned flags =
 		MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
-	struct MHD_OptionItem tls[4];
+	struct MHD_OptionItem tls[5];
 
 	UD_TRY(tls_options(cx, loop, tls, &flags));
 	loop->mhd = MHD_start_daemon(flags, 0, NULL, NULL, ud_front_handle, loop,

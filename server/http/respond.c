@@ -241,7 +241,8 @@ static void add_common_headers(struct ud_io *io, struct MHD_Response *response)
 
 	for (size_t i = 0; i < UD_LEN(fixed); i++)
 		MHD_add_response_header(response, fixed[i].name, fixed[i].value);
-	if (io->rq.server->settings.tls_cert || strncmp(io->rq.server->base_url, "https:", 6) == 0)
+	if (ud_server_tls(&io->rq.server->settings) ||
+		strncmp(io->rq.server->base_url, "https:", 6) == 0)
 		MHD_add_response_header(response, "Strict-Transport-Security", "max-age=31536000");
 	MHD_add_response_header(response, "X-Request-Id", io->rq.cx.request_id);
 	if (io->rq.content_type)

@@ -10,6 +10,7 @@
 #include "server/http/io.h"
 #include "server/http/limits.h"
 #include "server/http/slow.h"
+#include "server/http/waiters.h"
 #include "server/jobs/jobs.h"
 #include "server/metrics/metrics.h"
 
@@ -22,6 +23,16 @@ static size_t worker_count(const struct ud_server_settings *s)
 	return (size_t)(n < WORKERS_MIN && !s->workers ? WORKERS_MIN
 			: n > WORKERS_MAX              ? WORKERS_MAX
 						       : n);
+}
+
+bool ud_server_tls(const struct ud_server_settings *s)
+{
+	return s->tls_cert || s->tls_cert_text;
+}
+
+void ud_server_wake(struct ud_server *server, const char *key)
+{
+	ud_waiters_wake(server->waiters, key);
 }
 
 void ud_server_changed(struct ud_server *server)
@@ -48,23 +59,36 @@ static enum ud_code check_plain(struct ud_ctx *cx, const struct ud_server_settin
 	for (size_t i = 0; i < UD_LEN(local); i++)
 		if (strncmp(s->listen, local[i], strlen(local[i])) == 0)
 			return UD_OK;
-	if (s->tls_cert && s->tls_key)
+	if (ud_server_tls(s))
 		return UD_OK;
 	return ud_fail(cx, UD_E_UNAVAILABLE, NULL,
 		"[server] listen=%s: without tls_cert and tls_key only loopback or a Unix socket is allowed",
 		s->listen);
 }
 
+/* The listening address's host as others may write it; our own name when it is every address. */
+static const char *host_text(struct ud_ctx *cx, const char *listen)
+{
+	const char *colon = strrchr(listen, ':');
+	const char *host = ud_strndup(cx->arena, listen, (size_t)(colon - listen));
+	char name[256] = "localhost";
+
+	if (*host && strcmp(host, "0.0.0.0") != 0 && strcmp(host, "[::]") != 0)
+		return host;
+	/* a name that was cut has no end */
+	if (gethostname(name, sizeof(name) - 1) != 0)
+		return "localhost";
+	return ud_strdup(cx->arena, name);
+}
+
 static const char *made_url(struct ud_ctx *cx, const struct ud_server_settings *s, int port)
 {
-	const char *colon = strrchr(s->listen, ':');
-
 	if (s->public_url && *s->public_url)
 		return s->public_url;
 	if (!port)
 		return "http://localhost";
-	return ud_printf(cx->arena, "%s://%.*s:%d", s->tls_cert ? "https" : "http",
-		(int)(colon - s->listen), s->listen, port);
+	return ud_printf(cx->arena, "%s://%s:%d", ud_server_tls(s) ? "https" : "http",
+		host_text(cx, s->listen), port);
 }
 
 /* The first socket decides the port; the others share it. */
@@ -84,20 +108,32 @@ static enum ud_code listen_for(struct ud_ctx *cx, struct ud_server *s, size_t i,
 	return UD_OK;
 }
 
+/* A loop for streams comes after the workers, but on the agents' port. */
 static enum ud_code start_loops(struct ud_ctx *cx, struct ud_server *s, size_t workers)
 {
+	size_t all = workers + !s->settings.agents;
 	int fds[WORKERS_MAX + 1];
 
-	s->loops = ud_malloc((workers + 1) * sizeof(*s->loops));
+	s->loops = ud_malloc(all * sizeof(*s->loops));
 	for (size_t i = 0; i < workers; i++)
 		UD_TRY(listen_for(cx, s, i, &fds[i]));
 	s->base_url = ud_heap_strdup(made_url(cx, &s->settings, s->port));
 	fds[workers] = -1;
 	/* the loop for streams is the last, and must be there before a worker accepts */
-	s->loop_count = workers + 1;
-	for (size_t i = workers + 1; i-- > 0;)
+	s->loop_count = all;
+	for (size_t i = all; i-- > 0;)
 		UD_TRY(ud_loop_start(cx, s, i, fds[i], i == workers, &s->loops[i]));
 	return UD_OK;
+}
+
+static enum ud_code start_parts(
+	struct ud_ctx *cx, struct ud_server *s, const struct ud_job_kind *kinds)
+{
+	if (!s->settings.agents) {
+		UD_TRY(ud_slow_start(cx, s->db, &s->slow));
+		UD_TRY(ud_jobs_start(cx, s->db, kinds, s->env, &s->jobs));
+	}
+	return start_loops(cx, s, worker_count(&s->settings));
 }
 
 enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
@@ -115,18 +151,17 @@ enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
 	s->routes = routes;
 	s->limits = ud_limits_new(settings->connections, settings->per_address,
 		settings->requests_per_minute, settings->burst);
+	s->waiters = ud_waiters_new();
 	s->metrics = ud_metrics_new(routes);
-	enum ud_code code = ud_slow_start(cx, db, &s->slow);
+	enum ud_code code = start_parts(cx, s, kinds);
 
-	if (code == UD_OK)
-		code = ud_jobs_start(cx, db, kinds, env, &s->jobs);
-	if (code == UD_OK)
-		code = start_loops(cx, s, worker_count(settings));
 	if (code != UD_OK) {
 		ud_server_release(&s);
 		return code;
 	}
-	ud_database_on_commit(db, on_commit, s);
+	/* agents are told what is theirs, not of every commit: server/agents */
+	if (!settings->agents)
+		ud_database_on_commit(db, on_commit, s);
 	*ret = s;
 	return UD_OK;
 }
@@ -147,6 +182,7 @@ void ud_server_release(struct ud_server **server)
 	ud_jobs_release(&s->jobs);
 	ud_slow_release(&s->slow);
 	ud_limits_release(&s->limits);
+	ud_waiters_release(&s->waiters);
 	ud_metrics_release(&s->metrics);
 	ud_free(s->loops);
 	ud_free(s->base_url);

@@ -7,10 +7,12 @@
 
 #include "server/http/http.h"
 
+struct ud_agents;
 struct ud_jobs;
 struct ud_job_kind;
 struct ud_limits;
 struct ud_metrics;
+struct ud_waiters;
 
 struct ud_server_settings {
 	/* "127.0.0.1:8080", "[::1]:0", "unix:/run/understudy/api.sock" */
@@ -18,6 +20,11 @@ struct ud_server_settings {
 	const char *public_url; /* "https://dr.example.net"; NULL = from listen */
 	/* paths; NULL = plain HTTP, on loopback or a Unix socket only */
 	const char *tls_cert, *tls_key;
+	/*
+	 * The same as PEM texts instead of files. With tls_trust_text clients are asked for a
+	 * certificate, and ud_request_peer tells which one of that authority they showed.
+	 */
+	const char *tls_cert_text, *tls_key_text, *tls_trust_text;
 	const char *trusted_proxies; /* comma-separated addresses whose X-Forwarded-For counts */
 	int workers;                 /* 0 = one per core, 2 to 8 */
 	int connections, per_address, requests_per_minute, burst, streams_per_user;
@@ -25,6 +32,12 @@ struct ud_server_settings {
 	int session_hours, idle_minutes;
 	int idempotency_days;
 	const char *metrics_allow, *metrics_token;
+	/* what agents are enrolled with: address of their port, and the pin of our root; NULL =
+	 * this installation has none */
+	const char *agents_url, *ca_sha256;
+	/* set for the server that is the agents' port: certificates are its credentials, it runs no
+	 * jobs and has no streams */
+	struct ud_agents *agents;
 };
 
 /* Secrets of the installation, read from its key file. Never logged. */
@@ -44,6 +57,7 @@ struct ud_server {
 	size_t loop_count;
 	struct ud_slow *slow;
 	struct ud_limits *limits;
+	struct ud_waiters *waiters;
 	struct ud_metrics *metrics;
 	struct ud_jobs *jobs;
 	char *base_url; /* public_url or made from the bound address */
@@ -62,5 +76,10 @@ enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
 void ud_server_release(struct ud_server **server);
 /* Tell waiting requests and streams that something was committed. Any thread. */
 void ud_server_changed(struct ud_server *server);
+/* Run the handlers of requests that wait under this key (rq->wait_key) again, now. Any thread,
+ * after the commit they are to see. */
+void ud_server_wake(struct ud_server *server, const char *key);
+/* True when the server speaks TLS itself. */
+bool ud_server_tls(const struct ud_server_settings *settings);
 
 #endif

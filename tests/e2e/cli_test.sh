@@ -18,7 +18,7 @@ export UNDERSTUDY_URL=http://127.0.0.1:$port
 echo 'a Fine and long phrase' >"$dir/password"
 "$bin/understudyd" init --dir "$dir/i" --admin-email admin@example.net --admin-password-file "$dir/password" \
 	--admin-token-file "$dir/token" >/dev/null || exit 1
-printf '[server]\nlisten=127.0.0.1:%s\n[auth]\nrequire_mfa=none\n' "$port" >"$dir/i/conf.d/test.conf"
+printf '[server]\nlisten=127.0.0.1:%s\n[agents]\nlisten=\n[auth]\nrequire_mfa=none\n' "$port" >"$dir/i/conf.d/test.conf"
 "$bin/understudyd" serve --config "$dir/i/understudyd.conf" 2>"$dir/log" &
 server=$!
 curl -s --retry 50 --retry-delay 1 --retry-connrefused -o /dev/null "$UNDERSTUDY_URL/readyz"

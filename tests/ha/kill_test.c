@@ -94,7 +94,7 @@ static void make_installation(struct server *s, const char *database)
 	s->port = free_port();
 	snprintf(path, sizeof(path), "%s/conf.d/test.conf", install);
 	snprintf(text, sizeof(text),
-		"[server]\nlisten=127.0.0.1:%d\n[limits]\nrequests_per_minute=0\n[log]\nlevel=error\n",
+		"[server]\nlisten=127.0.0.1:%d\n[agents]\nlisten=\n[limits]\nrequests_per_minute=0\n[log]\nlevel=error\n",
 		s->port);
 	write_text(path, text);
 }

@@ -55,7 +55,7 @@ const start = (command, args, env) => {
   return c;
 };
 const setPort = (config, port) => writeFileSync(join(dirname(config), 'conf.d/bench.conf'),
-  `[server]\nlisten=127.0.0.1:${port}\n[limits]\nrequests_per_minute=0\n[log]\nlevel=warning\n`);
+  `[server]\nlisten=127.0.0.1:${port}\n[agents]\nlisten=\n[limits]\nrequests_per_minute=0\n[log]\nlevel=warning\n`);
 const startOurs = (config, port) => { setPort(config, port); return start(opt.server, ['serve', '--config', config], {}); };
 const peerFile = join(work, opt.peer);            // beside its packages: imports are looked up from the file's folder
 copyFileSync(join(here, 'peer-fastify', opt.peer), peerFile);

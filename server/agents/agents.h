@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agents' port: a server of its own beside the API's, with its own threads and limits, whose
+ * callers are agents with certificates of our authority.
+ *
+ * To add a call of agents:
+ * 1. A row in the table of routes.c and a handler in a file of this folder:
+ *
+ *      { "POST", "/v1/agent/result", "agent.result", UD_R(AGENT), "agent:write", UD_WRITE,
+ *              &result_shape, .handle = result, .about = "Take a command's result." },
+ *
+ *    When the handler runs, the certificate was checked: rq->agent tells whose it is (agent_id,
+ *    host_id, run, may_promote; identity.h). cx->scope sees all tenants, since a host carries VMs
+ *    of several: a handler looks at nothing but what belongs to rq->agent->host_id. Reads run on a
+ *    loop, UD_WRITE rows on the writer, as everywhere. All is UTF-8 JSON; bodies have a shape.
+ * 2. A call that waits has UD_WAIT and no UD_WRITE, whatever its method. The agent says how long
+ *    by ?wait=SECONDS (25 at most). Its handler:
+ *
+ *      if (UD_TRY(look for commands of rq->agent->agent_id), there is something)
+ *              return ud_answer(…);
+ *      if (!rq->wait_until_ms)
+ *              return ud_answer_none(cx, rq);      — the time is up: nothing
+ *      rq->wait_key = rq->agent->agent_id;
+ *      rq->waiting = true;                         — run me again when I am woken
+ *      return UD_OK;
+ *
+ *    It is woken by ud_agents_wake with that key, and then the certificate, and the agent's state,
+ *    are looked at anew: a revoked agent's poll ends with 403 within moments. A wake between look
+ *    and sleep is not lost. A handler may run any number of times: it changes nothing.
+ * 3. Who makes news wakes the agent after the commit. Either record an event whose subject is the
+ *    agent ("agent.…", ud_event_add with ud_agents_table's row or ud_event_add_plain): every server
+ *    reads the log and wakes its own waiters; or add a row to the table of sources (sources.c)
+ *    that reads new rows of a table after a cursor and calls wake for each agent that they are for:
+ *    it is asked after every commit, also of other servers, and at least once a second.
+ */
+#ifndef SERVER_AGENTS_AGENTS_H
+#define SERVER_AGENTS_AGENTS_H
+
+#include "server/http/server.h"
+
+struct ud_agents;
+struct ud_ca;
+struct ud_sighting;
+
+/* All calls of agents; ended by NULL. */
+extern const struct ud_routes *const ud_agent_routes[];
+
+/*
+ * Open the port with these calls (ud_agent_routes, ended by NULL; they outlive it). settings:
+ * listen, public_url, workers, connections and the other limits of this port; TLS is filled in
+ * here. The authority must be there (ud_ca_ensure). UD_E_UNAVAILABLE with the reason. Release
+ * before the database.
+ */
+enum ud_code ud_agents_start(struct ud_ctx *cx, ud_database *db,
+	const struct ud_server_settings *settings, const struct ud_keys *keys,
+	const struct ud_routes *const *routes, const struct ud_env *env, struct ud_agents **ret)
+	UD_USE;
+/* Waiting calls are answered, then the port closes. Takes NULL. */
+void ud_agents_release(struct ud_agents **agents);
+
+/* Wake the polls of an agent. Any thread, after the commit of what it is to find. */
+void ud_agents_wake(struct ud_agents *agents, const char *agent_id);
+/* Address for enrolment commands, and the pin of the root; as long as the port. */
+const char *ud_agents_url(const struct ud_agents *agents);
+const char *ud_agents_pin(const struct ud_agents *agents);
+const struct ud_ca *ud_agents_ca(const struct ud_agents *agents);
+/* The HTTP server that is the port. */
+struct ud_server *ud_agents_server(const struct ud_agents *agents);
+
+/* Keep a sighting in memory; it is stored within five seconds, and at once when the agent's run,
+ * address or certificate is another than before. Any thread. */
+void ud_agents_saw(struct ud_agents *agents, const struct ud_sighting *seen);
+
+/* What wakes agents: a table that is asked for news after each commit. */
+struct ud_agent_source {
+	const char *name; /* for the log */
+	/* Call wake for each agent that has news after *cursor, and move it; *cursor is UD_NONE the
+	 * first time: only find the place to begin at. Runs on a read connection. */
+	enum ud_code (*look)(struct ud_ctx *cx, int64_t *cursor,
+		void (*wake)(void *data, const char *agent_id), void *data);
+};
+enum { UD_AGENT_SOURCES_MAX = 8 };
+extern const struct ud_agent_source ud_agent_sources[];
+extern const size_t ud_agent_source_count;
+
+#endif

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of contents of the agents' port.
+ */
+#include "server/agents/routes.h"
+
+#include "server/agents/agents.h"
+
+const struct ud_routes *const ud_agent_routes[] = {
+	&ud_agent_enrolment,
+	NULL,
+};
