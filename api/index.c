@@ -9,6 +9,7 @@ const struct ud_routes *const ud_api[] = {
 	&ud_api_subscriptions,
 	&ud_api_places,
 	&ud_api_machines,
+	&ud_api_agents,
 	&ud_api_networks,
 	&ud_api_addresses,
 	&ud_api_users,

@@ -44,7 +44,10 @@ _Static_assert(UD_LEN(table) == UD_O_COUNT, "a row for every option");
 struct loading {
 	struct ud_ctx *cx;
 	const char *file;
-	struct ud_options *options;
+	const struct ud_option *options;
+	size_t count;
+	const char **text;
+	int64_t *number; /* may be NULL */
 	const char *mistakes;
 };
 
@@ -92,20 +95,21 @@ static int distance(const char *a, const char *b)
 }
 
 /* "; did you mean …?" or "". */
-static const char *near_miss(struct ud_ctx *cx, const char *section, const char *key)
+static const char *near_miss(const struct loading *l, const char *section, const char *key)
 {
 	const struct ud_option *best = NULL;
 	int least = 4;
 
-	for (size_t i = 0; i < UD_O_COUNT; i++) {
-		int d = distance(table[i].key, key) + (strcmp(table[i].section, section) != 0);
+	for (size_t i = 0; i < l->count; i++) {
+		const struct ud_option *o = &l->options[i];
+		int d = distance(o->key, key) + (strcmp(o->section, section) != 0);
 
 		if (d < least) {
 			least = d;
-			best = &table[i];
+			best = o;
 		}
 	}
-	return best ? ud_printf(cx->arena, "; did you mean [%s] %s?", best->section, best->key)
+	return best ? ud_printf(l->cx->arena, "; did you mean [%s] %s?", best->section, best->key)
 		    : "";
 }
 
@@ -234,19 +238,22 @@ static int on_value(void *user, const char *section, const char *key, const char
 {
 	struct loading *l = user;
 
-	for (size_t i = 0; i < UD_O_COUNT; i++) {
-		if (strcmp(table[i].section, section) != 0 || strcmp(table[i].key, key) != 0)
+	for (size_t i = 0; i < l->count; i++) {
+		const struct ud_option *o = &l->options[i];
+
+		if (strcmp(o->section, section) != 0 || strcmp(o->key, key) != 0)
 			continue;
-		const char *rule = check(l->cx, &table[i], value);
+		const char *rule = check(l->cx, o, value);
 
 		if (rule)
 			mistake(l, line, section, key, rule);
-		l->options->text[i] = ud_strdup(l->cx->arena, value);
-		l->options->number[i] = strtoll(value, NULL, 10);
+		l->text[i] = ud_strdup(l->cx->arena, value);
+		if (l->number)
+			l->number[i] = strtoll(value, NULL, 10);
 		return 1;
 	}
 	mistake(l, line, section, key,
-		ud_printf(l->cx->arena, "there is no such key%s", near_miss(l->cx, section, key)));
+		ud_printf(l->cx->arena, "there is no such key%s", near_miss(l, section, key)));
 	return 1;
 }
 
@@ -326,7 +333,7 @@ static enum ud_code load_file(struct loading *l, const char *path)
 /* Rules over several keys. */
 static void check_together(struct loading *l)
 {
-	const char *const *text = l->options->text;
+	const char *const *text = l->text;
 
 	if (!*text[UD_O_SERVER_TLS_CERT] != !*text[UD_O_SERVER_TLS_KEY])
 		mistake(l, 0, "server", *text[UD_O_SERVER_TLS_CERT] ? "tls_key" : "tls_cert",
@@ -353,24 +360,61 @@ static void load_one(void *data, const char *name)
 			f->loading, ud_printf(f->loading->cx->arena, "%s/%s", f->path, name));
 }
 
-enum ud_code ud_options_load(struct ud_ctx *cx, const char *path, struct ud_options *ret)
+static void set_defaults(struct loading *l)
 {
-	struct loading l = { .cx = cx, .options = ret };
+	for (size_t i = 0; i < l->count; i++) {
+		l->text[i] = l->options[i].standard;
+		if (l->number)
+			l->number[i] = strtoll(l->options[i].standard, NULL, 10);
+	}
+}
+
+/* The file and those of conf.d beside it. */
+static enum ud_code load(struct loading *l, const char *path)
+{
+	struct ud_ctx *cx = l->cx;
 	const char *slash = strrchr(path, '/');
 	const char *dir =
 		ud_printf(cx->arena, "%.*sconf.d", slash ? (int)(slash - path + 1) : 0, path);
-	struct folder f = { .loading = &l, .path = dir, .code = UD_OK };
+	struct folder f = { .loading = l, .path = dir, .code = UD_OK };
 
-	ud_options_init(ret);
-	UD_TRY(load_file(&l, path));
+	set_defaults(l);
+	UD_TRY(load_file(l, path));
 	int why = cx->env->files->list(dir, load_one, &f);
 
 	if (why && why != ENOENT)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", dir, strerror(why));
-	UD_TRY(f.code);
-	l.file = path;
+	l->file = path;
+	return f.code;
+}
+
+static enum ud_code verdict(struct loading *l)
+{
+	return l->mistakes ? ud_fail(l->cx, UD_E_VALIDATION, NULL, "%s", l->mistakes) : UD_OK;
+}
+
+enum ud_code ud_options_load(struct ud_ctx *cx, const char *path, struct ud_options *ret)
+{
+	struct loading l = { .cx = cx,
+		.options = table,
+		.count = UD_O_COUNT,
+		.text = ret->text,
+		.number = ret->number };
+
+	UD_TRY(load(&l, path));
 	check_together(&l);
-	return l.mistakes ? ud_fail(cx, UD_E_VALIDATION, NULL, "%s", l.mistakes) : UD_OK;
+	return verdict(&l);
+}
+
+enum ud_code ud_options_load_table(struct ud_ctx *cx, const char *path,
+	const struct ud_option *options, size_t count, const char **text, int64_t *number)
+{
+	struct loading l = {
+		.cx = cx, .options = options, .count = count, .text = text, .number = number
+	};
+
+	UD_TRY(load(&l, path));
+	return verdict(&l);
 }
 
 void ud_options_sample(struct ud_buf *b)

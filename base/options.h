@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Configuration: one table of options (options.c) from which come reading, checking, defaults and
- * the manual. Files are INI: understudyd.conf and then conf.d/NAME.conf beside it in the order of
- * their names; a later value wins.
+ * Configuration: one table of options a program (understudyd's stands in options.c) from which come
+ * reading, checking, defaults and the manual. Files are INI: understudyd.conf and then
+ * conf.d/NAME.conf beside it in the order of their names; a later value wins.
  */
 #ifndef BASE_OPTIONS_H
 #define BASE_OPTIONS_H
@@ -71,6 +71,12 @@ void ud_options_init(struct ud_options *ret);
  * UD_E_UNAVAILABLE when path cannot be read.
  */
 enum ud_code ud_options_load(struct ud_ctx *cx, const char *path, struct ud_options *ret) UD_USE;
+/*
+ * The same for another program's table of count options: values into text, and into number where
+ * it is not NULL.
+ */
+enum ud_code ud_options_load_table(struct ud_ctx *cx, const char *path,
+	const struct ud_option *options, size_t count, const char **text, int64_t *number) UD_USE;
 /* Append a sample file with every key, its default and its sentence. */
 void ud_options_sample(struct ud_buf *b);
 

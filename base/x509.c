@@ -139,6 +139,22 @@ enum ud_code ud_x509_public(struct ud_ctx *cx, const char *key, const char **ret
 	return fine ? UD_OK : malformed(cx, "This is not a private key of P-256.");
 }
 
+enum ud_code ud_x509_spki(struct ud_ctx *cx, const char *public_key, const char **ret)
+{
+	EVP_PKEY *key = read_public(public_key);
+	unsigned char *der = NULL;
+	int n = key ? i2d_PUBKEY(key, &der) : 0;
+	char *hex = ud_alloc(cx->arena, UD_SHA256_HEX);
+
+	EVP_PKEY_free(key);
+	if (n <= 0)
+		return malformed(cx, "This is not a public key.");
+	ud_sha256_hex(der, (size_t)n, hex);
+	OPENSSL_free(der);
+	*ret = hex;
+	return UD_OK;
+}
+
 /* ---- making certificates ---- */
 
 static void add_extension(X509 *cert, X509 *issuer, int nid, const char *value)

@@ -47,6 +47,8 @@ struct ud_x509_info {
 const char *ud_x509_key(struct ud_ctx *cx);
 /* The public key of a private one. UD_E_MALFORMED when it is no P-256 key. */
 enum ud_code ud_x509_public(struct ud_ctx *cx, const char *key, const char **ret) UD_USE;
+/* SHA-256 of a public key's DER in hex, as in struct ud_x509_info. UD_E_MALFORMED. */
+enum ud_code ud_x509_spki(struct ud_ctx *cx, const char *public_key, const char **ret) UD_USE;
 /* Make a certificate with a random 128-bit serial. UD_E_MALFORMED when a text of the wish is not
  * what it should be. */
 enum ud_code ud_x509_issue(struct ud_ctx *cx, const struct ud_x509_wish *wish, const char **ret)

@@ -182,7 +182,7 @@ static enum ud_code end_of_log(struct ud_ctx *cx, int64_t *ret)
 }
 
 enum ud_code ud_agents_changed(
-	struct ud_ctx *cx, int64_t *n, void (*each)(void *data, const char *agent_id), void *data)
+	struct ud_ctx *cx, int64_t *n, void (*each)(void *data, const char *host_id), void *data)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
 	bool more = true;
@@ -191,14 +191,16 @@ enum ud_code ud_agents_changed(
 		return end_of_log(cx, n);
 	/* every tenant: the agents' port serves all */
 	UD_TRY(ud_query(cx, &rows,
-		"SELECT n, subject_object, subject_id FROM events WHERE n > $1 ORDER BY n",
+		"SELECT e.n, a.host_id FROM events e"
+		" LEFT JOIN agents a ON e.subject_object = 'agent' AND a.id = e.subject_id"
+		" WHERE e.n > $1 ORDER BY e.n",
 		UD_VALS(ud_i(*n))));
 	for (;;) {
 		UD_TRY(ud_next(cx, rows, &more));
 		if (!more)
 			return UD_OK;
-		if (strcmp(ud_col_text(rows, 1), shape.object) == 0 && ud_col_text(rows, 2))
-			each(data, ud_col_text(rows, 2));
+		if (!ud_col_null(rows, 1))
+			each(data, ud_col_text(rows, 1));
 		*n = ud_col_int(rows, 0);
 	}
 }

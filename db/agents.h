@@ -74,10 +74,10 @@ enum ud_code ud_enrolment_use(struct ud_ctx *cx, const char *token_hash, const c
 enum ud_code ud_enrolments_expire(struct ud_ctx *cx, int64_t before_ms) UD_USE;
 
 /*
- * Agents that records after *n speak of ("agent.…"), one call each; *n moves to the last record
- * read. The first call with *n = UD_NONE only finds the end of the log.
+ * Hosts whose agents records after *n speak of ("agent.…"), one call each; *n moves to the last
+ * record read. The first call with *n = UD_NONE only finds the end of the log.
  */
 enum ud_code ud_agents_changed(struct ud_ctx *cx, int64_t *n,
-	void (*each)(void *data, const char *agent_id), void *data) UD_USE;
+	void (*each)(void *data, const char *host_id), void *data) UD_USE;
 
 #endif

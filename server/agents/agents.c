@@ -34,9 +34,9 @@ struct ud_agents {
 	bool stop, news, urgent;
 };
 
-void ud_agents_wake(struct ud_agents *agents, const char *agent_id)
+void ud_agents_wake(struct ud_agents *agents, const char *host_id)
 {
-	ud_server_wake(agents->server, agent_id);
+	ud_server_wake(agents->server, host_id);
 }
 
 const char *ud_agents_url(const struct ud_agents *agents)
@@ -80,9 +80,9 @@ void ud_agents_saw(struct ud_agents *a, const struct ud_sighting *seen)
 		call(a, &a->urgent);
 }
 
-static void wake_one(void *data, const char *agent_id)
+static void wake_one(void *data, const char *host_id)
 {
-	ud_agents_wake(data, agent_id);
+	ud_agents_wake(data, host_id);
 }
 
 static void look(struct ud_agents *a, struct ud_ctx *cx)

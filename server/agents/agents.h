@@ -16,22 +16,21 @@
  * 2. A call that waits has UD_WAIT and no UD_WRITE, whatever its method. The agent says how long
  *    by ?wait=SECONDS (25 at most). Its handler:
  *
- *      if (UD_TRY(look for commands of rq->agent->agent_id), there is something)
+ *      if (there is something for rq->agent->host_id)
  *              return ud_answer(…);
  *      if (!rq->wait_until_ms)
  *              return ud_answer_none(cx, rq);      — the time is up: nothing
- *      rq->wait_key = rq->agent->agent_id;
+ *      rq->wait_key = rq->agent->host_id;
  *      rq->waiting = true;                         — run me again when I am woken
  *      return UD_OK;
  *
  *    It is woken by ud_agents_wake with that key, and then the certificate, and the agent's state,
  *    are looked at anew: a revoked agent's poll ends with 403 within moments. A wake between look
  *    and sleep is not lost. A handler may run any number of times: it changes nothing.
- * 3. Who makes news wakes the agent after the commit. Either record an event whose subject is the
- *    agent ("agent.…", ud_event_add with ud_agents_table's row or ud_event_add_plain): every server
- *    reads the log and wakes its own waiters; or add a row to the table of sources (sources.c)
- *    that reads new rows of a table after a cursor and calls wake for each agent that they are for:
- *    it is asked after every commit, also of other servers, and at least once a second.
+ * 3. Who makes news wakes the host's agent after the commit: add a row to the table of sources
+ *    (sources.c) that reads what is new after a cursor of its own and calls wake for each host
+ *    that it is for. Sources are asked after every commit, also of other servers, and at least once
+ *    a second. Events whose subject is an agent ("agent.…") wake its host already.
  */
 #ifndef SERVER_AGENTS_AGENTS_H
 #define SERVER_AGENTS_AGENTS_H
@@ -58,8 +57,8 @@ enum ud_code ud_agents_start(struct ud_ctx *cx, ud_database *db,
 /* Waiting calls are answered, then the port closes. Takes NULL. */
 void ud_agents_release(struct ud_agents **agents);
 
-/* Wake the polls of an agent. Any thread, after the commit of what it is to find. */
-void ud_agents_wake(struct ud_agents *agents, const char *agent_id);
+/* Wake the polls of a host. Any thread, after the commit of what they are to find. */
+void ud_agents_wake(struct ud_agents *agents, const char *host_id);
 /* Address for enrolment commands, and the pin of the root; as long as the port. */
 const char *ud_agents_url(const struct ud_agents *agents);
 const char *ud_agents_pin(const struct ud_agents *agents);
@@ -74,10 +73,10 @@ void ud_agents_saw(struct ud_agents *agents, const struct ud_sighting *seen);
 /* What wakes agents: a table that is asked for news after each commit. */
 struct ud_agent_source {
 	const char *name; /* for the log */
-	/* Call wake for each agent that has news after *cursor, and move it; *cursor is UD_NONE the
+	/* Call wake for each host that has news after *cursor, and move it; *cursor is UD_NONE the
 	 * first time: only find the place to begin at. Runs on a read connection. */
 	enum ud_code (*look)(struct ud_ctx *cx, int64_t *cursor,
-		void (*wake)(void *data, const char *agent_id), void *data);
+		void (*wake)(void *data, const char *host_id), void *data);
 };
 enum { UD_AGENT_SOURCES_MAX = 8 };
 extern const struct ud_agent_source ud_agent_sources[];

@@ -7,7 +7,7 @@
 
 #include "base/crypto.h"
 #include "base/id.h"
-#include "base/rules.h"
+#include "base/wire_identity.h"
 #include "db/agents.h"
 #include "db/events.h"
 #include "db/hosts.h"
@@ -16,49 +16,6 @@
 #include "server/agents/identity.h"
 #include "server/agents/routes.h"
 #include "server/auth/auth.h"
-
-struct enroll_body {
-	const char *token, *request, *host_id, *agent_version;
-};
-/* clang-format off */
-static const struct ud_field enroll_fields[] = {
-	UD_FIELD(enroll_body, token,         .flags = UD_REQUIRED, .max = 100, .about = "The one-time token that the host was given."),
-	UD_FIELD(enroll_body, request,       .flags = UD_REQUIRED, .max = 4096, .about = "Certificate request (PKCS #10, PEM, P-256) signed with the agent's key."),
-	UD_FIELD(enroll_body, host_id,       .refers = "hst", .about = "The host it should be; when given, a token for another one is refused."),
-	UD_FIELD(enroll_body, agent_version, .max = 40, .about = "Version of the program."),
-};
-/* clang-format on */
-static const struct ud_shape enroll_shape = { .bare = true, UD_SHAPE(enroll_body, enroll_fields) };
-
-struct renew_body {
-	const char *request, *agent_version;
-};
-/* clang-format off */
-static const struct ud_field renew_fields[] = {
-	UD_FIELD(renew_body, request,       .flags = UD_REQUIRED, .max = 4096, .about = "Certificate request (PKCS #10, PEM, P-256), best of a new key."),
-	UD_FIELD(renew_body, agent_version, .max = 40, .about = "Version of the program."),
-};
-/* clang-format on */
-static const struct ud_shape renew_shape = { .bare = true, UD_SHAPE(renew_body, renew_fields) };
-
-struct credentials {
-	const char *agent_id, *host_id, *certificate, *chain, *root, *command_key;
-	struct ud_time expires_at;
-};
-/* clang-format off */
-static const struct ud_field credentials_fields[] = {
-	UD_FIELD(credentials, agent_id,    .about = "Id of the agent."),
-	UD_FIELD(credentials, host_id,     .about = "Host it speaks for."),
-	UD_FIELD(credentials, certificate, .max = 16384, .about = "Its certificate, PEM."),
-	UD_FIELD(credentials, chain,       .max = 16384, .about = "The authority between it and the root, PEM."),
-	UD_FIELD(credentials, root,        .max = 16384, .about = "The root, PEM."),
-	UD_FIELD(credentials, command_key, .about = "Public key that commands are signed with (Ed25519, base64url)."),
-	UD_FIELD(credentials, expires_at,  .about = "When the certificate ends."),
-};
-/* clang-format on */
-static const struct ud_shape credentials_shape = {
-	.object = "agent_credentials", .bare = true, UD_SHAPE(credentials, credentials_fields)
-};
 
 /* What prepare worked out on the loop. */
 struct issued {
@@ -112,7 +69,7 @@ static enum ud_code answer_credentials(
 	UD_TRY(ud_command_key(cx, rq->server->keys.seal, key));
 	ud_sign_public(key, public_key);
 	ud_wipe(key, sizeof(key));
-	struct credentials out = { .agent_id = a->row.id,
+	struct ud_wire_credentials out = { .agent_id = a->row.id,
 		.host_id = a->host_id,
 		.certificate = made->certificate,
 		.chain = authority(rq)->agents,
@@ -120,14 +77,14 @@ static enum ud_code answer_credentials(
 		.command_key = ud_base64url(cx->arena, public_key, sizeof(public_key)),
 		.expires_at = a->certificate_expires_at };
 
-	return ud_answer(cx, rq, &credentials_shape, &out);
+	return ud_answer(cx, rq, &ud_wire_credentials_shape, &out);
 }
 
 /* ---- enrolment ---- */
 
 static enum ud_code prepare_enroll(struct ud_ctx *cx, struct ud_request *rq)
 {
-	const struct enroll_body *in = rq->in;
+	const struct ud_wire_enroll *in = rq->in;
 
 	if (!ud_secret_formed(in->token, "usa"))
 		return ud_fail(cx, UD_E_INVALID_CREDENTIALS, NULL,
@@ -167,7 +124,7 @@ static enum ud_code note_host(struct ud_ctx *cx, const struct ud_host *old)
 static enum ud_code add_agent(
 	struct ud_ctx *cx, struct ud_request *rq, const char *host_id, struct ud_agent *ret)
 {
-	const struct enroll_body *in = rq->in;
+	const struct ud_wire_enroll *in = rq->in;
 	const struct issued *made = rq->prepared;
 	struct ud_host host = { 0 };
 
@@ -193,7 +150,7 @@ static enum ud_code add_agent(
 
 static enum ud_code use_token(struct ud_ctx *cx, struct ud_request *rq, struct ud_agent *ret)
 {
-	const struct enroll_body *in = rq->in;
+	const struct ud_wire_enroll *in = rq->in;
 	const struct issued *made = rq->prepared;
 	const char *host_id = NULL;
 
@@ -226,7 +183,7 @@ static enum ud_code enroll(struct ud_ctx *cx, struct ud_request *rq)
 
 static enum ud_code prepare_renew(struct ud_ctx *cx, struct ud_request *rq)
 {
-	const struct renew_body *in = rq->in;
+	const struct ud_wire_renew *in = rq->in;
 
 	return make_certificate(cx, rq, rq->agent->agent_id, in->request);
 }
@@ -250,7 +207,7 @@ static enum ud_code check_asker(
 
 static enum ud_code renew(struct ud_ctx *cx, struct ud_request *rq)
 {
-	const struct renew_body *in = rq->in;
+	const struct ud_wire_renew *in = rq->in;
 	const struct issued *made = rq->prepared;
 	struct ud_agent old = { 0 };
 
@@ -276,10 +233,27 @@ static enum ud_code renew(struct ud_ctx *cx, struct ud_request *rq)
 	return answer_credentials(cx, rq, &a);
 }
 
+static enum ud_code self(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_agent a = { 0 };
+
+	UD_TRY(ud_row_get(cx, &ud_agents_table, rq->agent->agent_id, &a));
+	struct ud_wire_self out = { .agent_id = a.row.id,
+		.host_id = a.host_id,
+		.state = ud_agent_states.names[a.state],
+		.alarm = a.alarm,
+		.may_promote = rq->agent->may_promote,
+		.certificate_expires_at = a.certificate_expires_at,
+		.server_time.ms = cx->now_ms };
+
+	return ud_answer(cx, rq, &ud_wire_self_shape, &out);
+}
+
 /* clang-format off */
 static const struct ud_route rows[] = {
-	{ "POST", "/v1/agent/enroll", "agent.enroll", UD_ANYONE,   NULL,          UD_WRITE | UD_NO_BODY_LOG, &enroll_shape, &credentials_shape, 201, .prepare = prepare_enroll, .handle = enroll, .about = "Become a host's agent with a one-time token." },
-	{ "POST", "/v1/agent/renew",  "agent.renew",  UD_R(AGENT), "agent:write", UD_WRITE, &renew_shape, &credentials_shape, 201, .prepare = prepare_renew, .handle = renew, .about = "Get a new certificate; the one before is accepted for 24 more hours." },
+	{ "GET",  "/v1/agent/self",   "agent.self",   UD_R(AGENT), "agent:read",  0, .answer = &ud_wire_self_shape, .handle = self, .about = "Tell the agent how it is seen." },
+	{ "POST", "/v1/agent/enroll", "agent.enroll", UD_ANYONE,   NULL,          UD_WRITE | UD_NO_BODY_LOG, &ud_wire_enroll_shape, &ud_wire_credentials_shape, 201, .prepare = prepare_enroll, .handle = enroll, .about = "Become a host's agent with a one-time token." },
+	{ "POST", "/v1/agent/renew",  "agent.renew",  UD_R(AGENT), "agent:write", UD_WRITE, &ud_wire_renew_shape, &ud_wire_credentials_shape, 201, .prepare = prepare_renew, .handle = renew, .about = "Get a new certificate; the one before is accepted for 24 more hours." },
 };
 /* clang-format on */
 const struct ud_routes ud_agent_enrolment = { "Enrolment", rows, UD_LEN(rows) };

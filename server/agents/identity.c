@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/wire_identity.h"
 #include "db/agents.h"
 #include "server/agents/agents.h"
 #include "server/http/peer.h"
@@ -53,7 +54,7 @@ static const char *wrong_agent(
 /* The run that the agent names, when it is harmless. */
 static const char *read_run(struct ud_ctx *cx, const struct ud_request *rq)
 {
-	const char *given = ud_request_header(rq, "Understudy-Run");
+	const char *given = ud_request_header(rq, UD_RUN_HEADER);
 	size_t n = given ? strlen(given) : 0;
 
 	if (!n || n > UD_AGENT_RUN_MAX || strspn(given, "0123456789abcdef") != n)

@@ -186,6 +186,7 @@ static const struct {
 	{ "/sites/{", "sit" },
 	{ "/fault-domains/{", "fdm" },
 	{ "/hosts/{", "hst" },
+	{ "/agents/{", "agt" },
 	{ "/vms/{", "vm" },
 	{ "/networks/{", "net" },
 	{ "/ip-blocks/{", "ipb" },

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent's options: one table, read and written by it.
+ */
+#include "agent/config.h"
+
+#include <string.h>
+
+#include "base/file.h"
+#include "base/options.h"
+
+/* clang-format off */
+static const struct ud_option options[] = {
+	{ "server", "url", UD_OPTION_URL, "", .about = "The server's port for agents." },
+	{ "agent", "id", UD_OPTION_TEXT, "", .about = "Who this agent is; given at enrolment." },
+	{ "agent", "host", UD_OPTION_TEXT, "", .about = "The host it speaks for." },
+	{ "agent", "command_key", UD_OPTION_TEXT, "", .about = "Public key that commands must be signed with." },
+	{ "hypervisor", "uri", UD_OPTION_TEXT, "qemu:///system", .about = "The hypervisor it drives." },
+	{ "replication", "listen", UD_OPTION_PORT, "", .about = "Address for replication from other agents; empty = none." },
+	{ "log", "level", UD_OPTION_CHOICE, "info", .choices = "error warning info debug", .about = "What is logged." },
+};
+/* clang-format on */
+
+/* The members in the order of the table. */
+static const char **member(struct ud_agent_config *c, size_t i)
+{
+	const char **all[] = { &c->server_url, &c->agent_id, &c->host_id, &c->command_key,
+		&c->hypervisor_uri, &c->replication_listen, &c->log_level };
+
+	_Static_assert(UD_LEN(all) == UD_LEN(options), "a member for every option");
+	return all[i];
+}
+
+const char *ud_agent_path(struct ud_ctx *cx, const struct ud_agent_config *config, const char *name)
+{
+	return ud_printf(cx->arena, "%s/%s", config->dir, name);
+}
+
+enum ud_code ud_agent_config_load(struct ud_ctx *cx, const char *path, struct ud_agent_config *ret)
+{
+	const char *slash = strrchr(path, '/'), *text[UD_LEN(options)];
+
+	UD_TRY(ud_options_load_table(cx, path, options, UD_LEN(options), text, NULL));
+	ret->dir = slash ? ud_strndup(cx->arena, path, (size_t)(slash - path)) : ".";
+	for (size_t i = 0; i < UD_LEN(options); i++)
+		*member(ret, i) = text[i];
+	return UD_OK;
+}
+
+enum ud_code ud_agent_config_store(struct ud_ctx *cx, const struct ud_agent_config *config)
+{
+	struct ud_agent_config copy = *config;
+	struct ud_buf b = { 0 };
+	const char *section = "";
+
+	ud_buf_puts(&b, "; Written at enrolment. Restart the agent after a change.\n");
+	for (size_t i = 0; i < UD_LEN(options); i++) {
+		const struct ud_option *o = &options[i];
+		const char *value = *member(&copy, i);
+
+		if (strcmp(section, o->section) != 0)
+			ud_buf_printf(&b, "\n[%s]\n", o->section);
+		section = o->section;
+		ud_buf_printf(&b, "; %s\n%s=%s\n", o->about, o->key, value ? value : o->standard);
+	}
+	enum ud_code code =
+		ud_file_write(cx, ud_agent_path(cx, config, "agent.conf"), b.data, b.len, 0600);
+
+	ud_buf_free(&b);
+	return code;
+}

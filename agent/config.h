@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent's folder: agent.conf, which people may change, and identity.pem and ca.pem, which only
+ * the agent writes.
+ */
+#ifndef AGENT_CONFIG_H
+#define AGENT_CONFIG_H
+
+#include "base/ctx.h"
+
+struct ud_agent_config {
+	const char *dir; /* of agent.conf: journal, keys and the rest lie there */
+	const char *server_url;
+	const char *agent_id, *host_id;
+	const char *command_key;        /* Ed25519, base64url: what commands are signed with */
+	const char *hypervisor_uri;     /* "qemu:///system" */
+	const char *replication_listen; /* ADDRESS:PORT, or "" */
+	const char *log_level;
+};
+
+/* Read DIR/agent.conf. Texts live in the arena. UD_E_UNAVAILABLE, UD_E_VALIDATION with the lines
+ * that are wrong. */
+enum ud_code ud_agent_config_load(struct ud_ctx *cx, const char *path, struct ud_agent_config *ret)
+	UD_USE;
+/* Write agent.conf into config->dir. UD_E_UNAVAILABLE. */
+enum ud_code ud_agent_config_store(struct ud_ctx *cx, const struct ud_agent_config *config) UD_USE;
+/* Path of a file in the agent's folder, in the arena. */
+const char *ud_agent_path(
+	struct ud_ctx *cx, const struct ud_agent_config *config, const char *name);
+
+#endif
