@@ -18,6 +18,9 @@ static enum ud_code before(
 	(void)given;
 	if (!c || old_row)
 		return UD_OK;
+	if (cx->scope->customer_id)
+		return ud_fail(cx, UD_E_PARAMETER_INVALID, "Understudy-On-Behalf-Of",
+			"No customer is made on behalf of another.");
 	c->row.id = c->row.customer_id = ud_id_new(cx->arena, cx->env, cx->now_ms, "cus");
 	return UD_OK;
 }

@@ -12,34 +12,37 @@
 /* every tenant: the answer is whose the row is, which the caller compares */
 static const struct {
 	const char *prefix, *sql;
+	bool shared; /* the provider's are everybody's to name */
 } targets[] = {
 	{ "cus",
 		"SELECT COALESCE(customer_id, '') FROM customers WHERE id = $1 AND deleted_at IS NULL" },
 	{ "usr",
 		"SELECT COALESCE(customer_id, '') FROM users WHERE id = $1 AND deleted_at IS NULL" },
-	{ "sit", "SELECT COALESCE(customer_id, '') FROM sites WHERE id = $1" },
-	{ "fdm", "SELECT COALESCE(customer_id, '') FROM fault_domains WHERE id = $1" },
+	{ "sit", "SELECT COALESCE(customer_id, '') FROM sites WHERE id = $1", true },
+	{ "fdm", "SELECT COALESCE(customer_id, '') FROM fault_domains WHERE id = $1", true },
 	{ "hst", "SELECT COALESCE(customer_id, '') FROM hosts WHERE id = $1" },
 	{ "agt", "SELECT COALESCE(customer_id, '') FROM agents WHERE id = $1" },
 	{ "vm", "SELECT COALESCE(customer_id, '') FROM vms WHERE id = $1" },
-	{ "net", "SELECT COALESCE(customer_id, '') FROM networks WHERE id = $1" },
+	{ "net", "SELECT COALESCE(customer_id, '') FROM networks WHERE id = $1", true },
 	{ "ipb", "SELECT COALESCE(customer_id, '') FROM ip_blocks WHERE id = $1" },
 };
 
-static const char *statement_for(const char *prefix)
+static size_t target_of(const char *prefix)
 {
-	for (size_t i = 0; i < UD_LEN(targets); i++)
-		if (strcmp(targets[i].prefix, prefix) == 0)
-			return targets[i].sql;
-	assert(!"a reference to a prefix without a table");
-	return NULL;
+	size_t i = 0;
+
+	while (i < UD_LEN(targets) && strcmp(targets[i].prefix, prefix) != 0)
+		i++;
+	assert(i < UD_LEN(targets));
+	return i;
 }
 
-/* owner "" = the provider's. */
-static bool allowed(const struct ud_scope *scope, const char *owner, const char *customer_id)
+/* owner "" = the provider's: staff name it, also for a customer. */
+static bool allowed(
+	const struct ud_scope *scope, const char *owner, const char *customer_id, bool shared)
 {
 	if (!*owner)
-		return true;
+		return shared || !scope->home_customer_id;
 	if (scope->customer_id && strcmp(scope->customer_id, owner) != 0)
 		return false;
 	return !customer_id || strcmp(customer_id, owner) == 0;
@@ -48,11 +51,12 @@ static bool allowed(const struct ud_scope *scope, const char *owner, const char 
 enum ud_code ud_reference_check(struct ud_ctx *cx, const char *field, const char *prefix,
 	const char *id, const char *customer_id, bool *ret_fine)
 {
+	size_t i = target_of(prefix);
 	const char *owner = NULL;
 	bool found = false;
 
-	UD_TRY(ud_query_text(cx, &found, &owner, statement_for(prefix), UD_VALS(ud_t(id))));
-	if (found && allowed(cx->scope, owner, customer_id))
+	UD_TRY(ud_query_text(cx, &found, &owner, targets[i].sql, UD_VALS(ud_t(id))));
+	if (found && allowed(cx->scope, owner, customer_id, targets[i].shared))
 		return UD_OK;
 	*ret_fine = false;
 	ud_fail_field(cx, field, "not_found", "%s names nothing that you can use here.", field);

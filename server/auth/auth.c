@@ -181,6 +181,12 @@ static enum ud_code token_scope(struct ud_ctx *cx, struct ud_request *rq, const 
 	return UD_OK;
 }
 
+/* Whoever acts for a customer stays who they are: /v1/me and signing out mean themselves. */
+static bool own_account(const struct ud_route *r)
+{
+	return strncmp(r->scope, "me:", 3) == 0 || strncmp(r->scope, "sessions:", 9) == 0;
+}
+
 /* Staff may act for one customer: then only that customer's rows are seen, and the record says so.
  */
 static enum ud_code act_for(struct ud_ctx *cx, struct ud_request *rq)
@@ -192,6 +198,8 @@ static enum ud_code act_for(struct ud_ctx *cx, struct ud_request *rq)
 	if (!ud_scope_is_staff(&rq->scope))
 		return ud_fail(
 			cx, UD_E_ROLE_MISSING, NULL, "Only staff act on behalf of a customer.");
+	if (own_account(rq->route))
+		return UD_OK;
 	if (!ud_id_valid(customer, "cus"))
 		return ud_fail(cx, UD_E_PARAMETER_INVALID, "Understudy-On-Behalf-Of",
 			"It is the id of a customer.");

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One function per folder of the API puts a side's rows; each row gets an event, so that the log
+ * has texts of every side, too.
+ */
+#include "support/tenants.h"
+
+#include <string.h>
+
+#include "db/addresses.h"
+#include "db/agents.h"
+#include "db/customers.h"
+#include "db/events.h"
+#include "db/hosts.h"
+#include "db/networks.h"
+#include "db/operations.h"
+#include "db/people.h"
+#include "db/sites.h"
+#include "db/subscriptions.h"
+#include "db/vms.h"
+
+const char *const tenants_marks[SIDE_COUNT] = { "plain-", "canary-", "inner-" };
+
+/* The side being filled. */
+struct filling {
+	struct tenants *t;
+	enum side side;
+	struct ud_row row; /* what every row begins with */
+	const char *site, *domain, *host, *network, *vm, *account;
+};
+
+static void note(struct tenants *t, const char *prefix, enum side side, const char *id)
+{
+	size_t i = 0;
+
+	while (i < t->count && strcmp(t->rows[i].prefix, prefix) != 0)
+		i++;
+	assert_true(i < UD_LEN(t->rows));
+	if (i == t->count)
+		t->rows[t->count++].prefix = prefix;
+	t->rows[i].ids[side] = id;
+}
+
+static enum ud_code add(struct ud_ctx *cx, struct filling *f, const struct ud_table *t, void *row,
+	const char **ret_id)
+{
+	const char *id;
+
+	UD_TRY(ud_row_insert(cx, t, row));
+	UD_TRY(ud_event_add(cx, "created", t->shape, NULL, row));
+	id = ((struct ud_row *)row)->id;
+	note(f->t, t->shape->prefix, f->side, id);
+	if (ret_id)
+		*ret_id = id;
+	return UD_OK;
+}
+
+static const char *mark(const struct filling *f, const char *what)
+{
+	return fmt(f->t->world, "%s%s", tenants_marks[f->side], what);
+}
+
+/* The same for what the provider shows to everybody. */
+static const char *shared(const struct filling *f, const char *what)
+{
+	return f->side == PROVIDER ? fmt(f->t->world, "shared-%s", what) : mark(f, what);
+}
+
+static struct ud_row shared_row(const struct filling *f)
+{
+	struct ud_row row = f->row;
+
+	if (f->side == PROVIDER)
+		row.labels.text = "{\"l\":\"shared-label\"}";
+	return row;
+}
+
+static enum ud_code fill_places(struct ud_ctx *cx, struct filling *f)
+{
+	static const char *const codes[SIDE_COUNT] = { "plain", "canary", "shared" };
+	struct ud_site site = { .row = shared_row(f),
+		.name = shared(f, "site"),
+		.code = codes[f->side],
+		.time_zone = "UTC",
+		.address = shared(f, "address") };
+
+	UD_TRY(add(cx, f, &ud_sites, &site, &f->site));
+	struct ud_fault_domain domain = {
+		.row = shared_row(f), .name = shared(f, "rack"), .site_id = f->site
+	};
+
+	UD_TRY(add(cx, f, &ud_fault_domains, &domain, &f->domain));
+	struct ud_host host = { .row = f->row,
+		.name = mark(f, "host"),
+		.site_id = f->site,
+		.fault_domain_id = f->domain,
+		.memory_bytes = UD_NONE,
+		.cpu_count = UD_NONE };
+
+	UD_TRY(add(cx, f, &ud_hosts, &host, &f->host));
+	struct ud_agent agent = { .row = f->row,
+		.host_id = f->host,
+		.state = UD_AGENT_QUARANTINED,
+		.alarm = mark(f, "alarm"),
+		.certificate_serial = mark(f, "serial"),
+		.certificate_expires_at.ms = cx->now_ms + 1000000,
+		.spki_sha256 = mark(f, "key"),
+		.last_seen_at.ms = cx->now_ms };
+
+	return add(cx, f, &ud_agents_table, &agent, NULL);
+}
+
+static enum ud_code fill_machines(struct ud_ctx *cx, struct filling *f)
+{
+	struct ud_network net = { .row = shared_row(f),
+		.name = shared(f, "net"),
+		.site_id = f->site,
+		.vlan = UD_NONE,
+		.switch_name = shared(f, "switch"),
+		.note = shared(f, "note") };
+
+	UD_TRY(add(cx, f, &ud_networks, &net, &f->network));
+	struct ud_vm vm = { .row = f->row,
+		.name = mark(f, "vm"),
+		.host_id = f->host,
+		.guest_os = mark(f, "os"),
+		.vcpus = UD_NONE,
+		.memory_bytes = UD_NONE,
+		.disk_bytes = UD_NONE };
+
+	return add(cx, f, &ud_vms, &vm, &f->vm);
+}
+
+static enum ud_code fill_addresses(struct ud_ctx *cx, struct filling *f)
+{
+	const char *block_id;
+	struct ud_ip_block block = { .row = f->row,
+		.prefix = "10.0.0.0/24",
+		.kind = UD_BLOCK_PRIVATE,
+		.site_id = f->site,
+		.network_id = f->network,
+		.note = mark(f, "block"),
+		.realm = f->row.customer_id ? f->row.customer_id : "provider",
+		.first_hex = "00000000000000000000ffff0a000000",
+		.last_hex = "00000000000000000000ffff0a0000ff",
+		.next_hex = "00000000000000000000ffff0a000000" };
+
+	UD_TRY(add(cx, f, &ud_ip_blocks, &block, &block_id));
+	struct ud_ip_address address = { .row = f->row,
+		.block_id = block_id,
+		.address = "10.0.0.9",
+		.note = mark(f, "ip"),
+		.vm_id = f->vm,
+		.address_hex = "00000000000000000000ffff0a000009" };
+
+	return add(cx, f, &ud_ip_addresses, &address, NULL);
+}
+
+static enum ud_code fill_people(struct ud_ctx *cx, struct filling *f)
+{
+	const char *role[] = { f->side == PROVIDER ? "auditor" : "customer_viewer" }, *user_id;
+	struct ud_user user = { .row = f->row,
+		.email = fmt(f->t->world, "%sperson@example.net", tenants_marks[f->side]),
+		.display_name = mark(f, "person"),
+		.state = UD_USER_ACTIVE,
+		.role_names = { role, 1 } };
+	struct ud_service_account account = {
+		.row = f->row, .name = mark(f, "account"), .role_names = { role, 1 }
+	};
+
+	UD_TRY(add(cx, f, &ud_users, &user, &user_id));
+	UD_TRY(add(cx, f, &ud_service_accounts, &account, &f->account));
+	struct ud_token token = { .row = f->row,
+		.principal_id = f->account,
+		.name = mark(f, "token"),
+		.secret_hash = mark(f, "hash"),
+		.expires_at.ms = cx->now_ms + 1000000 };
+
+	UD_TRY(add(cx, f, &ud_tokens, &token, NULL));
+	struct ud_session session = { .row = f->row,
+		.user_id = user_id,
+		.secret_hash = mark(f, "secret"),
+		.csrf_hash = "x",
+		.last_seen_at.ms = cx->now_ms,
+		.user_agent = mark(f, "agent"),
+		.expires_at.ms = cx->now_ms + 1000000 };
+
+	return add(cx, f, &ud_sessions, &session, NULL);
+}
+
+static enum ud_code fill_work(struct ud_ctx *cx, struct filling *f)
+{
+	struct ud_operation op = { .row = f->row,
+		.kind = mark(f, "kind"),
+		.state = UD_OPERATION_SUCCEEDED,
+		.result.text = f->row.labels.text };
+	struct ud_subscription sub = { .row = f->row };
+
+	if (f->side != PROVIDER)
+		UD_TRY(add(cx, f, &ud_subscriptions, &sub, NULL));
+	return add(cx, f, &ud_operations, &op, NULL);
+}
+
+static enum ud_code last_event(struct ud_ctx *cx, struct filling *f)
+{
+	const char *id;
+	bool found;
+
+	/* every tenant: the side is named */
+	UD_TRY(ud_query_text(cx, &found, &id,
+		"SELECT id FROM events WHERE COALESCE(customer_id, '') = $1 ORDER BY n DESC LIMIT 1",
+		UD_VALS(ud_t(f->row.customer_id ? f->row.customer_id : ""))));
+	assert_true(found);
+	note(f->t, "evt", f->side, id);
+	return UD_OK;
+}
+
+static enum ud_code fill(struct ud_ctx *cx, void *data)
+{
+	struct tenants *t = data;
+
+	for (int side = 0; side < SIDE_COUNT; side++) {
+		struct filling f = { .t = t,
+			.side = (enum side)side,
+			.row = { .customer_id = t->customer[side],
+				.labels.text = fmt(
+					t->world, "{\"l\":\"%slabel\"}", tenants_marks[side]) } };
+
+		if (t->customer[side])
+			note(t, "cus", f.side, t->customer[side]);
+		UD_TRY(fill_places(cx, &f));
+		UD_TRY(fill_machines(cx, &f));
+		UD_TRY(fill_addresses(cx, &f));
+		UD_TRY(fill_people(cx, &f));
+		UD_TRY(fill_work(cx, &f));
+		UD_TRY(last_event(cx, &f));
+	}
+	return UD_OK;
+}
+
+void tenants_fill(struct tenants *t, struct world *w)
+{
+	*t = (struct tenants){ .world = w, .customer = { w->own, w->other, NULL } };
+	world_write(w, fill, t);
+}
+
+const char *tenants_id(const struct tenants *t, const char *prefix, enum side side)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (strcmp(t->rows[i].prefix, prefix) == 0)
+			return t->rows[i].ids[side];
+	fail_msg("tests/support/tenants.c has no rows with ids of %s_", prefix);
+	return NULL;
+}
+
+const char *tenants_missing(const struct tenants *t, const char *prefix)
+{
+	return fmt(t->world, "%s_00000000000000000000000000", prefix);
+}
