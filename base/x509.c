@@ -302,7 +302,10 @@ enum ud_code ud_x509_request(struct ud_ctx *cx, const char *key, const char *nam
 			PEM_write_bio_X509_REQ(bio, rq) == 1);
 	X509_REQ_free(rq);
 	EVP_PKEY_free(k);
-	*ret = take_text(cx, bio);
+	if (fine)
+		*ret = take_text(cx, bio);
+	else
+		BIO_free(bio);
 	return fine ? UD_OK : malformed(cx, "No request can be made of this name and key.");
 }
 

@@ -43,8 +43,11 @@ struct port *port_begin(struct world *w, const struct ud_routes *const *routes)
 	/* nobody calls the API yet */
 	w->server->settings.agents_url = p->url;
 	w->server->settings.ca_sha256 = p->pin;
+	/* a world may have several ports */
+	const char *code = strrchr(p->url, ':') + 1;
 	struct reply r = expect(w, LEAD, "POST", "/v1/sites",
-		"{\"name\":\"London\",\"code\":\"lon\",\"kind\":\"provider_dc\",\"time_zone\":\"UTC\"}",
+		fmt(w, "{\"name\":\"%s\",\"code\":\"s%s\",\"kind\":\"provider_dc\",\"time_zone\":\"UTC\"}",
+			code, code),
 		201);
 
 	p->site = text_at(r.json, "id");
