@@ -4,6 +4,7 @@
  */
 #include "agent/enroll.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -100,6 +101,7 @@ static void load_old(struct ud_ctx *cx, const char *dir, struct ud_agent_config 
 static enum ud_code keep(struct ud_ctx *cx, const struct ud_enrolment *in,
 	const struct ud_wire_credentials *got, const char *key, struct ud_agent_config *c)
 {
+	assert(got->root && got->certificate && got->chain); /* check() saw them */
 	load_old(cx, in->dir, c);
 	c->server_url = in->server_url;
 	c->agent_id = got->agent_id;
