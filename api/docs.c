@@ -40,8 +40,8 @@ static enum ud_code send_file(struct ud_ctx *cx, struct ud_request *rq)
 static const struct ud_route rows[] = {
 	{ "GET", "/openapi.json",  "openapi",     UD_ANYONE, NULL, UD_OUTSIDE, .handle = send_file, .about = "The specification of this API." },
 	{ "GET", "/docs",          "docs",        UD_ANYONE, NULL, UD_OUTSIDE | UD_HTML, .handle = send_file, .about = "The reference page of this API." },
-	{ "GET", "/docs/docs.js",  "docs.script", UD_ANYONE, NULL, UD_OUTSIDE | UD_HTML, .handle = send_file, .about = "Script of the reference page." },
-	{ "GET", "/docs/docs.css", "docs.style",  UD_ANYONE, NULL, UD_OUTSIDE | UD_HTML, .handle = send_file, .about = "Style of the reference page." },
+	{ "GET", "/docs/docs.js",  "docs.script", UD_ANYONE, NULL, UD_OUTSIDE | UD_HTML | UD_UNLISTED, .handle = send_file, .about = "Script of the reference page." },
+	{ "GET", "/docs/docs.css", "docs.style",  UD_ANYONE, NULL, UD_OUTSIDE | UD_HTML | UD_UNLISTED, .handle = send_file, .about = "Style of the reference page." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_docs = { "Reference", rows, UD_LEN(rows) };

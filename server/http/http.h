@@ -45,6 +45,7 @@ enum ud_route_flags {
 	/* takes ?wait=seconds: the handler runs again on changes until it answers */
 	UD_WAIT = 1 << 11,
 	UD_STREAM = 1 << 12, /* the handler starts a stream */
+	UD_UNLISTED = 1 << 13, /* a page's file, not a call: not in the specification */
 };
 
 /* A resource that the general handlers of rest.h serve. */

@@ -140,7 +140,9 @@ bool ud_target_match(
 				return false;
 			continue;
 		}
-		size_t n = strcspn(path, "/");
+		/* {name*} takes the rest, slashes included */
+		bool rest = pattern[strcspn(pattern, "*}")] == '*';
+		size_t n = rest ? strlen(path) : strcspn(path, "/");
 
 		if (n == 0 || args == UD_MAX_ARGS)
 			return false;

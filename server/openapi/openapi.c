@@ -436,6 +436,15 @@ static const char *verb(struct ud_ctx *cx, const char *method)
 	return v;
 }
 
+/* A part of pages alone has no place in the specification. */
+static bool listed(const struct ud_routes *part)
+{
+	for (size_t i = 0; i < part->count; i++)
+		if (!(part->rows[i].flags & UD_UNLISTED))
+			return true;
+	return false;
+}
+
 void ud_openapi_write(struct ud_ctx *cx, const struct ud_routes *const *routes, struct ud_buf *out)
 {
 	json_t *doc = document();
@@ -445,12 +454,16 @@ void ud_openapi_write(struct ud_ctx *cx, const struct ud_routes *const *routes, 
 
 	json_object_set_new(schemas, "Problem", problem_schema());
 	for (; *routes; routes++) {
+		if (!listed(*routes))
+			continue;
 		json_array_append_new(json_object_get(doc, "tags"),
 			json_pack("{s:s, s:o}", "name", (*routes)->tag, "description",
 				json_sprintf("Calls about %s.", (*routes)->tag)));
 		for (size_t i = 0; i < (*routes)->count; i++) {
 			const struct ud_route *r = &(*routes)->rows[i];
 
+			if (r->flags & UD_UNLISTED)
+				continue;
 			if (!json_object_get(paths, r->path))
 				json_object_set_new(paths, r->path, json_object());
 			json_object_set_new(json_object_get(paths, r->path), verb(cx, r->method),
