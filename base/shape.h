@@ -191,6 +191,12 @@ enum ud_code ud_json_parse(struct ud_ctx *cx, const char *text, size_t n, json_t
 /* Read a bare shape from a text: ud_json_parse and ud_shape_decode (UD_CREATE) in one. */
 enum ud_code ud_shape_read(struct ud_ctx *cx, const struct ud_shape *shape, const char *text,
 	size_t n, void *row) UD_USE;
+/*
+ * Read a JSON list of objects of a bare shape, as an UD_JSON member keeps it, into an array in
+ * cx->arena; NULL gives none. UD_E_VALIDATION when it is no list or has more than max objects.
+ */
+enum ud_code ud_shape_read_list(struct ud_ctx *cx, const struct ud_shape *shape, const char *text,
+	size_t max, void *ret_rows, size_t *ret_n) UD_USE;
 /* The tree as text by jansson's flags, in the arena; "null" for NULL. */
 const char *ud_json_text(ud_arena *arena, const json_t *v, size_t flags);
 

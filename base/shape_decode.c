@@ -399,3 +399,41 @@ enum ud_code ud_shape_read(
 	json_decref(tree);
 	return code;
 }
+
+static enum ud_code decode_list(
+	struct ud_ctx *cx, const struct ud_shape *shape, json_t *list, char *rows)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+	{
+		struct ud_given given = { 0 };
+
+		UD_TRY(ud_shape_decode(cx, shape, UD_CREATE, item, rows + i * shape->size, &given));
+	}
+	return UD_OK;
+}
+
+enum ud_code ud_shape_read_list(struct ud_ctx *cx, const struct ud_shape *shape, const char *text,
+	size_t max, void *ret_rows, size_t *ret_n)
+{
+	json_t *list = NULL;
+
+	if (text)
+		UD_TRY(ud_json_parse(cx, text, strlen(text), &list));
+	size_t n = json_array_size(list);
+	char *rows = ud_alloc(cx->arena, (n + 1) * shape->size);
+	enum ud_code code = UD_OK;
+
+	if ((list && !json_is_array(list)) || n > max)
+		code = ud_fail(
+			cx, UD_E_VALIDATION, NULL, "This is a list of at most %zu objects.", max);
+	else
+		code = decode_list(cx, shape, list, rows);
+	json_decref(list);
+	UD_TRY(code);
+	*(void **)ret_rows = rows;
+	*ret_n = n;
+	return UD_OK;
+}
