@@ -70,7 +70,7 @@ struct ud_driver {
 	enum ud_code (*sample)(
 		struct ud_ctx *cx, struct ud_hv *hv, ud_hv_sampled *visit, void *data);
 
-	/* each returns when the new state is observed */
+	/* each returns when the new state is observed; where it is already, that is UD_OK */
 	enum ud_code (*start)(
 		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, unsigned flags);
 	/* asks the guest; UD_E_NOT_IN_TIME when it still runs after timeout_ms */
@@ -99,6 +99,7 @@ struct ud_driver {
 	/* file systems stand still until thaw; a watchdog of the driver thaws after timeout_ms */
 	enum ud_code (*freeze)(
 		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, int64_t timeout_ms);
+	/* UD_E_NOT_IN_TIME: the watchdog was quicker, and what was meant to be one moment is not */
 	enum ud_code (*thaw)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid);
 
 	/* kind "standard" or "production"; production falls back to crash and says why */

@@ -55,7 +55,8 @@ static bool takes_gzip(const struct ud_request *rq)
 static enum ud_code send_file(struct ud_ctx *cx, struct ud_request *rq)
 {
 	const char *name = rq->arg[1], *type = type_of(name);
-	const struct ud_embedded *f = strcmp(rq->arg[0], ud_portal_files_hash) == 0 ? find(name) : NULL;
+	const struct ud_embedded *f =
+		strcmp(rq->arg[0], ud_portal_files_hash) == 0 ? find(name) : NULL;
 
 	if (!f || !type)
 		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "There is no such file in this version.");

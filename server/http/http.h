@@ -44,7 +44,7 @@ enum ud_route_flags {
 	UD_HTML = 1 << 10, /* errors and answers are pages for people */
 	/* takes ?wait=seconds: the handler runs again on changes until it answers */
 	UD_WAIT = 1 << 11,
-	UD_STREAM = 1 << 12, /* the handler starts a stream */
+	UD_STREAM = 1 << 12,   /* the handler starts a stream */
 	UD_UNLISTED = 1 << 13, /* a page's file, not a call: not in the specification */
 };
 

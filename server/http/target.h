@@ -25,7 +25,8 @@ enum ud_code ud_target_query(struct ud_ctx *cx, const char *raw,
 
 /*
  * Match a decoded path against a route's ("/v1/hosts/{id}"); *arg gets the segments that {…} stand
- * for, in the arena; a last {name*} stands for all that is left, one segment or more. False, args undefined, when it does not match.
+ * for, in the arena; a last {name*} stands for all that is left, one segment or more. False, args
+ * undefined, when it does not match.
  */
 bool ud_target_match(
 	struct ud_ctx *cx, const char *pattern, const char *path, const char *arg[UD_MAX_ARGS]);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of the scripted hypervisor share, and nobody else needs.
+ */
+#ifndef TESTS_SUPPORT_SCRIPTED_INSIDE_H
+#define TESTS_SUPPORT_SCRIPTED_INSIDE_H
+
+#include <pthread.h>
+
+#include "support/scripted.h"
+
+struct scripted_checkpoint {
+	struct scripted_checkpoint *next;
+	struct ud_checkpoint_info info;
+	unsigned power;
+	int64_t content;
+	bool gone;
+};
+
+struct scripted_vm {
+	struct scripted_vm *next;
+	struct ud_machine m;
+	struct ud_vm_limits limits;
+	struct scripted_checkpoint *checkpoints;
+	int64_t frozen_until_ms; /* 0 = not frozen */
+	int64_t content;         /* grows with what the guest writes: scripted_write */
+	const char *says;
+	int status;
+	const char *file_path; /* the last file written into the guest */
+	const void *file;
+	size_t file_n;
+	int pid;
+	bool deaf, gone;
+};
+
+struct scripted_failure {
+	enum ud_code code;
+	int times;
+};
+
+struct scripted_slot {
+	struct scripted_slot *next;
+	const char *name;
+	struct scripted_failure fails[2]; /* before, after */
+	int64_t delay_ms;
+	bool held;
+	int calls;
+};
+
+struct scripted_hv {
+	struct ud_hv hv;
+	struct scripted *s;
+	struct scripted_hv *next;
+	ud_hv_changed *changed;
+	void *data;
+};
+
+struct scripted {
+	struct scripted *next;
+	const char *name, *uri;
+	ud_arena *arena; /* under the lock */
+	pthread_mutex_t lock;
+	pthread_cond_t moved;
+	struct scripted_hv *open;
+	struct scripted_vm *vms;
+	struct scripted_slot *slots;
+	struct ud_host_facts facts;
+	const char *log;
+	int boots;
+	bool processes;
+};
+
+enum scripted_flags {
+	SCRIPTED_LOOKS = 1 << 0,   /* changes nothing: not in the log */
+	SCRIPTED_RUNNING = 1 << 1, /* the VM must run */
+};
+
+/* The hypervisor behind a handle. */
+static inline struct scripted *scripted_of(struct ud_hv *hv)
+{
+	return UD_OUTER(hv, struct scripted_hv, hv)->s;
+}
+struct scripted *scripted_find(const char *name);
+struct scripted *scripted_find_by(
+	bool (*is)(struct scripted *s, const void *data), const void *data);
+/* Begin a call: on UD_OK the lock is held until scripted_leave. uuid NULL = of the host. */
+enum ud_code scripted_enter(struct ud_ctx *cx, struct ud_hv *hv, const char *slot, const char *uuid,
+	unsigned flags, struct scripted_vm **ret);
+/* End it: gives the lock back and returns code, or the failure that is due. */
+enum ud_code scripted_leave(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *slot, enum ud_code code);
+/* Under the lock. */
+struct scripted_vm *scripted_vm(struct scripted *s, const char *uuid);
+struct scripted_vm *scripted_make(struct scripted *s, const char *uuid, const char *name);
+void scripted_power_is(struct scripted *s, struct scripted_vm *vm, enum ud_power power);
+void scripted_tell(struct scripted *s, const char *uuid);
+
+#endif
