@@ -23,7 +23,7 @@ struct ud_receiver_calls {
 		const char *vm_id, const char *peer, ud_store **ret);
 	void (*closed)(void *data, const char *replication_id, ud_store *store);
 	/* a point is durable; called after its commit, before the peer learns of it; may be NULL */
-	void (*published)(void *data, const char *replication_id, const struct ud_point *point);
+	void (*published)(void *data, const char *replication_id, const struct ud_manifest *point);
 	/* runs that this host's own disk of the VM has changed since the point; NULL = unsupported
 	 */
 	enum ud_code (*changed)(struct ud_ctx *cx, void *data, const char *replication_id,

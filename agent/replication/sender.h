@@ -13,21 +13,6 @@
 
 typedef struct ud_sender ud_sender;
 
-enum ud_compression {
-	UD_COMPRESSION_AUTO,
-	UD_COMPRESSION_NONE,
-	UD_COMPRESSION_ZSTD1,
-	UD_COMPRESSION_ZSTD3
-};
-extern const struct ud_enum ud_compressions;
-
-/* When a rate holds: minutes since Monday 00:00 UTC, from included, to not; to may be before from
- * (over the end of the week). */
-struct ud_window {
-	int64_t from_minute, to_minute;
-	int64_t bytes_per_second; /* 0 = nothing is sent in it */
-};
-
 struct ud_sender_settings {
 	const char *replication_id, *vm_id;
 	const char *address; /* of the target's receiver, "A:P" */
@@ -35,8 +20,9 @@ struct ud_sender_settings {
 	/* of this relation's own, made when it is not there: hashes */
 	const char *folder;
 	enum ud_compression compression;
-	int64_t rate_bytes_per_second;   /* of the wire; 0 = unlimited */
-	const struct ud_window *windows; /* the first that holds replaces the rate */
+	int64_t rate_bytes_per_second; /* of the wire; UD_NONE = as fast as it goes */
+	/* when something may be sent at all; none = at all times */
+	const struct ud_transfer_window *windows;
 	size_t window_count;
 	int64_t timeout_ms; /* the other side says nothing for so long: the link is cut; 0 = 30 s */
 };
@@ -76,15 +62,15 @@ struct ud_ship_file {
 	size_t n;
 };
 struct ud_ship_job {
-	struct ud_point point; /* id, parent, epoch, taken_at, requested, consistency, reason */
-	int64_t taken_mono_ms; /* ud_mono_ms when it was taken: the age is made from it */
+	struct ud_manifest point; /* id, parent, epoch, taken_at, requested, consistency, reason */
+	int64_t taken_mono_ms;    /* ud_mono_ms when it was taken: the age is made from it */
 	enum ud_ship how;
 	ud_source *source; /* stays the caller's */
 	const struct ud_ship_file *files;
 	size_t file_count;
 };
 struct ud_shipped {
-	struct ud_point point; /* as it was published, roots and all */
+	struct ud_manifest point; /* as it was published, roots and all */
 	int64_t read_bytes, wire_bytes, resumed_bytes;
 	int64_t duration_ms, age_ms; /* age when it became durable over there */
 };
@@ -111,7 +97,7 @@ struct ud_progress {
 void ud_sender_progress(ud_sender *sender, struct ud_progress *ret);
 /* Change rate and windows, for the ship under way, too. Any thread. */
 void ud_sender_set_rate(ud_sender *sender, int64_t bytes_per_second,
-	const struct ud_window *windows, size_t window_count);
+	const struct ud_transfer_window *windows, size_t window_count);
 
 /*
  * Send the extents that the target's scrub found wrong again. source must be the image of the

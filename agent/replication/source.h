@@ -9,7 +9,7 @@
 #ifndef AGENT_REPLICATION_SOURCE_H
 #define AGENT_REPLICATION_SOURCE_H
 
-#include "agent/replication/point.h"
+#include "agent/replication/manifest.h"
 
 enum { UD_SOURCE_IN_FLIGHT = 8 }; /* reads that a sender has under way at once */
 

@@ -61,7 +61,7 @@ enum ud_store_condition ud_store_state(struct ud_ctx *cx, ud_store *store, const
 
 /* What a store knows of a point beside its manifest. */
 struct ud_stored_point {
-	struct ud_point point;
+	struct ud_manifest point;
 	bool pinned;
 	const char *bad; /* why it must not be used; "" when it may */
 };
