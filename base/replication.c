@@ -173,6 +173,7 @@ static const struct ud_field error_fields[] = {
 };
 static const struct ud_field reports_fields[] = {
 	UD_FIELD(ud_replication_reports, agent_boot, .flags = UD_REQUIRED, .max = WORD, .about = "Process that tells."),
+	UD_FIELD(ud_replication_reports, listen,     .max = ADDRESS, .about = "Where it takes replication; null = nowhere."),
 	UD_FIELD(ud_replication_reports, items,      .flags = UD_REQUIRED, .max = ALL, .about = "One for each relation."),
 };
 static const struct ud_field acks_fields[] = {

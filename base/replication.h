@@ -12,6 +12,12 @@
 
 #include "base/shape.h"
 
+#define UD_VERB_RELATION_SET "relation_set"
+#define UD_VERB_RELATION_RESYNC "relation_resync"
+#define UD_VERB_RELATION_DROP "relation_drop"
+#define UD_VERB_RELATION_TEST "relation_test"
+#define UD_VERB_POINT_VERIFY "point_verify"
+
 /* Which end of a relation a host is. */
 enum ud_relation_role { UD_RELATION_SOURCE, UD_RELATION_TARGET };
 extern const struct ud_enum ud_relation_roles;
@@ -142,7 +148,10 @@ struct ud_relation_resync {
 };
 extern const struct ud_shape ud_relation_resync_shape;
 
-/* Arguments of relation_drop: forget the relation; the answer is ud_relation_result. */
+/*
+ * Arguments of relation_drop: forget the relation; the answer is ud_relation_result. About a
+ * relation that the server does not know it is a command to the host itself.
+ */
 struct ud_relation_drop {
 	const char *replication_id;
 	bool keep_replica; /* files of points and base stay where they are */
@@ -178,7 +187,10 @@ struct ud_point_verified {
 };
 extern const struct ud_shape ud_point_verified_shape;
 
-/* A recovery point as the source made it and the target holds it. */
+/*
+ * A recovery point as the source made it and the target holds it. Each leg has points of its own:
+ * what the second host passes on to the third gets a new id, and taken_at and age of its content.
+ */
 struct ud_point {
 	const char *id;          /* "rpt_…", given by the source when it begins the cycle */
 	int64_t n;               /* grows by one per point of a relation's generation of copies */
@@ -234,6 +246,9 @@ enum { UD_REPORT_RELATIONS = 32, UD_REPORT_POINTS = 64 };
  * once after a cycle. */
 struct ud_replication_reports {
 	const char *agent_boot;
+	/* "A:P" where it takes replication, A being 0.0.0.0 or :: where it takes it on all of its
+	 * addresses; NULL = it takes none. Reports without items tell this alone */
+	const char *listen;
 	struct ud_json items; /* list of ud_replication_report */
 };
 extern const struct ud_shape ud_replication_reports_shape;
