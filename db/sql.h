@@ -8,7 +8,7 @@
 
 #include "db/engine/engine.h"
 
-enum { UD_SQL_TEXT = 16384, UD_SQL_VALS = 100 };
+enum { UD_SQL_TEXT = 16384, UD_SQL_VALS = 99 };
 
 struct ud_sql {
 	char text[UD_SQL_TEXT];
