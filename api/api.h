@@ -7,7 +7,7 @@
 
 #include "server/http/http.h"
 #include "server/http/rest.h"
-#include "server/jobs/jobs.h"
+#include "server/jobs/work.h"
 
 /* All parts, ended by NULL. */
 extern const struct ud_routes *const ud_api[];
@@ -19,5 +19,7 @@ extern const struct ud_routes ud_api_plumbing, ud_api_customers, ud_api_sessions
 
 /* Kinds of operations and their work, ended by a NULL kind. */
 extern const struct ud_job_kind ud_api_jobs[];
+/* All work beside requests: work.c is its table of contents. */
+extern const struct ud_work ud_api_work;
 
 #endif

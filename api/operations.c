@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "db/addresses.h"
+#include "db/commands.h"
 #include "db/customers.h"
 #include "db/events.h"
 #include "db/hosts.h"
@@ -15,7 +16,7 @@
 #include "db/people.h"
 #include "db/subscriptions.h"
 #include "db/vms.h"
-#include "server/jobs/jobs.h"
+#include "server/http/server.h"
 
 static enum ud_code complete(struct ud_ctx *cx, void *row)
 {
@@ -46,11 +47,16 @@ static enum ud_code show(struct ud_ctx *cx, struct ud_request *rq)
 static enum ud_code cancel(struct ud_ctx *cx, struct ud_request *rq)
 {
 	struct ud_operation old = { 0 }, op;
+	bool withdrawn = false;
 
 	UD_TRY(ud_row_get(cx, &ud_operations, rq->arg[0], &old));
 	if (ud_operation_ended(&old))
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The operation has %s.",
 			ud_operation_states.names[old.state]);
+	UD_TRY(ud_command_withdraw(cx, &rq->server->commanding, old.row.id, &withdrawn));
+	if (!withdrawn)
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
+			"The host has the command already and ends it by itself.");
 	op = old;
 	op.state = UD_OPERATION_CANCELED;
 	op.ended_at.ms = cx->now_ms;

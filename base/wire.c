@@ -11,7 +11,7 @@
 static const char *const outcome_names[] = { "done", "refused", "failed", "unknown" };
 const struct ud_enum ud_outcomes = { "outcome", outcome_names, UD_LEN(outcome_names) };
 
-enum { ID = 30, UUID = 36, WORD = 64, HASH = 80, BOOT = 64 };
+enum { ID = 30, UUID = 36, WORD = 64, HASH = 80, BOOT = 64, LIST = 1 << 18, RESULT = 900 << 10 };
 
 /* clang-format off */
 static const struct ud_field command_fields[] = {
@@ -34,15 +34,15 @@ static const struct ud_field poll_fields[] = {
 	UD_FIELD(ud_wire_poll, agent_boot,    .flags = UD_REQUIRED, .max = BOOT, .about = "Chosen anew by each agent process."),
 	UD_FIELD(ud_wire_poll, host_boot,     .flags = UD_REQUIRED, .max = BOOT, .about = "The machine's boot id."),
 	UD_FIELD(ud_wire_poll, agent_version, .flags = UD_REQUIRED, .max = WORD, .about = "Version of the agent."),
-	UD_FIELD(ud_wire_poll, working,       .about = "Commands begun and not ended."),
-	UD_FIELD(ud_wire_poll, heads,         .about = "Heads of the journal, per VM."),
+	UD_FIELD(ud_wire_poll, working,       .max = LIST, .about = "Commands whose answers were not taken yet."),
+	UD_FIELD(ud_wire_poll, heads,         .max = LIST, .about = "Heads of the journal, per VM."),
 };
 static const struct ud_field result_fields[] = {
 	UD_FIELD(ud_wire_result, subject_id, .flags = UD_REQUIRED, .max = ID, .about = "VM or host of the command."),
 	UD_FIELD(ud_wire_result, seq,        .flags = UD_REQUIRED, .min = 1, .about = "Number of the command."),
 	UD_FIELD(ud_wire_result, outcome,    .flags = UD_REQUIRED, .values = &ud_outcomes, .about = "How it ended."),
-	UD_FIELD(ud_wire_result, result,     .about = "What came out."),
-	UD_FIELD(ud_wire_result, error,      .about = "Why it did not work."),
+	UD_FIELD(ud_wire_result, result,     .max = RESULT, .about = "What came out."),
+	UD_FIELD(ud_wire_result, error,      .max = RESULT, .about = "Why it did not work."),
 	UD_FIELD(ud_wire_result, agent_boot, .flags = UD_REQUIRED, .max = BOOT, .about = "Process that answers."),
 };
 static const struct ud_field progress_fields[] = {

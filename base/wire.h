@@ -14,6 +14,9 @@
 /* Seconds that a poll is held open, that a lease lasts by default, and between two reports. */
 enum { UD_POLL_SECONDS = 25, UD_HEARTBEAT_SECONDS = 10, UD_WIRE_TEXT = 1 << 20 };
 
+/* The one verb that makes a host a VM's owner: never given to an agent that may not promote. */
+#define UD_VERB_PROMOTE "promote"
+
 /* How a command ended. */
 enum ud_outcome {
 	UD_OUTCOME_DONE,    /* it took effect, now or before */
@@ -47,7 +50,7 @@ extern const struct ud_shape ud_wire_signed_shape;
 struct ud_wire_poll {
 	const char *agent_boot, *host_boot; /* of this process; of the machine */
 	const char *agent_version;
-	/* [{"subject_id","seq"}]: commands in its journal that have not ended */
+	/* ["SUBJECT/SEQ"]: commands in its journal whose answer the server has not taken yet */
 	struct ud_json working;
 	/* [{"vm_id","epoch","seq","role","running"}]: heads of its journal, when they changed */
 	struct ud_json heads;

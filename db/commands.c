@@ -97,15 +97,19 @@ enum ud_code ud_command_visit(
 
 	/* every tenant: a host runs VMs of several */
 	UD_TRY(ud_query(cx, &rows,
-		"SELECT subject_id, seq, payload, signature FROM commands"
+		"SELECT subject_id, verb, seq, state, payload, signature FROM commands"
 		" WHERE host_id = $1 AND state IN ('queued', 'delivered')"
 		" ORDER BY subject_id, seq LIMIT $2",
-		UD_VALS(ud_t(host_id), ud_i(UD_COMMANDS_PER_POLL))));
+		UD_VALS(ud_t(host_id), ud_i(UD_COMMANDS_OPEN_MAX))));
 	UD_TRY(ud_next(cx, rows, &more));
 	while (more) {
-		struct ud_wire_signed message = { ud_col_text(rows, 2), ud_col_text(rows, 3) };
+		struct ud_command_pending p = { .subject_id = ud_col_text(rows, 0),
+			.verb = ud_col_text(rows, 1),
+			.seq = ud_col_int(rows, 2),
+			.delivered = strcmp(ud_col_text(rows, 3), "delivered") == 0,
+			.message = { ud_col_text(rows, 4), ud_col_text(rows, 5) } };
 
-		UD_TRY(visit(cx, data, ud_col_text(rows, 0), ud_col_int(rows, 1), &message));
+		UD_TRY(visit(cx, data, &p));
 		UD_TRY(ud_next(cx, rows, &more));
 	}
 	return UD_OK;
@@ -156,43 +160,125 @@ static enum ud_code move_operation(struct ud_ctx *cx, const char *id, enum ud_op
 	return ud_event_add(cx, ud_operation_states.names[state], ud_operations.shape, &old, &op);
 }
 
-enum ud_code ud_command_delivered(
-	struct ud_ctx *cx, const char *host_id, const char *subject_id, int64_t seq)
+/* Mark one; its operation in *ret_operation ("" = none). */
+static enum ud_code deliver_one(struct ud_ctx *cx, const char *host_id, bool promotes,
+	bool *ret_found, const char **ret_operation)
 {
-	const char *operation = NULL;
-	bool found = false;
-
 	/* every tenant: a host runs VMs of several */
-	UD_TRY(ud_query_text(cx, &found, &operation,
-		"UPDATE commands SET state = 'delivered', delivered_at = $4"
-		" WHERE subject_id = $1 AND seq = $2 AND host_id = $3 AND state = 'queued'"
-		" RETURNING operation_id",
-		UD_VALS(ud_t(subject_id), ud_i(seq), ud_t(host_id), ud_i(cx->now_ms))));
-	return found ? move_operation(cx, operation, UD_OPERATION_RUNNING, NULL, NULL) : UD_OK;
+	return ud_query_text(cx, ret_found, ret_operation,
+		"UPDATE commands SET state = 'delivered', delivered_at = $2"
+		" WHERE (subject_id, seq, host_id) ="
+		" (SELECT subject_id, seq, host_id FROM commands WHERE host_id = $1"
+		" AND state = 'queued' AND (verb <> $3 OR $4 = 1) ORDER BY subject_id, seq LIMIT 1)"
+		" RETURNING COALESCE(operation_id, '')",
+		UD_VALS(ud_t(host_id), ud_i(cx->now_ms), ud_t(UD_VERB_PROMOTE), ud_i(promotes)));
 }
 
-enum ud_code ud_command_answer(struct ud_ctx *cx, const char *host_id,
-	const struct ud_wire_result *answer, bool *ret_fresh)
+enum ud_code ud_command_deliver(struct ud_ctx *cx, const char *host_id, bool promotes)
+{
+	bool found = true;
+
+	while (found) {
+		const char *operation = "";
+
+		UD_TRY(deliver_one(cx, host_id, promotes, &found, &operation));
+		if (found && *operation)
+			UD_TRY(move_operation(cx, operation, UD_OPERATION_RUNNING, NULL, NULL));
+	}
+	return UD_OK;
+}
+
+enum ud_code ud_command_progress(
+	struct ud_ctx *cx, const char *host_id, const struct ud_wire_progress *p)
+{
+	/* every tenant: a host runs VMs of several */
+	return ud_exec(cx, NULL,
+		"UPDATE operations SET progress_percent = $4, steps = $5, version = version + 1,"
+		" updated_at = $6 WHERE state = 'running' AND id = (SELECT operation_id FROM commands"
+		" WHERE subject_id = $1 AND seq = $2 AND host_id = $3 AND state = 'delivered')",
+		UD_VALS(ud_t(p->subject_id), ud_i(p->seq), ud_t(host_id), ud_i(p->percent),
+			ud_t(p->steps.text), ud_i(cx->now_ms)));
+}
+
+/* ---- ends ---- */
+
+/* What one row tells of a command that ended: host, subject, seq, operation, state, result, error,
+ * payload. */
+#define ENDED                                                                      \
+	" RETURNING host_id, subject_id, seq, operation_id, state, result, error," \
+	" payload"
+
+static enum ud_code read_ended(struct ud_ctx *cx, ud_rows *rows, struct ud_command_ended *ret)
+{
+	struct ud_wire_command sent = { 0 };
+	const char *payload = ud_col_dup(cx, rows, 7), *state = ud_col_text(rows, 4);
+
+	*ret = (struct ud_command_ended){
+		.host_id = ud_col_dup(cx, rows, 0),
+		.subject_id = ud_col_dup(cx, rows, 1),
+		.seq = ud_col_int(rows, 2),
+		.operation_id = ud_col_dup(cx, rows, 3),
+		.state = (unsigned)ud_enum_index(&ud_command_states, state),
+		.result = ud_col_dup(cx, rows, 5),
+		.error = ud_col_dup(cx, rows, 6),
+	};
+	UD_TRY(ud_shape_read(cx, &ud_wire_command_shape, payload, strlen(payload), &sent));
+	ret->verb = sent.verb;
+	ret->ticket_id = sent.ticket_id;
+	ret->args = sent.args.text;
+	return UD_OK;
+}
+
+/* Run a statement that ends one command at most. */
+static enum ud_code end_one(struct ud_ctx *cx, const char *sql, const struct ud_val *vals, size_t n,
+	bool *ret_found, struct ud_command_ended *ret)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
-	const char *operation = NULL;
+	bool more = false;
+
+	UD_TRY(ud_query(cx, &rows, sql, vals, n));
+	UD_TRY(ud_next(cx, rows, ret_found));
+	if (!*ret_found)
+		return UD_OK;
+	UD_TRY(read_ended(cx, rows, ret));
+	return ud_next(cx, rows, &more);
+}
+
+static enum ud_code react(
+	struct ud_ctx *cx, const struct ud_commanding *c, struct ud_command_ended *ended)
+{
+	bool told = false;
+
+	ended->commanding = c;
+	for (const struct ud_command_reaction *r = c->reactions; r && r->ended; r++) {
+		if (r->verb && (told || strcmp(r->verb, ended->verb) != 0))
+			continue;
+		told |= r->verb != NULL;
+		UD_TRY(r->ended(cx, ended));
+	}
+	return UD_OK;
+}
+
+enum ud_code ud_command_answer(struct ud_ctx *cx, const struct ud_commanding *c,
+	const char *host_id, const struct ud_wire_result *answer, bool *ret_fresh)
+{
+	struct ud_command_ended ended = { 0 };
 
 	/* every tenant: a host runs VMs of several */
-	UD_TRY(ud_query(cx, &rows,
+	UD_TRY(end_one(cx,
 		"UPDATE commands SET state = $4, result = $5, error = $6, ended_at = $7"
-		" WHERE subject_id = $1 AND seq = $2 AND host_id = $3 AND state IN ('queued', 'delivered')"
-		" RETURNING operation_id",
+		" WHERE subject_id = $1 AND seq = $2 AND host_id = $3"
+		" AND state IN ('queued', 'delivered')" ENDED,
 		UD_VALS(ud_t(answer->subject_id), ud_i(answer->seq), ud_t(host_id),
 			ud_t(state_names[UD_COMMAND_DONE + answer->outcome]),
-			ud_t(answer->result.text), ud_t(answer->error.text), ud_i(cx->now_ms))));
-	UD_TRY(ud_next(cx, rows, ret_fresh));
+			ud_t(answer->result.text), ud_t(answer->error.text), ud_i(cx->now_ms)),
+		ret_fresh, &ended));
 	if (!*ret_fresh)
 		return UD_OK;
-	operation = ud_col_dup(cx, rows, 0);
-	ud_rows_release(&rows);
-	return move_operation(cx, operation,
+	UD_TRY(move_operation(cx, ended.operation_id,
 		answer->outcome == UD_OUTCOME_DONE ? UD_OPERATION_SUCCEEDED : UD_OPERATION_FAILED,
-		answer->result.text, answer->error.text);
+		answer->result.text, answer->error.text));
+	return react(cx, c, &ended);
 }
 
 enum ud_code ud_command_overdue(struct ud_ctx *cx, bool *ret)
@@ -209,49 +295,50 @@ static const char unreachable[] =
 	"{\"code\":\"host_unreachable\",\"status\":503,\"title\":\"The host did not fetch the command\","
 	"\"detail\":\"The host's agent was not connected in time; nothing was done.\"}";
 
-/* End one that is overdue; false when none is left. */
-static enum ud_code expire_one(struct ud_ctx *cx, bool *ret_found)
+enum ud_code ud_command_expire(struct ud_ctx *cx, const struct ud_commanding *c)
 {
-	const char *operation = NULL;
+	for (;;) {
+		struct ud_command_ended ended = { 0 };
+		bool found = false;
 
-	/* every tenant: the clock is the same for all */
-	UD_TRY(ud_query_text(cx, ret_found, &operation,
-		"UPDATE commands SET state = 'expired', ended_at = $1 WHERE (subject_id, seq, host_id) ="
-		" (SELECT subject_id, seq, host_id FROM commands WHERE state = 'queued'"
-		" AND expires_at < $1 LIMIT 1) RETURNING COALESCE(operation_id, '')",
-		UD_VALS(ud_i(cx->now_ms))));
-	if (!*ret_found || !*operation)
-		return UD_OK;
-	return move_operation(cx, operation, UD_OPERATION_FAILED, NULL, unreachable);
-}
-
-enum ud_code ud_command_expire(struct ud_ctx *cx, int64_t *ret)
-{
-	bool found = true;
-
-	*ret = 0;
-	while (found) {
-		UD_TRY(expire_one(cx, &found));
-		*ret += found;
+		/* every tenant: the clock is the same for all */
+		UD_TRY(end_one(cx,
+			"UPDATE commands SET state = 'expired', ended_at = $1, error = $2"
+			" WHERE (subject_id, seq, host_id) ="
+			" (SELECT subject_id, seq, host_id FROM commands WHERE state = 'queued'"
+			" AND expires_at < $1 LIMIT 1)" ENDED,
+			UD_VALS(ud_i(cx->now_ms), ud_t(unreachable)), &found, &ended));
+		if (!found)
+			return UD_OK;
+		UD_TRY(move_operation(
+			cx, ended.operation_id, UD_OPERATION_FAILED, NULL, unreachable));
+		UD_TRY(react(cx, c, &ended));
 	}
-	return UD_OK;
 }
 
-enum ud_code ud_command_withdraw(struct ud_ctx *cx, const char *operation_id, bool *ret_withdrawn)
+enum ud_code ud_command_withdraw(struct ud_ctx *cx, const struct ud_commanding *c,
+	const char *operation_id, bool *ret_withdrawn)
 {
-	int64_t one, changes = 0;
-	bool delivered = false;
+	int64_t one;
+	bool delivered = false, found = true;
 
 	/* every tenant: the caller has read the operation with its scope */
 	UD_TRY(ud_query_int(cx, &delivered, &one,
 		"SELECT 1 FROM commands WHERE operation_id = $1 AND state <> 'queued' LIMIT 1",
 		UD_VALS(ud_t(operation_id))));
 	*ret_withdrawn = !delivered;
-	if (delivered)
-		return UD_OK;
-	/* every tenant: the caller has read the operation with its scope */
-	return ud_exec(cx, &changes,
-		"UPDATE commands SET state = 'withdrawn', ended_at = $2"
-		" WHERE operation_id = $1 AND state = 'queued'",
-		UD_VALS(ud_t(operation_id), ud_i(cx->now_ms)));
+	while (!delivered && found) {
+		struct ud_command_ended ended = { 0 };
+
+		/* every tenant: the caller has read the operation with its scope */
+		UD_TRY(end_one(cx,
+			"UPDATE commands SET state = 'withdrawn', ended_at = $2"
+			" WHERE (subject_id, seq, host_id) ="
+			" (SELECT subject_id, seq, host_id FROM commands WHERE operation_id = $1"
+			" AND state = 'queued' LIMIT 1)" ENDED,
+			UD_VALS(ud_t(operation_id), ud_i(cx->now_ms)), &found, &ended));
+		if (found)
+			UD_TRY(react(cx, c, &ended));
+	}
+	return UD_OK;
 }

@@ -23,6 +23,36 @@ enum ud_command_state {
 };
 extern const struct ud_enum ud_command_states;
 
+struct ud_commanding;
+
+/* How a command ended, for whoever goes on from there. Texts live in the context's arena. */
+struct ud_command_ended {
+	const char *host_id, *subject_id;
+	int64_t seq;
+	const char *verb, *ticket_id, *operation_id; /* the last two may be NULL */
+	unsigned state;                              /* enum ud_command_state, done or above */
+	const char *args, *result, *error;           /* JSON objects or NULL */
+	const struct ud_commanding *commanding;      /* for the next command */
+};
+
+/*
+ * What follows the end of a command (an answer, an expiry, a withdrawal), in its transaction: the
+ * first row with its verb, and those with verb NULL, which are for all. It may run twice (a
+ * deadlock), so it changes rows alone. Its error undoes the end, and the agent's answer comes
+ * again: only for what may heal.
+ */
+struct ud_command_reaction {
+	const char *verb;
+	enum ud_code (*ended)(struct ud_ctx *cx, const struct ud_command_ended *c);
+};
+
+/* What it takes to command: handed to reactions and ticks, and made once per server. */
+struct ud_commanding {
+	/* of the installation: opens the command key */
+	const unsigned char *seal;
+	const struct ud_command_reaction *reactions; /* ended by a NULL function; NULL = none */
+};
+
 /* A command to be. Texts are not kept. */
 struct ud_command_new {
 	const char *host_id;
@@ -45,34 +75,46 @@ enum ud_code ud_command_add(struct ud_ctx *cx, const unsigned char key[UD_SIGN_K
 enum ud_code ud_command_open(struct ud_ctx *cx, const char *subject_id, const char **ret_verb,
 	const char **ret_operation) UD_USE;
 
-/* An open command of a host, as it is sent. */
-typedef enum ud_code ud_command_visitor(struct ud_ctx *cx, void *data, const char *subject_id,
-	int64_t seq, const struct ud_wire_signed *message);
-enum { UD_COMMANDS_PER_POLL = 32 };
-/* Visit the open commands of a host in the order of their numbers, UD_COMMANDS_PER_POLL at most. */
+/* An open command of a host. */
+struct ud_command_pending {
+	const char *subject_id, *verb;
+	int64_t seq;
+	bool delivered;
+	struct ud_wire_signed message; /* as it is sent */
+};
+typedef enum ud_code ud_command_visitor(
+	struct ud_ctx *cx, void *data, const struct ud_command_pending *command);
+enum { UD_COMMANDS_PER_POLL = 32, UD_COMMANDS_OPEN_MAX = 1000 };
+/* Visit the open commands of a host in the order of their numbers, UD_COMMANDS_OPEN_MAX at most. */
 enum ud_code ud_command_visit(
 	struct ud_ctx *cx, const char *host_id, ud_command_visitor *visit, void *data) UD_USE;
 /* Hosts that have something open that was not delivered: for waking their polls. */
 enum ud_code ud_command_hosts(struct ud_ctx *cx, struct ud_texts *ret) UD_USE;
-/* Mark what a host was sent; its operation is running from now on. */
-enum ud_code ud_command_delivered(
-	struct ud_ctx *cx, const char *host_id, const char *subject_id, int64_t seq) UD_USE;
+/*
+ * Mark all that a host is about to be sent, before it is sent: what was marked is never withdrawn
+ * and never expires. Operations behind it are running from now on. promotes false: leave out the
+ * commands that promote.
+ */
+enum ud_code ud_command_deliver(struct ud_ctx *cx, const char *host_id, bool promotes) UD_USE;
+/* How far a command is: into its operation, without an event. What has ended stays as it is. */
+enum ud_code ud_command_progress(
+	struct ud_ctx *cx, const char *host_id, const struct ud_wire_progress *progress) UD_USE;
 
 /*
- * Take an agent's answer: ends the command and the operation behind it. *ret_fresh false: the
- * command had ended before, or never was one of this host; nothing has changed then.
+ * Take an agent's answer: ends the command and the operation behind it, and runs the reactions.
+ * *ret_fresh false: the command had ended before, or never was one of this host; nothing has
+ * changed then.
  */
-enum ud_code ud_command_answer(struct ud_ctx *cx, const char *host_id,
-	const struct ud_wire_result *answer, bool *ret_fresh) UD_USE;
+enum ud_code ud_command_answer(struct ud_ctx *cx, const struct ud_commanding *c,
+	const char *host_id, const struct ud_wire_result *answer, bool *ret_fresh) UD_USE;
 
-/*
- * End what no agent fetched in time; their operations fail with host_unreachable. *ret = how many.
- */
-enum ud_code ud_command_expire(struct ud_ctx *cx, int64_t *ret) UD_USE;
+/* End what no agent fetched in time; their operations fail with host_unreachable. */
+enum ud_code ud_command_expire(struct ud_ctx *cx, const struct ud_commanding *c) UD_USE;
 /* Is there anything to expire? A read. */
 enum ud_code ud_command_overdue(struct ud_ctx *cx, bool *ret) UD_USE;
-/* Withdraw an operation's commands that were not delivered; false when one was. */
-enum ud_code ud_command_withdraw(struct ud_ctx *cx, const char *operation_id, bool *ret_withdrawn)
-	UD_USE;
+/* Withdraw an operation's commands that were not delivered; false when one was, and then nothing
+ * has changed. */
+enum ud_code ud_command_withdraw(struct ud_ctx *cx, const struct ud_commanding *c,
+	const char *operation_id, bool *ret_withdrawn) UD_USE;
 
 #endif

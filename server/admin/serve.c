@@ -104,7 +104,8 @@ static enum ud_code open_agents(struct ud_ctx *cx, ud_database *db, struct ud_in
 	enum ud_code code = ud_database_write(db, cx, make_authority, &in->keys);
 
 	if (code == UD_OK)
-		code = ud_agents_start(cx, db, &own, &in->keys, ud_agent_routes, cx->env, ret);
+		code = ud_agents_start(
+			cx, db, &own, &in->keys, ud_agent_routes, &ud_api_work, cx->env, ret);
 	cx->scope = NULL;
 	UD_TRY(code);
 	settings->agents_url = ud_agents_url(*ret);
@@ -127,7 +128,7 @@ static enum ud_code open_all(struct ud_ctx *cx, struct ud_installation *in,
 	UD_TRY(ud_database_remember(cx, s->db, ud_printf(cx->arena, "%s/history", in->dir)));
 	UD_TRY(open_agents(cx, s->db, in, settings, &s->agents));
 	return ud_server_start(
-		cx, s->db, settings, &in->keys, ud_api, ud_api_jobs, cx->env, &s->server);
+		cx, s->db, settings, &in->keys, ud_api, &ud_api_work, cx->env, &s->server);
 }
 
 static enum ud_code serve(struct ud_ctx *cx, const char *config)

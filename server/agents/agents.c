@@ -12,7 +12,9 @@
 #include "base/env.h"
 #include "base/log.h"
 #include "server/agents/ca.h"
+#include "server/agents/due.h"
 #include "server/agents/presence.h"
+#include "server/jobs/work.h"
 
 enum { LOOK_MS = 1000, STORE_MS = 5000 };
 
@@ -24,6 +26,8 @@ struct ud_agents {
 	struct ud_ca ca;
 	struct ud_server *server;
 	struct ud_presence *presence;
+	struct ud_due *due;
+	const struct ud_work *work;
 	ud_reader *reader; /* the thread's */
 	int64_t cursors[UD_AGENT_SOURCES_MAX];
 	int64_t stored_ms;
@@ -80,6 +84,19 @@ void ud_agents_saw(struct ud_agents *a, const struct ud_sighting *seen)
 		call(a, &a->urgent);
 }
 
+void ud_agents_deliver(struct ud_agents *a, const char *host_id, bool promotes)
+{
+	ud_due_delivery(a->due, host_id, promotes);
+	call(a, &a->urgent);
+}
+
+void ud_agents_progress(
+	struct ud_agents *a, const char *host_id, const struct ud_wire_progress *progress)
+{
+	/* the thread looks once a second anyway */
+	ud_due_progress(a->due, host_id, progress);
+}
+
 static void wake_one(void *data, const char *host_id)
 {
 	ud_agents_wake(data, host_id);
@@ -124,6 +141,23 @@ static void store(struct ud_agents *a, struct ud_ctx *cx)
 			cx->problem.detail ? cx->problem.detail : "", NULL);
 }
 
+/* Deliveries and progress in one commit; who was delivered to is woken. */
+static void store_due(struct ud_agents *a, struct ud_ctx *cx)
+{
+	struct ud_due_batch batch = { 0 };
+
+	if (!ud_due_take(a->due, cx, &batch))
+		return;
+	if (ud_database_write(a->db, cx, ud_due_store, &batch) != UD_OK) {
+		ud_log(UD_LOG_WARNING, "agents_store_failed", "reason",
+			cx->problem.detail ? cx->problem.detail : "", NULL);
+		ud_due_return(a->due, &batch); /* polls wait for it: tried again within a second */
+		return;
+	}
+	for (const struct ud_due_delivery *d = batch.deliveries; d; d = d->next)
+		ud_agents_wake(a, d->host_id);
+}
+
 /* Wait for something to do; false = stop. */
 static bool next(struct ud_agents *a, bool *ret_urgent)
 {
@@ -152,6 +186,7 @@ static void one_turn(struct ud_agents *a, bool urgent)
 		.request_id = "agents",
 		.scope = &scope };
 
+	store_due(a, &cx);
 	look(a, &cx);
 	if (urgent || ud_mono_ms(a->env) - a->stored_ms >= STORE_MS)
 		store(a, &cx);
@@ -211,7 +246,7 @@ static enum ud_code start_server(struct ud_ctx *cx, struct ud_agents *a,
 	s.agents = a;
 	s.tls_trust_text = a->ca.agents;
 	UD_TRY(ud_ca_server(cx, &a->ca, &names, &s.tls_cert_text, &s.tls_key_text));
-	return ud_server_start(cx, a->db, &s, keys, a->routes, NULL, a->env, &a->server);
+	return ud_server_start(cx, a->db, &s, keys, a->routes, a->work, a->env, &a->server);
 }
 
 static enum ud_code start(struct ud_ctx *cx, struct ud_agents *a,
@@ -243,7 +278,8 @@ static enum ud_code start(struct ud_ctx *cx, struct ud_agents *a,
 
 enum ud_code ud_agents_start(struct ud_ctx *cx, ud_database *db,
 	const struct ud_server_settings *settings, const struct ud_keys *keys,
-	const struct ud_routes *const *routes, const struct ud_env *env, struct ud_agents **ret)
+	const struct ud_routes *const *routes, const struct ud_work *work, const struct ud_env *env,
+	struct ud_agents **ret)
 {
 	struct ud_agents *a = ud_malloc(sizeof(*a));
 	pthread_condattr_t monotonic;
@@ -252,7 +288,9 @@ enum ud_code ud_agents_start(struct ud_ctx *cx, ud_database *db,
 	a->db = db;
 	a->routes = routes;
 	a->arena = ud_arena_new();
+	a->work = work;
 	a->presence = ud_presence_new();
+	a->due = ud_due_new();
 	for (size_t i = 0; i < UD_LEN(a->cursors); i++)
 		a->cursors[i] = UD_NONE;
 	pthread_mutex_init(&a->mutex, NULL);
@@ -284,6 +322,7 @@ void ud_agents_release(struct ud_agents **pa)
 	ud_server_release(&a->server);
 	ud_reader_release(&a->reader);
 	ud_presence_release(&a->presence);
+	ud_due_release(&a->due);
 	pthread_mutex_destroy(&a->mutex);
 	pthread_cond_destroy(&a->wake);
 	ud_arena_release(&a->arena);

@@ -40,20 +40,23 @@
 struct ud_agents;
 struct ud_ca;
 struct ud_sighting;
+struct ud_wire_progress;
+struct ud_work;
 
 /* All calls of agents; ended by NULL. */
 extern const struct ud_routes *const ud_agent_routes[];
 
 /*
- * Open the port with these calls (ud_agent_routes, ended by NULL; they outlive it). settings:
+ * Open the port with these calls (ud_agent_routes, ended by NULL) and the reactions of work; both
+ * outlive it. settings:
  * listen, public_url, workers, connections and the other limits of this port; TLS is filled in
  * here. The authority must be there (ud_ca_ensure). UD_E_UNAVAILABLE with the reason. Release
  * before the database.
  */
 enum ud_code ud_agents_start(struct ud_ctx *cx, ud_database *db,
 	const struct ud_server_settings *settings, const struct ud_keys *keys,
-	const struct ud_routes *const *routes, const struct ud_env *env, struct ud_agents **ret)
-	UD_USE;
+	const struct ud_routes *const *routes, const struct ud_work *work, const struct ud_env *env,
+	struct ud_agents **ret) UD_USE;
 /* Waiting calls are answered, then the port closes. Takes NULL. */
 void ud_agents_release(struct ud_agents **agents);
 
@@ -69,6 +72,13 @@ struct ud_server *ud_agents_server(const struct ud_agents *agents);
 /* Keep a sighting in memory; it is stored within five seconds, and at once when the agent's run,
  * address or certificate is another than before. Any thread. */
 void ud_agents_saw(struct ud_agents *agents, const struct ud_sighting *seen);
+
+/* Mark what waits for a host as delivered, then wake its polls: a poll sends nothing that is not
+ * marked. Any thread. */
+void ud_agents_deliver(struct ud_agents *agents, const char *host_id, bool promotes);
+/* Keep how far a command is; stored within a second with what else is due. Any thread. */
+void ud_agents_progress(
+	struct ud_agents *agents, const char *host_id, const struct ud_wire_progress *progress);
 
 /* What wakes agents: a table that is asked for news after each commit. */
 struct ud_agent_source {

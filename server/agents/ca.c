@@ -137,6 +137,18 @@ enum ud_code ud_command_key(
 	return UD_OK;
 }
 
+enum ud_code ud_command_send(struct ud_ctx *cx, const struct ud_commanding *c,
+	const struct ud_command_new *in, int64_t *ret_seq)
+{
+	unsigned char key[UD_SIGN_KEY];
+
+	UD_TRY(ud_command_key(cx, c->seal, key));
+	enum ud_code code = ud_command_add(cx, key, in, ret_seq);
+
+	ud_wipe(key, sizeof(key));
+	return code;
+}
+
 enum ud_code ud_ca_server(struct ud_ctx *cx, const struct ud_ca *ca, const struct ud_texts *hosts,
 	const char **ret_chain, const char **ret_key)
 {

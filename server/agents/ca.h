@@ -9,6 +9,7 @@
 
 #include "base/sign.h"
 #include "base/x509.h"
+#include "db/commands.h"
 
 struct ud_ca {
 	const char *root, *servers, *agents; /* certificates, PEM, in the arena */
@@ -25,6 +26,10 @@ enum ud_code ud_ca_load(struct ud_ctx *cx, const unsigned char seal[UD_SEAL_KEY]
 /* The private key that commands are signed with (base/sign.h). Wipe it after use. */
 enum ud_code ud_command_key(struct ud_ctx *cx, const unsigned char seal[UD_SEAL_KEY],
 	unsigned char ret[UD_SIGN_KEY]) UD_USE;
+
+/* Store a command, signed: ud_command_add with the installation's key. */
+enum ud_code ud_command_send(struct ud_ctx *cx, const struct ud_commanding *c,
+	const struct ud_command_new *in, int64_t *ret_seq) UD_USE;
 
 /* A fresh key and certificate for a server with these names and addresses: the chain with the root
  * at its end, and the key. */

@@ -8,5 +8,6 @@
 #include "server/http/http.h"
 
 extern const struct ud_routes ud_agent_enrolment; /* enroll, renew */
+extern const struct ud_routes ud_agent_commands;  /* poll, result, progress */
 
 #endif

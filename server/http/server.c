@@ -11,7 +11,7 @@
 #include "server/http/limits.h"
 #include "server/http/slow.h"
 #include "server/http/waiters.h"
-#include "server/jobs/jobs.h"
+#include "server/jobs/work.h"
 #include "server/metrics/metrics.h"
 
 enum { WORKERS_MIN = 2, WORKERS_MAX = 8 };
@@ -38,6 +38,7 @@ void ud_server_wake(struct ud_server *server, const char *key)
 void ud_server_changed(struct ud_server *server)
 {
 	ud_jobs_wake(server->jobs);
+	ud_ticks_wake(server->ticks);
 	for (size_t i = 0; i < server->loop_count; i++) {
 		struct ud_loop *loop = server->loops[i];
 
@@ -126,20 +127,21 @@ static enum ud_code start_loops(struct ud_ctx *cx, struct ud_server *s, size_t w
 	return UD_OK;
 }
 
-static enum ud_code start_parts(
-	struct ud_ctx *cx, struct ud_server *s, const struct ud_job_kind *kinds)
+static enum ud_code start_parts(struct ud_ctx *cx, struct ud_server *s, const struct ud_work *work)
 {
 	if (!s->settings.agents) {
 		UD_TRY(ud_slow_start(cx, s->db, &s->slow));
-		UD_TRY(ud_jobs_start(cx, s->db, kinds, s->env, &s->jobs));
+		UD_TRY(ud_jobs_start(cx, s->db, work->jobs, s->env, &s->jobs));
+		UD_TRY(ud_ticks_start(cx, s->db, work->ticks, &s->commanding, s->env,
+			s->settings.ticks_by_hand, &s->ticks));
 	}
 	return start_loops(cx, s, worker_count(&s->settings));
 }
 
 enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
 	const struct ud_server_settings *settings, const struct ud_keys *keys,
-	const struct ud_routes *const *routes, const struct ud_job_kind *kinds,
-	const struct ud_env *env, struct ud_server **ret)
+	const struct ud_routes *const *routes, const struct ud_work *work, const struct ud_env *env,
+	struct ud_server **ret)
 {
 	UD_TRY(check_plain(cx, settings));
 	struct ud_server *s = ud_malloc(sizeof(*s));
@@ -148,12 +150,13 @@ enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
 	s->db = db;
 	s->settings = *settings;
 	s->keys = *keys;
+	s->commanding = (struct ud_commanding){ s->keys.seal, work->reactions };
 	s->routes = routes;
 	s->limits = ud_limits_new(settings->connections, settings->per_address,
 		settings->requests_per_minute, settings->burst);
 	s->waiters = ud_waiters_new();
 	s->metrics = ud_metrics_new(routes);
-	enum ud_code code = start_parts(cx, s, kinds);
+	enum ud_code code = start_parts(cx, s, work);
 
 	if (code != UD_OK) {
 		ud_server_release(&s);
@@ -180,6 +183,7 @@ void ud_server_release(struct ud_server **server)
 	for (size_t i = 0; i < s->loop_count; i++)
 		ud_loop_release(&s->loops[i]);
 	ud_jobs_release(&s->jobs);
+	ud_ticks_release(&s->ticks);
 	ud_slow_release(&s->slow);
 	ud_limits_release(&s->limits);
 	ud_waiters_release(&s->waiters);

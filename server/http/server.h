@@ -5,14 +5,16 @@
 #ifndef SERVER_HTTP_SERVER_H
 #define SERVER_HTTP_SERVER_H
 
+#include "db/commands.h"
 #include "server/http/http.h"
 
 struct ud_agents;
 struct ud_jobs;
-struct ud_job_kind;
 struct ud_limits;
 struct ud_metrics;
+struct ud_ticks;
 struct ud_waiters;
+struct ud_work;
 
 struct ud_server_settings {
 	/* "127.0.0.1:8080", "[::1]:0", "unix:/run/understudy/api.sock" */
@@ -38,6 +40,8 @@ struct ud_server_settings {
 	/* set for the server that is the agents' port: certificates are its credentials, it runs no
 	 * jobs and has no streams */
 	struct ud_agents *agents;
+	/* the work of time is done by ud_ticks_step alone: for tests */
+	bool ticks_by_hand;
 };
 
 /* Secrets of the installation, read from its key file. Never logged. */
@@ -60,18 +64,20 @@ struct ud_server {
 	struct ud_waiters *waiters;
 	struct ud_metrics *metrics;
 	struct ud_jobs *jobs;
-	char *base_url; /* public_url or made from the bound address */
-	int port;       /* bound TCP port, 0 for a Unix socket */
+	struct ud_ticks *ticks;
+	struct ud_commanding commanding; /* with the keys above and the work's reactions */
+	char *base_url;                  /* public_url or made from the bound address */
+	int port;                        /* bound TCP port, 0 for a Unix socket */
 };
 
 /*
- * Start listening and serving. settings' texts, routes and kinds must outlive the server.
+ * Start listening and serving. settings' texts, routes and work must outlive the server.
  * UD_E_UNAVAILABLE with the reason when it cannot listen. Release with ud_server_release.
  */
 enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
 	const struct ud_server_settings *settings, const struct ud_keys *keys,
-	const struct ud_routes *const *routes, const struct ud_job_kind *kinds,
-	const struct ud_env *env, struct ud_server **ret) UD_USE;
+	const struct ud_routes *const *routes, const struct ud_work *work, const struct ud_env *env,
+	struct ud_server **ret) UD_USE;
 /* Stop accepting, let running requests end (10 s at most), close. Takes NULL. */
 void ud_server_release(struct ud_server **server);
 /* Tell waiting requests and streams that something was committed. Any thread. */

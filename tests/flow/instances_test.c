@@ -35,7 +35,7 @@ static int begin(void **state)
 		return 0;
 	assert_int_equal(ud_database_open(&w->cx, w->url, &w->env, &t->db), UD_OK);
 	assert_int_equal(ud_server_start(&w->cx, t->db, &w->server->settings, &w->server->keys,
-				 ud_api, ud_api_jobs, &w->env, &t->other),
+				 ud_api, &ud_api_work, &w->env, &t->other),
 		UD_OK);
 	t->base[0] = w->server->base_url;
 	t->base[1] = t->other->base_url;

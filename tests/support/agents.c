@@ -7,6 +7,7 @@
 #include <curl/curl.h>
 #include <string.h>
 
+#include "api/api.h"
 #include "base/wire_identity.h"
 
 static enum ud_code make_authority(struct ud_ctx *cx, void *data)
@@ -36,8 +37,8 @@ struct port *port_begin(struct world *w, const struct ud_routes *const *routes)
 	p->w = w;
 	world_write(w, make_authority, w);
 	must(w,
-		ud_agents_start(
-			&w->cx, w->db, &settings, &w->server->keys, routes, &w->env, &p->agents));
+		ud_agents_start(&w->cx, w->db, &settings, &w->server->keys, routes, &ud_api_work,
+			&w->env, &p->agents));
 	p->url = ud_agents_url(p->agents);
 	p->pin = ud_agents_pin(p->agents);
 	/* nobody calls the API yet */

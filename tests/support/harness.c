@@ -23,6 +23,7 @@
 #include "db/events.h"
 #include "db/migrations.h"
 #include "db/people.h"
+#include "server/jobs/ticks.h"
 
 const char *const who_names[WHO_COUNT] = { "nobody", "operator", "lead", "engineer", "auditor",
 	"own admin", "own approver", "own operator", "own viewer", "other admin", "other viewer",
@@ -168,13 +169,14 @@ static void start(struct world *w)
 		.idle_minutes = 30,
 		.idempotency_days = 7,
 		.metrics_allow = "127.0.0.1,::1",
-		.trusted_proxies = "" };
+		.trusted_proxies = "",
+		.ticks_by_hand = true };
 	static const struct ud_keys keys = {
 		.pepper = "pepper", .cursor = "cursor", .seal = "seal"
 	};
 
 	must(ud_server_start(
-		     &w->cx, w->db, &settings, &keys, ud_api, ud_api_jobs, &w->env, &w->server),
+		     &w->cx, w->db, &settings, &keys, ud_api, &ud_api_work, &w->env, &w->server),
 		&w->cx);
 }
 
@@ -203,6 +205,11 @@ struct world *world_begin(void)
 	w->curl = curl_easy_init();
 	w->replies = json_array();
 	return w;
+}
+
+size_t world_tick(struct world *w)
+{
+	return ud_ticks_step(w->server->ticks);
 }
 
 void world_restart(struct world *w)

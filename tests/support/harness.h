@@ -63,6 +63,10 @@ void world_restart(struct world *w);
 /* Run SQL-level work as our own system scope, committed. */
 void world_write(struct world *w, enum ud_code (*apply)(struct ud_ctx *cx, void *data), void *data);
 
+/* Let the work of time look at every row (server/jobs/ticks.h); how many had work. Tests move the
+ * clock by clock_ms before. */
+size_t world_tick(struct world *w);
+
 struct reply {
 	int status;
 	json_t *json;      /* NULL when the body is not JSON */

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What follows commands, and what time brings: the table of contents. A part of the rulebook adds
+ * its rows here and declares their functions in api.h.
+ */
+#include "api/api.h"
+
+static enum ud_code expire_commands(struct ud_ctx *cx, const struct ud_commanding *c)
+{
+	return ud_command_expire(cx, c);
+}
+
+/* clang-format off */
+static const struct ud_tick ticks[] = {
+	/* name               every  on commit  due                 apply */
+	{ "expire_commands",  1000,  false,     ud_command_overdue, expire_commands },
+	{ NULL, 0, false, NULL, NULL },
+};
+
+static const struct ud_command_reaction reactions[] = {
+	/* verb  ended; verb NULL = all */
+	{ NULL, NULL },
+};
+/* clang-format on */
+
+const struct ud_work ud_api_work = { ud_api_jobs, ticks, reactions };

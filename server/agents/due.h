@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What agents' calls leave to be written, in memory: deliveries that polls wait for, and how far
+ * commands are. A poll or a report of progress costs no write of its own; the port's thread stores
+ * what has come together in one commit.
+ */
+#ifndef SERVER_AGENTS_DUE_H
+#define SERVER_AGENTS_DUE_H
+
+#include "base/wire.h"
+#include "db/engine/engine.h"
+
+struct ud_due;
+
+struct ud_due_delivery {
+	struct ud_due_delivery *next;
+	const char *host_id;
+	bool promotes;
+};
+struct ud_due_progress {
+	struct ud_due_progress *next;
+	const char *host_id;
+	struct ud_wire_progress progress;
+};
+/* What one commit stores; in the arena of whoever took it. */
+struct ud_due_batch {
+	struct ud_due_delivery *deliveries;
+	struct ud_due_progress *progress;
+};
+
+struct ud_due *ud_due_new(void);
+/* Takes NULL. */
+void ud_due_release(struct ud_due **due);
+/* Any thread. The newest progress of a command replaces what was there. */
+void ud_due_delivery(struct ud_due *due, const char *host_id, bool promotes);
+void ud_due_progress(
+	struct ud_due *due, const char *host_id, const struct ud_wire_progress *progress);
+/* Take all that is due; false = nothing. */
+bool ud_due_take(struct ud_due *due, struct ud_ctx *cx, struct ud_due_batch *ret);
+/* Give deliveries back that could not be stored; progress comes anew by itself. */
+void ud_due_return(struct ud_due *due, const struct ud_due_batch *batch);
+/* Store a batch; inside a write. */
+enum ud_code ud_due_store(struct ud_ctx *cx, void *batch) UD_USE;
+
+#endif
