@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The agent's end of the socket. The folder is reached through its descriptor: a Unix socket's path
+ * may have 107 bytes, a folder's more.
+ */
+#include "agent/guard/guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/guard/wire.h"
+#include "base/log.h"
+#include "base/process.h"
+
+enum { START_MS = 5000, REPLY_MS = 2000, LOOK_MS = 10 };
+
+struct ud_guard {
+	char *dir, *program, *watchdog;
+	int fd; /* -1 = not connected */
+	pthread_mutex_t mutex;
+};
+
+/* ---- the way to it ---- */
+
+static int connect_to(const char *dir)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int folder = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), why = errno;
+	int fd = folder < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0) {
+		snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s", folder,
+			UD_GUARD_SOCKET);
+		if (connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
+			why = errno;
+			close(fd);
+			fd = -1;
+		}
+	}
+	if (folder >= 0)
+		close(folder);
+	errno = why;
+	return fd;
+}
+
+static enum ud_code start(struct ud_ctx *cx, const struct ud_guard *g)
+{
+	const char *const argv[] = { g->program, "--dir", g->dir, g->watchdog ? "--watchdog" : NULL,
+		g->watchdog, NULL };
+	const struct ud_run run = { .argv = argv, .output_max = 4096, .timeout_ms = START_MS };
+	struct ud_ran ran = { 0 };
+
+	UD_TRY(ud_process_run(cx, &run, &ran));
+	if (ran.status != 0)
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "the lease guard does not start: %s",
+			ran.error);
+	ud_log(UD_LOG_INFO, "guard_started", "dir", g->dir, NULL);
+	return UD_OK;
+}
+
+/* One that holds the folder's lock and does not listen yet is waited for. */
+static enum ud_code reach(struct ud_ctx *cx, struct ud_guard *g)
+{
+	int64_t last = ud_mono_ms(cx->env) + START_MS;
+
+	if (g->fd >= 0 || (g->fd = connect_to(g->dir)) >= 0)
+		return UD_OK;
+	UD_TRY(start(cx, g));
+	while ((g->fd = connect_to(g->dir)) < 0 && ud_mono_ms(cx->env) < last)
+		poll(NULL, 0, LOOK_MS);
+	return g->fd >= 0 ? UD_OK
+			  : ud_fail(cx, UD_E_UNAVAILABLE, NULL,
+				    "the lease guard is not reached: %s", strerror(errno));
+}
+
+static void lose(struct ud_guard *g)
+{
+	if (g->fd >= 0)
+		close(g->fd);
+	g->fd = -1;
+}
+
+/* ---- one call ---- */
+
+static bool send_request(int fd, const struct ud_guard_request *rq, int pidfd)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)),
+			      .cmsg_level = SOL_SOCKET,
+			      .cmsg_type = SCM_RIGHTS } };
+	struct iovec text = { (void *)(uintptr_t)rq, sizeof(*rq) };
+	struct msghdr m = { .msg_iov = &text, .msg_iovlen = 1 };
+
+	if (pidfd >= 0) {
+		memcpy(CMSG_DATA(&control.head), &pidfd, sizeof(int));
+		m.msg_control = &control;
+		m.msg_controllen = sizeof(control);
+	}
+	return sendmsg(fd, &m, MSG_NOSIGNAL) == (ssize_t)sizeof(*rq);
+}
+
+static bool take_reply(int fd, struct ud_guard_reply *ret)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, REPLY_MS) == 1 &&
+		recv(fd, ret, sizeof(*ret), MSG_DONTWAIT) == (ssize_t)sizeof(*ret) &&
+		ret->version == UD_GUARD_VERSION;
+}
+
+static bool exchange(struct ud_guard *g, const struct ud_guard_request *rq, int pidfd,
+	struct ud_guard_reply *ret)
+{
+	bool done = send_request(g->fd, rq, pidfd) && take_reply(g->fd, ret);
+
+	if (!done)
+		lose(g); /* a late reply must not be taken for another one's */
+	return done;
+}
+
+static enum ud_code call_locked(struct ud_ctx *cx, struct ud_guard *g,
+	const struct ud_guard_request *rq, int pidfd, struct ud_guard_reply *ret)
+{
+	for (int tries = 0; tries < 2; tries++) {
+		UD_TRY(reach(cx, g));
+		if (exchange(g, rq, pidfd, ret))
+			return UD_OK;
+	}
+	return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "the lease guard does not answer");
+}
+
+static enum ud_code call(struct ud_ctx *cx, struct ud_guard *g, const struct ud_guard_request *rq,
+	int pidfd, struct ud_guard_reply *ret)
+{
+	pthread_mutex_lock(&g->mutex);
+	enum ud_code code = call_locked(cx, g, rq, pidfd, ret);
+
+	pthread_mutex_unlock(&g->mutex);
+	return code;
+}
+
+/* ---- UUIDs ---- */
+
+static int nibble(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static bool read_uuid(const char *text, unsigned char out[UD_GUARD_UUID])
+{
+	size_t n = 0;
+
+	for (; *text; text++) {
+		int v = nibble(*text);
+
+		if (v < 0 && *text == '-')
+			continue;
+		if (v < 0 || n == (size_t)UD_GUARD_UUID * 2)
+			return false;
+		out[n / 2] = (unsigned char)(n % 2 ? out[n / 2] | v : v << 4);
+		n++;
+	}
+	return n == (size_t)UD_GUARD_UUID * 2;
+}
+
+static void write_uuid(const unsigned char *u, char out[37])
+{
+	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12],
+		u[13], u[14], u[15]);
+}
+
+/* ---- the calls ---- */
+
+enum ud_code ud_guard_open(struct ud_ctx *cx, const struct ud_guard_place *place, ud_guard **ret)
+{
+	ud_guard *g = ud_malloc(sizeof(*g));
+
+	*g = (struct ud_guard){ .dir = ud_heap_strdup(place->dir),
+		.program = ud_heap_strdup(place->program),
+		.watchdog = ud_heap_strdup(place->watchdog),
+		.fd = -1 };
+	pthread_mutex_init(&g->mutex, NULL);
+	enum ud_code code = reach(cx, g);
+
+	if (code != UD_OK) {
+		ud_guard_release(&g);
+		return code;
+	}
+	*ret = g;
+	return UD_OK;
+}
+
+void ud_guard_release(ud_guard **guard)
+{
+	ud_guard *g = *guard;
+
+	if (!g)
+		return;
+	lose(g);
+	pthread_mutex_destroy(&g->mutex);
+	ud_free(g->dir);
+	ud_free(g->program);
+	ud_free(g->watchdog);
+	ud_free(g);
+	*guard = NULL;
+}
+
+/* The guard's word as a code of ours; none: what "it has no such thing" means for this call. */
+static enum ud_code told(
+	struct ud_ctx *cx, const struct ud_guard_reply *r, const char *uuid, enum ud_code none)
+{
+	switch (r->result) {
+	case UD_GUARD_DONE:
+		return UD_OK;
+	case UD_GUARD_NONE:
+		return ud_fail(cx, none, NULL, "%s has no process that lives by a lease", uuid);
+	case UD_GUARD_OLDER:
+		return ud_fail(cx, UD_E_CONFLICT, NULL, "%s is guarded under epoch %lld", uuid,
+			(long long)r->epoch);
+	case UD_GUARD_FULL:
+		return ud_fail(cx, UD_E_EXHAUSTED, NULL, "the lease guard has no room left");
+	default:
+		return ud_fail(cx, UD_E_INTERNAL, NULL, "the lease guard takes no such request");
+	}
+}
+
+static enum ud_code about(struct ud_ctx *cx, ud_guard *guard, enum ud_guard_verb verb,
+	const char *uuid, int pidfd, int64_t epoch, int64_t deadline_ms)
+{
+	struct ud_guard_request rq = { .version = UD_GUARD_VERSION,
+		.verb = verb,
+		.epoch = epoch,
+		.deadline_ms = deadline_ms };
+	struct ud_guard_reply r;
+
+	if (!read_uuid(uuid, rq.uuid))
+		return ud_fail(cx, UD_E_VALIDATION, NULL, "%s is no UUID", uuid);
+	UD_TRY(call(cx, guard, &rq, pidfd, &r));
+	return told(cx, &r, uuid, verb == UD_GUARD_ARM ? UD_E_INVALID_STATE : UD_E_NOT_FOUND);
+}
+
+enum ud_code ud_guard_arm(struct ud_ctx *cx, ud_guard *guard, const char *uuid, int pidfd,
+	int64_t epoch, int64_t deadline_ms)
+{
+	return about(cx, guard, UD_GUARD_ARM, uuid, pidfd, epoch, deadline_ms);
+}
+
+enum ud_code ud_guard_renew(
+	struct ud_ctx *cx, ud_guard *guard, const char *uuid, int64_t epoch, int64_t deadline_ms)
+{
+	return about(cx, guard, UD_GUARD_RENEW, uuid, -1, epoch, deadline_ms);
+}
+
+enum ud_code ud_guard_disarm(struct ud_ctx *cx, ud_guard *guard, const char *uuid, int64_t epoch)
+{
+	return about(cx, guard, UD_GUARD_DISARM, uuid, -1, epoch, 0);
+}
+
+enum ud_code ud_guard_visit(struct ud_ctx *cx, ud_guard *guard, ud_guard_visitor *visit, void *data)
+{
+	struct ud_guard_request rq = { .version = UD_GUARD_VERSION, .verb = UD_GUARD_SHOW };
+	struct ud_guard_reply r;
+
+	for (;; rq.index++) {
+		UD_TRY(call(cx, guard, &rq, -1, &r));
+		if (r.result != UD_GUARD_DONE)
+			return UD_OK;
+		struct ud_guarded g = {
+			.epoch = r.epoch, .deadline_ms = r.deadline_ms, .killed_ms = r.killed_ms
+		};
+
+		write_uuid(r.uuid, g.uuid);
+		UD_TRY(visit(cx, data, &g));
+	}
+}
