@@ -2,7 +2,8 @@
 /*
  * The outer world as a table: clock and randomness here, files in file.h, programs in process.h,
  * sockets in socket.h. The real one is ud_env_real; a test hands in its own. Nothing else in base/
- * asks the operating system for these.
+ * asks the operating system for these: what does stands in files named _posix.c, and the rest of
+ * base/ and the agent's core compile for Windows, too (tests/lint: windows).
  */
 #ifndef BASE_ENV_H
 #define BASE_ENV_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files through a table that a test replaces: whole files in, whole files out, durably.
+ * Files through a table that a test replaces: whole files in, whole files out, durably. The real
+ * one is in file_posix.c.
  */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H

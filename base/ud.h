@@ -15,8 +15,12 @@
 #define UD_LEN(a) (sizeof(a) / sizeof((a)[0]))
 /* The result must be used. */
 #define UD_USE __attribute__((warn_unused_result))
-/* printf-like: f = position of the format, a = of the first argument. */
+/* printf-like: f = position of the format, a = of the first argument. Windows' own has no %zu. */
+#ifdef _WIN32
+#define UD_PRINTF(f, a) __attribute__((format(gnu_printf, f, a)))
+#else
 #define UD_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#endif
 /* Pass an error on. */
 #define UD_TRY(expr)                           \
 	do {                                   \

@@ -90,6 +90,11 @@ SEEDS = (
     (rules.blanks, "base/a.c", HEAD + "int x;", at(1)),
     (tools.format, "a.c", HEAD + "int f( int x ){return x;}\n", at(1)),
     (tools.format, "a.c", HEAD + "int f(int x)\n{\n\treturn x;\n}\n", 0),
+    (tools.windows, "base/a.c", HEAD + "#include <sys/wait.h>\n", at(1)),
+    (tools.windows, "agent/a.c", HEAD + "int f(void);\nint f(void)\n{\n\treturn fork();\n}\n", at(4)),
+    (tools.windows, "base/a_posix.c", HEAD + "#include <sys/wait.h>\n", 0),
+    (tools.windows, "agent/drivers/libvirt/a.c", HEAD + "#include <sys/wait.h>\n", 0),
+    (tools.windows, "base/a.c", HEAD + "#include <jansson.h>\n#include <openssl/x509.h>\n#include <curl/curl.h>\n", 0),
     (tools.shellcheck, "a.sh", "#!/bin/sh\nrm $1/*\n", 2),
 )
 
@@ -97,6 +102,7 @@ SEEDS = (
 def on_disk(rule, path, text):
     """Tools read files: give them a folder."""
     with tempfile.TemporaryDirectory() as root:
+        os.makedirs(os.path.dirname(os.path.join(root, path)), exist_ok=True)
         with open(os.path.join(root, path), "w", encoding="utf-8") as f:
             f.write(text)
         config = os.path.join(os.path.dirname(__file__), "..", "..", ".clang-format")
