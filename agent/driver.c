@@ -24,7 +24,11 @@ static const struct {
 	SLOT(autostart), SLOT(pid), SLOT(screenshot), SLOT(guest_run), SLOT(guest_write),
 	SLOT(guest_read), SLOT(freeze), SLOT(thaw), SLOT(checkpoint_create), SLOT(checkpoint_list),
 	SLOT(checkpoint_apply), SLOT(checkpoint_delete), SLOT(limits_get), SLOT(limits_set),
-	SLOT(definition_export), SLOT(definition_import), SLOT(undefine), SLOT(diagnose) };
+	SLOT(definition_export), SLOT(definition_import), SLOT(undefine), SLOT(diagnose),
+	SLOT(replica_check), SLOT(relation_set), SLOT(relation_drop), SLOT(relation_resync),
+	SLOT(relation_test), SLOT(relations), SLOT(points), SLOT(point_verify), SLOT(prepare),
+	SLOT(fail_over), SLOT(complete), SLOT(cancel), SLOT(displace), SLOT(test_start),
+	SLOT(test_drop) };
 
 void ud_hv_capabilities(struct ud_ctx *cx, const struct ud_driver *driver, struct ud_texts *ret)
 {
@@ -86,12 +90,22 @@ static enum ud_code ready(
 	return UD_OK;
 }
 
+/* The same for a call about a relation or a test, which the hypervisor does not know by UUID. */
+static enum ud_code ready_for(
+	struct ud_ctx *cx, const struct ud_hv *hv, bool filled, const char *what, const char *id)
+{
+	UD_TRY(ready(cx, hv, filled, what, NULL));
+	if (!id || !*id || strchr(id, '/') || *id == '.')
+		return ud_fail(cx, UD_E_VALIDATION, NULL, "%s is no id.", id ? id : "nothing");
+	return UD_OK;
+}
+
 /* One line for what changed something, or did not work. */
 static enum ud_code told(
 	struct ud_ctx *cx, enum ud_code code, const char *what, const char *uuid, int64_t began_us)
 {
-	ud_log(code == UD_OK ? UD_LOG_INFO : UD_LOG_WARNING, "hypervisor_call", "call", what,
-		"uuid", uuid, "ms",
+	ud_log(code == UD_OK ? UD_LOG_INFO : UD_LOG_WARNING, "hypervisor_call", "call", what, "of",
+		uuid, "ms",
 		ud_printf(cx->arena, "%lld", (long long)((ud_stopwatch_us() - began_us) / 1000)),
 		"code", code == UD_OK ? NULL : ud_error_info(code)->name, "reason",
 		code == UD_OK ? NULL : cx->problem.detail, NULL);
@@ -110,6 +124,20 @@ static enum ud_code told(
 	__extension__({                                                                   \
 		int64_t ud_t_ = ud_stopwatch_us();                                        \
 		told(cx, LOOK(slot_, uuid_, uuid_, ##__VA_ARGS__), #slot_, uuid_, ud_t_); \
+	})
+
+/* A call about a relation or a test. */
+#define FOR(slot_, id_, ...)                                                            \
+	__extension__({                                                                 \
+		enum ud_code ud_f_ = ready_for(cx, hv, hv->driver->slot_, #slot_, id_); \
+		if (ud_f_ == UD_OK)                                                     \
+			ud_f_ = hv->driver->slot_(cx, hv, ##__VA_ARGS__);               \
+		ud_f_;                                                                  \
+	})
+#define DO_FOR(slot_, id_, ...)                                               \
+	__extension__({                                                       \
+		int64_t ud_t_ = ud_stopwatch_us();                            \
+		told(cx, FOR(slot_, id_, ##__VA_ARGS__), #slot_, id_, ud_t_); \
 	})
 
 enum ud_code ud_hv_facts(struct ud_ctx *cx, struct ud_hv *hv, struct ud_host_facts *ret)
@@ -278,4 +306,90 @@ enum ud_code ud_hv_undefine(struct ud_ctx *cx, struct ud_hv *hv, const char *uui
 enum ud_code ud_hv_diagnose(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret)
 {
 	return LOOK(diagnose, uuid, uuid, ret);
+}
+
+enum ud_code ud_hv_replica_check(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const struct ud_texts *excluded_disks, ud_hv_blocked *visit, void *data)
+{
+	return LOOK(replica_check, uuid, uuid, excluded_disks, visit, data);
+}
+
+enum ud_code ud_hv_relation_set(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_relation *relation, struct ud_relation_result *ret)
+{
+	return DO_FOR(relation_set, relation->replication_id, relation, ret);
+}
+
+enum ud_code ud_hv_relation_drop(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_relation_drop *drop, struct ud_relation_result *ret)
+{
+	return DO_FOR(relation_drop, drop->replication_id, drop, ret);
+}
+
+enum ud_code ud_hv_relation_resync(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_relation_resync *resync, struct ud_relation_result *ret)
+{
+	return DO_FOR(relation_resync, resync->replication_id, resync, ret);
+}
+
+enum ud_code ud_hv_relation_test(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_relation_test *test, struct ud_relation_tested *ret)
+{
+	return FOR(relation_test, test->replication_id, test, ret);
+}
+
+enum ud_code ud_hv_relations(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_related *visit, void *data)
+{
+	return LOOK(relations, NULL, visit, data);
+}
+
+enum ud_code ud_hv_points(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
+	ud_hv_pointed *visit, void *data)
+{
+	return FOR(points, replication_id, replication_id, visit, data);
+}
+
+enum ud_code ud_hv_point_verify(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_point_verify *verify, struct ud_point_verified *ret)
+{
+	return DO_FOR(point_verify, verify->replication_id, verify, ret);
+}
+
+enum ud_code ud_hv_prepare(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id, struct ud_point *ret)
+{
+	return DO_FOR(prepare, replication_id, replication_id, ret);
+}
+
+enum ud_code ud_hv_fail_over(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_hv_promotion *promotion, struct ud_hv_promoted *ret)
+{
+	return DO_FOR(fail_over, promotion->replication_id, promotion, ret);
+}
+
+enum ud_code ud_hv_complete(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id)
+{
+	return DO_FOR(complete, replication_id, replication_id);
+}
+
+enum ud_code ud_hv_cancel(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id)
+{
+	return DO_FOR(cancel, replication_id, replication_id);
+}
+
+enum ud_code ud_hv_displace(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, struct ud_hv_displaced *ret)
+{
+	return DO(displace, uuid, ret);
+}
+
+enum ud_code ud_hv_test_start(struct ud_ctx *cx, struct ud_hv *hv, const struct ud_hv_test *test,
+	struct ud_hv_tested *ret)
+{
+	return DO_FOR(test_start, test->test_id, test, ret);
+}
+
+enum ud_code ud_hv_test_drop(struct ud_ctx *cx, struct ud_hv *hv, const char *test_id)
+{
+	return DO_FOR(test_drop, test_id, test_id);
 }

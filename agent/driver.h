@@ -12,12 +12,17 @@
  * detail says what it was waiting for), UD_E_HYPERVISOR (it refused or does not answer),
  * UD_E_UNSUPPORTED.
  *
- * Replication and failover join this table with the replication engine.
+ * Replication: relation_set is the whole of one end of a relation, and the driver works by itself
+ * from then on, also after a restart of agent or host, until relation_set says paused or removed.
+ * To reverse is to set both ends anew with swapped roles and initial.method "reverse". Failover
+ * calls are idempotent: each first looks whether its work is done.
  */
 #ifndef AGENT_DRIVER_H
 #define AGENT_DRIVER_H
 
+#include "base/failover.h"
 #include "base/machine.h"
+#include "base/replication.h"
 
 /* An open hypervisor. Each driver's own struct begins with it. */
 struct ud_hv {
@@ -31,6 +36,10 @@ typedef enum ud_code ud_hv_visitor(struct ud_ctx *cx, void *data, const struct u
 typedef enum ud_code ud_hv_sampled(struct ud_ctx *cx, void *data, const struct ud_sample *sample);
 typedef enum ud_code ud_hv_checkpointed(
 	struct ud_ctx *cx, void *data, const struct ud_checkpoint_info *checkpoint);
+typedef enum ud_code ud_hv_blocked(struct ud_ctx *cx, void *data, const struct ud_blocker *blocker);
+typedef enum ud_code ud_hv_related(
+	struct ud_ctx *cx, void *data, const struct ud_replication_report *report);
+typedef enum ud_code ud_hv_pointed(struct ud_ctx *cx, void *data, const struct ud_point *point);
 
 enum ud_start_flags {
 	UD_START_PAUSED = 1 << 0, /* vCPUs stand still until resume */
@@ -51,6 +60,33 @@ struct ud_guest_ran {
 };
 enum { UD_GUEST_OUTPUT = 256 << 10, UD_GUEST_FILE = 4 << 20 };
 
+/* A replica's VM to be brought up. */
+struct ud_hv_promotion {
+	const char *replication_id;
+	/* at the target a point; NULL at the former source, which goes on with its own disks */
+	const char *point_id;
+	struct ud_json networks; /* as of ud_promote_args */
+};
+struct ud_hv_promoted {
+	const char *point_id;
+	struct ud_json roots; /* {"vda":"hex"}: what its disks are at this moment */
+};
+/* A copy of a point for a test. */
+struct ud_hv_test {
+	const char *test_id, *replication_id, *point_id;
+	const char *name;
+	struct ud_json networks; /* cards not named have no link */
+};
+struct ud_hv_tested {
+	const char *uuid;
+	struct ud_json roots;
+};
+/* Disks of a former source that are kept. */
+struct ud_hv_displaced {
+	const char *divergent;   /* name of the set; NULL = nothing differed */
+	int64_t divergent_bytes; /* written since the last point; UD_NONE = not known */
+};
+
 struct ud_driver {
 	const char *name;     /* "libvirt", "hyperv", "scripted" */
 	const char *platform; /* "kvm", "hyperv" */
@@ -70,7 +106,8 @@ struct ud_driver {
 	enum ud_code (*sample)(
 		struct ud_ctx *cx, struct ud_hv *hv, ud_hv_sampled *visit, void *data);
 
-	/* each returns when the new state is observed; where it is already, that is UD_OK */
+	/* each returns when the new state is observed; where it is already, that is UD_OK. start
+	 * takes a VM that is off, saved or paused */
 	enum ud_code (*start)(
 		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, unsigned flags);
 	/* asks the guest; UD_E_NOT_IN_TIME when it still runs after timeout_ms */
@@ -128,6 +165,52 @@ struct ud_driver {
 	/* what a person needs to find out what is wrong: a text of sections */
 	enum ud_code (*diagnose)(
 		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret);
+
+	/* what forbids to replicate this VM from here; nothing is changed */
+	enum ud_code (*replica_check)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+		const struct ud_texts *excluded_disks, ud_hv_blocked *visit, void *data);
+	/* UD_E_CONFLICT: an older generation, or a lower epoch, than stands here */
+	enum ud_code (*relation_set)(struct ud_ctx *cx, struct ud_hv *hv,
+		const struct ud_relation *relation, struct ud_relation_result *ret);
+	/* forget the relation; UD_OK when it is not known */
+	enum ud_code (*relation_drop)(struct ud_ctx *cx, struct ud_hv *hv,
+		const struct ud_relation_drop *drop, struct ud_relation_result *ret);
+	enum ud_code (*relation_resync)(struct ud_ctx *cx, struct ud_hv *hv,
+		const struct ud_relation_resync *resync, struct ud_relation_result *ret);
+	/* reach the peer as a cycle would */
+	enum ud_code (*relation_test)(struct ud_ctx *cx, struct ud_hv *hv,
+		const struct ud_relation_test *test, struct ud_relation_tested *ret);
+	/* how each relation stands; without points and dropped */
+	enum ud_code (*relations)(
+		struct ud_ctx *cx, struct ud_hv *hv, ud_hv_related *visit, void *data);
+	/* points of a relation that this end knows, newest first */
+	enum ud_code (*points)(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
+		ud_hv_pointed *visit, void *data);
+	enum ud_code (*point_verify)(struct ud_ctx *cx, struct ud_hv *hv,
+		const struct ud_point_verify *verify, struct ud_point_verified *ret);
+
+	/* at the source, its VM off: ship what it wrote last; returns when the target has published
+	 * it. UD_E_UNAVAILABLE: the target is not reached */
+	enum ud_code (*prepare)(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
+		struct ud_point *ret);
+	/* make the point the VM's disks and bring it up, standing still (paused or off): nothing of
+	 * it has run until start. The relation stops */
+	enum ud_code (*fail_over)(struct ud_ctx *cx, struct ud_hv *hv,
+		const struct ud_hv_promotion *promotion, struct ud_hv_promoted *ret);
+	/* the failover is final: points newer than the chosen one go */
+	enum ud_code (*complete)(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id);
+	/* it is called off: the VM is switched off, its disks since then are thrown away, and the
+	 * host is a replica again. UD_E_INVALID_STATE after complete */
+	enum ud_code (*cancel)(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id);
+	/* at a former source, its VM off: the definition leaves the hypervisor, so that nobody can
+	 * start it, and the disks are kept under a name */
+	enum ud_code (*displace)(
+		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, struct ud_hv_displaced *ret);
+	/* a copy of a point with a UUID of its own, running, beside all else */
+	enum ud_code (*test_start)(struct ud_ctx *cx, struct ud_hv *hv,
+		const struct ud_hv_test *test, struct ud_hv_tested *ret);
+	/* UD_OK when there is none */
+	enum ud_code (*test_drop)(struct ud_ctx *cx, struct ud_hv *hv, const char *test_id);
 };
 
 /* All drivers of this program, ended by NULL, in the program's main. */
@@ -195,5 +278,32 @@ enum ud_code ud_hv_definition_import(
 enum ud_code ud_hv_undefine(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid) UD_USE;
 enum ud_code ud_hv_diagnose(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret)
 	UD_USE;
+enum ud_code ud_hv_replica_check(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const struct ud_texts *excluded_disks, ud_hv_blocked *visit, void *data) UD_USE;
+enum ud_code ud_hv_relation_set(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_relation *relation, struct ud_relation_result *ret) UD_USE;
+enum ud_code ud_hv_relation_drop(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_relation_drop *drop, struct ud_relation_result *ret) UD_USE;
+enum ud_code ud_hv_relation_resync(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_relation_resync *resync, struct ud_relation_result *ret) UD_USE;
+enum ud_code ud_hv_relation_test(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_relation_test *test, struct ud_relation_tested *ret) UD_USE;
+enum ud_code ud_hv_relations(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_related *visit, void *data)
+	UD_USE;
+enum ud_code ud_hv_points(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
+	ud_hv_pointed *visit, void *data) UD_USE;
+enum ud_code ud_hv_point_verify(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_point_verify *verify, struct ud_point_verified *ret) UD_USE;
+enum ud_code ud_hv_prepare(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
+	struct ud_point *ret) UD_USE;
+enum ud_code ud_hv_fail_over(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_hv_promotion *promotion, struct ud_hv_promoted *ret) UD_USE;
+enum ud_code ud_hv_complete(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id) UD_USE;
+enum ud_code ud_hv_cancel(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id) UD_USE;
+enum ud_code ud_hv_displace(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, struct ud_hv_displaced *ret) UD_USE;
+enum ud_code ud_hv_test_start(struct ud_ctx *cx, struct ud_hv *hv, const struct ud_hv_test *test,
+	struct ud_hv_tested *ret) UD_USE;
+enum ud_code ud_hv_test_drop(struct ud_ctx *cx, struct ud_hv *hv, const char *test_id) UD_USE;
 
 #endif

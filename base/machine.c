@@ -55,6 +55,7 @@ static const struct ud_field machine_fields[] = {
 	UD_FIELD(ud_machine, nics,            .max = LIST, .about = "Its network cards."),
 	UD_FIELD(ud_machine, disk_bytes,      .flags = UD_NULLABLE, .about = "Virtual size of all disks."),
 	UD_FIELD(ud_machine, definition_hash, .max = 64, .about = "SHA-256 of the stored definition."),
+	UD_FIELD(ud_machine, test_of,         .max = 36, .about = "UUID of the VM that it is a test's copy of."),
 };
 static const struct ud_field host_fields[] = {
 	UD_FIELD(ud_host_facts, hypervisor,         .flags = UD_REQUIRED, .max = TEXT, .about = "What runs the VMs."),

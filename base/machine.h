@@ -60,6 +60,7 @@ struct ud_machine {
 	struct ud_json disks, nics;  /* arrays of ud_disk_shape and ud_nic_shape */
 	int64_t disk_bytes;          /* sum of the virtual sizes */
 	const char *definition_hash; /* SHA-256 of the stored definition: changes with it */
+	const char *test_of;         /* UUID of the VM it is a test's copy of; NULL = it is none */
 };
 extern const struct ud_shape ud_machine_shape;
 

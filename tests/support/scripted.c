@@ -464,29 +464,35 @@ void scripted_boot(struct scripted *s)
 
 /* ---- calls ---- */
 
-enum ud_code scripted_enter(struct ud_ctx *cx, struct ud_hv *hv, const char *slot, const char *uuid,
-	unsigned flags, struct scripted_vm **ret)
+enum ud_code scripted_enter_for(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *slot, const char *id, unsigned flags)
 {
 	struct scripted *s = scripted_of(hv);
 
 	pthread_mutex_lock(&s->lock);
-	enum ud_code code =
-		begin_call(cx, s, slot, flags & SCRIPTED_LOOKS ? NULL : (uuid ? uuid : ""));
+	enum ud_code code = begin_call(cx, s, slot, flags & SCRIPTED_LOOKS ? NULL : (id ? id : ""));
 
 	look_after(s);
-	struct scripted_vm *vm = uuid ? scripted_vm(s, uuid) : NULL;
+	if (code != UD_OK)
+		pthread_mutex_unlock(&s->lock);
+	return code;
+}
 
-	if (code == UD_OK && uuid && !vm)
+enum ud_code scripted_enter(struct ud_ctx *cx, struct ud_hv *hv, const char *slot, const char *uuid,
+	unsigned flags, struct scripted_vm **ret)
+{
+	UD_TRY(scripted_enter_for(cx, hv, slot, uuid, flags));
+	struct scripted_vm *vm = uuid ? scripted_vm(scripted_of(hv), uuid) : NULL;
+	enum ud_code code = UD_OK;
+
+	if (uuid && !vm)
 		code = ud_fail(cx, UD_E_NOT_FOUND, NULL, "There is no VM %s.", uuid);
-	if (code == UD_OK && flags & SCRIPTED_RUNNING && vm && vm->m.power != UD_POWER_RUNNING)
+	else if (vm && flags & SCRIPTED_RUNNING && vm->m.power != UD_POWER_RUNNING)
 		code = ud_fail(cx, UD_E_INVALID_STATE, NULL, "The VM is %s, not running.",
 			ud_powers.names[vm->m.power]);
-	if (code != UD_OK) {
-		pthread_mutex_unlock(&s->lock);
-		return code;
-	}
-	if (ret)
-		*ret = vm;
+	if (code != UD_OK)
+		return scripted_leave(cx, hv, slot, code);
+	*ret = vm;
 	return UD_OK;
 }
 

@@ -45,6 +45,21 @@ void scripted_says(struct scripted *s, const char *uuid, const char *output, int
 void scripted_processes(struct scripted *s);
 /* The host boots: all VMs are off but those with autostart, and its boot id is another. */
 void scripted_boot(struct scripted *s);
+/*
+ * Replication: hypervisors find each other by the agents' ids. A relation's source makes its first
+ * point as soon as both ends are set, and further ones when the test says so.
+ */
+void scripted_agent(struct scripted *s, const char *agent_id);
+/* The guest writes: what it holds from now on is newer than any point. */
+void scripted_write(struct scripted *s, const char *uuid);
+/* How often it has written, as its disks know: goes back with them to a point's. */
+int64_t scripted_content(struct scripted *s, const char *uuid);
+/* Make a point now; ages and instants by the clock of cx. UD_E_UNAVAILABLE: the link is cut. */
+enum ud_code scripted_cycle(struct ud_ctx *cx, struct scripted *s, const char *replication_id)
+	UD_USE;
+/* Cut the link of this host to all peers, or mend it. */
+void scripted_cut(struct scripted *s, bool cut);
+
 /* What the host says of itself, to be changed before it is opened. */
 struct ud_host_facts *scripted_facts(struct scripted *s);
 

@@ -124,6 +124,7 @@ static enum ud_code move(struct ud_ctx *cx, struct ud_hv *hv, const char *slot, 
 
 enum {
 	FROM_OFF = 1 << UD_POWER_OFF | 1 << UD_POWER_SAVED,
+	FROM_STILL = FROM_OFF | 1 << UD_POWER_PAUSED,
 	FROM_RUNNING = 1 << UD_POWER_RUNNING,
 	FROM_PAUSED = 1 << UD_POWER_PAUSED,
 	FROM_ANY = ~(1 << UD_POWER_OFF)
@@ -131,8 +132,9 @@ enum {
 
 static enum ud_code start(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, unsigned flags)
 {
-	return move(cx, hv, "start", uuid, FROM_OFF,
-		flags & UD_START_PAUSED ? UD_POWER_PAUSED : UD_POWER_RUNNING);
+	if (flags & UD_START_PAUSED)
+		return move(cx, hv, "start", uuid, FROM_OFF, UD_POWER_PAUSED);
+	return move(cx, hv, "start", uuid, FROM_STILL, UD_POWER_RUNNING);
 }
 
 static enum ud_code shut_down(
@@ -481,5 +483,20 @@ const struct ud_driver scripted_driver = {
 	.definition_import = definition_import,
 	.undefine = undefine,
 	.diagnose = diagnose,
+	.replica_check = scripted_replica_check,
+	.relation_set = scripted_relation_set,
+	.relation_drop = scripted_relation_drop,
+	.relation_resync = scripted_relation_resync,
+	.relation_test = scripted_relation_test,
+	.relations = scripted_relations,
+	.points = scripted_points,
+	.point_verify = scripted_point_verify,
+	.prepare = scripted_prepare,
+	.fail_over = scripted_fail_over,
+	.complete = scripted_complete,
+	.cancel = scripted_cancel,
+	.displace = scripted_displace,
+	.test_start = scripted_test_start,
+	.test_drop = scripted_test_drop,
 };
 const struct ud_driver *const scripted_drivers[] = { &scripted_driver, NULL };
