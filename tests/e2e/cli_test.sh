@@ -50,6 +50,15 @@ exits() {
 		return 1
 	}
 }
+# says TEXT CODE COMMAND…: the same, and its outputs hold the text.
+says() {
+	local text=$1
+	shift
+	exits "$@" >"$dir/said" 2>&1
+	local code=$?
+	cat "$dir/said"
+	grep -q "$text" "$dir/said" && return "$code"
+}
 login() { "$bin/understudy" auth login --token-stdin <"$dir/token"; }
 password_login() { printf 'admin@example.net\na Fine and long phrase\n' | "$bin/understudy" auth login --context person; }
 mode_is_private() { [ "$(stat -c %a "$XDG_CONFIG_HOME/understudy/config.json")" = 600 ]; }
@@ -82,6 +91,15 @@ check "a stale version ends with 5" exits 5 api PATCH "/v1/sites/$site" -f name=
 check "bad input ends with 6" exits 6 host create --name 'no good' --site-id "$site" --hypervisor kvm
 check "an unreachable server ends with 9" exits 9 host list --url http://127.0.0.1:1
 check "deleting asks" exits 2 host delete lon-a
+# add_operation ID KIND STATE: what a handler would have stored; nobody knows how to do it. The server sees it
+# after its next commit.
+add_operation() {
+	sqlite3 -cmd '.timeout 10000' "$dir/i/understudy.db" "INSERT INTO operations(id, version, created_at, updated_at, labels,
+		kind, state, progress_percent, fence, owner, owned_until) VALUES ('$1', 1, 1790000000000, 1790000000000, '{}',
+		'$2', '$3', 0, 1, 'somebody', 9790000000000)"
+}
+add_operation op_01K5S00000000000000000000A unheard_of queued
+add_operation op_01K5S00000000000000000000B unheard_of running
 u vm create --name twin >/dev/null
 u vm create --name twin >/dev/null
 check "an ambiguous name lists the candidates" bash -c "'$bin/understudy' vm show twin 2>&1 | grep -c vm_ | grep -qx 2"
@@ -91,6 +109,9 @@ check "an address is taken by the block's name" exits 0 ip block allocate-addres
 check "a dry run changes nothing" bash -c "'$bin/understudy' vm create --name dry --dry-run && ! '$bin/understudy' vm list -o name | grep -qx dry"
 check "an operation is waited for" exits 0 customer create --name Acme --account-number A-1 --time-zone UTC
 check "an export ends" exits 0 customer export Acme --wait=60
+check "an operation that fails ends with 7" says '"code": *"internal"' 7 operation wait op_01K5S00000000000000000000A --timeout 60s -o json
+check "one that takes too long ends with 8, and says how to go on" says 'understudy operation wait op_01K5S00000000000000000000B' \
+	8 operation wait op_01K5S00000000000000000000B --timeout 1s
 for format in table wide json yaml csv name; do
 	check "hosts are listed as $format" exits 0 host list -o $format
 done
