@@ -17,6 +17,11 @@ int64_t ud_mono_ms(const struct ud_env *env)
 	return env->mono_ms(env);
 }
 
+void ud_mono_name(const struct ud_env *env, char ret[UD_CLOCK_NAME])
+{
+	env->mono_name(env, ret);
+}
+
 void ud_random(const struct ud_env *env, void *buf, size_t n)
 {
 	env->random(env, buf, n);

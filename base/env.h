@@ -14,11 +14,15 @@ struct ud_files;
 struct ud_processes;
 struct ud_sockets;
 
+enum { UD_CLOCK_NAME = 96 };
+
 struct ud_env {
 	/* Wall clock, milliseconds since 1970 UTC. May jump. */
 	int64_t (*now_ms)(const struct ud_env *env);
 	/* Milliseconds since boot, suspended time included (CLOCK_BOOTTIME). Never goes back. */
 	int64_t (*mono_ms)(const struct ud_env *env);
+	/* which clock mono_ms counts by: one machine's, since one boot of it */
+	void (*mono_name)(const struct ud_env *env, char ret[UD_CLOCK_NAME]);
 	/* n bytes that nobody can guess. Aborts when the system has none. */
 	void (*random)(const struct ud_env *env, void *buf, size_t n);
 	const struct ud_files *files;
@@ -33,6 +37,7 @@ extern const struct ud_env ud_env_real;
 /* Shorthands. Any thread. */
 int64_t ud_now_ms(const struct ud_env *env);
 int64_t ud_mono_ms(const struct ud_env *env);
+void ud_mono_name(const struct ud_env *env, char ret[UD_CLOCK_NAME]);
 void ud_random(const struct ud_env *env, void *buf, size_t n);
 /* Microseconds of a steady clock, to measure what our own work takes; no decision hangs on it. Any
  * thread. */

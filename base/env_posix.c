@@ -3,9 +3,13 @@
  * The real clock and the real randomness of a POSIX system.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/env.h"
 #include "base/file.h"
@@ -33,6 +37,43 @@ static int64_t real_mono(const struct ud_env *env)
 	return clock_ms(CLOCK_BOOTTIME);
 }
 
+/* What a file of a few bytes says, or a link: up to the first line's end. */
+static size_t read_word(const char *path, bool link, char *out, size_t n)
+{
+	ssize_t got = -1;
+
+	if (link) {
+		got = readlink(path, out, n - 1);
+	} else {
+		int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+		if (fd >= 0) {
+			got = read(fd, out, n - 1);
+			close(fd);
+		}
+	}
+	out[got > 0 ? got : 0] = 0;
+	out[strcspn(out, "\n")] = 0;
+	return strlen(out);
+}
+
+/* The boot, and the time namespace, whose clock may stand elsewhere. Without them nobody knows:
+ * then it is a clock that is never met again. */
+static void real_mono_name(const struct ud_env *env, char ret[UD_CLOCK_NAME])
+{
+	size_t n = read_word("/proc/sys/kernel/random/boot_id", false, ret, UD_CLOCK_NAME / 2);
+	unsigned char chance[16];
+
+	if (n) {
+		ret[n++] = ' ';
+		read_word("/proc/self/ns/time", true, ret + n, UD_CLOCK_NAME - n);
+		return;
+	}
+	env->random(env, chance, sizeof(chance));
+	for (size_t i = 0; i < sizeof(chance); i++)
+		snprintf(ret + 2 * i, 3, "%02x", chance[i]);
+}
+
 static void real_random(const struct ud_env *env, void *buf, size_t n)
 {
 	unsigned char *p = buf;
@@ -52,6 +93,7 @@ static void real_random(const struct ud_env *env, void *buf, size_t n)
 
 const struct ud_env ud_env_real = { .now_ms = real_now,
 	.mono_ms = real_mono,
+	.mono_name = real_mono_name,
 	.random = real_random,
 	.files = &ud_files_real,
 	.processes = &ud_processes_real,

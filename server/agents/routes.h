@@ -9,5 +9,6 @@
 
 extern const struct ud_routes ud_agent_enrolment; /* enroll, renew */
 extern const struct ud_routes ud_agent_commands;  /* poll, result, progress */
+extern const struct ud_routes ud_agent_leases;    /* lease */
 
 #endif

@@ -31,6 +31,7 @@ struct port *port_begin(struct world *w, const struct ud_routes *const *routes)
 		.connections = 2000,
 		.burst = 1,
 		.require_mfa = "none",
+		.lease_seconds = 30,
 		.trusted_proxies = "" };
 	struct port *p = ud_alloc(w->arena, sizeof(*p));
 
