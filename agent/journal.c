@@ -30,6 +30,12 @@ static const struct ud_field vm_fields[] = {
 	UD_FIELD(ud_journal_vm, wanted,        .flags = UD_REQUIRED, .about = "Should run here."),
 	UD_FIELD(ud_journal_vm, lease_seconds, .flags = UD_REQUIRED, .about = "Length of a lease."),
 	UD_FIELD(ud_journal_vm, host_boot,     .about = "Boot of the host under which it was last permitted to start."),
+	UD_FIELD(ud_journal_vm, permit_ms,     .flags = UD_NULLABLE, .about = "Until when, by that boot's clock."),
+	UD_FIELD(ud_journal_vm, promised,      .flags = UD_NULLABLE, .about = "Newest epoch for which the peer gets no lease."),
+	UD_FIELD(ud_journal_vm, granted,       .flags = UD_NULLABLE, .about = "Newest epoch for which the peer got one."),
+	UD_FIELD(ud_journal_vm, peer_start,    .flags = UD_REQUIRED, .about = "A start needs the peer's leave."),
+	UD_FIELD(ud_journal_vm, fast_start,    .flags = UD_REQUIRED, .about = "The peer is fenced."),
+	UD_FIELD(ud_journal_vm, breakglass,    .flags = UD_REQUIRED, .about = "Promoted by break-glass."),
 };
 /* clang-format on */
 const struct ud_shape ud_journal_vm_shape = { UD_SHAPE(ud_journal_vm, vm_fields), .bare = true };
@@ -37,7 +43,9 @@ const struct ud_shape ud_journal_vm_shape = { UD_SHAPE(ud_journal_vm, vm_fields)
 static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS j_vm (vm_id TEXT NOT NULL PRIMARY KEY, uuid TEXT NOT NULL,"
 	" epoch BIGINT NOT NULL, role TEXT NOT NULL, policy TEXT NOT NULL,"
-	" hold BIGINT NOT NULL, wanted BIGINT NOT NULL, lease_seconds BIGINT NOT NULL, host_boot TEXT);"
+	" hold BIGINT NOT NULL, wanted BIGINT NOT NULL, lease_seconds BIGINT NOT NULL, host_boot TEXT,"
+	" permit_ms BIGINT, promised BIGINT, granted BIGINT, peer_start BIGINT NOT NULL,"
+	" fast_start BIGINT NOT NULL, breakglass BIGINT NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS j_seq (subject_id TEXT NOT NULL PRIMARY KEY, seq BIGINT NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS j_cmd (subject_id TEXT NOT NULL, seq BIGINT NOT NULL, n BIGINT NOT NULL,"
 	" payload TEXT NOT NULL, outcome TEXT, result TEXT, error TEXT, sent BIGINT NOT NULL,"
@@ -100,7 +108,8 @@ static enum ud_code leave(struct ud_ctx *cx, ud_journal *journal, enum ud_code c
 /* ---- VMs ---- */
 
 static const char vm_columns[] =
-	"SELECT vm_id, uuid, epoch, COALESCE(seq, 0), role, policy, hold, wanted, lease_seconds, host_boot"
+	"SELECT vm_id, uuid, epoch, COALESCE(seq, 0), role, policy, hold, wanted, lease_seconds, host_boot,"
+	" permit_ms, promised, granted, peer_start, fast_start, breakglass"
 	" FROM j_vm LEFT JOIN j_seq ON subject_id = vm_id";
 
 static unsigned index_of(const struct ud_enum *e, const char *name)
@@ -123,6 +132,12 @@ static void read_vm(struct ud_ctx *cx, const ud_rows *rows, struct ud_journal_vm
 		.wanted = ud_col_int(rows, 7) != 0,
 		.lease_seconds = ud_col_int(rows, 8),
 		.host_boot = ud_col_dup(cx, rows, 9),
+		.permit_ms = ud_col_int_or_none(rows, 10),
+		.promised = ud_col_int_or_none(rows, 11),
+		.granted = ud_col_int_or_none(rows, 12),
+		.peer_start = ud_col_int(rows, 13) != 0,
+		.fast_start = ud_col_int(rows, 14) != 0,
+		.breakglass = ud_col_int(rows, 15) != 0,
 	};
 }
 
@@ -152,13 +167,18 @@ static enum ud_code store_vm(struct ud_ctx *cx, const struct ud_journal_vm *vm)
 	int64_t changes = 0;
 
 	UD_TRY(ud_exec(cx, &changes,
-		"INSERT INTO j_vm(vm_id, uuid, epoch, role, policy, hold, wanted, lease_seconds, host_boot)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (vm_id) DO UPDATE SET"
+		"INSERT INTO j_vm(vm_id, uuid, epoch, role, policy, hold, wanted, lease_seconds, host_boot,"
+		" permit_ms, promised, granted, peer_start, fast_start, breakglass)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+		" ON CONFLICT (vm_id) DO UPDATE SET"
 		" uuid = $2, epoch = $3, role = $4, policy = $5, hold = $6, wanted = $7, lease_seconds = $8,"
-		" host_boot = $9 WHERE j_vm.epoch <= $3",
+		" host_boot = $9, permit_ms = $10, promised = $11, granted = $12, peer_start = $13,"
+		" fast_start = $14, breakglass = $15 WHERE j_vm.epoch <= $3",
 		UD_VALS(ud_t(vm->vm_id), ud_t(vm->uuid), ud_i(vm->epoch),
 			ud_t(role_names[vm->role]), ud_t(policy_names[vm->policy]), ud_i(vm->hold),
-			ud_i(vm->wanted), ud_i(vm->lease_seconds), ud_t(vm->host_boot))));
+			ud_i(vm->wanted), ud_i(vm->lease_seconds), ud_t(vm->host_boot),
+			ud_i(vm->permit_ms), ud_i(vm->promised), ud_i(vm->granted),
+			ud_i(vm->peer_start), ud_i(vm->fast_start), ud_i(vm->breakglass))));
 	return changes == 1
 		? UD_OK
 		: ud_fail(cx, UD_E_CONFLICT, NULL, "the epoch of %s would fall", vm->vm_id);
@@ -169,6 +189,29 @@ enum ud_code ud_journal_vm_put(
 {
 	UD_TRY(enter(cx, journal, true));
 	return leave(cx, journal, store_vm(cx, vm));
+}
+
+static enum ud_code change_vm(
+	struct ud_ctx *cx, const char *vm_id, ud_journal_change *change, void *data)
+{
+	struct ud_journal_vm vm = { 0 };
+	bool found = false;
+
+	UD_TRY(find_vm(cx, vm_id, &found, &vm));
+	if (!found)
+		vm = (struct ud_journal_vm){ .vm_id = vm_id,
+			.permit_ms = UD_NONE,
+			.promised = UD_NONE,
+			.granted = UD_NONE };
+	UD_TRY(change(cx, data, found, &vm));
+	return store_vm(cx, &vm);
+}
+
+enum ud_code ud_journal_vm_change(struct ud_ctx *cx, ud_journal *journal, const char *vm_id,
+	ud_journal_change *change, void *data)
+{
+	UD_TRY(enter(cx, journal, true));
+	return leave(cx, journal, change_vm(cx, vm_id, change, data));
 }
 
 static enum ud_code visit_vms(struct ud_ctx *cx, ud_journal_vm_visitor *visit, void *data)
@@ -288,7 +331,8 @@ static enum ud_code end(struct ud_ctx *cx, const struct ud_wire_command *c,
 	const struct ud_wire_result *r, const struct ud_journal_vm *vm)
 {
 	if (vm)
-		UD_TRY(store_vm(cx, vm));
+		UD_TRY(ud_exec(cx, NULL, "UPDATE j_vm SET wanted = $2 WHERE vm_id = $1",
+			UD_VALS(ud_t(vm->vm_id), ud_i(vm->wanted))));
 	return ud_exec(cx, NULL,
 		"UPDATE j_cmd SET outcome = $3, result = $4, error = $5"
 		" WHERE subject_id = $1 AND seq = $2 AND outcome IS NULL",

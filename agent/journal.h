@@ -37,6 +37,16 @@ struct ud_journal_vm {
 	bool wanted;     /* should run here: started by a command, or found running */
 	int64_t lease_seconds;
 	const char *host_boot; /* boot of the host under which it was last permitted to start */
+	/* until when, by CLOCK_BOOTTIME of that boot, it may be started; UD_NONE = it may not */
+	int64_t permit_ms;
+	/* promise of a replica: no lease is granted to the peer for this epoch and older ones;
+	 * UD_NONE = none was made */
+	int64_t promised;
+	/* newest epoch for which a lease was granted to the peer; UD_NONE = never */
+	int64_t granted;
+	bool peer_start; /* break-glass is allowed: a start needs the peer's leave, too */
+	bool fast_start; /* promoted with the peer fenced: the server's leave is enough */
+	bool breakglass; /* promoted by break-glass; the server has not taken that in yet */
 };
 extern const struct ud_shape ud_journal_vm_shape;
 
@@ -46,6 +56,15 @@ enum ud_code ud_journal_vm_get(struct ud_ctx *cx, ud_journal *journal, const cha
 /* Store it. UD_E_CONFLICT when the epoch would fall. */
 enum ud_code ud_journal_vm_put(
 	struct ud_ctx *cx, ud_journal *journal, const struct ud_journal_vm *vm) UD_USE;
+/*
+ * Read a VM, let change alter it, store it: one transaction, so that nothing comes between. found
+ * false: zeros but the id. change may refuse; then nothing is stored. UD_E_CONFLICT when the epoch
+ * would fall.
+ */
+typedef enum ud_code ud_journal_change(
+	struct ud_ctx *cx, void *data, bool found, struct ud_journal_vm *vm);
+enum ud_code ud_journal_vm_change(struct ud_ctx *cx, ud_journal *journal, const char *vm_id,
+	ud_journal_change *change, void *data) UD_USE;
 /* All VMs, as a JSON array of ud_journal_vm_shape; rows are called for each when not NULL. */
 typedef enum ud_code ud_journal_vm_visitor(
 	struct ud_ctx *cx, void *data, const struct ud_journal_vm *vm);
@@ -67,7 +86,8 @@ enum ud_taken {
 enum ud_code ud_journal_take(struct ud_ctx *cx, ud_journal *journal,
 	const struct ud_wire_command *command, const char *payload, bool raises, enum ud_taken *ret)
 	UD_USE;
-/* Store how a command ended. vm, when not NULL, is stored in the same transaction. */
+/* Store how a command ended. vm, when not NULL: whether it is wanted here is stored in the same
+ * transaction. */
 enum ud_code ud_journal_end(struct ud_ctx *cx, ud_journal *journal,
 	const struct ud_wire_command *command, const struct ud_wire_result *result,
 	const struct ud_journal_vm *vm) UD_USE;
