@@ -81,16 +81,16 @@ enum ud_code ud_source_nbd(struct ud_ctx *cx, const struct ud_nbd_disk *disks, s
 	int64_t timeout_ms, ud_source **ret) UD_USE;
 
 /* A piece of a disk. */
-struct ud_run {
+struct ud_piece {
 	size_t disk; /* index */
 	int64_t offset, length;
 };
 /*
- * Another source with more to send: what inner calls dirty, and these runs besides (what the other
- * side wrote by itself, when two sides have diverged). Takes inner over: *inner becomes NULL. Runs
- * beyond a disk's end are cut.
+ * Another source with more to send: what inner calls dirty, and these pieces besides (what the
+ * other side wrote by itself, when two sides have diverged). Takes inner over: *inner becomes NULL.
+ * Pieces beyond a disk's end are cut.
  */
-enum ud_code ud_source_union(struct ud_ctx *cx, ud_source **inner, const struct ud_run *runs,
+enum ud_code ud_source_union(struct ud_ctx *cx, ud_source **inner, const struct ud_piece *pieces,
 	size_t n, ud_source **ret) UD_USE;
 
 #endif
