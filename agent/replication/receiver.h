@@ -24,7 +24,8 @@ struct ud_receiver_calls {
 	void (*closed)(void *data, const char *replication_id, ud_store *store);
 	/* a point is durable; called after its commit, before the peer learns of it; may be NULL */
 	void (*published)(void *data, const char *replication_id, const struct ud_manifest *point);
-	/* runs that this host's own disk of the VM has changed since the point; NULL = unsupported
+	/* pieces that this host's own disk of the VM has changed since the point; NULL =
+	 * unsupported
 	 */
 	enum ud_code (*changed)(struct ud_ctx *cx, void *data, const char *replication_id,
 		const char *point_id, ud_extent_visitor *visit, const char *disk, void *visit_data);

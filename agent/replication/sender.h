@@ -112,10 +112,10 @@ enum ud_code ud_sender_repair(
  */
 enum ud_code ud_sender_verify(struct ud_ctx *cx, ud_sender *sender, ud_source *source,
 	int64_t extents, int64_t *ret_compared) UD_USE;
-/* The runs that the target's own (displaced) disk has changed since the point, by its receiver's
+/* The pieces that the target's own (displaced) disk has changed since the point, by its receiver's
  * changed callback; in the arena. For ud_source_union. */
 enum ud_code ud_sender_changed(struct ud_ctx *cx, ud_sender *sender, const char *point_id,
-	const struct ud_source_disk *disks, size_t disk_count, const struct ud_run **ret,
+	const struct ud_source_disk *disks, size_t disk_count, const struct ud_piece **ret,
 	size_t *ret_n) UD_USE;
 /* Pass a message to the peer's lease callback and take its answer; at most UD_PEER_MESSAGE bytes
  * each. Opens a connection of its own and so never waits behind data. Any thread. */

@@ -150,7 +150,7 @@ enum ud_code ud_store_scrub(struct ud_ctx *cx, ud_store *store, const struct ud_
 /* The extents that scrubbing found wrong and that are not repaired yet, of the newest point's
  * image; in the arena. */
 enum ud_code ud_store_wrong(
-	struct ud_ctx *cx, ud_store *store, const struct ud_run **ret, size_t *ret_n) UD_USE;
+	struct ud_ctx *cx, ud_store *store, const struct ud_piece **ret, size_t *ret_n) UD_USE;
 
 /* ---- other ways in and out ---- */
 
