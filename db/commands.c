@@ -97,7 +97,8 @@ enum ud_code ud_command_visit(
 
 	/* every tenant: a host runs VMs of several */
 	UD_TRY(ud_query(cx, &rows,
-		"SELECT subject_id, verb, seq, state, payload, signature FROM commands"
+		"SELECT subject_id, verb, seq, state, payload, signature, delivered_by, delivered_n"
+		" FROM commands"
 		" WHERE host_id = $1 AND state IN ('queued', 'delivered')"
 		" ORDER BY subject_id, seq LIMIT $2",
 		UD_VALS(ud_t(host_id), ud_i(UD_COMMANDS_OPEN_MAX))));
@@ -107,7 +108,8 @@ enum ud_code ud_command_visit(
 			.verb = ud_col_text(rows, 1),
 			.seq = ud_col_int(rows, 2),
 			.delivered = strcmp(ud_col_text(rows, 3), "delivered") == 0,
-			.message = { ud_col_text(rows, 4), ud_col_text(rows, 5) } };
+			.message = { ud_col_text(rows, 4), ud_col_text(rows, 5) },
+			.mark = { ud_col_text(rows, 6), ud_col_int(rows, 7) } };
 
 		UD_TRY(visit(cx, data, &p));
 		UD_TRY(ud_next(cx, rows, &more));
@@ -162,26 +164,29 @@ static enum ud_code move_operation(struct ud_ctx *cx, const char *id, enum ud_op
 
 /* Mark one; its operation in *ret_operation ("" = none). */
 static enum ud_code deliver_one(struct ud_ctx *cx, const char *host_id, bool promotes,
-	bool *ret_found, const char **ret_operation)
+	struct ud_command_mark mark, bool *ret_found, const char **ret_operation)
 {
 	/* every tenant: a host runs VMs of several */
 	return ud_query_text(cx, ret_found, ret_operation,
-		"UPDATE commands SET state = 'delivered', delivered_at = $2"
-		" WHERE (subject_id, seq, host_id) ="
+		"UPDATE commands SET state = 'delivered', delivered_at = COALESCE(delivered_at, $2),"
+		" delivered_by = $5, delivered_n = $6 WHERE (subject_id, seq, host_id) ="
 		" (SELECT subject_id, seq, host_id FROM commands WHERE host_id = $1"
-		" AND state = 'queued' AND (verb <> $3 OR $4 = 1) ORDER BY subject_id, seq LIMIT 1)"
+		" AND state IN ('queued', 'delivered') AND (state = 'queued' OR delivered_by <> $5)"
+		" AND (verb <> $3 OR $4 = 1) ORDER BY subject_id, seq LIMIT 1)"
 		" RETURNING COALESCE(operation_id, '')",
-		UD_VALS(ud_t(host_id), ud_i(cx->now_ms), ud_t(UD_VERB_PROMOTE), ud_i(promotes)));
+		UD_VALS(ud_t(host_id), ud_i(cx->now_ms), ud_t(UD_VERB_PROMOTE), ud_i(promotes),
+			ud_t(mark.by), ud_i(mark.n)));
 }
 
-enum ud_code ud_command_deliver(struct ud_ctx *cx, const char *host_id, bool promotes)
+enum ud_code ud_command_deliver(
+	struct ud_ctx *cx, const char *host_id, bool promotes, struct ud_command_mark mark)
 {
 	bool found = true;
 
 	while (found) {
 		const char *operation = "";
 
-		UD_TRY(deliver_one(cx, host_id, promotes, &found, &operation));
+		UD_TRY(deliver_one(cx, host_id, promotes, mark, &found, &operation));
 		if (found && *operation)
 			UD_TRY(move_operation(cx, operation, UD_OPERATION_RUNNING, NULL, NULL));
 	}

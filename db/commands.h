@@ -75,11 +75,21 @@ enum ud_code ud_command_add(struct ud_ctx *cx, const unsigned char key[UD_SIGN_K
 enum ud_code ud_command_open(struct ud_ctx *cx, const char *subject_id, const char **ret_verb,
 	const char **ret_operation) UD_USE;
 
+/*
+ * Whose mark a delivery bears: a server's life, and which of its commits. A mark counts once that
+ * commit was acknowledged: only then is what it marked sure to outlive the database's machine.
+ */
+struct ud_command_mark {
+	const char *by;
+	int64_t n;
+};
+
 /* An open command of a host. */
 struct ud_command_pending {
 	const char *subject_id, *verb;
 	int64_t seq;
 	bool delivered;
+	struct ud_command_mark mark;   /* of a delivered one */
 	struct ud_wire_signed message; /* as it is sent */
 };
 typedef enum ud_code ud_command_visitor(
@@ -92,10 +102,11 @@ enum ud_code ud_command_visit(
 enum ud_code ud_command_hosts(struct ud_ctx *cx, struct ud_texts *ret) UD_USE;
 /*
  * Mark all that a host is about to be sent, before it is sent: what was marked is never withdrawn
- * and never expires. Operations behind it are running from now on. promotes false: leave out the
- * commands that promote.
+ * and never expires. Operations behind it are running from now on. What others marked is marked
+ * anew. promotes false: leave out the commands that promote.
  */
-enum ud_code ud_command_deliver(struct ud_ctx *cx, const char *host_id, bool promotes) UD_USE;
+enum ud_code ud_command_deliver(
+	struct ud_ctx *cx, const char *host_id, bool promotes, struct ud_command_mark mark) UD_USE;
 /* How far a command is: into its operation, without an event. What has ended stays as it is. */
 enum ud_code ud_command_progress(
 	struct ud_ctx *cx, const char *host_id, const struct ud_wire_progress *progress) UD_USE;

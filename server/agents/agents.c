@@ -90,6 +90,11 @@ void ud_agents_deliver(struct ud_agents *a, const char *host_id, bool promotes)
 	call(a, &a->urgent);
 }
 
+bool ud_agents_counts(struct ud_agents *a, struct ud_command_mark mark)
+{
+	return ud_due_counts(a->due, mark);
+}
+
 void ud_agents_progress(
 	struct ud_agents *a, const char *host_id, const struct ud_wire_progress *progress)
 {
@@ -154,6 +159,7 @@ static void store_due(struct ud_agents *a, struct ud_ctx *cx)
 		ud_due_return(a->due, &batch); /* polls wait for it: tried again within a second */
 		return;
 	}
+	ud_due_stored(a->due, &batch);
 	for (const struct ud_due_delivery *d = batch.deliveries; d; d = d->next)
 		ud_agents_wake(a, d->host_id);
 }
@@ -290,7 +296,7 @@ enum ud_code ud_agents_start(struct ud_ctx *cx, ud_database *db,
 	a->arena = ud_arena_new();
 	a->work = work;
 	a->presence = ud_presence_new();
-	a->due = ud_due_new();
+	a->due = ud_due_new(env);
 	for (size_t i = 0; i < UD_LEN(a->cursors); i++)
 		a->cursors[i] = UD_NONE;
 	pthread_mutex_init(&a->mutex, NULL);

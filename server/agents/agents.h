@@ -35,6 +35,7 @@
 #ifndef SERVER_AGENTS_AGENTS_H
 #define SERVER_AGENTS_AGENTS_H
 
+#include "db/commands.h"
 #include "server/http/server.h"
 
 struct ud_agents;
@@ -73,9 +74,11 @@ struct ud_server *ud_agents_server(const struct ud_agents *agents);
  * address or certificate is another than before. Any thread. */
 void ud_agents_saw(struct ud_agents *agents, const struct ud_sighting *seen);
 
-/* Mark what waits for a host as delivered, then wake its polls: a poll sends nothing that is not
- * marked. Any thread. */
+/* Mark what waits for a host as delivered, then wake its polls: a poll sends nothing whose mark
+ * does not count. Any thread. */
 void ud_agents_deliver(struct ud_agents *agents, const char *host_id, bool promotes);
+/* Does the mark count: is it this server's, and was its commit acknowledged? Any thread. */
+bool ud_agents_counts(struct ud_agents *agents, struct ud_command_mark mark);
 /* Keep how far a command is; stored within a second with what else is due. Any thread. */
 void ud_agents_progress(
 	struct ud_agents *agents, const char *host_id, const struct ud_wire_progress *progress);

@@ -18,7 +18,7 @@ struct found {
 	const char *working; /* as the agent says */
 	struct ud_buf out;   /* the commands to send, as JSON */
 	size_t count;
-	bool queued; /* something is not marked as delivered yet */
+	bool queued; /* something bears no mark yet that counts */
 };
 
 /* Does the agent's journal have it already? It lists them as it got them: one object per line of
@@ -34,7 +34,7 @@ static enum ud_code consider(struct ud_ctx *cx, void *data, const struct ud_comm
 {
 	struct found *f = data;
 
-	if (!p->delivered) {
+	if (!p->delivered || !ud_agents_counts(f->rq->server->settings.agents, p->mark)) {
 		f->queued |= f->rq->agent->may_promote || strcmp(p->verb, UD_VERB_PROMOTE) != 0;
 		return UD_OK;
 	}

@@ -7,20 +7,33 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "db/commands.h"
+#include "base/env.h"
+#include "base/id.h"
 
 struct ud_due {
-	pthread_mutex_t mutex;
+	const struct ud_env *env;
+	pthread_mutex_t mutex; /* all below */
 	ud_arena *arena;
 	struct ud_due_batch batch;
+	char by[UD_ULID_TEXT]; /* of the marks; another one after each doubt */
+	int64_t made, counting;
 };
 
-struct ud_due *ud_due_new(void)
+/* Under the mutex, or before there is a second thread. */
+static void begin_marks(struct ud_due *due)
+{
+	ud_ulid(due->env, ud_now_ms(due->env), due->by);
+	due->counting = due->made;
+}
+
+struct ud_due *ud_due_new(const struct ud_env *env)
 {
 	struct ud_due *due = ud_malloc(sizeof(*due));
 
+	due->env = env;
 	pthread_mutex_init(&due->mutex, NULL);
 	due->arena = ud_arena_new();
+	begin_marks(due);
 	return due;
 }
 
@@ -97,6 +110,7 @@ bool ud_due_take(struct ud_due *due, struct ud_ctx *cx, struct ud_due_batch *ret
 	for (const struct ud_due_progress *d = due->batch.progress; d; d = d->next)
 		add_progress(cx->arena, ret, d->host_id, &d->progress);
 	if (ret->deliveries || ret->progress) {
+		ret->mark = (struct ud_command_mark){ ud_strdup(cx->arena, due->by), ++due->made };
 		ud_arena_release(&due->arena);
 		due->arena = ud_arena_new();
 		due->batch = (struct ud_due_batch){ 0 };
@@ -105,8 +119,27 @@ bool ud_due_take(struct ud_due *due, struct ud_ctx *cx, struct ud_due_batch *ret
 	return ret->deliveries || ret->progress;
 }
 
+void ud_due_stored(struct ud_due *due, const struct ud_due_batch *batch)
+{
+	pthread_mutex_lock(&due->mutex);
+	due->counting = batch->mark.n;
+	pthread_mutex_unlock(&due->mutex);
+}
+
+bool ud_due_counts(struct ud_due *due, struct ud_command_mark mark)
+{
+	pthread_mutex_lock(&due->mutex);
+	bool counts = mark.n <= due->counting && strcmp(mark.by, due->by) == 0;
+
+	pthread_mutex_unlock(&due->mutex);
+	return counts;
+}
+
 void ud_due_return(struct ud_due *due, const struct ud_due_batch *batch)
 {
+	pthread_mutex_lock(&due->mutex);
+	begin_marks(due);
+	pthread_mutex_unlock(&due->mutex);
 	for (const struct ud_due_delivery *d = batch->deliveries; d; d = d->next)
 		ud_due_delivery(due, d->host_id, d->promotes);
 }
@@ -116,7 +149,7 @@ enum ud_code ud_due_store(struct ud_ctx *cx, void *data)
 	const struct ud_due_batch *batch = data;
 
 	for (const struct ud_due_delivery *d = batch->deliveries; d; d = d->next)
-		UD_TRY(ud_command_deliver(cx, d->host_id, d->promotes));
+		UD_TRY(ud_command_deliver(cx, d->host_id, d->promotes, batch->mark));
 	for (const struct ud_due_progress *d = batch->progress; d; d = d->next)
 		UD_TRY(ud_command_progress(cx, d->host_id, &d->progress));
 	return UD_OK;

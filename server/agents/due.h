@@ -2,13 +2,14 @@
 /*
  * What agents' calls leave to be written, in memory: deliveries that polls wait for, and how far
  * commands are. A poll or a report of progress costs no write of its own; the port's thread stores
- * what has come together in one commit.
+ * what has come together in one commit. And which marks of deliveries count: those of our own
+ * acknowledged commits. Rows that we did not write after we read them may be lost with the
+ * database's machine, and a number that an agent knows would be given out twice.
  */
 #ifndef SERVER_AGENTS_DUE_H
 #define SERVER_AGENTS_DUE_H
 
-#include "base/wire.h"
-#include "db/engine/engine.h"
+#include "db/commands.h"
 
 struct ud_due;
 
@@ -24,11 +25,12 @@ struct ud_due_progress {
 };
 /* What one commit stores; in the arena of whoever took it. */
 struct ud_due_batch {
+	struct ud_command_mark mark;
 	struct ud_due_delivery *deliveries;
 	struct ud_due_progress *progress;
 };
 
-struct ud_due *ud_due_new(void);
+struct ud_due *ud_due_new(const struct ud_env *env);
 /* Takes NULL. */
 void ud_due_release(struct ud_due **due);
 /* Any thread. The newest progress of a command replaces what was there. */
@@ -37,8 +39,13 @@ void ud_due_progress(
 	struct ud_due *due, const char *host_id, const struct ud_wire_progress *progress);
 /* Take all that is due; false = nothing. */
 bool ud_due_take(struct ud_due *due, struct ud_ctx *cx, struct ud_due_batch *ret);
-/* Give deliveries back that could not be stored; progress comes anew by itself. */
+/* The batch's commit was acknowledged: its mark counts. */
+void ud_due_stored(struct ud_due *due, const struct ud_due_batch *batch);
+/* Give deliveries back of which nobody knows that they are stored: no mark made so far counts any
+ * more. Progress comes anew by itself. */
 void ud_due_return(struct ud_due *due, const struct ud_due_batch *batch);
+/* Does the mark count? Any thread. */
+bool ud_due_counts(struct ud_due *due, struct ud_command_mark mark);
 /* Store a batch; inside a write. */
 enum ud_code ud_due_store(struct ud_ctx *cx, void *batch) UD_USE;
 
