@@ -70,12 +70,14 @@ static enum ud_code send_file(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer_text(cx, rq, 200, type);
 }
 
-/* The one page; {{hash}} in it becomes the files' digest. */
+/* The one page; {{hash}} in it becomes the files' digest. What stands behind ? is the page's own. */
 static enum ud_code send_page(struct ud_ctx *cx, struct ud_request *rq)
 {
 	static const char mark[] = "{{hash}}";
 	const char *at = find("portal/index.html")->data, *next;
 
+	for (size_t i = 0; i < rq->param_count; i++)
+		rq->params[i].used = true;
 	for (; (next = strstr(at, mark)); at = next + strlen(mark)) {
 		ud_buf_add(&rq->out, at, (size_t)(next - at));
 		ud_buf_puts(&rq->out, ud_portal_files_hash);

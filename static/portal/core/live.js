@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page's end of the event stream, and data that keeps itself fresh by it.
+import { signal, useEffect, useSignal, useMemo } from './html.js';
+import { get } from './api.js';
+
+export const connection = signal('connecting'); // connecting, live, lost, signed-out
+export const caughtUp = signal(0);
+const listeners = new Set();
+
+const here = new URL('./live-worker.js', import.meta.url);
+const policy = window.trustedTypes?.createPolicy('understudy', {
+  createScriptURL: (url) => { if (url !== here.href) throw new Error('not ours'); return url; },
+});
+const address = () => (policy ? policy.createScriptURL(here.href) : here.href);
+
+const hear = (message) => {
+  const m = message.data;
+  if (m.kind === 'state') {
+    const back = m.state === 'live' && connection.value === 'lost';
+    connection.value = m.state;
+    if (back) for (const l of listeners) l(null); // whatever was missed: read again
+  }
+  if (m.kind === 'caught-up') caughtUp.value = m.count;
+  if (m.kind === 'event') for (const l of listeners) l(m);
+};
+
+let port = null;
+export const startLive = () => {
+  if (!port) {
+    if (window.SharedWorker) {
+      port = new SharedWorker(address(), { type: 'module', name: 'understudy' }).port;
+      addEventListener('pagehide', () => port.postMessage('leave'));
+    } else {
+      port = new Worker(address(), { type: 'module' });
+    }
+    port.onmessage = hear;
+  }
+  port.postMessage('start');
+};
+
+/** Call `hear` for each event whose type begins with one of `topics` ("ticket."), and with null after a gap.
+ * @param {string[]} topics @param {(m: any) => void} heard */
+export const listen = (topics, heard) => {
+  const l = (m) => { if (!m || topics.some((p) => m.type.startsWith(p))) heard(m); };
+  listeners.add(l);
+  return () => listeners.delete(l);
+};
+
+/**
+ * Data of a GET, read again when an event of `topics` comes (at most twice a second). Returns signals: data, problem,
+ * at (when it was read), and a function to read it now.
+ * @param {string|null} path @param {string[]} topics
+ */
+export const useData = (path, topics = []) => {
+  const data = useSignal(/** @type {any} */ (undefined));
+  const problem = useSignal(/** @type {any} */ (null));
+  const at = useSignal(0);
+  const box = useMemo(() => ({ timer: 0, stop: null, alive: true }), []);
+  const reload = async () => {
+    if (!path) return;
+    box.stop?.abort();
+    const stop = new AbortController();
+    box.stop = stop;
+    try {
+      const answer = await get(path, { signal: stop.signal });
+      if (stop.signal.aborted) return;
+      data.value = answer;
+      problem.value = null;
+      at.value = Date.now();
+    } catch (error) {
+      if (!stop.signal.aborted) problem.value = error;
+    }
+  };
+  const soon = () => {
+    if (box.timer) return;
+    box.timer = window.setTimeout(() => { box.timer = 0; reload(); }, 300);
+  };
+  useEffect(() => {
+    data.value = undefined;
+    reload();
+    const end = topics.length ? listen(topics, soon) : () => {};
+    return () => { end(); clearTimeout(box.timer); box.timer = 0; box.stop?.abort(); };
+  }, [path]);
+  return { data, problem, at, reload };
+};

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Primary -> replica -> extended replica: three boxes, lag on the arrows, who plays which part by letter, shape and word.
+// Laid out for the width there is: in a row, or one below the other on a phone. A test copy hangs below its replica.
+import { html } from '../core/html.js';
+import { t, word } from '../core/i18n.js';
+import { Twin, tone, useWidth } from '../ui/parts.js';
+
+const BOX = { w: 220, h: 78 };
+
+const Node = ({ x, y, w, node }) => {
+  const state = node.tone || tone(node.state).tone;
+  const shape = tone(node.state).shape;
+  return html`<g transform=${`translate(${x},${y})`}><rect class=${`node s-${state} ${node.dashed ? 'dash' : ''}`} width=${w} height=${BOX.h} rx="8"/>
+    <text x="12" y="24" class="strong">${node.letter} · ${node.host}</text><text x="12" y="44" class="muted">${node.text}</text>
+    <text x="12" y="64" class=${`f-${state}`}>${shape} ${word('state', node.state)}</text></g>`;
+};
+
+const Arrow = ({ from, to, down, leg }) => {
+  const state = leg.tone || tone(leg.state).tone;
+  const dash = ['replicating', 'reversing'].includes(leg.state) ? '' : 'dash';
+  const mid = down ? { x: from.x + 12, y: (from.y + to.y) / 2 + 4 } : { x: (from.x + to.x) / 2, y: from.y - 8 };
+  const head = down ? `M${to.x - 5},${to.y - 8} l5,8 l5,-8 z` : `M${to.x - 8},${to.y - 5} l8,5 l-8,5 z`;
+  return html`<g><path class=${`s-${state} ${dash}`} fill="none" d=${`M${from.x},${from.y} L${to.x},${to.y}`}/><path class=${`f-${state}`} d=${head}/>
+    <text x=${mid.x} y=${mid.y} text-anchor=${down ? 'start' : 'middle'}>${leg.label}</text></g>`;
+};
+
+/** @param {{ nodes: {letter: string, host: string, text: string, state: string, tone?: string, dashed?: boolean}[], legs: {state: string, label: string, tone?: string}[], test?: any, label?: string }} props */
+export const Chain = ({ nodes, legs, test, label }) => {
+  const { ref, width } = useWidth();
+  const down = width < nodes.length * 180 + (nodes.length - 1) * 90;
+  const w = down ? Math.min(width - 4, 340) : Math.min(BOX.w, (width - (nodes.length - 1) * 90) / nodes.length);
+  const gap = down ? 44 : nodes.length > 1 ? (width - nodes.length * w - 4) / (nodes.length - 1) : 0;
+  const place = (i) => (down ? { x: 2, y: i * (BOX.h + gap) + 2 } : { x: i * (w + gap) + 2, y: 22 });
+  const height = (down ? nodes.length * (BOX.h + gap) : BOX.h + 34) + (test ? BOX.h + 24 : 0);
+  const says = nodes.map((n) => `${n.letter} ${n.host}: ${word('state', n.state)}`).join(', ');
+  return html`<div ref=${ref}>${width > 0 && html`<svg class="picture" role="img" aria-label=${`${label || t('chain')}: ${says}`} width=${width} height=${height}>
+    ${legs.map((leg, i) => {
+    const a = place(i);
+    const b = place(i + 1);
+    return down ? html`<${Arrow} down leg=${leg} from=${{ x: a.x + 40, y: a.y + BOX.h }} to=${{ x: b.x + 40, y: b.y }}/>` : html`<${Arrow} leg=${leg} from=${{ x: a.x + w + 6, y: a.y + BOX.h / 2 }} to=${{ x: b.x - 6, y: b.y + BOX.h / 2 }}/>`;
+  })}${nodes.map((n, i) => html`<${Node} ...${place(i)} w=${w} node=${n}/>`)}
+    ${test && html`<${Node} x=${down ? 2 : place(1).x} y=${height - BOX.h - 4} w=${w} node=${{ ...test, tone: 'test', dashed: true }}/>`}</svg>`}
+    <${Twin} head=${[t('role'), t('host'), t('state'), t('lag')]} rows=${nodes.map((n, i) => [n.letter, n.host, word('state', n.state), i ? legs[i - 1].label : ''])}/></div>`;
+};

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The installation's own health, and who did what.
+import { html, useSignal } from '../core/html.js';
+import { get } from '../core/api.js';
+import { t, word } from '../core/i18n.js';
+import { useData } from '../core/live.js';
+import { List } from '../ui/list.js';
+import { Action, Facts, Loaded, Panel, State, When, toast } from '../ui/parts.js';
+
+export const Overview = () => {
+  const ready = useData('/readyz');
+  const version = useData('/v1/version');
+  const settings = useData('/v1/settings', ['settings.']);
+  const agents = useData('/v1/agents?limit=200', ['agent.']);
+  const operations = useData('/v1/operations?state=queued,running,waiting&limit=50', ['operation.']);
+  const list = agents.data.value?.data || [];
+  return html`<div class="bar"><h1>${t('page.overview')}</h1></div><div class="grid">
+    <${Panel} title=${t('overview.server')}><${Loaded} of=${version}>${(v) => html`<${Facts} rows=${[[t('version'), v.version], [t('overview.ready'), html`<${State} value=${ready.data.value ? 'ready' : 'failed'}/>`], [t('name'), settings.data.value?.name]]}/>`}</${Loaded}></${Panel}>
+    <${Panel} title=${t('overview.agents')}><p class="big">${list.filter((a) => a.connected).length} / ${list.filter((a) => ['active', 'quarantined'].includes(a.state)).length}</p><p class="muted">${t('overview.agents.text')}</p>${list.filter((a) => a.state === 'quarantined').map((a) => html`<p class="note warning">${a.id}: ${a.alarm}</p>`)}</${Panel}></div>
+    <${Panel} title=${t('overview.operations')}><${Loaded} of=${operations}>${(o) => (o.data.length ? html`<ul class="steps">${o.data.map((x) => html`<li><span class="grow">${word('operation', x.kind)} <span class="mono muted">${x.id}</span></span><progress max="100" value=${x.progress_percent} aria-label=${t('progress')}/><${State} value=${x.state}/></li>`)}</ul>` : html`<p class="muted">${t('overview.idle')}</p>`)}</${Loaded}></${Panel}>`;
+};
+
+export const Audit = () => {
+  const verdict = useSignal(/** @type {any} */ (null));
+  return html`<div class="bar"><h1>${t('page.audit')}</h1><${Action} label=${t('audit.verify')} onPress=${async () => { verdict.value = await get('/v1/audit-records/verify'); toast(t('audit.verified')); }}/></div>
+    ${verdict.value && html`<p class=${`note ${verdict.value.intact ? '' : 'bad'}`}>${verdict.value.intact ? t('audit.intact', { n: verdict.value.records }) : t('audit.broken', { id: verdict.value.broken_id })}</p>`}
+    <${List} path="/v1/audit-records" search=${false} topics=${['']} columns=${[
+      { label: t('time'), cell: (r) => html`<${When} at=${r.at}/>` }, { label: t('audit.who'), cell: (r) => r.actor_name || r.actor_id || '' }, { label: t('audit.what'), cell: (r) => r.action },
+      { label: t('audit.which'), cell: (r) => html`<span class="mono">${r.subject_id || ''}</span>` }, { label: t('audit.from'), cell: (r) => r.address || '' }]}/>`;
+};

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// "Are we safe?" in one sentence, and what asks for attention.
+import { html } from '../core/html.js';
+import { t } from '../core/i18n.js';
+import { useData } from '../core/live.js';
+import { has, isStaff } from '../core/store.js';
+import { duration } from '../core/time.js';
+import { Ring } from '../draw/ring.js';
+import { ago, bytes } from '../core/time.js';
+import { Empty, Loaded, Panel, State, Ago } from '../ui/parts.js';
+import { protectionOf } from './protection.js';
+
+const groups = [['safe', 'ok'], ['risk', 'warning'], ['unprotected', 'bad']];
+const classOf = (vm, replication) => {
+  if (!replication) return 'unprotected';
+  return replication.state === 'replicating' && replication.health !== 'critical' ? 'safe' : 'risk';
+};
+
+const sentence = (n) => {
+  if (!n.all) return ['idle', t('home.none')];
+  if (n.unprotected && !n.safe && !n.risk) return ['bad', t('home.unprotected', { n: n.unprotected })];
+  if (n.risk) return ['warning', t('home.risk', { n: n.risk })];
+  if (n.unprotected) return ['warning', t('home.partly', { safe: n.safe, n: n.unprotected })];
+  return ['ok', t('home.safe', { n: n.safe })];
+};
+
+const Safety = ({ vms, replications }) => {
+  const by = new Map(replications.filter((r) => r.leg !== 'extended').map((r) => [r.vm_id, r]));
+  const n = { all: vms.length, safe: 0, risk: 0, unprotected: 0 };
+  for (const vm of vms) n[classOf(vm, by.get(vm.id))] += 1;
+  const [tone, text] = sentence(n);
+  const worst = replications.filter((r) => r.rpo_measured_seconds !== null && r.rpo_measured_seconds !== undefined).reduce((w, r) => Math.max(w, r.rpo_measured_seconds), -1);
+  return html`<section class="panel" aria-label=${t('home.safety')}><div style=${{ display: 'flex', gap: '16px', alignItems: 'center', flexWrap: 'wrap' }}>
+    <${Ring} label=${t('home.safety')} parts=${groups.map(([g, tn]) => ({ n: n[g], tone: tn, label: t(`home.${g}.label`) }))}/>
+    <div><p class=${`big ${tone}`}>${text}</p><p class="muted">${groups.map(([g]) => `${n[g]} ${t(`home.${g}.label`)}`).join(' · ')}${worst >= 0 ? ` · ${t('home.worst', { time: duration(worst) })}` : ''}</p></div></div>
+    ${!vms.length && html`<${Empty} title=${t('home.none')} text=${isStaff.value ? t('home.none.staff') : t('home.none.customer')}>${has('operator', 'support_lead') && html`<a class="button primary" href="/app/sites">${t('home.none.do')}</a>`}</${Empty}>`}</section>`;
+};
+
+const attention = (vms, replications) => {
+  const by = new Map(replications.filter((r) => r.leg !== 'extended').map((r) => [r.vm_id, r]));
+  return vms.map((vm) => ({ vm, r: by.get(vm.id) })).filter(({ vm, r }) => classOf(vm, r) !== 'safe').slice(0, 12);
+};
+
+export const Home = () => {
+  const vms = useData('/v1/vms?limit=200', ['vm.']);
+  const { list } = protectionOf();
+  return html`<div class="bar"><h1>${t('page.home')}</h1>${has('customer_operator', 'customer_approver', 'customer_admin', 'support_agent', 'support_engineer', 'support_lead') && list && html`<a class="button primary" href="/app/request">${t('request.button')}</a>`}</div>
+  <${Loaded} of=${vms}>${(page) => html`<${Safety} vms=${page.data} replications=${list?.data.value?.data || []}/>
+    ${attention(page.data, list?.data.value?.data || []).length > 0 && html`<${Panel} title=${t('home.attention')}><ul class="steps">${attention(page.data, list?.data.value?.data || []).map(({ vm, r }) => html`<li><a class="grow" href=${`/app/vms/${vm.id}`}>${vm.name}</a><${State} value=${r ? r.state : 'unprotected'}/></li>`)}</ul></${Panel}>`}`}</${Loaded}>`;
+};
+export { ago, bytes, Ago };

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of pages: address, title's key, what loads it. rail: where its link stands; roles: who sees it at all.
+const staff = ['support_agent', 'support_engineer', 'support_lead', 'auditor', 'operator'];
+const customers = ['customer_viewer', 'customer_operator', 'customer_approver', 'customer_admin'];
+const people = ['customer_admin', 'support_lead', 'operator'];
+
+export const pages = [
+  { path: '/app', title: 'page.home', rail: 'customer', view: 'Home', load: () => import('./home.js') },
+  { path: '/app/protection', title: 'page.protection', rail: 'customer', view: 'Protection', load: () => import('./protection.js') },
+  { path: '/app/vms/:id', title: 'page.vm', view: 'Vm', load: () => import('./vm.js') },
+  { path: '/app/network', title: 'page.network', rail: 'customer', view: 'Network', load: () => import('./network.js') },
+  { path: '/app/network/:id', title: 'page.network', view: 'Block', load: () => import('./network.js') },
+  { path: '/app/fleet', title: 'page.fleet', rail: 'support', roles: staff, view: 'Fleet', load: () => import('./fleet.js') },
+  { path: '/app/hosts/:id', title: 'page.host', roles: staff, view: 'Host', load: () => import('./fleet.js') },
+  { path: '/app/customers', title: 'page.customers', rail: 'support', roles: staff, view: 'Customers', load: () => import('./customers.js') },
+  { path: '/app/customers/:id', title: 'page.customer', roles: [...staff, ...customers], view: 'Customer', load: () => import('./customers.js') },
+  { path: '/app/overview', title: 'page.overview', rail: 'admin', roles: ['operator', 'support_lead'], view: 'Overview', load: () => import('./admin.js') },
+  { path: '/app/users', title: 'page.users', rail: 'admin', roles: people, view: 'Users', load: () => import('./users.js') },
+  { path: '/app/sites', title: 'page.sites', rail: 'admin', roles: ['operator', 'support_lead', 'support_engineer'], view: 'Sites', load: () => import('./sites.js') },
+  { path: '/app/audit', title: 'page.audit', rail: 'admin', roles: ['operator', 'support_lead', 'auditor', 'customer_admin'], view: 'Audit', load: () => import('./admin.js') },
+  { path: '/app/settings', title: 'page.settings', rail: 'customer', view: 'Settings', load: () => import('./settings.js') },
+];

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Blocks of addresses, and one of them as a picture and a list.
+import { html, useSignal } from '../core/html.js';
+import { post } from '../core/api.js';
+import { t, word } from '../core/i18n.js';
+import { useData } from '../core/live.js';
+import { has } from '../core/store.js';
+import { IpMap } from '../draw/ipmap.js';
+import { List } from '../ui/list.js';
+import { Empty, Facts, Form, Loaded, Panel, State, Text, toast } from '../ui/parts.js';
+
+export const Network = () => html`<div class="bar"><h1>${t('page.network')}</h1></div>
+  <${List} path="/v1/ip-blocks" topics=${['ip_block.']} open=${(b) => `/app/network/${b.id}`} filters=${[{ name: 'kind', label: t('kind'), options: ['public', 'private'].map((k) => [k, word('kind', k)]) }]} columns=${[
+    { label: t('prefix'), cell: (b) => html`<a class="mono" href=${`/app/network/${b.id}`}>${b.prefix}</a>` },
+    { label: t('kind'), cell: (b) => word('kind', b.kind) },
+    { label: t('note'), cell: (b) => b.note || '' },
+  ]} empty=${html`<${Empty} title=${t('network.none')} text=${t('network.none.text')}/>`}/>`;
+
+const number = (address) => {
+  if (!address.includes(':')) return address.split('.').reduce((n, part) => n * 256n + BigInt(part), 0n);
+  const [left, right] = address.split('::');
+  const a = left ? left.split(':') : [];
+  const b = right ? right.split(':') : [];
+  return [...a, ...Array(Math.max(0, 8 - a.length - b.length)).fill('0'), ...b].reduce((n, part) => n * 65536n + BigInt(`0x${part || 0}`), 0n);
+};
+const sizeOf = (prefix) => {
+  const [base, length] = prefix.split('/');
+  return { first: number(base), total: 2n ** BigInt((base.includes(':') ? 128 : 32) - Number(length)) };
+};
+
+const Take = ({ block }) => {
+  const note = useSignal('');
+  return html`<${Form} kind="" label=${t('network.take')} send=${() => post(`/v1/ip-blocks/${block.id}/allocate-address`, note.value ? { note: note.value } : {})} done=${(a) => { note.value = ''; toast(t('network.taken', { address: a.address })); }}>
+    ${(wrong) => html`<${Text} id="note" label=${t('note')} value=${note} problem=${wrong.note}/>`}</${Form}>`;
+};
+
+export const Block = ({ id }) => {
+  const block = useData(`/v1/ip-blocks/${id}`, ['ip_block.']);
+  const addresses = useData(`/v1/ip-addresses?block_id=${id}&limit=200`, ['ip_address.']);
+  return html`<${Loaded} of=${block}>${(b) => {
+    const { first, total } = sizeOf(b.prefix);
+    const taken = (addresses.data.value?.data || []).filter((a) => a.state !== 'free').map((a) => ({ index: Number(number(a.address) - first), address: a.address, state: a.state, text: a.note || word('purpose', a.purpose) }));
+    return html`<div class="bar"><h1 class="mono">${b.prefix}</h1></div>
+      <${Panel} title=${t('network.map')}><${IpMap} prefix=${b.prefix} total=${Number(total > 1n << 40n ? 1n << 40n : total)} taken=${taken}/></${Panel}>
+      <${Panel} title=${t('facts')}><${Facts} rows=${[[t('kind'), word('kind', b.kind)], [t('gateway'), b.gateway || t('none')], [t('note'), b.note || t('none')]]}/>
+        ${has('support_agent', 'support_engineer', 'support_lead', 'operator', 'customer_operator', 'customer_admin') && html`<${Take} block=${b}/>`}</${Panel}>
+      <${Panel} title=${t('network.addresses')}><${List} path="/v1/ip-addresses" topics=${['ip_address.']} fixed=${{ block_id: id }} columns=${[
+        { label: t('address'), cell: (a) => html`<span class="mono">${a.address}</span>` }, { label: t('state'), cell: (a) => html`<${State} group="address" value=${a.state}/>` },
+        { label: t('purpose'), cell: (a) => word('purpose', a.purpose) }, { label: t('note'), cell: (a) => a.note || '' }]}/></${Panel}>`;
+  }}</${Loaded}>`;
+};

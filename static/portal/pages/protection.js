@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// All VMs and how each is protected.
+import { html } from '../core/html.js';
+import { t, word } from '../core/i18n.js';
+import { useData } from '../core/live.js';
+import { duration } from '../core/time.js';
+import { Ago, Empty, State } from '../ui/parts.js';
+import { List } from '../ui/list.js';
+
+/** The replications that the caller sees, live. */
+export const protectionOf = () => ({ list: useData('/v1/replications?limit=200', ['replication.', 'recovery_point.']) });
+
+export const Rpo = ({ r }) => {
+  if (!r) return html`<span class="muted">${t('none')}</span>`;
+  if (r.rpo_measured_seconds === null || r.rpo_measured_seconds === undefined) return html`<span class="idle">${t('unknown')}</span>`;
+  const over = r.rpo_target_seconds && r.rpo_measured_seconds > r.rpo_target_seconds;
+  return html`<span class=${`num ${over ? 'bad' : ''}`}>${over ? '■ ' : ''}${duration(r.rpo_measured_seconds)} <span class="muted">/ ${duration(r.rpo_target_seconds)}</span></span>`;
+};
+
+export const Protection = () => {
+  const { list } = protectionOf();
+  const legs = list.data.value?.data || [];
+  const of = (vm, leg) => legs.find((r) => r.vm_id === vm.id && (leg === 'extended') === (r.leg === 'extended'));
+  return html`<div class="bar"><h1>${t('page.protection')}</h1></div>
+    <${List} path="/v1/vms" topics=${['vm.']} open=${(vm) => `/app/vms/${vm.id}`} filters=${[
+      { name: 'power', label: t('power'), options: ['running', 'off', 'paused', 'saved', 'unknown'].map((p) => [p, word('power', p)]) },
+      { name: 'dr_role', label: t('role'), options: ['unprotected', 'primary', 'replica', 'displaced'].map((p) => [p, word('dr_role', p)]) }]} columns=${[
+      { label: t('vm'), sort: 'name', cell: (vm) => html`<a href=${`/app/vms/${vm.id}`}>${vm.name}</a>` },
+      { label: t('power'), cell: (vm) => html`<${State} group="power" value=${vm.power}/>` },
+      { label: t('protection'), cell: (vm) => html`<${State} value=${of(vm)?.state || 'unprotected'}/>` },
+      { label: t('rpo'), cell: (vm) => html`<${Rpo} r=${of(vm)}/>` },
+      { label: t('extended'), cell: (vm) => (of(vm, 'extended') ? html`<${State} value=${of(vm, 'extended').state}/>` : html`<span class="muted">${t('none')}</span>`) },
+      { label: t('observed'), cell: (vm) => html`<${Ago} at=${vm.observed_at}/>` },
+    ]} empty=${html`<${Empty} title=${t('protection.none')} text=${t('protection.none.text')}/>`}/>`;
+};

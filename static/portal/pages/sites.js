@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sites, their hosts, and how a host is added: one command to paste. The list ticks itself from events.
+import { html, useSignal } from '../core/html.js';
+import { post } from '../core/api.js';
+import { t, word } from '../core/i18n.js';
+import { useData } from '../core/live.js';
+import { Choice, Countdown, Dialog, Form, Loaded, Panel, State, Text, toast } from '../ui/parts.js';
+
+const zones = Intl.supportedValuesOf('timeZone').map((z) => [z, z]);
+const NewSite = ({ onClose }) => {
+  const name = useSignal('');
+  const code = useSignal('');
+  const kind = useSignal('provider_dc');
+  const zone = useSignal('Europe/London');
+  return html`<${Dialog} title=${t('sites.new')} onClose=${onClose}><${Form} label=${t('create')} send=${() => post('/v1/sites', { name: name.value, code: code.value, kind: kind.value, time_zone: zone.value })} done=${onClose}>${(wrong) => html`
+    <${Text} id="name" label=${t('name')} value=${name} problem=${wrong.name}/><${Text} id="code" label=${t('sites.code')} hint=${t('sites.code.hint')} value=${code} problem=${wrong.code}/>
+    <${Choice} id="kind" label=${t('kind')} value=${kind} options=${['provider_dc', 'customer_dc', 'cloud'].map((k) => [k, word('site_kind', k)])} problem=${wrong.kind}/><${Choice} id="zone" label=${t('time-zone')} value=${zone} options=${zones} problem=${wrong.time_zone}/>`}</${Form}></${Dialog}>`;
+};
+
+const NewHost = ({ sites, onClose, onMade }) => {
+  const name = useSignal('');
+  const site = useSignal(sites[0]?.id || '');
+  const hypervisor = useSignal('kvm');
+  return html`<${Dialog} title=${t('sites.host')} onClose=${onClose}><${Form} label=${t('create')} send=${() => post('/v1/hosts', { name: name.value, site_id: site.value, hypervisor: hypervisor.value })} done=${(h) => { onClose(); onMade(h); }}>${(wrong) => html`
+    <${Text} id="name" label=${t('name')} value=${name} problem=${wrong.name}/><${Choice} id="site" label=${t('site')} value=${site} options=${sites.map((s) => [s.id, s.name])} problem=${wrong.site_id}/>
+    <${Choice} id="hv" label=${t('hypervisor')} value=${hypervisor} options=${[['kvm', 'Linux/KVM'], ['hyperv', 'Hyper-V']]} problem=${wrong.hypervisor}/>`}</${Form}></${Dialog}>`;
+};
+
+const Enrol = ({ host, onClose }) => {
+  const made = useSignal(/** @type {any} */ (null));
+  const problem = useSignal('');
+  const make = async () => { try { made.value = await post(`/v1/hosts/${host.id}/enroll`); } catch (p) { problem.value = p.message; } };
+  return html`<${Dialog} title=${t('sites.enrol', { host: host.name })} onClose=${onClose}><p>${t('sites.enrol.text')}</p>
+    ${made.value ? html`<pre>${made.value.command}</pre><p class="muted">${t('sites.enrol.until')} <${Countdown} to=${made.value.expires_at}/></p><pre>understudy-agent run --config /var/lib/understudy-agent/agent.conf</pre>
+      <button onClick=${() => navigator.clipboard.writeText(made.value.command).then(() => toast(t('copied')))}>${t('copy')}</button>` : html`<button class="primary" onClick=${make}>${t('sites.enrol.make')}</button>${problem.value && html`<p class="field-problem">${problem.value}</p>`}`}</${Dialog}>`;
+};
+
+export const Sites = () => {
+  const sites = useData('/v1/sites?limit=200', ['site.']);
+  const hosts = useData('/v1/hosts?limit=200', ['host.', 'agent.']);
+  const agents = useData('/v1/agents?limit=200', ['agent.', 'host.']);
+  const dialog = useSignal(/** @type {any} */ (null));
+  const close = () => { dialog.value = null; };
+  const agentOf = (h) => (agents.data.value?.data || []).find((a) => a.host_id === h.id && ['active', 'quarantined'].includes(a.state));
+  const steps = [[t('first.site'), Boolean(sites.data.value?.data.length)], [t('first.host'), Boolean(hosts.data.value?.data.length)], [t('first.agent'), (agents.data.value?.data || []).some((a) => a.connected)]];
+  return html`<div class="bar"><h1>${t('page.sites')}</h1><button onClick=${() => { dialog.value = { kind: 'site' }; }}>${t('sites.new')}</button>${sites.data.value?.data.length > 0 && html`<button class="primary" onClick=${() => { dialog.value = { kind: 'host' }; }}>${t('sites.host')}</button>`}</div>
+    ${dialog.value?.kind === 'site' && html`<${NewSite} onClose=${close}/>`}${dialog.value?.kind === 'host' && html`<${NewHost} sites=${sites.data.value.data} onClose=${close} onMade=${(h) => { dialog.value = { kind: 'enrol', host: h }; }}/>`}${dialog.value?.kind === 'enrol' && html`<${Enrol} host=${dialog.value.host} onClose=${close}/>`}
+    ${!steps.every(([, done]) => done) && html`<${Panel} title=${t('first.title')}><ol class="steps">${steps.map(([label, done]) => html`<li class=${done ? 'ok' : ''}><b>${done ? '✔' : '○'}</b>${label}<span class="sr">${done ? t('done') : t('open')}</span></li>`)}</ol></${Panel}>`}
+    <${Loaded} of=${sites}>${(page) => page.data.map((s) => html`<${Panel} title=${`${s.name} (${s.code})`} more=${html`<${State} value=${s.state}/>`}>
+      <div class="scroll" tabindex="0" role="region" aria-label=${s.name}><table><thead><tr><th scope="col">${t('host')}</th><th scope="col">${t('hypervisor')}</th><th scope="col">${t('state')}</th><th scope="col">${t('agent')}</th><th scope="col">${t('actions')}</th></tr></thead><tbody>${(hosts.data.value?.data || []).filter((h) => h.site_id === s.id).map((h) => html`<tr><td><a href=${`/app/hosts/${h.id}`}>${h.name}</a></td><td>${word('hypervisor', h.hypervisor)}</td><td><${State} value=${h.state}/></td>
+        <td>${agentOf(h) ? html`<${State} value=${agentOf(h).connected ? 'connected' : 'lost'} tone=${agentOf(h).connected ? 'ok' : 'bad'}/>` : html`<span class="muted">${t('none')}</span>`}</td><td><button onClick=${() => { dialog.value = { kind: 'enrol', host: h }; }}>${agentOf(h) ? t('sites.again') : t('sites.enrol.short')}</button></td></tr>`)}</tbody></table></div></${Panel}>`)}</${Loaded}>`;
+};

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// One VM: its chain, its recovery points, its RPO over time, what may be done with it.
+import { html, useSignal } from '../core/html.js';
+import { post } from '../core/api.js';
+import { t, word } from '../core/i18n.js';
+import { useData } from '../core/live.js';
+import { has } from '../core/store.js';
+import { bytes, duration } from '../core/time.js';
+import { Chain } from '../draw/chain.js';
+import { Points } from '../draw/points.js';
+import { RpoTimeline } from '../draw/timeline.js';
+import { Action, Ago, Choice, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, ProblemBox, State, Text, toast } from '../ui/parts.js';
+import { operation } from './operation.js';
+
+const powerVerbs = ['start', 'shutdown', 'stop', 'save', 'pause', 'resume', 'reset'];
+const verbs = (vm) => Object.fromEntries(powerVerbs.map((v) => [v, { label: t(`power.${v}.do`), kind: ['stop', 'reset'].includes(v) ? 'danger' : '', run: () => operation(`/v1/vms/${vm.id}/${v}`, t(`power.${v}.do`)) }]));
+
+const legLabel = (r) => (r.state === 'replicating' && r.rpo_measured_seconds !== null && r.rpo_measured_seconds !== undefined ? t('behind', { time: duration(r.rpo_measured_seconds) }) : word('state', r.state));
+const chainOf = (vm, legs, hostName) => {
+  const first = legs.find((r) => r.leg !== 'extended');
+  const second = legs.find((r) => r.leg === 'extended');
+  const nodes = [{ letter: 'P', host: hostName(vm.host_id), text: vm.name, state: vm.power }];
+  if (first) nodes.push({ letter: 'R', host: hostName(first.target_host_id), text: t('points.count', { n: first.recovery_points_count ?? 0 }), state: first.state });
+  if (second) nodes.push({ letter: 'E', host: hostName(second.target_host_id), text: t('points.count', { n: second.recovery_points_count ?? 0 }), state: second.state });
+  return { nodes, legs: [first, second].filter(Boolean).map((r) => ({ state: r.state, label: legLabel(r) })) };
+};
+
+const Protect = ({ vm, onClose }) => {
+  const hosts = useData('/v1/hosts?limit=200');
+  const target = useSignal('');
+  const interval = useSignal('300');
+  const kept = useSignal('24');
+  const rpo = useSignal('900');
+  const rto = useSignal('3600');
+  const blockers = useSignal(/** @type {any[]|null} */ (null));
+  const body = () => ({ target_host_id: target.value, schedule_interval_seconds: Number(interval.value), recovery_points_kept: Number(kept.value), rpo_target_seconds: Number(rpo.value), rto_target_seconds: Number(rto.value) });
+  const send = async () => {
+    const check = await post(`/v1/vms/${vm.id}/replications?dry_run=true`, body());
+    blockers.value = check.blockers || [];
+    if (blockers.value.some((b) => b.severity !== 'warning')) return null;
+    return operation(`/v1/vms/${vm.id}/replications`, t('protect'), body());
+  };
+  const others = (hosts.data.value?.data || []).filter((h) => h.id !== vm.host_id);
+  return html`<${Dialog} title=${t('protect.title', { vm: vm.name })} onClose=${onClose}><${Form} label=${t('protect')} send=${send} done=${(a) => { if (a) onClose(); }}>${(wrong) => html`
+    <${Choice} id="target" label=${t('protect.target')} value=${target} options=${[['', '—'], ...others.map((h) => [h.id, h.name])]} problem=${wrong.target_host_id}/>
+    <${Choice} id="interval" label=${t('protect.interval')} value=${interval} options=${[['5', duration(5)], ['30', duration(30)], ['300', duration(300)], ['900', duration(900)]]} problem=${wrong.schedule_interval_seconds}/>
+    <${Text} id="kept" label=${t('protect.kept')} kind="number" min="0" max="24" value=${kept} problem=${wrong.recovery_points_kept}/>
+    <${Text} id="rpo" label=${t('protect.rpo')} hint=${t('seconds')} kind="number" value=${rpo} problem=${wrong.rpo_target_seconds}/><${Text} id="rto" label=${t('protect.rto')} hint=${t('seconds')} kind="number" value=${rto} problem=${wrong.rto_target_seconds}/>
+    ${blockers.value?.length > 0 && html`<div class="problem" role="alert"><h3>${t('blockers')}</h3><ul>${blockers.value.map((b) => html`<li>${b.text || b.detail} <span class="muted">${b.fix || ''}</span></li>`)}</ul></div>`}`}</${Form}></${Dialog}>`;
+};
+
+const replicationVerbs = (r) => ({
+  pause: { label: t('replication.pause'), run: () => operation(`/v1/replications/${r.id}/pause`, t('replication.pause')) },
+  resume: { label: t('replication.resume'), run: () => operation(`/v1/replications/${r.id}/resume`, t('replication.resume')) },
+  resync: { label: t('replication.resync'), kind: 'danger', run: () => operation(`/v1/replications/${r.id}/resync`, t('replication.resync')) },
+  remove: { label: t('replication.remove'), kind: 'danger', run: () => operation(`/v1/replications/${r.id}/remove`, t('replication.remove')) },
+});
+
+const Leg = ({ r }) => {
+  const points = useData(`/v1/replications/${r.id}/recovery-points?limit=200`, ['recovery_point.', 'replication.']);
+  const measured = useData(`/v1/replications/${r.id}/measurements?limit=200`, ['replication.']);
+  const samples = (measured.data.value?.data || []).map((m) => ({ at: Date.parse(m.minute || m.at || m.created_at) / 1000, value: m.rpo_measured_seconds ?? null })).sort((a, b) => a.at - b.at);
+  return html`<${Panel} title=${r.leg === 'extended' ? t('leg.extended') : t('leg.primary')} more=${html`<${State} value=${r.state}/>`}>
+    <${Facts} rows=${[[t('rpo.measured'), duration(r.rpo_measured_seconds)], [t('rpo.target'), duration(r.rpo_target_seconds)], [t('schedule'), duration(r.schedule_interval_seconds)], [t('health'), html`<${State} value=${r.health}/>`], [t('points.kept'), r.recovery_points_kept], [t('compression'), r.compression], [t('authentication'), word('authentication', r.authentication)]]}/>
+    ${(r.health_reasons || []).map((x) => html`<p class="note warning">${x.text || x}</p>`)}
+    <${Operations} object=${r} ops=${replicationVerbs(r)}/><h3>${t('points')}</h3><${Loaded} of=${points}>${(p) => html`<${Points} points=${p.data}/>`}</${Loaded}>
+    <h3>${t('rpo.timeline')}</h3><${RpoTimeline} samples=${samples} target=${r.rpo_target_seconds}/></${Panel}>`;
+};
+
+const Screenshot = ({ vm }) => {
+  const shown = useSignal('');
+  const take = async () => { shown.value = `/v1/vms/${vm.id}/screenshot?t=${Date.now()}`; };
+  return html`<${Panel} title=${t('screen')} more=${html`<${Action} label=${t('screen.take')} onPress=${take}/>`}>${shown.value ? html`<img src=${shown.value} alt=${t('screen.of', { vm: vm.name })} style=${{ maxWidth: '100%' }} onError=${() => { shown.value = ''; toast(t('screen.none'), true); }}/>` : html`<p class="muted">${t('screen.text')}</p>`}</${Panel}>`;
+};
+
+const Assign = ({ vm, reload }) => {
+  const customers = useData('/v1/customers?limit=200');
+  const customer = useSignal(vm.customer_id || '');
+  const send = async () => {
+    const { patch } = await import('../core/api.js');
+    return patch(`/v1/vms/${vm.id}`, { customer_id: customer.value || null }, vm.version);
+  };
+  return html`<${Panel} title=${t('vm.assign')}><${Form} kind="" label=${t('save')} send=${send} done=${() => { toast(t('saved')); reload(); }}>${(wrong) => html`<${Choice} id="customer" label=${t('customer')} value=${customer} options=${[['', t('none')], ...(customers.data.value?.data || []).map((c) => [c.id, c.name])]} problem=${wrong.customer_id}/>`}</${Form}></${Panel}>`;
+};
+
+export const Vm = ({ id }) => {
+  const vm = useData(`/v1/vms/${id}`, ['vm.']);
+  const legs = useData(`/v1/replications?vm_id=${id}&limit=20`, ['replication.', 'recovery_point.']);
+  const hosts = useData(has('support_agent', 'support_engineer', 'support_lead', 'operator', 'auditor') ? '/v1/hosts?limit=200' : null);
+  const protecting = useSignal(false);
+  const name = (h) => (hosts.data.value?.data || []).find((x) => x.id === h)?.name || (h ? h.slice(0, 12) : t('unknown'));
+  return html`<${Loaded} of=${vm}>${(v) => {
+    const list = (legs.data.value?.data || []).filter((r) => r.state !== 'disabled');
+    const chain = chainOf(v, list, name);
+    return html`<div class="bar"><h1>${v.name}</h1><${State} group="power" value=${v.power}/>${list.length > 0 && html`<a class="button primary" href=${`/app/request?vm=${v.id}`}>${t('request.button')}</a>`}</div>
+    ${protecting.value && html`<${Protect} vm=${v} onClose=${() => { protecting.value = false; legs.reload(); }}/>`}
+    ${v.split_brain_suspected && html`<p class="note bad" role="alert"><b>■ ${t('split-brain')}</b> ${t('split-brain.text')}</p>`}
+    <${Panel} title=${t('chain')}><${Chain} ...${chain}/>${!list.length && html`<${Empty} title=${t('vm.unprotected')} text=${t('vm.unprotected.text')}>${has('support_engineer', 'support_lead', 'customer_operator', 'customer_admin', 'customer_approver', 'operator') && html`<button class="primary" onClick=${() => { protecting.value = true; }}>${t('protect')}</button>`}</${Empty}>`}</${Panel}>
+    <${Operations} object=${v} ops=${verbs(v)}/><br/>
+    ${list.map((r) => html`<${Leg} key=${r.id} r=${r}/>`)}
+    <div class="grid"><${Panel} title=${t('facts')}><${Facts} rows=${[[t('role'), html`<${State} group="dr_role" value=${v.dr_role}/>`], [t('cpus'), v.vcpus], [t('memory'), bytes(v.memory_bytes)], [t('disks'), bytes(v.disk_bytes)], [t('firmware'), v.firmware], [t('os'), v.guest_os], [t('managed'), v.managed ? t('yes') : t('no')], [t('observed'), html`<${Ago} at=${v.observed_at}/>`], ['UUID', html`<span class="mono">${v.hypervisor_uuid}</span>`]]}/></${Panel}>
+      <${Screenshot} vm=${v}/>${has('support_agent', 'support_engineer', 'support_lead', 'operator') && html`<${Assign} vm=${v} reload=${vm.reload}/>`}</div><${ProblemBox} problem=${legs.problem.value && legs.problem.value.status !== 404 ? legs.problem.value : null}/>`;
+  }}</${Loaded}>`;
+};

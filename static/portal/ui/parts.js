@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts that pages are made of.
+import { html, signal, useEffect, useRef, useSignal, useState } from '../core/html.js';
+import { t, word, maybe } from '../core/i18n.js';
+import { ago, dateTime, duration } from '../core/time.js';
+
+// ---- states: shape + word + colour ----
+const tones = {
+  ok: ['●', 'protected replicating active running succeeded passed done solved approved ready connected verified healthy live open met complete pass customer_validation'],
+  warning: ['▲', 'warning maintenance degraded seeding resyncing resync_required pending_customer awaiting_approval waiting quarantined preflight_failed committed_unprotected starting stopping stale error_recoverable needs_verifying overdue draft unverified paused_by_system suspended'],
+  bad: ['■', 'error critical failed unprotected unreachable fenced revoked rejected displaced split_brain_suspected breached corrupt rolled_back missed'],
+  test: ['◆', 'test test_running drill_running test_replica'],
+  info: ['▶', 'failing_over changing in_progress executing scheduled prepared failed_over_uncommitted committed new queued claimed running_step'],
+};
+const toneOf = new Map(Object.entries(tones).flatMap(([tone, [shape, names]]) => names.split(' ').map((n) => [n, { tone, shape }])));
+/** Tone and shape of a state's name. @param {string} value */
+export const tone = (value) => toneOf.get(value) || { tone: 'idle', shape: '○' };
+/** @param {{ value: string|null|undefined, group?: string, tone?: string }} props */
+export const State = ({ value, group = 'state', tone: given }) => {
+  const found = given ? { tone: given, shape: tones[given]?.[0] || '○' } : tone(value || 'unknown');
+  return html`<span class=${`state ${found.tone}`}><b aria-hidden="true">${found.shape}</b>${word(group, value || 'unknown')}</span>`;
+};
+
+// ---- time ----
+const second = signal(Date.now());
+setInterval(() => { if (!document.hidden) second.value = Date.now(); }, 1000);
+export const now = second;
+export const Ago = ({ at }) => (at ? html`<time datetime=${at} title=${`${dateTime(at)} · ${dateTime(at, 'UTC')} UTC`}>${ago(at, second.value)}</time>` : html`<span class="muted">${t('never')}</span>`);
+export const When = ({ at }) => (at ? html`<time class="num" datetime=${at} title=${`${dateTime(at, 'UTC')} UTC · ${ago(at)}`}>${dateTime(at)}</time>` : html`<span class="muted">${t('none')}</span>`);
+export const Countdown = ({ to }) => html`<span class="num">${duration((Date.parse(to) - second.value) / 1000)}</span>`;
+
+// ---- problems, emptiness, waiting ----
+export const ProblemBox = ({ problem }) => (problem ? html`<div class="problem" role="alert"><h3>${problem.title || t('problem.title')}</h3><p>${problem.message}</p>
+  ${problem.remedy && html`<p class="muted">${problem.remedy}</p>`}${problem.requestId && html`<p class="muted mono">${problem.requestId}</p>`}</div>` : null);
+export const Empty = ({ title, text, children }) => html`<div class="empty"><p><b>${title}</b></p>${text && html`<p>${text}</p>`}${children}</div>`;
+/** Show data when it is there. @param {{ of: any, children: any, empty?: any }} props children is a function of the data */
+export const Loaded = ({ of, children }) => {
+  if (of.data.value === undefined) return of.problem.value ? html`<${ProblemBox} problem=${of.problem.value}/>` : html`<div class="skeleton" aria-label=${t('loading')}/>`;
+  return html`${of.problem.value && html`<p class="note warning">${t('stale', { time: ago(new Date(of.at.value).toISOString(), second.value) })}</p>`}${children(of.data.value)}`;
+};
+
+// ---- messages ----
+export const toasts = signal(/** @type {any[]} */ ([]));
+export const toast = (text, bad = false) => {
+  const item = { text, bad, id: Math.random(), at: new Date().toISOString() };
+  toasts.value = [...toasts.value.slice(-4), item];
+  if (!bad) setTimeout(() => { toasts.value = toasts.value.filter((x) => x !== item); }, 6000);
+};
+export const Toasts = () => html`<div class="toasts" role="status" aria-live="polite">${toasts.value.map((x) => html`<div key=${x.id} class=${`toast ${x.bad ? 'bad' : ''}`}>
+  <span>${x.text}</span><button class="link" onClick=${() => { toasts.value = toasts.value.filter((y) => y !== x); }}>${t('dismiss')}</button></div>`)}</div>`;
+
+// ---- buttons ----
+/** A button that says why it may not be pressed. @param {any} props */
+export const Action = ({ label, onPress, why = '', kind = '', busyLabel }) => {
+  const busy = useSignal(false);
+  const press = async () => {
+    if (why || busy.value) return;
+    busy.value = true;
+    try {
+      await onPress();
+    } catch (problem) {
+      toast(`${label}: ${problem.message}`, true);
+    } finally {
+      busy.value = false;
+    }
+  };
+  const id = useRef(`why-${Math.random().toString(36).slice(2)}`).current;
+  return html`<button type="button" class=${kind} aria-disabled=${why || busy.value ? 'true' : undefined} aria-describedby=${why ? id : undefined} onClick=${press}>${busy.value ? busyLabel || t('working') : label}</button>${why && html`<span class="why" id=${id}>${why}</span>`}`;
+};
+/** The buttons of an object: what is allowed can be pressed, what is blocked says why.
+ * @param {{ object: any, ops: Record<string, { label: string, run: () => Promise<any>, kind?: string }> }} props */
+export const Operations = ({ object, ops }) => {
+  const blocked = new Map((object.blocked_operations || []).map((b) => [b.op, b]));
+  const allowed = new Set(object.allowed_operations || []);
+  const shown = Object.entries(ops).filter(([op]) => allowed.has(op) || blocked.has(op));
+  return html`<div class="actions">${shown.map(([op, o]) => html`<${Action} key=${op} label=${o.label} kind=${o.kind} onPress=${o.run} why=${allowed.has(op) ? '' : blocked.get(op).text}/>`)}</div>`;
+};
+
+// ---- forms ----
+/** @param {any} props */
+export const Field = ({ label, hint, problem, children, id }) => html`<label for=${id}>${label}${hint && html` <span class="hint">${hint}</span>`}</label>${children}${problem && html`<p class="field-problem" id=${`${id}-problem`}>${problem}</p>`}`;
+/** @param {any} props value is a signal */
+export const Text = ({ id, label, hint, value, problem, kind = 'text', ...rest }) => html`<${Field} id=${id} label=${label} hint=${hint} problem=${problem}>
+  <input id=${id} type=${kind} class=${problem ? 'wrong' : ''} aria-describedby=${problem ? `${id}-problem` : undefined} value=${value.value} onInput=${(e) => { value.value = e.currentTarget.value; }} ...${rest}/></${Field}>`;
+export const Area = ({ id, label, hint, value, problem, ...rest }) => html`<${Field} id=${id} label=${label} hint=${hint} problem=${problem}>
+  <textarea id=${id} value=${value.value} onInput=${(e) => { value.value = e.currentTarget.value; }} ...${rest}/></${Field}>`;
+export const Choice = ({ id, label, hint, value, options, problem, ...rest }) => html`<${Field} id=${id} label=${label} hint=${hint} problem=${problem}>
+  <select id=${id} value=${value.value} onChange=${(e) => { value.value = e.currentTarget.value; }} ...${rest}>${options.map(([v, text]) => html`<option value=${v} selected=${v === value.value}>${text}</option>`)}</select></${Field}>`;
+/** A form that sends itself once, shows the server's words by field, and keeps what was typed.
+ * @param {{ send: () => Promise<any>, label: string, children: (fields: Record<string,string>) => any, kind?: string, done?: (answer: any) => void }} props */
+export const Form = ({ send, label, children, kind = 'primary', done }) => {
+  const problem = useSignal(/** @type {any} */ (null));
+  const busy = useSignal(false);
+  const submit = async (event) => {
+    event.preventDefault();
+    if (busy.value) return;
+    busy.value = true;
+    problem.value = null;
+    try {
+      const answer = await send();
+      done?.(answer);
+    } catch (error) {
+      problem.value = error;
+    } finally {
+      busy.value = false;
+    }
+  };
+  const fields = problem.value?.fields || {};
+  return html`<form onSubmit=${submit} novalidate>${children(fields)}${problem.value && html`<${ProblemBox} problem=${problem.value}/>`}
+    <div class="actions"><button class=${kind} aria-disabled=${busy.value ? 'true' : undefined}>${busy.value ? t('working') : label}</button></div></form>`;
+};
+
+// ---- dialogs ----
+/** @param {any} props */
+export const Dialog = ({ title, onClose, children }) => {
+  const ref = useRef(/** @type {any} */ (null));
+  useEffect(() => { ref.current.showModal(); }, []);
+  return html`<dialog ref=${ref} aria-label=${title} onClose=${onClose} onCancel=${onClose}><div class="bar"><h1>${title}</h1><button type="button" onClick=${() => ref.current.close()}>${t('close')}</button></div>${children}</dialog>`;
+};
+/** A dialog that asks for a name to be typed before something is destroyed. @param {any} props */
+export const TypedConfirm = ({ title, text, name, label, onYes, onClose }) => {
+  const typed = useSignal('');
+  return html`<${Dialog} title=${title} onClose=${onClose}><p>${text}</p><${Text} id="typed" label=${t('confirm.type', { name })} value=${typed} autocomplete="off"/>
+    <div class="actions"><${Action} kind="danger" label=${label} onPress=${async () => { await onYes(); onClose(); }} why=${typed.value === name ? '' : t('confirm.why')}/></div></${Dialog}>`;
+};
+
+// ---- pictures ----
+/** The width of an element, kept up to date: pictures are laid out for it, never scaled. */
+export const useWidth = () => {
+  const ref = useRef(/** @type {any} */ (null));
+  const [width, setWidth] = useState(0);
+  useEffect(() => {
+    const watch = new ResizeObserver((entries) => setWidth(Math.floor(entries[0].contentRect.width)));
+    watch.observe(ref.current);
+    return () => watch.disconnect();
+  }, []);
+  return { ref, width };
+};
+/** A table twin of a picture. @param {{ head: string[], rows: any[][], label?: string }} props */
+export const Twin = ({ head, rows, label }) => html`<details class="twin"><summary>${label || t('twin')}</summary><div class="scroll" tabindex="0" role="region" aria-label=${label || t('twin')}><table><thead><tr>${head.map((x) => html`<th scope="col">${x}</th>`)}</tr></thead><tbody>${rows.map((r) => html`<tr>${r.map((c) => html`<td>${c}</td>`)}</tr>`)}</tbody></table></div></details>`;
+export const Panel = ({ title, children, more }) => html`<section class="panel" aria-label=${title}><header><h2>${title}</h2>${more}</header>${children}</section>`;
+export const Facts = ({ rows }) => html`<dl class="facts">${rows.filter(Boolean).map(([k, v]) => html`<div><dt>${k}</dt><dd>${v ?? html`<span class="muted">${t('unknown')}</span>`}</dd></div>`)}</dl>`;
+export { maybe };

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frame around every page: rail, header, search, connection, palette, step-up.
+import { html, signal, useEffect, useSignal } from '../core/html.js';
+import { confirmer, get, signOut, stepUp } from '../core/api.js';
+import { t, word } from '../core/i18n.js';
+import { caughtUp, connection } from '../core/live.js';
+import { go } from '../core/router.js';
+import { clock, faces, has, isStaff, me, path, shortcuts, theme } from '../core/store.js';
+import { dateTime } from '../core/time.js';
+import { pages } from '../pages/index.js';
+import { Dialog, Form, Text, Toasts, now, toast } from './parts.js';
+
+const allowed = (page) => !page.roles || has(...page.roles);
+const inRail = (page) => page.rail && allowed(page);
+
+const Rail = ({ open }) => {
+  const here = path.value.split('?')[0];
+  // Staff look at the customers' pages, too: over all customers.
+  const groups = ['customer', 'support', 'admin'].filter((g) => faces.value.includes(g) || g === 'customer');
+  return html`<div class=${`rail ${open ? 'open' : ''}`} id="rail"><nav aria-label=${t('navigation')}>${groups.map((g) => {
+    const rows = pages.filter((p) => p.rail === g && inRail(p));
+    return rows.length ? html`${groups.length > 1 && html`<h2>${t(g === 'customer' && isStaff.value ? 'face.all' : `face.${g}`)}</h2>`}${rows.map((p) => html`<a href=${p.path} aria-current=${here === p.path || (p.path !== '/app' && here.startsWith(`${p.path}/`)) ? 'page' : undefined}>${t(p.title)}</a>`)}` : null;
+  })}</nav></div>`;
+};
+
+const Dot = () => {
+  const state = connection.value;
+  const shown = { live: ['ok', '●'], lost: ['bad', '■'], connecting: ['idle', '○'], 'signed-out': ['idle', '○'] }[state];
+  return html`<span class=${`state ${shown[0]}`} title=${t(`connection.${state}.about`)}><b aria-hidden="true">${shown[1]}</b><span class="wide">${t(`connection.${state}`)}</span><span class="sr">${t(`connection.${state}.about`)}</span></span>`;
+};
+
+export const palette = signal(false);
+export const help = signal(false);
+const titles = { vm: '/app/vms/', customer: '/app/customers/', host: '/app/hosts/', ticket: '/app/tickets/', user: '/app/users?q=', ip_block: '/app/network/', site: '/app/sites?site=', recovery_plan: '/app/plans/' };
+const places = (found) => found.filter((f) => titles[f.object]).map((f) => ({ label: f.title, kind: word('object', f.object), to: titles[f.object] + (f.object === 'user' ? encodeURIComponent(f.title) : f.id) }));
+
+const Palette = () => {
+  const text = useSignal('');
+  const found = useSignal(/** @type {any[]} */ ([]));
+  const at = useSignal(0);
+  useEffect(() => {
+    const timer = setTimeout(async () => {
+      const own = pages.filter((p) => inRail(p) && t(p.title).toLowerCase().includes(text.value.toLowerCase())).map((p) => ({ label: t(p.title), kind: t('page'), to: p.path }));
+      let more = [];
+      try { if (text.value.length > 1) more = places((await get(`/v1/search?q=${encodeURIComponent(text.value)}`)).data); } catch { /* pages are enough */ }
+      found.value = [...own, ...more].slice(0, 12);
+      at.value = 0;
+    }, 120);
+    return () => clearTimeout(timer);
+  }, [text.value]);
+  const open = (item) => { palette.value = false; if (item) go(item.to); };
+  const key = (event) => {
+    if (event.key === 'ArrowDown') at.value = Math.min(at.value + 1, found.value.length - 1);
+    else if (event.key === 'ArrowUp') at.value = Math.max(at.value - 1, 0);
+    else if (event.key === 'Enter') open(found.value[at.value]);
+    else return;
+    event.preventDefault();
+  };
+  return html`<${Dialog} title=${t('palette')} onClose=${() => { palette.value = false; }}><div class="palette"><input type="search" role="combobox" aria-expanded="true" aria-controls="found" aria-activedescendant=${`found-${at.value}`} aria-label=${t('palette')} autofocus value=${text.value} onInput=${(e) => { text.value = e.currentTarget.value; }} onKeyDown=${key}/>
+    <ul id="found" role="listbox" aria-label=${t('palette.found')}>${found.value.map((f, i) => html`<li id=${`found-${i}`} role="option" aria-selected=${i === at.value ? 'true' : 'false'} onClick=${() => open(f)}>${f.label} <span class="muted">${f.kind}</span></li>`)}</ul></div></${Dialog}>`;
+};
+
+// ---- step-up: whoever needs it waits for the dialog ----
+const asking = signal(/** @type {((done: boolean) => void)|null} */ (null));
+confirmer.ask = () => new Promise((answer) => { asking.value = answer; });
+const StepUp = () => {
+  const password = useSignal('');
+  const totp = useSignal('');
+  const end = (done) => { asking.value?.(done); asking.value = null; };
+  return html`<${Dialog} title=${t('step-up.title')} onClose=${() => end(false)}><p>${t('step-up.text')}</p>
+    <${Form} label=${t('step-up.confirm')} send=${() => stepUp(totp.value ? { password: password.value, totp: totp.value } : { password: password.value })} done=${() => end(true)}>${(wrong) => html`
+      <${Text} id="su-password" label=${t('password')} kind="password" autocomplete="current-password" autofocus value=${password} problem=${wrong.password}/>
+      ${me.value?.factor_enrolled && html`<${Text} id="su-totp" label=${t('code')} inputmode="numeric" autocomplete="one-time-code" value=${totp} problem=${wrong.totp}/>`}`}</${Form}></${Dialog}>`;
+};
+
+const Help = () => html`<${Dialog} title=${t('help')} onClose=${() => { help.value = false; }}>
+  <table><tbody>${['?', '/', 'Ctrl K', 'g h', 'g q', 'g t', 'g p', 'g d', 'g f', 'c', 'f', 'j k', 'Enter', 'Esc'].map((k) => html`<tr><th scope="row"><kbd>${k}</kbd></th><td>${t(`key.${k}`)}</td></tr>`)}</tbody></table>
+  <label class="check"><input type="checkbox" checked=${shortcuts.value === 'on'} onChange=${(e) => { shortcuts.value = e.currentTarget.checked ? 'on' : 'off'; }}/>${t('help.single')}</label>
+  <p><a href="/docs" target="_blank" rel="noopener">${t('help.api')}</a></p></${Dialog}>`;
+
+const goKeys = { h: '/app', q: '/app/queue', t: '/app/tickets', p: '/app/protection', d: '/app/drills', f: '/app/failovers' };
+const useKeys = () => useEffect(() => {
+  let first = '';
+  const key = (event) => {
+    const inField = ['INPUT', 'TEXTAREA', 'SELECT'].includes(/** @type {Element} */ (event.target).tagName);
+    if ((event.ctrlKey || event.metaKey) && event.key === 'k') { event.preventDefault(); palette.value = true; return; }
+    if (inField || event.ctrlKey || event.metaKey || event.altKey || shortcuts.value !== 'on' || document.querySelector('dialog[open]')) return;
+    if (first === 'g' && goKeys[event.key]) { go(goKeys[event.key]); first = ''; return; }
+    first = event.key === 'g' ? 'g' : '';
+    if (event.key === '/') { event.preventDefault(); palette.value = true; }
+    if (event.key === '?') help.value = true;
+    if (event.key === 'c') go('/app/tickets/new');
+    if (event.key === 'f') go('/app/request');
+    if (event.key === 'Escape') history.back();
+  };
+  addEventListener('keydown', key);
+  return () => removeEventListener('keydown', key);
+}, []);
+
+const Header = ({ onMenu, open }) => html`<header class="head"><button type="button" class="menu" aria-expanded=${open ? 'true' : 'false'} aria-controls="rail" onClick=${onMenu}>${t('menu')}</button>
+  <a class="brand" href="/app">Understudy</a><span class="grow"></span>
+  <button type="button" onClick=${() => { palette.value = true; }}>${t('search')} <kbd class="wide">/</kbd></button>
+  <button type="button" class="clock" title=${t('clock.about')} onClick=${() => { clock.value = clock.value === 'utc' ? 'local' : 'utc'; }}>${dateTime(new Date(now.value).toISOString()).slice(-8)} ${clock.value === 'utc' ? 'UTC' : ''}</button>
+  <${Dot}/>
+  <select class="wide" aria-label=${t('theme')} value=${theme.value} onChange=${(e) => { theme.value = e.currentTarget.value; }}>${['auto', 'light', 'dark', 'contrast'].map((x) => html`<option value=${x} selected=${x === theme.value}>${t(`theme.${x}`)}</option>`)}</select>
+  <button type="button" aria-label=${t('help')} onClick=${() => { help.value = true; }}>?</button>
+  <a href="/app/settings">${me.value.display_name || me.value.name}</a><button type="button" onClick=${() => signOut().catch((p) => toast(p.message, true))}>${t('sign-out')}</button></header>`;
+
+export const Shell = ({ children, title }) => {
+  const open = useSignal(false);
+  useKeys();
+  useEffect(() => { open.value = false; }, [path.value]);
+  useEffect(() => { document.title = title ? `${title} · Understudy` : 'Understudy'; }, [title]);
+  useEffect(() => { if (caughtUp.value) toast(t('caught-up', { n: caughtUp.value })); }, [caughtUp.value]);
+  return html`<a class="skip" href="#main">${t('skip')}</a><div class="frame"><${Header} open=${open.value} onMenu=${() => { open.value = !open.value; }}/><${Rail} open=${open.value}/>
+    <main class="main" id="main" tabindex="-1">${connection.value === 'lost' && html`<p class="note warning" role="status">${t('connection.lost.about')}</p>`}${children}</main></div>
+    <${Toasts}/>${palette.value && html`<${Palette}/>`}${help.value && html`<${Help}/>`}${asking.value && html`<${StepUp}/>`}`;
+};

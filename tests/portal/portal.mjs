@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// The portal's stories. One server, three people, one browser.
+import { gunzipSync } from 'node:zlib';
+import { api, axe, base, equal, finish, it, ok, open, person, phrase, shot, signIn, visit } from './harness.mjs';
+
+const world = {};
+const prepare = async () => {
+  world.customer = await api('POST', '/v1/customers', { name: 'Harbour Foods', account_number: 'H-1', time_zone: 'Europe/London' });
+  world.site = await api('POST', '/v1/sites', { name: 'London', code: 'lon', kind: 'provider_dc', time_zone: 'Europe/London' });
+  world.host = await api('POST', '/v1/hosts', { name: 'lon-a', site_id: world.site.id, hypervisor: 'kvm' });
+  world.vm = await api('POST', '/v1/vms', { name: 'sql-01', host_id: world.host.id });
+  await api('PATCH', `/v1/vms/${world.vm.id}`, { customer_id: world.customer.id });
+  world.block = await api('POST', '/v1/ip-blocks', { prefix: '203.0.113.0/26', kind: 'public', site_id: world.site.id, customer_id: world.customer.id });
+  for (const [email, role, customer_id] of [['approver@harbour.example', 'customer_admin', world.customer.id], ['lead@example.net', 'support_lead', null]]) {
+    await api('POST', '/v1/users', { email, display_name: role, customer_id, role, password: phrase });
+  }
+};
+
+const pagesOf = () => ({
+  staff: ['/app', '/app/protection', `/app/vms/${world.vm.id}`, '/app/network', `/app/network/${world.block.id}`, '/app/fleet', `/app/hosts/${world.host.id}`, '/app/customers', `/app/customers/${world.customer.id}`, '/app/overview', '/app/users', '/app/sites', '/app/audit', '/app/settings'],
+  customer: ['/app', '/app/protection', `/app/vms/${world.vm.id}`, '/app/network', '/app/users', '/app/settings'],
+});
+
+const everyPage = async (browser) => {
+  const widths = process.env.UD_TEST_LONG ? [390, 1024, 1600] : [390, 1280];
+  const themes = process.env.UD_TEST_LONG ? ['light', 'dark', 'contrast'] : ['light', 'dark'];
+  for (const [who, email] of [['staff', 'admin@example.net'], ['customer', 'approver@harbour.example']]) {
+    const page = await person(browser);
+    await signIn(page, email);
+    for (const path of pagesOf()[who]) {
+      await it(`${who} ${path.replace(/_[0-9a-z]{26}/g, '')}: no script error, nothing from elsewhere, nothing that axe names, no sideways scroll`, async () => {
+        page.wrong.length = 0;
+        for (const theme of themes) {
+          await page.evaluate((t) => localStorage.setItem('us.theme', t), theme);
+          for (const width of widths) {
+            await page.setViewportSize({ width, height: 900 });
+            await visit(page, path);
+            await page.waitForTimeout(0);
+            equal(await axe(page), [], `${theme} ${width}`);
+            equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth + 1), false, `sideways scroll at ${width}`);
+            await shot(page, `${who}${path.replace(/_[0-9a-z]{26}/g, '').replaceAll('/', '-')}-${theme}-${width}`);
+          }
+        }
+        equal(page.wrong, [], 'wrong');
+      });
+    }
+    await page.context().close();
+  }
+};
+
+const firstLoad = async () => {
+  await it('the first load is at most 120 KB compressed, its files stay for ever, another version is another address', async () => {
+    const seen = new Map();
+    const fetchOne = async (path) => {
+      if (seen.has(path)) return;
+      const answer = await fetch(base + path, { headers: { 'Accept-Encoding': 'identity' } });
+      const plain = await answer.text();
+      equal(answer.status, 200, path);
+      const packed = await fetch(base + path, { headers: { 'Accept-Encoding': 'gzip' } });
+      seen.set(path, Number(packed.headers.get('content-length')));
+      if (path.startsWith('/static')) ok(/immutable/.test(answer.headers.get('cache-control')), `${path} is not kept`);
+      for (const m of plain.matchAll(/(?:^|\n)(?:import|export)[^'"\n]*from ?['"](\.[^'"]+)['"]/g)) await fetchOne(new URL(m[1], base + path).pathname);
+      for (const m of plain.matchAll(/(?:src|href)="(\/static[^"]+)"/g)) await fetchOne(m[1]);
+    };
+    await fetchOne('/app');
+    const sum = [...seen.values()].reduce((a, b) => a + b, 0);
+    console.log(`# first load: ${seen.size} files, ${sum} bytes compressed`);
+    ok(seen.size > 10, 'imports were not followed');
+    ok(sum <= 120 * 1024, `${sum} bytes`);
+    equal((await fetch(`${base}/static/0000000000000000/portal/main.js`)).status, 404, 'another version');
+    void gunzipSync;
+  });
+};
+
+const stories = async (browser) => {
+  await it('a wrong password is told in the server\'s words, and nothing typed is lost', async () => {
+    const page = await person(browser);
+    await page.goto(`${base}/app`);
+    await page.fill('#email', 'lead@example.net');
+    await page.fill('#password', 'not this one at all');
+    await page.click('form button.primary');
+    await page.waitForSelector('.problem');
+    equal(await page.inputValue('#email'), 'lead@example.net', 'e-mail');
+    await page.context().close();
+  });
+  await it('a customer sees its own machines and no page of the staff', async () => {
+    const page = await person(browser);
+    await signIn(page, 'approver@harbour.example', '/app/protection');
+    await page.waitForSelector('text=sql-01');
+    equal(await page.locator('.rail >> text=Fleet').count(), 0, 'links of the staff');
+    await page.goto(`${base}/app/fleet`);
+    await page.waitForSelector('text=There is no such page');
+    await page.context().close();
+  });
+  await it('what somebody else changes appears without a reload', async () => {
+    const page = await person(browser);
+    await signIn(page, 'admin@example.net', '/app/customers');
+    await page.waitForSelector('text=Harbour Foods');
+    await page.waitForSelector('.head >> text=Live');
+    await api('POST', '/v1/customers', { name: 'Quay Books', account_number: 'Q-1', time_zone: 'Europe/Paris' });
+    await page.waitForSelector('text=Quay Books');
+    await page.context().close();
+  });
+  await it('a site and a host are added, and the enrolment command is shown after confirming who one is', async () => {
+    const page = await person(browser);
+    await signIn(page, 'admin@example.net', '/app/sites');
+    await page.click('text=New site');
+    await page.fill('dialog #name', 'Amsterdam');
+    await page.fill('dialog #code', 'ams');
+    await page.click('dialog button.primary');
+    await page.waitForSelector('text=Amsterdam (ams)');
+    await page.click('text=Add a host >> nth=0');
+    await page.fill('dialog #name', 'ams-c');
+    await page.selectOption('dialog #site', { label: 'Amsterdam' });
+    await page.click('dialog button.primary');
+    await page.click('text=Make the command');
+    if (await page.locator('#su-password').count() || await page.waitForSelector('#su-password, dialog pre').then((e) => e.evaluate((n) => n.id === 'su-password'))) {
+      await page.fill('#su-password', phrase);
+      await page.click('dialog:has(#su-password) button.primary');
+    }
+    await page.waitForSelector('text=understudy-agent enroll --server');
+    await page.context().close();
+  });
+  await it('by keyboard alone: sign in, find a machine, open it', async () => {
+    const page = await person(browser);
+    await page.goto(`${base}/app`);
+    await page.waitForSelector('#email');
+    await page.focus('#email');
+    await page.keyboard.type('lead@example.net');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type(phrase);
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.frame');
+    await page.keyboard.press('/');
+    await page.waitForFunction(() => document.activeElement?.matches('dialog input'));
+    await page.keyboard.type('sql-0');
+    await page.waitForSelector('#found >> text=sql-01');
+    await page.waitForFunction(() => document.querySelector('#found li[aria-selected="true"]')?.textContent.includes('sql-01'));
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('h1 >> text=sql-01');
+    await page.context().close();
+  });
+  await it('in the pseudo-locale every word of the frame comes from the catalogue', async () => {
+    const page = await person(browser);
+    await signIn(page, 'lead@example.net');
+    await visit(page, '/app/settings?locale=en-XA');
+    const plain = await page.evaluate(() => [...document.querySelectorAll('h1, h2, label, button:not(.clock), .rail a, dt, th')].map((e) => e.textContent.trim()).filter((x) => x && !x.startsWith('[') && x !== '?'));
+    equal(plain, [], 'not from the catalogue');
+    await page.context().close();
+  });
+};
+
+const browser = await open();
+await prepare();
+await firstLoad();
+await stories(browser);
+await everyPage(browser);
+await browser.close();
+finish();
