@@ -30,6 +30,7 @@ struct ud_due_batch {
 	struct ud_due_progress *progress;
 };
 
+/* Nothing is due, and no mark counts. Release with ud_due_release. */
 struct ud_due *ud_due_new(const struct ud_env *env);
 /* Takes NULL. */
 void ud_due_release(struct ud_due **due);
