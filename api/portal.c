@@ -70,7 +70,8 @@ static enum ud_code send_file(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer_text(cx, rq, 200, type);
 }
 
-/* The one page; {{hash}} in it becomes the files' digest. What stands behind ? is the page's own. */
+/* The one page; {{hash}} in it becomes the files' digest. What stands behind ? is the page's own.
+ */
 static enum ud_code send_page(struct ud_ctx *cx, struct ud_request *rq)
 {
 	static const char mark[] = "{{hash}}";

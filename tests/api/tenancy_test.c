@@ -73,7 +73,11 @@ static const struct {
 	{ "/operations/{", "op", false },
 	{ "/events/{", "evt", false },
 	{ "/audit-records/{", "evt", false },
-	{ "/problems/{", NULL, false }, /* a name, the same for everybody */
+	/* names, the same for everybody */
+	{ "/problems/{", NULL, false },
+	{ "/app/{", NULL, false },
+	{ "/static/{", NULL, false },
+	{ "/{hash}/{", NULL, false },
 };
 /* clang-format on */
 
