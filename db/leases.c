@@ -28,6 +28,7 @@ struct standing {
 	int64_t epoch;
 	const char *owner; /* host; NULL = none */
 	unsigned gate;
+	bool leased; /* fencing policy lease */
 };
 
 static enum ud_code read_standing(struct ud_ctx *cx, const char *vm_id, struct standing *ret)
@@ -36,7 +37,8 @@ static enum ud_code read_standing(struct ud_ctx *cx, const char *vm_id, struct s
 
 	*ret = (struct standing){ 0 };
 	/* every tenant: a host runs VMs of several */
-	UD_TRY(ud_query(cx, &rows, "SELECT epoch, host_id, lease_gate FROM vms WHERE id = $1",
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT epoch, host_id, lease_gate, fencing_policy FROM vms WHERE id = $1",
 		UD_VALS(ud_t(vm_id))));
 	UD_TRY(ud_next(cx, rows, &ret->found));
 	if (!ret->found)
@@ -45,6 +47,7 @@ static enum ud_code read_standing(struct ud_ctx *cx, const char *vm_id, struct s
 
 	ret->epoch = ud_col_int(rows, 0);
 	ret->owner = ud_col_dup(cx, rows, 1);
+	ret->leased = strcmp(ud_col_text(rows, 3), "lease") == 0;
 	ret->gate = gate < 0 ? UD_GATE_CONFLICT : (unsigned)gate;
 	return UD_OK;
 }
@@ -131,6 +134,9 @@ enum ud_code ud_lease_grant(struct ud_ctx *cx, const char *host_id, bool may_sta
 		return UD_OK;
 	ret->verdict = UD_LEASE_GRANTED;
 	ret->seconds = lease_seconds;
+	/* without policy lease nobody stops at the end of one: there is nothing to wait for */
+	if (!s.leased && ask->purpose == UD_LEASE_KEEP)
+		return UD_OK;
 	return store(cx, host_id, ask, lease_seconds);
 }
 

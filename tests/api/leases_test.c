@@ -27,7 +27,8 @@ static enum ud_code protect(struct ud_ctx *cx, void *data)
 {
 	struct scene *s = data;
 
-	return ud_exec(cx, NULL, "UPDATE vms SET epoch = $2 WHERE id = $1",
+	return ud_exec(cx, NULL,
+		"UPDATE vms SET epoch = $2, fencing_policy = 'lease' WHERE id = $1",
 		UD_VALS(ud_t(s->vm), ud_i(s->epoch)));
 }
 
