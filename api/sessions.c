@@ -19,7 +19,22 @@
 #include "server/auth/auth.h"
 #include "server/http/server.h"
 
-enum { FREE_FAILURES = 5, ADDRESS_FREE = 15, WAIT_MAX_SECONDS = 900, STAFF_HOURS = 8 };
+enum { STAFF_HOURS = 8 };
+
+/*
+ * What failures are counted under: how many are free, and the longest wait. An office or a proxy is
+ * one address for many people, so it gets more room than an account. A domain of mail stands for
+ * the customer: whether an address belongs to one must not show. Its wait is short, since whoever
+ * guesses must not keep all people of a customer out.
+ */
+static const struct {
+	const char *kind;
+	int64_t free, wait_max_seconds;
+} throttles[] = {
+	{ "account:", 5, 900 },
+	{ "address:", 20, 900 },
+	{ "domain:", 50, 30 },
+};
 
 struct sign_in_body {
 	const char *email, *password, *totp;
@@ -56,25 +71,24 @@ static const struct ud_shape answer_shape = {
 struct attempt {
 	struct ud_user user;
 	bool found, password_right, factor_right;
-	int64_t totp_step;         /* of the code that was right; -1 = none */
-	const char *recovery_used; /* hash of the recovery code that was right */
-	const char *new_hash;      /* when the stored one is outdated */
-	const char *account_key, *address_key;
+	int64_t totp_step;                       /* of the code that was right; -1 = none */
+	const char *recovery_used;               /* hash of the recovery code that was right */
+	const char *new_hash;                    /* when the stored one is outdated */
+	const char *keys[UD_LEN(throttles) + 1]; /* of the throttles; the account's is the first */
 };
 
-/* Seconds that must pass after n failures: none for the first five, then doubling up to a quarter
- * of an hour. */
+/* Seconds that must pass after n failures: none for the free ones, then doubling. */
 static int64_t wait_after(const char *key, int64_t failures)
 {
-	/* an office or a proxy is one address for many people: it gets more room than an account */
-	int64_t more = strncmp(key, "address:", 8) == 0 ? ADDRESS_FREE : 0;
-	int64_t over = failures - FREE_FAILURES - more;
+	size_t i = 0;
+
+	while (strncmp(key, throttles[i].kind, strlen(throttles[i].kind)) != 0)
+		i++;
+	int64_t over = failures - throttles[i].free, max = throttles[i].wait_max_seconds;
 
 	if (over < 0)
 		return 0;
-	return over >= 10                        ? WAIT_MAX_SECONDS
-		: (1 << over) > WAIT_MAX_SECONDS ? WAIT_MAX_SECONDS
-						 : 1 << over;
+	return over >= 10 || (1 << over) > max ? max : 1 << over;
 }
 
 const char *ud_throttle_account(struct ud_ctx *cx, const char *email)
@@ -93,6 +107,21 @@ enum ud_code ud_throttle_check(struct ud_ctx *cx, const char *key)
 	cx->problem.retry_after_seconds = (left + 999) / 1000;
 	return ud_fail(cx, UD_E_THROTTLED, NULL, "Try again in %lld seconds.",
 		(long long)((left + 999) / 1000));
+}
+
+/* Under what a failure of this request counts; ended by NULL. */
+static void fill_keys(
+	struct ud_ctx *cx, const struct ud_request *rq, const char *email, const char **keys)
+{
+	const char *at = strrchr(email, '@');
+
+	*keys++ = ud_throttle_account(cx, email);
+	if (*rq->scope.address)
+		*keys++ = ud_printf(cx->arena, "address:%s", rq->scope.address);
+	if (at)
+		*keys++ = ud_printf(
+			cx->arena, "domain:%s", ud_auth_hash(cx, ud_lower(cx->arena, at)));
+	*keys = NULL;
 }
 
 static enum ud_password_cost cost_of(const struct ud_user *u)
@@ -146,11 +175,9 @@ static enum ud_code sign_in_prepare(struct ud_ctx *cx, struct ud_request *rq)
 	const unsigned char *pepper = rq->server->keys.pepper;
 
 	rq->prepared = a;
-	a->account_key = ud_throttle_account(cx, in->email);
-	a->address_key = ud_printf(cx->arena, "address:%s", rq->scope.address);
-	UD_TRY(ud_throttle_check(cx, a->account_key));
-	if (*rq->scope.address)
-		UD_TRY(ud_throttle_check(cx, a->address_key));
+	fill_keys(cx, rq, in->email, a->keys);
+	for (const char **key = a->keys; *key; key++)
+		UD_TRY(ud_throttle_check(cx, *key));
 	UD_TRY(ud_user_by_email(cx, in->email, &a->found, &a->user));
 	bool usable = a->found && a->user.state == UD_USER_ACTIVE && a->user.password_hash;
 	const char *hash = usable ? a->user.password_hash : ud_password_nobody(UD_COST_CUSTOMER);
@@ -172,9 +199,8 @@ static enum ud_code failed(struct ud_ctx *cx, struct ud_request *rq, const struc
 	bool code_missing = a->password_right && !in->totp;
 
 	if (!code_missing) {
-		UD_TRY(ud_sign_in_failed(cx, a->account_key));
-		if (*rq->scope.address)
-			UD_TRY(ud_sign_in_failed(cx, a->address_key));
+		for (const char *const *key = a->keys; *key; key++)
+			UD_TRY(ud_sign_in_failed(cx, *key));
 		UD_TRY(ud_event_add_plain(cx, "session.refused",
 			a->found ? a->user.row.customer_id : NULL, "user",
 			a->found ? a->user.row.id : NULL, NULL));
@@ -244,7 +270,7 @@ static enum ud_code sign_in(struct ud_ctx *cx, struct ud_request *rq)
 	if (a->new_hash)
 		u.password_hash = a->new_hash;
 	UD_TRY(ud_row_update(cx, &ud_users, &old, &u));
-	UD_TRY(ud_sign_in_succeeded(cx, a->account_key));
+	UD_TRY(ud_sign_in_succeeded(cx, a->keys[0]));
 	UD_TRY(ud_session_open(cx, rq, &u, u.factor_enrolled, &s, &csrf));
 	struct sign_in_answer out = { .id = s.row.id,
 		.user_id = u.row.id,

@@ -253,6 +253,8 @@ enum ud_code ud_sessions_expire(struct ud_ctx *cx, int64_t before_ms)
 		cx, NULL, "DELETE FROM sessions WHERE expires_at < $1", UD_VALS(ud_i(before_ms)));
 }
 
+enum { FAILURES_KEPT_MS = 24 * 3600 * 1000 };
+
 enum ud_code ud_sign_in_failures(
 	struct ud_ctx *cx, const char *key, int64_t *ret_count, int64_t *ret_last_at)
 {
@@ -264,7 +266,7 @@ enum ud_code ud_sign_in_failures(
 	UD_TRY(ud_query(cx, &rows, "SELECT count, last_at FROM sign_in_failures WHERE key = $1",
 		UD_VALS(ud_t(key))));
 	UD_TRY(ud_next(cx, rows, &more));
-	if (more) {
+	if (more && ud_col_int(rows, 1) >= cx->now_ms - FAILURES_KEPT_MS) {
 		*ret_count = ud_col_int(rows, 0);
 		*ret_last_at = ud_col_int(rows, 1);
 	}
@@ -273,6 +275,9 @@ enum ud_code ud_sign_in_failures(
 
 enum ud_code ud_sign_in_failed(struct ud_ctx *cx, const char *key)
 {
+	/* every tenant: what is forgotten may go */
+	UD_TRY(ud_exec(cx, NULL, "DELETE FROM sign_in_failures WHERE last_at < $1",
+		UD_VALS(ud_i(cx->now_ms - FAILURES_KEPT_MS))));
 	/* every tenant: whoever signs in has no scope yet */
 	return ud_exec(cx, NULL,
 		"INSERT INTO sign_in_failures(key, count, last_at) VALUES ($1, 1, $2)"

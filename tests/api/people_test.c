@@ -126,6 +126,56 @@ static void wrong_credentials_give_one_answer_and_slow_down(void **state)
 		"The e-mail address, the password or the code is wrong.");
 }
 
+static struct reply guess(struct world *w, const char *email)
+{
+	return call(w, NOBODY, "POST", "/v1/sessions",
+		fmt(w, "{\"email\":\"%s\",\"password\":\"wrong wrong wrong\"}", email), NULL);
+}
+
+static enum ud_code many_failures(struct ud_ctx *cx, void *data)
+{
+	(void)data;
+	return ud_exec(cx, NULL,
+		"UPDATE sign_in_failures SET count = 200 WHERE key LIKE 'domain:%'", UD_NO_VALS);
+}
+
+static enum ud_code forget_address(struct ud_ctx *cx, void *data)
+{
+	(void)data;
+	return ud_exec(
+		cx, NULL, "DELETE FROM sign_in_failures WHERE key LIKE 'address:%'", UD_NO_VALS);
+}
+
+/* One guess at each of many accounts of a customer, each from an address of its own. */
+static void guesses_at_a_domain_slow_down_but_lock_nobody_out(void **state)
+{
+	struct world *w = *state;
+	struct reply r = { 0 };
+	int n = 0;
+
+	make_user(w, "dora@spray.example", "customer_viewer", w->own);
+	for (; n < 100 && r.status != 429; n++) {
+		world_write(w, forget_address, NULL);
+		r = guess(w, fmt(w, "person%d@SPRAY.example", n));
+	}
+	assert_int_equal(n, 51);
+	expect_code(&r, 429, "throttled");
+	world_write(w, forget_address, NULL);
+	r = guess(w, "somebody@elsewhere.example");
+	expect_code(&r, 401, "invalid_credentials");
+	world_write(w, many_failures, NULL);
+	r = guess(w, "dora@spray.example");
+	assert_true(atoi(header_of(w, &r, "Retry-After")) <= 30);
+	w->clock_ms += 31000;
+	sign_in(w, "dora@spray.example", NULL);
+	/* and a day later all is forgotten */
+	w->clock_ms += INT64_C(86401000);
+	for (int i = 0; i < 4; i++) {
+		r = guess(w, fmt(w, "again%d@spray.example", i));
+		expect_code(&r, 401, "invalid_credentials");
+	}
+}
+
 static void a_change_by_cookie_needs_token_and_origin(void **state)
 {
 	struct world *w = *state;
@@ -495,6 +545,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_person_signs_in_and_out, fresh),
 		cmocka_unit_test_setup(wrong_credentials_give_one_answer_and_slow_down, fresh),
+		cmocka_unit_test_setup(guesses_at_a_domain_slow_down_but_lock_nobody_out, fresh),
 		cmocka_unit_test_setup(a_change_by_cookie_needs_token_and_origin, fresh),
 		cmocka_unit_test_setup(sessions_end_by_idleness_age_and_revocation, fresh),
 		cmocka_unit_test_setup(a_second_factor_is_enrolled_used_once_and_recovered, fresh),
