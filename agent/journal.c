@@ -240,15 +240,18 @@ enum ud_code ud_journal_vm_visit(
 
 /* ---- commands ---- */
 
-/* Is the number known? *ret_ended: its answer is stored. */
-static enum ud_code find_command(
-	struct ud_ctx *cx, const struct ud_wire_command *c, bool *ret_known, bool *ret_ended)
+/* Is the number known, by these bytes? *ret_ended: its answer is stored. A number that a restored
+ * server gives out again is another command, and old. */
+static enum ud_code find_command(struct ud_ctx *cx, const struct ud_wire_command *c,
+	const char *payload, bool *ret_known, bool *ret_ended)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
 
-	UD_TRY(ud_query(cx, &rows, "SELECT outcome FROM j_cmd WHERE subject_id = $1 AND seq = $2",
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT outcome, payload FROM j_cmd WHERE subject_id = $1 AND seq = $2",
 		UD_VALS(ud_t(c->subject_id), ud_i(c->seq))));
 	UD_TRY(ud_next(cx, rows, ret_known));
+	*ret_known = *ret_known && strcmp(ud_col_text(rows, 1), payload) == 0;
 	*ret_ended = *ret_known && !ud_col_null(rows, 0);
 	return UD_OK;
 }
@@ -303,7 +306,7 @@ static enum ud_code take(struct ud_ctx *cx, const struct ud_wire_command *c, con
 	bool known = false, ended = false, have_vm = false;
 	int64_t top = 0;
 
-	UD_TRY(find_command(cx, c, &known, &ended));
+	UD_TRY(find_command(cx, c, payload, &known, &ended));
 	if (known) {
 		*ret = ended ? UD_TAKEN_ENDED : UD_TAKEN_KNOWN;
 		return ended ? send_again(cx, c) : UD_OK;

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * understudy-agent: enroll, and run. Running, one thread keeps the certificate young and reports
- * how the server sees us; the main thread waits for the signal that ends it all.
+ * understudy-agent: enroll, and run until a signal ends it.
  */
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/agent.h"
 #include "agent/enroll.h"
-#include "agent/link.h"
 #include "base/env.h"
 #include "base/log.h"
-#include "base/time.h"
-#include "base/wire_identity.h"
 
-enum { REPORT_MS = 60000, CALL_MS = 30000 };
+enum { LOG_BYTES = 1 << 20 };
+
+const struct ud_driver *const ud_drivers[] = { NULL };
 
 struct flag {
 	const char *name;
@@ -77,64 +75,6 @@ static int command_enroll(struct ud_ctx *cx, int argc, char **argv)
 
 /* ---- running ---- */
 
-struct keeper {
-	const struct ud_env *env;
-	ud_link *link;
-	bool quarantined; /* as the server said last */
-};
-
-/* What the server thinks of us goes to the log when it changes. */
-static enum ud_code report(struct ud_ctx *cx, struct keeper *k)
-{
-	struct ud_wire_self self = { 0 };
-	char until[UD_TIME_TEXT] = "";
-
-	UD_TRY(ud_link_send(cx, k->link, "/v1/agent/self", NULL, NULL, CALL_MS, &ud_wire_self_shape,
-		&self, NULL));
-	bool quarantined = !self.may_promote;
-
-	if (quarantined != k->quarantined)
-		ud_log(quarantined ? UD_LOG_WARNING : UD_LOG_INFO, "may_promote", "value",
-			quarantined ? "no" : "yes", "reason", self.alarm ? self.alarm : "", NULL);
-	k->quarantined = quarantined;
-	ud_time_format(self.certificate_expires_at.ms, until);
-	ud_log(UD_LOG_DEBUG, "seen_by_server", "agent", self.agent_id, "state", self.state,
-		"certificate_until", until, NULL);
-	return UD_OK;
-}
-
-static enum ud_code keep_once(struct ud_ctx *cx, struct keeper *k)
-{
-	UD_TRY(ud_link_keep(cx, k->link));
-	return report(cx, k);
-}
-
-static void *keep(void *data)
-{
-	struct keeper *k = data;
-	enum ud_code code = UD_OK;
-
-	for (bool go_on = true; go_on;) {
-		UD_AUTO(ud_arena) *arena = ud_arena_new();
-		struct ud_ctx cx = { .arena = arena,
-			.env = k->env,
-			.now_ms = ud_now_ms(k->env),
-			.request_id = "keeper" };
-
-		code = keep_once(&cx, k);
-		if (code == UD_OK) {
-			go_on = ud_link_wait(k->link, REPORT_MS);
-			continue;
-		}
-		if (!ud_link_stopped(k->link))
-			ud_log(UD_LOG_WARNING, "server_not_reached", "code",
-				ud_error_info(code)->name, "reason",
-				cx.problem.detail ? cx.problem.detail : "", NULL);
-		go_on = ud_link_pause(&cx, k->link, code);
-	}
-	return NULL;
-}
-
 static void wait_for_end(void)
 {
 	sigset_t ends;
@@ -150,23 +90,17 @@ static void wait_for_end(void)
 static enum ud_code run(struct ud_ctx *cx, const char *path)
 {
 	struct ud_agent_config config = { 0 };
-	struct keeper k = { .env = cx->env };
-	pthread_t thread;
+	struct ud_agent_run *agent = NULL;
 
 	UD_TRY(ud_agent_config_load(cx, path, &config));
 	ud_log_set_level((enum ud_log_level)ud_log_level_named(config.log_level));
-	UD_TRY(ud_link_open(cx, &config, &k.link));
-	if (pthread_create(&thread, NULL, keep, &k) != 0) {
-		ud_link_release(&k.link);
-		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot start a thread");
-	}
+	ud_log_keep(LOG_BYTES);
+	UD_TRY(ud_agent_begin(cx, &config, ud_drivers, cx->env, &agent));
 	ud_log(UD_LOG_INFO, "running", "agent", config.agent_id, "host", config.host_id, "server",
 		config.server_url, "version", UD_VERSION, NULL);
 	wait_for_end();
 	ud_log(UD_LOG_INFO, "stopping", NULL);
-	ud_link_stop(k.link);
-	pthread_join(thread, NULL);
-	ud_link_release(&k.link);
+	ud_agent_end(&agent);
 	return UD_OK;
 }
 

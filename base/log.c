@@ -5,17 +5,72 @@
  */
 #include "base/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/buf.h"
+#include "base/arena.h"
 #include "base/env.h"
 #include "base/time.h"
 
 static _Atomic int log_level = UD_LOG_INFO;
+
+/* Lines kept for whoever asks: a ring of bytes, empty unless ud_log_keep was called. */
+static struct {
+	pthread_mutex_t mutex;
+	char *bytes;
+	size_t size, end; /* end counts all bytes there ever were */
+} kept = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+
+void ud_log_keep(size_t bytes)
+{
+	pthread_mutex_lock(&kept.mutex);
+	if (!kept.bytes) {
+		kept.bytes = ud_malloc(bytes);
+		kept.size = bytes;
+	}
+	pthread_mutex_unlock(&kept.mutex);
+}
+
+static void keep(const char *line, size_t n)
+{
+	pthread_mutex_lock(&kept.mutex);
+	for (size_t i = 0; kept.size && i < n; i++)
+		kept.bytes[kept.end++ % kept.size] = line[i];
+	pthread_mutex_unlock(&kept.mutex);
+}
+
+/* Where to begin: after a newline, as far back as lines and bytes allow. Under the mutex. */
+static size_t tail_start(size_t lines, size_t bytes)
+{
+	size_t oldest = kept.end > kept.size ? kept.end - kept.size : 0, at = kept.end;
+	size_t start = kept.end;
+
+	if (!kept.size)
+		return start;
+	while (at > oldest && kept.end - at < bytes) {
+		at--;
+		/* the oldest line may have lost its begin: it counts when a newline stands before
+		 */
+		if (at == 0 || (at > oldest && kept.bytes[(at - 1) % kept.size] == '\n')) {
+			start = at;
+			if (--lines == 0)
+				break;
+		}
+	}
+	return start;
+}
+
+void ud_log_tail(struct ud_buf *b, size_t lines, size_t bytes)
+{
+	pthread_mutex_lock(&kept.mutex);
+	for (size_t at = lines ? tail_start(lines, bytes) : kept.end; at < kept.end; at++)
+		ud_buf_putc(b, kept.bytes[at % kept.size]);
+	pthread_mutex_unlock(&kept.mutex);
+}
 
 static const char *const names[] = { "error", "warning", "info", "debug" };
 
@@ -76,6 +131,7 @@ void ud_log(enum ud_log_level level, const char *event, ...)
 	}
 	va_end(ap);
 	ud_buf_putc(&b, '\n');
+	keep(b.data, b.len);
 	if (write(STDERR_FILENO, b.data, b.len) < 0) {
 		/* nowhere left to say so */
 	}

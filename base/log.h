@@ -7,7 +7,7 @@
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 
-#include "base/ud.h"
+#include "base/buf.h"
 
 enum ud_log_level { UD_LOG_ERROR, UD_LOG_WARNING, UD_LOG_INFO, UD_LOG_DEBUG };
 
@@ -18,5 +18,10 @@ int ud_log_level_named(const char *name);
 /* Write a line: the event's name, then keys and values as pairs of texts, ended by NULL. Values are
  * quoted as needed. */
 void ud_log(enum ud_log_level level, const char *event, ...) __attribute__((sentinel));
+
+/* Keep the newest lines in memory from now on, at most so many bytes of them. Once, at start. */
+void ud_log_keep(size_t bytes);
+/* Append the newest kept lines, oldest first: at most so many lines and bytes. Any thread. */
+void ud_log_tail(struct ud_buf *b, size_t lines, size_t bytes);
 
 #endif

@@ -85,13 +85,18 @@ static void fill(struct ud_ctx *cx, struct ud_request *rq, const struct ud_agent
 		.current = current,
 		.confirmed = a->confirmed,
 		.may_promote = a->may_promote && a->state == UD_AGENT_ACTIVE };
+	/* a poll that is looked at again says nothing new: its process may be gone by now, and the
+	 * next one known already */
+	bool first = !rq->agent;
+
 	rq->agent = id;
 	rq->scope.kind = UD_PRINCIPAL_AGENT;
 	rq->scope.id = a->row.id;
 	rq->scope.name = a->row.id;
 	rq->scope.customer_id = NULL; /* a host carries VMs of several customers */
 	rq->scope.roles = UD_R(AGENT);
-	remember(rq, id);
+	if (first)
+		remember(rq, id);
 }
 
 enum ud_code ud_agent_scope(struct ud_ctx *cx, struct ud_request *rq)

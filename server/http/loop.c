@@ -151,8 +151,9 @@ static void *run(void *data)
 			else if (events[i].data.fd == loop->wake_fd)
 				drain(loop);
 		}
-		MHD_run(loop->mhd);
+		/* what the tick resumes the library runs now, not after the next sleep */
 		tick(loop);
+		MHD_run(loop->mhd);
 	}
 	return NULL;
 }

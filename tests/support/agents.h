@@ -6,6 +6,7 @@
 #ifndef TESTS_SUPPORT_AGENTS_H
 #define TESTS_SUPPORT_AGENTS_H
 
+#include "agent/agent.h"
 #include "server/agents/agents.h"
 #include "server/agents/ca.h"
 #include "support/harness.h"
@@ -44,5 +45,37 @@ const char *port_issue(struct port *p, struct ud_x509_wish wish, const char *key
 /* Call the port; status 0 = no answer came (then body is curl's word for it). */
 struct reply port_call(struct port *p, const struct shown *shown, const char *method,
 	const char *path, const char *body);
+
+/* A real agent inside the test: its folder, journal, runner and line to the port, on a scripted
+ * hypervisor. */
+struct agent {
+	struct port *p;
+	struct shown shown;
+	const char *dir;
+	struct ud_agent_config config;
+	struct ud_agent_run *run; /* NULL = it does not run */
+	/* where it dies next; see agent_dies */
+	const char *_Atomic verb, *_Atomic point;
+};
+
+/*
+ * Enrol an agent for a host and let it run on a hypervisor ("scripted:NAME"). End it before the
+ * port.
+ */
+struct agent *agent_begin(struct port *p, const char *host_id, const char *uri);
+/* End it for good. */
+void agent_end(struct agent *a);
+/* End the process and begin another in the same folder: what was held is in the journal alone. */
+void agent_stop(struct agent *a);
+void agent_start(struct agent *a);
+/*
+ * From now on, the next command with this verb kills the agent at a crash point (agent/verbs.h), as
+ * SIGKILL would: nothing is stored or sent any more. Then call agent_restart, which waits for it.
+ */
+void agent_dies(struct agent *a, const char *verb, const char *point);
+/* Has it died? Waits up to 20 s for it. */
+bool agent_died(struct agent *a);
+/* Begin another after it died. */
+void agent_restart(struct agent *a);
 
 #endif

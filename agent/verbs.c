@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of verbs.
+ */
+#include "agent/verbs.h"
+
+#include <string.h>
+
+#include "base/verbs.h"
+
+enum { AGAIN = UD_VERB_REPEATABLE, ALWAYS = UD_VERB_REPEATABLE | UD_VERB_QUARANTINE };
+
+/* clang-format off */
+const struct ud_verb ud_agent_verbs[] = {
+	/* verb                     args                       flags                  run                      look */
+	{ UD_VERB_VM_START,          NULL,                      AGAIN,                 ud_do_vm_start,          NULL },
+	{ UD_VERB_VM_SHUTDOWN,       &ud_shutdown_args_shape,   ALWAYS,                ud_do_vm_shutdown,       NULL },
+	{ UD_VERB_VM_POWER_OFF,      NULL,                      ALWAYS,                ud_do_vm_power_off,      NULL },
+	{ UD_VERB_VM_SAVE,           NULL,                      AGAIN,                 ud_do_vm_save,           NULL },
+	{ UD_VERB_VM_PAUSE,          NULL,                      AGAIN,                 ud_do_vm_pause,          NULL },
+	{ UD_VERB_VM_RESUME,         NULL,                      AGAIN,                 ud_do_vm_resume,         NULL },
+	{ UD_VERB_VM_RESET,          NULL,                      0,                     ud_do_vm_reset,          NULL },
+	{ UD_VERB_VM_RUN,            &ud_guest_args_shape,      0,                     ud_do_vm_run,            NULL },
+	{ UD_VERB_VM_DIAGNOSE,       NULL,                      ALWAYS,                ud_do_vm_diagnose,       NULL },
+	{ UD_VERB_VM_SCREENSHOT,     NULL,                      ALWAYS,                ud_do_vm_screenshot,     NULL },
+	{ UD_VERB_VM_LIMITS,         &ud_vm_limits_shape,       AGAIN,                 ud_do_vm_limits,         NULL },
+	{ UD_VERB_CHECKPOINT_CREATE, &ud_checkpoint_args_shape, 0,                     ud_do_checkpoint_create, ud_look_checkpoint_create },
+	{ UD_VERB_CHECKPOINT_LIST,   NULL,                      ALWAYS,                ud_do_checkpoint_list,   NULL },
+	{ UD_VERB_CHECKPOINT_APPLY,  &ud_checkpoint_name_shape, AGAIN,                 ud_do_checkpoint_apply,  NULL },
+	{ UD_VERB_CHECKPOINT_DELETE, &ud_checkpoint_name_shape, AGAIN,                 ud_do_checkpoint_delete, NULL },
+	{ UD_VERB_HOST_DIAGNOSE,     NULL,                      ALWAYS | UD_VERB_HOST, ud_do_host_diagnose,     NULL },
+	{ UD_VERB_HOST_LOGS,         &ud_logs_args_shape,       ALWAYS | UD_VERB_HOST, ud_do_host_logs,         NULL },
+	{ NULL, NULL, 0, NULL, NULL },
+};
+/* clang-format on */
+
+const struct ud_verb *ud_verb_find(const struct ud_verb *table, const char *verb)
+{
+	for (const struct ud_verb *v = table; v->verb; v++)
+		if (strcmp(v->verb, verb) == 0)
+			return v;
+	return NULL;
+}
+
+void ud_act_leave(
+	struct ud_ctx *cx, struct ud_act *act, const struct ud_shape *shape, const void *result)
+{
+	struct ud_buf b = { 0 };
+
+	ud_shape_encode(&b, shape, result, NULL);
+	act->result = ud_strdup(cx->arena, ud_buf_text(&b));
+	ud_buf_free(&b);
+}
