@@ -8,13 +8,14 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/drivers/libvirt/libvirt.h"
 #include "agent/enroll.h"
 #include "base/env.h"
 #include "base/log.h"
 
 enum { LOG_BYTES = 1 << 20 };
 
-const struct ud_driver *const ud_drivers[] = { NULL };
+const struct ud_driver *const ud_drivers[] = { &ud_driver_libvirt, NULL };
 
 struct flag {
 	const char *name;
