@@ -317,8 +317,10 @@ static bool is_due(ud_leases *l, const struct ud_journal_vm *vm, int64_t every_m
 	int64_t now = ud_mono_ms(l->env), asked = read_slot(l, vm->vm_id).asked_ms;
 	int64_t left = asked == UD_NONE ? 0 : asked + every_ms - now;
 
-	if (left > 0 && left < *next)
-		*next = left;
+	int64_t again = left > 0 ? left : every_ms;
+
+	if (again < *next)
+		*next = again;
 	return left <= 0;
 }
 

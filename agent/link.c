@@ -16,7 +16,7 @@
 #include "base/x509.h"
 
 enum {
-	LINES = 3,
+	LINES = 6,
 	RUN_BYTES = 16,
 	PAUSE_FIRST_MS = 1000,
 	PAUSE_MAX_MS = 60000,

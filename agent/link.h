@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The agent's line to the server: calls over mutual TLS with the agent's own certificate, trusting
- * the installation's root alone. Connections are kept open and shared: any thread may call, three
- * at once at most (a poll, and two for answers). Waiting between tries and renewing the certificate
- * belong here, too.
+ * the installation's root alone. Connections are kept open and shared: any thread may call, six at
+ * once at most (a poll, two for leases, the rest for answers and reports). Waiting between tries
+ * and renewing the certificate belong here, too.
  */
 #ifndef AGENT_LINK_H
 #define AGENT_LINK_H

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keeps the leases of a running agent: two threads (one renews, one looks after what runs and what
+ * does not), the line to the server, and the lease guard's process. What is decided is in lease.h.
+ */
+#ifndef AGENT_KEEPER_H
+#define AGENT_KEEPER_H
+
+#include "agent/lease.h"
+#include "agent/link.h"
+
+struct ud_keeper;
+struct ud_guard;
+
+/* The way to the peers, where there is replication: pass a message of base/lease.h to the host at
+ * the other end of the VM's relation and take its answer. UD_E_UNAVAILABLE: no answer. */
+typedef enum ud_code ud_lease_peer(struct ud_ctx *cx, void *data, const char *vm_id,
+	const char *message, const char **ret_answer);
+
+struct ud_keeper_settings {
+	const struct ud_agent_config *config;
+	const struct ud_env *env;
+	struct ud_hv *hv;
+	ud_journal *journal;
+	ud_link *link;
+	const char *host_boot;
+	const char *guard_program; /* NULL = understudy-guard beside this program */
+	ud_lease_peer *peer;       /* NULL = no replication here */
+	void *peer_data;
+};
+
+/*
+ * Find or start the guard, take its entries over, begin. What settings point to outlives it; the
+ * link must be stopped before ud_keeper_release. UD_E_UNAVAILABLE: the guard does not start.
+ */
+enum ud_code ud_keeper_start(struct ud_ctx *cx, const struct ud_keeper_settings *settings,
+	struct ud_keeper **ret) UD_USE;
+/* Takes NULL. The guard goes on. */
+void ud_keeper_release(struct ud_keeper **keeper);
+/* Look now: the journal has changed. Any thread, never blocks. */
+void ud_keeper_wake(struct ud_keeper *keeper);
+/* As long as the keeper. */
+ud_leases *ud_keeper_leases(struct ud_keeper *keeper);
+
+/* keeper_posix.c: the guard's part of ud_lease_calls. */
+enum ud_code ud_keeper_open_guard(
+	struct ud_ctx *cx, const struct ud_keeper_settings *settings, struct ud_guard **ret) UD_USE;
+/* End the connection to it. Takes NULL. */
+void ud_keeper_close_guard(struct ud_guard **guard);
+/* The process behind a VM, as the hypervisor names it before and after we have a hold of it. */
+enum ud_code ud_keeper_arm(struct ud_ctx *cx, struct ud_guard *guard, struct ud_hv *hv,
+	const struct ud_journal_vm *vm, int64_t deadline_ms) UD_USE;
+/* Put the end of a lease off. */
+enum ud_code ud_keeper_renew(struct ud_ctx *cx, struct ud_guard *guard,
+	const struct ud_journal_vm *vm, int64_t deadline_ms) UD_USE;
+/* Let go; UD_OK also when nothing was held. */
+enum ud_code ud_keeper_disarm(
+	struct ud_ctx *cx, struct ud_guard *guard, const struct ud_journal_vm *vm) UD_USE;
+/* Tell all that the guard holds. */
+enum ud_code ud_keeper_held(
+	struct ud_ctx *cx, struct ud_guard *guard, ud_lease_holding *each, void *data) UD_USE;
+
+#endif
