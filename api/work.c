@@ -4,6 +4,9 @@
  * its rows here and declares their functions in api.h.
  */
 #include "api/api.h"
+#include "base/replication.h"
+#include "server/replication/relations.h"
+#include "server/replication/watch.h"
 
 static enum ud_code expire_commands(struct ud_ctx *cx, const struct ud_commanding *c)
 {
@@ -14,11 +17,17 @@ static enum ud_code expire_commands(struct ud_ctx *cx, const struct ud_commandin
 static const struct ud_tick ticks[] = {
 	/* name               every  on commit  due                 apply */
 	{ "expire_commands",  1000,  false,     ud_command_overdue, expire_commands },
+	{ "replications",     10000, false,     ud_replication_watch_due, ud_replication_watch },
+	{ "rpo_ledger",       10000, false,     ud_replication_minute_due, ud_replication_minute },
 	{ NULL, 0, false, NULL, NULL },
 };
 
 static const struct ud_command_reaction reactions[] = {
 	/* verb  ended; verb NULL = all */
+	{ UD_VERB_RELATION_SET,    ud_relation_set_ended },
+	{ UD_VERB_RELATION_RESYNC, ud_relation_resync_ended },
+	{ UD_VERB_RELATION_TEST,   ud_relation_test_ended },
+	{ UD_VERB_POINT_VERIFY,    ud_point_verify_ended },
 	{ NULL, NULL },
 };
 /* clang-format on */

@@ -48,6 +48,7 @@ static const struct ud_error_info infos[] = {
 	[UD_E_URI_TOO_LONG] =             { "uri_too_long",             414, false, "The address is too long",               "Send at most 8 KiB." },
 	[UD_E_UNSUPPORTED_MEDIA_TYPE] =   { "unsupported_media_type",   415, false, "The body's type is not taken here",     "Send Content-Type: application/json (application/merge-patch+json for PATCH)." },
 	[UD_E_VALIDATION] =               { "validation_failed",        422, false, "A field has a wrong value",             "Correct the fields that errors[] names." },
+	[UD_E_REPLICATION_BLOCKED] =      { "replication_blocked",      422, false, "This VM cannot be replicated so",       "Mend what errors[] names, or ask with dry_run=true for all of it." },
 	[UD_E_HYPERVISOR] =               { "hypervisor_failed",        424, true,  "The hypervisor refused or does not answer", "Look at the detail and the host's log." },
 	[UD_E_RATE_LIMITED] =             { "rate_limited",             429, true,  "Too many requests",                     "Wait for Retry-After seconds." },
 	[UD_E_THROTTLED] =                { "throttled",                429, true,  "Too many failed sign-ins",              "Wait for Retry-After seconds." },

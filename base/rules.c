@@ -4,6 +4,7 @@
  */
 #include "base/rules.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -97,6 +98,23 @@ const char *ud_rule_uuid(struct ud_ctx *cx, const char *s)
 			return "is a UUID in lower case.";
 	}
 	return NULL;
+}
+
+const char *ud_rule_endpoint(struct ud_ctx *cx, const char *s)
+{
+	static const char sentence[] = "is NAME:PORT, ADDRESS:PORT or [ADDRESS]:PORT.";
+	const char *colon = strrchr(s, ':');
+	size_t n = colon ? (size_t)(colon - s) : 0, digits = colon ? strlen(colon + 1) : 0;
+	bool bracket = *s == '[' && n > 2 && s[n - 1] == ']';
+	size_t fits = bracket ? 2 + strspn(s + 1, DIGITS "abcdefABCDEF:.")
+			      : strspn(s, LOWER UPPER DIGITS ".-");
+
+	(void)cx;
+	if (!n || fits != n || digits < 1 || digits > 5 || strspn(colon + 1, DIGITS) != digits)
+		return sentence;
+	long port = strtol(colon + 1, NULL, 10);
+
+	return port >= 1 && port <= 65535 ? NULL : sentence;
 }
 
 const char *ud_rule_scope(struct ud_ctx *cx, const char *s)

@@ -15,6 +15,7 @@ ud_text_rule ud_rule_host_name; /* [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
 ud_text_rule ud_rule_code;      /* [a-z][a-z0-9-]{1,15} */
 ud_text_rule ud_rule_time_zone; /* a name of the IANA database */
 ud_text_rule ud_rule_uuid;      /* RFC 9562 4, lower case */
+ud_text_rule ud_rule_endpoint;  /* NAME:PORT, ADDRESS:PORT or [ADDRESS]:PORT */
 ud_text_rule ud_rule_scope;     /* "*" or "<resource>:<verb>" */
 
 #endif

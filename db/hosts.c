@@ -21,6 +21,8 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_host, state,           .flags = UD_SERVER | UD_FILTER | UD_BRIEF, .values = &ud_host_states, .about = "Where the host stands."),
 	UD_FIELD(ud_host, memory_bytes,    .flags = UD_NULLABLE, .min = 512 << 20, .max = INT64_C(1) << 44, .about = "Memory of the machine."),
 	UD_FIELD(ud_host, cpu_count,       .flags = UD_NULLABLE, .min = 1, .max = 4096, .about = "Logical processors of the machine."),
+	UD_FIELD(ud_host, replication_listen,  .flags = UD_SERVER, .about = "Where its agent takes replication, as it tells."),
+	UD_FIELD(ud_host, replication_address, .max = 100, .rule = ud_rule_endpoint, .about = "Address and port where other hosts reach it for replication, when that is another; null = as the agent tells."),
 };
 /* clang-format on */
 static const struct ud_shape shape = { .object = "host",

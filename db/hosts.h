@@ -28,6 +28,7 @@ struct ud_host {
 	const char *site_id, *fault_domain_id;
 	unsigned state; /* enum ud_host_state */
 	int64_t memory_bytes, cpu_count;
+	const char *replication_listen, *replication_address; /* "A:P" */
 };
 extern const struct ud_table ud_hosts;
 

@@ -24,6 +24,8 @@ static const struct {
 	{ "agt", "SELECT COALESCE(customer_id, '') FROM agents WHERE id = $1" },
 	{ "vm", "SELECT COALESCE(customer_id, '') FROM vms WHERE id = $1" },
 	{ "net", "SELECT COALESCE(customer_id, '') FROM networks WHERE id = $1", true },
+	{ "pol", "SELECT COALESCE(customer_id, '') FROM policies WHERE id = $1", true },
+	{ "rpl", "SELECT COALESCE(customer_id, '') FROM replications WHERE id = $1" },
 	{ "ipb", "SELECT COALESCE(customer_id, '') FROM ip_blocks WHERE id = $1" },
 };
 

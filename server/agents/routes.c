@@ -10,5 +10,6 @@ const struct ud_routes *const ud_agent_routes[] = {
 	&ud_agent_enrolment,
 	&ud_agent_commands,
 	&ud_agent_leases,
+	&ud_agent_replication,
 	NULL,
 };

@@ -67,6 +67,8 @@ struct ud_resource {
 	/* Column that lists are restricted to by the path's first argument ("block_id"), or NULL.
 	 */
 	const char *parent_column;
+	/* Order of lists without ?sort=, as that parameter would say it; NULL = by id. */
+	const char *order;
 };
 
 struct ud_route {

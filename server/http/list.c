@@ -323,6 +323,8 @@ enum ud_code ud_page_read(
 	if (fields)
 		UD_TRY(ud_split_fields(cx, t->shape, fields, &ret->only));
 	UD_TRY(read_filters(cx, rq, t->shape, &ret->list));
+	if (!sort && rq->route->resource)
+		sort = rq->route->resource->order;
 	UD_TRY(read_sort(cx, sort, t->shape, &ret->list));
 	ret->binding = binding_of(cx, rq, t);
 	return cursor ? read_cursor(cx, rq, cursor, ret->binding, &ret->list) : UD_OK;

@@ -62,6 +62,9 @@ static const struct {
 	{ "/hosts/{", "hst", false },
 	{ "/agents/{", "agt", false },
 	{ "/vms/{", "vm", false },
+	{ "/policies/{", "pol", false },
+	{ "/replications/{", "rpl", false },
+	{ "/recovery-points/{", "rpt", false },
 	{ "/networks/{", "net", false },
 	{ "/ip-blocks/{", "ipb", false },
 	{ "/ip-addresses/{", "ipa", false },
@@ -218,6 +221,13 @@ static const struct {
 	{ "service-accounts.create", "role", "customer_viewer" },
 	{ "me.password", "new_password", "an altogether New phrase" },
 	{ "fault-domains.create", "type", "rack" },
+	{ "vms.protect", "target_host_id", "its own" },
+	{ "vms.protect", "schedule_interval_seconds", "300" },
+	{ "vms.protect", "rpo_target_seconds", "900" },
+	{ "vms.protect", "rto_target_seconds", "3600" },
+	{ "vms.protect", "recovery_points_kept", "3" },
+	{ "replications.extend", "target_host_id", "its own" },
+	{ "replications.extend", "schedule_interval_seconds", "300" },
 };
 
 static const struct {
@@ -346,7 +356,7 @@ static struct verdict admission(const struct ud_route *r, const struct caller *c
 static bool is_shared(const char *prefix)
 {
 	return strcmp(prefix, "sit") == 0 || strcmp(prefix, "net") == 0 ||
-		strcmp(prefix, "fdm") == 0;
+		strcmp(prefix, "fdm") == 0 || strcmp(prefix, "pol") == 0;
 }
 
 static bool sees(const struct caller *c, const char *prefix, enum whose whose)
@@ -454,6 +464,20 @@ static const struct {
 	{ "me.step-up", "person_required" }, /* a token never steps up */
 	{ "me.totp.verify", "invalid_state" }, /* no seed was made */
 	{ "networks.delete", "in_use" },
+	{ "policies.delete", "in_use" },
+	{ "recovery-points.pin", "invalid_state" }, /* its replication is removed */
+	{ "recovery-points.unpin", "invalid_state" },
+	{ "recovery-points.verify", "invalid_state" },
+	{ "replications.edit", "invalid_state" }, /* it is removed */
+	{ "replications.extend", "invalid_state" },
+	{ "replications.pause", "invalid_state" },
+	{ "replications.remove", "invalid_state" },
+	{ "replications.reset-health", "invalid_state" },
+	{ "replications.resume", "invalid_state" },
+	{ "replications.resync", "invalid_state" },
+	{ "replications.reverse", "invalid_state" },
+	{ "replications.seed", "invalid_state" },
+	{ "replications.test-connection", "invalid_state" },
 	{ "operations.cancel", "invalid_state" }, /* it has ended */
 	{ "sessions.delete", "invalid_state" }, /* a token has no session */
 	{ "settings.edit", "not_found" }, /* the installation's, not a customer's */

@@ -15,6 +15,9 @@
 #include "db/networks.h"
 #include "db/operations.h"
 #include "db/people.h"
+#include "db/policies.h"
+#include "db/recovery_points.h"
+#include "db/replications.h"
 #include "db/sites.h"
 #include "db/subscriptions.h"
 #include "db/vms.h"
@@ -26,7 +29,7 @@ struct filling {
 	struct tenants *t;
 	enum side side;
 	struct ud_row row; /* what every row begins with */
-	const char *site, *domain, *host, *network, *vm, *account;
+	const char *site, *domain, *host, *network, *vm, *policy, *account;
 };
 
 static void note(struct tenants *t, const char *prefix, enum side side, const char *id)
@@ -131,6 +134,50 @@ static enum ud_code fill_machines(struct ud_ctx *cx, struct filling *f)
 	return add(cx, f, &ud_vms, &vm, &f->vm);
 }
 
+static enum ud_code fill_protection(struct ud_ctx *cx, struct filling *f)
+{
+	const char *replication;
+	struct ud_policy policy = { .row = shared_row(f),
+		.name = shared(f, "policy"),
+		.note = shared(f, "note"),
+		.schedule_interval_seconds = 300,
+		.rpo_target_seconds = 900,
+		.rto_target_seconds = 3600 };
+
+	UD_TRY(add(cx, f, &ud_policies_table, &policy, &f->policy));
+	/* removed already, so that the VM can be replicated anew */
+	struct ud_replication r = { .row = f->row,
+		.vm_id = f->vm,
+		.policy_id = f->policy,
+		.source_host_id = f->host,
+		.target_host_id = f->host,
+		.wanted = UD_RELATION_REMOVED,
+		.state = UD_REPLICATION_DISABLED,
+		.state_since.ms = cx->now_ms,
+		.health_since.ms = cx->now_ms,
+		.error.text = fmt(f->t->world, "{\"code\":\"%s\"}", mark(f, "error")),
+		.schedule_interval_seconds = 300,
+		.rpo_target_seconds = 900,
+		.rto_target_seconds = 3600,
+		.generation = 1,
+		.window_started_at.ms = cx->now_ms,
+		.removed_at.ms = cx->now_ms };
+
+	UD_TRY(add(cx, f, &ud_replications, &r, &replication));
+	struct ud_recovery_point p = { .row = f->row,
+		.replication_id = replication,
+		.vm_id = f->vm,
+		.host_id = f->host,
+		.number = 1,
+		.taken_at.ms = cx->now_ms,
+		.applied_at.ms = cx->now_ms,
+		.state = UD_POINT_COMPLETE,
+		.pinned = true,
+		.pin_note = mark(f, "pin") };
+
+	return add(cx, f, &ud_recovery_points, &p, NULL);
+}
+
 static enum ud_code fill_addresses(struct ud_ctx *cx, struct filling *f)
 {
 	const char *block_id;
@@ -230,6 +277,7 @@ static enum ud_code fill(struct ud_ctx *cx, void *data)
 			note(t, "cus", f.side, t->customer[side]);
 		UD_TRY(fill_places(cx, &f));
 		UD_TRY(fill_machines(cx, &f));
+		UD_TRY(fill_protection(cx, &f));
 		UD_TRY(fill_addresses(cx, &f));
 		UD_TRY(fill_people(cx, &f));
 		UD_TRY(fill_work(cx, &f));
