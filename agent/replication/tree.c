@@ -202,6 +202,18 @@ int ud_tree_get(const ud_tree *tree, int64_t extent, int64_t count, unsigned cha
 	return read_leaves(tree->fd, extent, count, ret);
 }
 
+int ud_tree_peek(int root, const char *path, int64_t extent, int64_t count, unsigned char *ret)
+{
+	int fd = ud_beneath_open(root, path, O_RDONLY, 0);
+
+	if (fd < 0)
+		return fd;
+	int rc = read_leaves(fd, extent, count, ret);
+
+	close(fd);
+	return rc;
+}
+
 static int write_leaves(int fd, int64_t first, int64_t count, const unsigned char *hashes)
 {
 	while (count > 0) {

@@ -52,6 +52,9 @@ int64_t ud_tree_size(const ud_tree *tree);
 int64_t ud_tree_number(const ud_tree *tree);
 /* Hashes of some extents; zeros behind the disk's end. Any thread. */
 int ud_tree_get(const ud_tree *tree, int64_t extent, int64_t count, unsigned char *ret) UD_USE;
+/* The same straight from a file, without opening the tree. */
+int ud_tree_peek(int root, const char *path, int64_t extent, int64_t count, unsigned char *ret)
+	UD_USE;
 /* Set hashes; NULL = zeros. */
 int ud_tree_set(ud_tree *tree, int64_t extent, int64_t count, const unsigned char *hashes) UD_USE;
 /* The root, in hex. */
