@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Days since 1970-01-01 of a civil date; counting years from March puts the leap day last. */
-static int64_t days_from_civil(int64_t y, int m, int d)
+int64_t ud_days_from_civil(int64_t y, int m, int d)
 {
 	y -= m <= 2;
 	int64_t era = (y >= 0 ? y : y - 399) / 400;
@@ -17,7 +17,7 @@ static int64_t days_from_civil(int64_t y, int m, int d)
 	return era * 146097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719468;
 }
 
-static void civil_from_days(int64_t days, int *y, int *m, int *d)
+void ud_civil_from_days(int64_t days, int *y, int *m, int *d)
 {
 	days += 719468;
 	int64_t era = (days >= 0 ? days : days - 146096) / 146097;
@@ -29,6 +29,13 @@ static void civil_from_days(int64_t days, int *y, int *m, int *d)
 	*d = (int)(doy - (153 * mp + 2) / 5 + 1);
 	*m = (int)(mp < 10 ? mp + 3 : mp - 9);
 	*y = (int)(yoe + era * 400 + (*m <= 2));
+}
+
+int ud_weekday(int64_t days)
+{
+	int64_t n = (days + 3) % 7; /* 1970-01-01 was a Thursday */
+
+	return (int)(n < 0 ? n + 7 : n);
 }
 
 static char *put(char *p, int v, int digits)
@@ -44,7 +51,7 @@ size_t ud_time_format(int64_t ms, char text[UD_TIME_TEXT])
 	int rest = (int)(ms - days * 86400000), y, m, d;
 	char *p = text;
 
-	civil_from_days(days, &y, &m, &d);
+	ud_civil_from_days(days, &y, &m, &d);
 	p = put(p, y, 4), *p++ = '-';
 	p = put(p, m, 2), *p++ = '-';
 	p = put(p, d, 2), *p++ = 'T';
@@ -139,7 +146,7 @@ bool ud_time_parse(const char *s, int64_t *ret_ms)
 		return false;
 	if (!offset(&s, &minutes) || *s)
 		return false;
-	*ret_ms = ((days_from_civil(y, mo, d) * 24 + h) * 60 + mi - minutes) * 60000 + sec * 1000 +
-		ms;
+	*ret_ms = ((ud_days_from_civil(y, mo, d) * 24 + h) * 60 + mi - minutes) * 60000 +
+		sec * 1000 + ms;
 	return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Instants: milliseconds since 1970 UTC in C and SQL, RFC 3339 with Z and milliseconds on the wire.
- * Not for reading the clock (env.h) and not for calendar rules. Any thread.
+ * Not for reading the clock (env.h) and not for calendar rules (calendar.h). Any thread.
  */
 #ifndef BASE_TIME_H
 #define BASE_TIME_H
@@ -23,5 +23,11 @@ size_t ud_time_format(int64_t ms, char text[UD_TIME_TEXT]);
  * second counts as the next second. False, *ret_ms untouched, for anything else.
  */
 bool ud_time_parse(const char *text, int64_t *ret_ms);
+
+/* Days since 1970-01-01 of a civil date, and back. Any year. */
+int64_t ud_days_from_civil(int64_t y, int m, int d);
+void ud_civil_from_days(int64_t days, int *y, int *m, int *d);
+/* The day of the week: 0 = Monday. */
+int ud_weekday(int64_t days);
 
 #endif
