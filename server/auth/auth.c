@@ -284,6 +284,18 @@ static enum ud_code check_csrf(struct ud_ctx *cx, struct ud_request *rq)
 	return UD_OK;
 }
 
+enum ud_code ud_auth_step_up(struct ud_ctx *cx)
+{
+	const struct ud_scope *s = cx->scope;
+
+	if (!s->session_id)
+		return UD_OK;
+	if (s->factor_at_ms == UD_NONE || cx->now_ms - s->factor_at_ms > UD_STEP_UP_MS)
+		return ud_fail(cx, UD_E_STEP_UP_REQUIRED, NULL,
+			"The last proof is older than 300 seconds.");
+	return UD_OK;
+}
+
 static enum ud_code check_person(struct ud_ctx *cx, const struct ud_request *rq)
 {
 	const struct ud_scope *s = &rq->scope;
@@ -294,12 +306,7 @@ static enum ud_code check_person(struct ud_ctx *cx, const struct ud_request *rq)
 			"Until a second factor is set up, only that can be done.");
 	if (flags & UD_PERSON && s->kind != UD_PRINCIPAL_USER)
 		return ud_fail(cx, UD_E_PERSON_REQUIRED, NULL, "Service accounts may not do this.");
-	if (!(flags & UD_STEP_UP) || !s->session_id)
-		return UD_OK;
-	if (s->factor_at_ms == UD_NONE || cx->now_ms - s->factor_at_ms > UD_STEP_UP_MS)
-		return ud_fail(cx, UD_E_STEP_UP_REQUIRED, NULL,
-			"The last proof is older than 300 seconds.");
-	return UD_OK;
+	return flags & UD_STEP_UP ? ud_auth_step_up(cx) : UD_OK;
 }
 
 enum ud_code ud_auth_allow(struct ud_ctx *cx, struct ud_request *rq)

@@ -21,6 +21,12 @@ enum ud_code ud_auth_scope(struct ud_ctx *cx, struct ud_request *rq) UD_USE;
  */
 enum ud_code ud_auth_allow(struct ud_ctx *cx, struct ud_request *rq) UD_USE;
 
+/*
+ * The same proof for a handler that needs it only at times: UD_E_STEP_UP_REQUIRED when the
+ * session's last one is too old. Tokens have none to give and pass.
+ */
+enum ud_code ud_auth_step_up(struct ud_ctx *cx) UD_USE;
+
 /* The session cookie's name: "__Host-us_session" behind TLS, "us_session" on plain loopback. */
 const char *ud_auth_cookie_name(const struct ud_server *server);
 /* Set-Cookie's value that sets the secret, or with NULL removes the cookie; in the arena. */
