@@ -26,6 +26,10 @@ static const struct {
 	{ "net", "SELECT COALESCE(customer_id, '') FROM networks WHERE id = $1", true },
 	{ "pol", "SELECT COALESCE(customer_id, '') FROM policies WHERE id = $1", true },
 	{ "rpl", "SELECT COALESCE(customer_id, '') FROM replications WHERE id = $1" },
+	{ "tkt", "SELECT COALESCE(customer_id, '') FROM tickets WHERE id = $1" },
+	{ "tca", "SELECT COALESCE(customer_id, '') FROM ticket_categories WHERE id = $1", true },
+	{ "que", "SELECT COALESCE(customer_id, '') FROM queues WHERE id = $1" },
+	{ "cal", "SELECT COALESCE(customer_id, '') FROM calendars WHERE id = $1", true },
 	{ "ipb", "SELECT COALESCE(customer_id, '') FROM ip_blocks WHERE id = $1" },
 };
 

@@ -9,6 +9,8 @@
 
 #include "db/addresses.h"
 #include "db/agents.h"
+#include "db/approvals.h"
+#include "db/calendars.h"
 #include "db/customers.h"
 #include "db/events.h"
 #include "db/hosts.h"
@@ -16,10 +18,12 @@
 #include "db/operations.h"
 #include "db/people.h"
 #include "db/policies.h"
+#include "db/queues.h"
 #include "db/recovery_points.h"
 #include "db/replications.h"
 #include "db/sites.h"
 #include "db/subscriptions.h"
+#include "db/ticket_parts.h"
 #include "db/vms.h"
 
 const char *const tenants_marks[SIDE_COUNT] = { "plain-", "canary-", "inner-" };
@@ -29,7 +33,7 @@ struct filling {
 	struct tenants *t;
 	enum side side;
 	struct ud_row row; /* what every row begins with */
-	const char *site, *domain, *host, *network, *vm, *policy, *account;
+	const char *site, *domain, *host, *network, *vm, *policy, *account, *user;
 };
 
 static void note(struct tenants *t, const char *prefix, enum side side, const char *id)
@@ -205,7 +209,7 @@ static enum ud_code fill_addresses(struct ud_ctx *cx, struct filling *f)
 
 static enum ud_code fill_people(struct ud_ctx *cx, struct filling *f)
 {
-	const char *role[] = { f->side == PROVIDER ? "auditor" : "customer_viewer" }, *user_id;
+	const char *role[] = { f->side == PROVIDER ? "auditor" : "customer_viewer" };
 	struct ud_user user = { .row = f->row,
 		.email = fmt(f->t->world, "%sperson@example.net", tenants_marks[f->side]),
 		.display_name = mark(f, "person"),
@@ -215,7 +219,7 @@ static enum ud_code fill_people(struct ud_ctx *cx, struct filling *f)
 		.row = f->row, .name = mark(f, "account"), .role_names = { role, 1 }
 	};
 
-	UD_TRY(add(cx, f, &ud_users, &user, &user_id));
+	UD_TRY(add(cx, f, &ud_users, &user, &f->user));
 	UD_TRY(add(cx, f, &ud_service_accounts, &account, &f->account));
 	struct ud_token token = { .row = f->row,
 		.principal_id = f->account,
@@ -225,7 +229,7 @@ static enum ud_code fill_people(struct ud_ctx *cx, struct filling *f)
 
 	UD_TRY(add(cx, f, &ud_tokens, &token, NULL));
 	struct ud_session session = { .row = f->row,
-		.user_id = user_id,
+		.user_id = f->user,
 		.secret_hash = mark(f, "secret"),
 		.csrf_hash = "x",
 		.last_seen_at.ms = cx->now_ms,
@@ -246,6 +250,77 @@ static enum ud_code fill_work(struct ud_ctx *cx, struct filling *f)
 	if (f->side != PROVIDER)
 		UD_TRY(add(cx, f, &ud_subscriptions, &sub, NULL));
 	return add(cx, f, &ud_operations, &op, NULL);
+}
+
+/* What tickets are sorted and timed by. */
+static enum ud_code fill_desk(struct ud_ctx *cx, struct filling *f)
+{
+	struct ud_queue queue = { .name = mark(f, "queue"), .note = mark(f, "note") };
+	struct ud_ticket_category category = { .row = shared_row(f),
+		.name = shared(f, "category") };
+	struct ud_calendar calendar = {
+		.row = shared_row(f), .name = shared(f, "calendar"), .time_zone = "UTC"
+	};
+	struct ud_approval_policy policy = { .row = shared_row(f),
+		.name = shared(f, "policy"),
+		.ticket_type = UD_TICKET_BILLING,
+		.expires_after_seconds = 86400 };
+
+	if (f->side == PROVIDER)
+		UD_TRY(add(cx, f, &ud_queues, &queue, NULL));
+	UD_TRY(add(cx, f, &ud_ticket_categories, &category, NULL));
+	UD_TRY(add(cx, f, &ud_calendars, &calendar, NULL));
+	return add(cx, f, &ud_approval_policies, &policy, NULL);
+}
+
+static enum ud_code fill_tickets(struct ud_ctx *cx, struct filling *f)
+{
+	struct ud_ticket ticket = { .row = f->row,
+		.number = mark(f, "number"),
+		.type = UD_TICKET_INCIDENT,
+		.subject = mark(f, "subject"),
+		.body = mark(f, "body"),
+		.requester_name = mark(f, "requester"),
+		.sla_version = UD_NONE,
+		.response_seconds = UD_NONE,
+		.resolve_seconds = UD_NONE,
+		.resolve_left_seconds = UD_NONE,
+		.due_at.ms = UD_TICKET_NEVER };
+	struct ud_ticket other = ticket;
+	const char *id, *other_id;
+
+	other.number = mark(f, "other-number");
+	UD_TRY(add(cx, f, &ud_tickets, &other, &other_id));
+	UD_TRY(add(cx, f, &ud_tickets, &ticket, &id));
+	struct ud_ticket_comment comment = { .row = f->row,
+		.ticket_id = id,
+		.body = mark(f, "comment"),
+		.author_name = mark(f, "author") };
+	struct ud_ticket_watcher watcher = {
+		.row = f->row, .ticket_id = id, .user_id = f->user, .user_name = mark(f, "watcher")
+	};
+	struct ud_ticket_link link = { .row = f->row, .ticket_id = id, .other_id = other_id };
+	struct ud_time_entry entry = {
+		.row = f->row, .ticket_id = id, .minutes = 5, .note = mark(f, "work")
+	};
+
+	struct ud_approval approval = { .row = f->row,
+		.ticket_id = id,
+		.plan_hash = mark(f, "hash"),
+		.user_id = f->user,
+		.user_name = mark(f, "approver") };
+	struct ud_attestation attestation = { .row = f->row,
+		.ticket_id = id,
+		.vm_id = f->vm,
+		.statement = mark(f, "statement"),
+		.user_id = f->user };
+
+	UD_TRY(add(cx, f, &ud_approvals, &approval, NULL));
+	UD_TRY(add(cx, f, &ud_attestations, &attestation, NULL));
+	UD_TRY(add(cx, f, &ud_ticket_comments, &comment, NULL));
+	UD_TRY(add(cx, f, &ud_ticket_watchers, &watcher, NULL));
+	UD_TRY(add(cx, f, &ud_ticket_links, &link, NULL));
+	return add(cx, f, &ud_time_entries, &entry, NULL);
 }
 
 static enum ud_code last_event(struct ud_ctx *cx, struct filling *f)
@@ -281,6 +356,8 @@ static enum ud_code fill(struct ud_ctx *cx, void *data)
 		UD_TRY(fill_addresses(cx, &f));
 		UD_TRY(fill_people(cx, &f));
 		UD_TRY(fill_work(cx, &f));
+		UD_TRY(fill_desk(cx, &f));
+		UD_TRY(fill_tickets(cx, &f));
 		UD_TRY(last_event(cx, &f));
 	}
 	return UD_OK;

@@ -20,7 +20,7 @@ struct tenants {
 	const char *customer[SIDE_COUNT]; /* the provider's is NULL */
 	struct {
 		const char *prefix, *ids[SIDE_COUNT];
-	} rows[32];
+	} rows[64];
 	size_t count;
 };
 
