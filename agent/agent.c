@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/courier.h"
+#include "agent/reporter.h"
 #include "base/env.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -32,6 +33,7 @@ struct ud_agent_run {
 	ud_link *link;
 	struct ud_runner *runner;
 	struct ud_courier *_Atomic courier;
+	struct ud_reporter *_Atomic reporter;
 	pthread_t keeper;
 	bool keeping;
 	bool quarantined; /* as the server said last; the keeper's */
@@ -60,6 +62,17 @@ static enum ud_code ask_self(struct ud_ctx *cx, struct ud_agent_run *a)
 	return UD_OK;
 }
 
+/* On a thread of the driver. */
+static void machine_changed(void *data, const char *uuid)
+{
+	struct ud_agent_run *a = data;
+	struct ud_reporter *reporter = a->reporter;
+
+	(void)uuid;
+	if (reporter)
+		ud_reporter_wake(reporter);
+}
+
 /* Open the hypervisor, or try again later. Verbs that run meanwhile keep what they have. */
 static void open_hypervisor(struct ud_ctx *cx, struct ud_agent_run *a)
 {
@@ -68,7 +81,7 @@ static void open_hypervisor(struct ud_ctx *cx, struct ud_agent_run *a)
 
 	if (a->station.hv && a->station.hv != absent())
 		return;
-	if (ud_hv_open(cx, a->drivers, uri, NULL, NULL, &hv) != UD_OK) {
+	if (ud_hv_open(cx, a->drivers, uri, machine_changed, a, &hv) != UD_OK) {
 		ud_log(UD_LOG_WARNING, "hypervisor_not_opened", "uri", uri, "reason",
 			cx->problem.detail, NULL);
 		ud_ctx_clear(cx);
@@ -154,6 +167,7 @@ static enum ud_code start(struct ud_ctx *cx, struct ud_agent_run *a)
 		.station = &a->station, .verbs = ud_agent_verbs, .changed = changed, .data = a
 	};
 	struct ud_courier *courier = NULL;
+	struct ud_reporter *reporter = NULL;
 
 	UD_TRY(open_parts(cx, a));
 	UD_TRY(ud_runner_start(cx, &settings, &a->runner));
@@ -162,6 +176,9 @@ static enum ud_code start(struct ud_ctx *cx, struct ud_agent_run *a)
 	a->courier = courier;
 	UD_TRY(code);
 	ud_courier_wake(courier); /* for what ended before there was one */
+	code = ud_reporter_start(cx, &a->station, a->link, &reporter);
+	a->reporter = reporter;
+	UD_TRY(code);
 	if (pthread_create(&a->keeper, NULL, keep, a) != 0)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot start a thread");
 	a->keeping = true;
@@ -190,12 +207,14 @@ enum ud_code ud_agent_begin(struct ud_ctx *cx, const struct ud_agent_config *con
 void ud_agent_end(struct ud_agent_run **pa)
 {
 	struct ud_agent_run *a = *pa;
+	struct ud_reporter *reporter;
 	struct ud_courier *courier;
 	struct ud_hv *hv;
 
 	if (!a)
 		return;
 	courier = a->courier;
+	reporter = a->reporter;
 	hv = a->station.hv;
 	if (a->link)
 		ud_link_stop(a->link);
@@ -203,11 +222,14 @@ void ud_agent_end(struct ud_agent_run **pa)
 		pthread_join(a->keeper, NULL);
 	if (courier)
 		ud_courier_stop(courier);
+	if (reporter)
+		ud_reporter_stop(reporter);
 	ud_runner_release(&a->runner);
 	ud_courier_release(&courier);
 	ud_link_release(&a->link);
 	if (hv != absent())
 		ud_hv_close(&hv);
+	ud_reporter_release(&reporter); /* the driver tells nobody any more */
 	ud_journal_release(&a->station.journal);
 	ud_arena_release(&a->arena);
 	ud_free(a);

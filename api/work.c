@@ -7,6 +7,7 @@
 #include "base/replication.h"
 #include "server/replication/relations.h"
 #include "server/replication/watch.h"
+#include "server/agents/inventory.h"
 
 static enum ud_code expire_commands(struct ud_ctx *cx, const struct ud_commanding *c)
 {
@@ -19,6 +20,8 @@ static const struct ud_tick ticks[] = {
 	{ "expire_commands",  1000,  false,     ud_command_overdue, expire_commands },
 	{ "replications",     10000, false,     ud_replication_watch_due, ud_replication_watch },
 	{ "rpo_ledger",       10000, false,     ud_replication_minute_due, ud_replication_minute },
+	{ "silent_hosts",     2000,  false,     ud_hosts_silent,    ud_hosts_mark_silent, UD_SILENT_MS },
+	{ "old_samples",      60000, false,     ud_samples_old,     ud_samples_forget },
 	{ NULL, 0, false, NULL, NULL },
 };
 

@@ -23,6 +23,10 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_host, cpu_count,       .flags = UD_NULLABLE, .min = 1, .max = 4096, .about = "Logical processors of the machine."),
 	UD_FIELD(ud_host, replication_listen,  .flags = UD_SERVER, .about = "Where its agent takes replication, as it tells."),
 	UD_FIELD(ud_host, replication_address, .max = 100, .rule = ud_rule_endpoint, .about = "Address and port where other hosts reach it for replication, when that is another; null = as the agent tells."),
+	UD_FIELD(ud_host, heartbeat_at,    .flags = UD_SERVER, .about = "Its agent's last sign of life."),
+	UD_FIELD(ud_host, state_before,    .flags = UD_SECRET | UD_SERVER),
+	UD_FIELD(ud_host, allowed_operations, .flags = UD_COMPUTED, .about = "What may be done with it now."),
+	UD_FIELD(ud_host, blocked_operations, .flags = UD_COMPUTED, .about = "What may not, why, and who can change that."),
 };
 /* clang-format on */
 static const struct ud_shape shape = { .object = "host",

@@ -27,6 +27,17 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_vm, vcpus,           .flags = UD_NULLABLE, .min = 1, .max = 1024, .about = "Virtual processors."),
 	UD_FIELD(ud_vm, memory_bytes,    .flags = UD_NULLABLE, .min = 1 << 20, .max = INT64_C(1) << 44, .about = "Memory."),
 	UD_FIELD(ud_vm, disk_bytes,      .flags = UD_NULLABLE, .min = 0, .max = INT64_C(1) << 50, .about = "Virtual size of all disks."),
+	UD_FIELD(ud_vm, power_last,      .flags = UD_SERVER, .values = &ud_powers, .about = "Power that was observed before it became unknown."),
+	UD_FIELD(ud_vm, power_raw,       .flags = UD_SERVER, .about = "Power in the hypervisor's words."),
+	UD_FIELD(ud_vm, guest_agent,     .flags = UD_SERVER, .values = &ud_guest_agents, .about = "State of the agent inside the guest."),
+	UD_FIELD(ud_vm, holder_host_id,  .flags = UD_SERVER, .refers = "hst", .about = "Host that was seen running it."),
+	UD_FIELD(ud_vm, observed_at,     .flags = UD_SERVER, .about = "When what is observed changed last."),
+	UD_FIELD(ud_vm, source,          .flags = UD_SERVER, .about = "Who observed it."),
+	UD_FIELD(ud_vm, missing,         .flags = UD_SERVER, .about = "Its host does not have it any more."),
+	UD_FIELD(ud_vm, split_brain_suspected, .flags = UD_SERVER, .about = "Two hosts say that they run it."),
+	UD_FIELD(ud_vm, epoch,           .flags = UD_SERVER, .about = "Fencing epoch: grows with every change of its owner."),
+	UD_FIELD(ud_vm, allowed_operations, .flags = UD_COMPUTED, .about = "What may be done with it now."),
+	UD_FIELD(ud_vm, blocked_operations, .flags = UD_COMPUTED, .about = "What may not, why, and who can change that."),
 };
 /* clang-format on */
 static const struct ud_shape shape = { .object = "vm",

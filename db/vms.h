@@ -37,6 +37,18 @@ struct ud_vm {
 	unsigned firmware; /* enum ud_firmware */
 	const char *guest_os;
 	int64_t vcpus, memory_bytes, disk_bytes;
+	/* as observed; server/agents/inventory.c writes them */
+	unsigned power_last;        /* enum ud_power: before it became unknown */
+	const char *power_raw;      /* in the hypervisor's words */
+	unsigned guest_agent;       /* enum ud_guest_agent */
+	const char *holder_host_id; /* where it was seen running */
+	struct ud_time observed_at;
+	const char *source;
+	bool missing;               /* its host does not have it any more */
+	bool split_brain_suspected; /* two hosts say that they run it */
+	int64_t epoch;
+	struct ud_texts allowed_operations; /* computed */
+	struct ud_json blocked_operations;  /* computed */
 };
 extern const struct ud_table ud_vms;
 

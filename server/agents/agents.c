@@ -102,6 +102,12 @@ void ud_agents_progress(
 	ud_due_progress(a->due, host_id, progress);
 }
 
+void ud_agents_heartbeat(struct ud_agents *a, const char *host_id, int64_t at_ms,
+	const struct ud_sample *samples, size_t n)
+{
+	ud_due_heartbeat(a->due, host_id, at_ms, samples, n);
+}
+
 static void wake_one(void *data, const char *host_id)
 {
 	ud_agents_wake(data, host_id);

@@ -40,6 +40,7 @@
 
 struct ud_agents;
 struct ud_ca;
+struct ud_sample;
 struct ud_sighting;
 struct ud_wire_progress;
 struct ud_work;
@@ -82,6 +83,10 @@ bool ud_agents_counts(struct ud_agents *agents, struct ud_command_mark mark);
 /* Keep how far a command is; stored within a second with what else is due. Any thread. */
 void ud_agents_progress(
 	struct ud_agents *agents, const char *host_id, const struct ud_wire_progress *progress);
+
+/* Keep a host's sign of life and its figures; stored with what else is due. Any thread. */
+void ud_agents_heartbeat(struct ud_agents *agents, const char *host_id, int64_t at_ms,
+	const struct ud_sample *samples, size_t n);
 
 /* What wakes agents: a table that is asked for news after each commit. */
 struct ud_agent_source {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Two lists in an arena of their own, which goes away with what was taken.
+ * Lists in an arena of their own, which goes away with what was taken.
  */
 #include "server/agents/due.h"
 
@@ -9,6 +9,7 @@
 
 #include "base/env.h"
 #include "base/id.h"
+#include "db/inventory.h"
 
 struct ud_due {
 	const struct ud_env *env;
@@ -86,6 +87,23 @@ static void add_progress(ud_arena *arena, struct ud_due_batch *b, const char *ho
 	d->progress.steps.text = ud_strdup(arena, p->steps.text);
 }
 
+static void add_heartbeat(
+	ud_arena *arena, struct ud_due_batch *b, const struct ud_due_heartbeat *heard)
+{
+	struct ud_due_heartbeat *h = ud_alloc(arena, sizeof(*h));
+	struct ud_sample *samples = ud_alloc(arena, (heard->count + 1) * sizeof(*samples));
+
+	*h = *heard;
+	for (size_t i = 0; i < h->count; i++) {
+		samples[i] = heard->samples[i];
+		samples[i].uuid = ud_strdup(arena, heard->samples[i].uuid);
+	}
+	h->host_id = ud_strdup(arena, heard->host_id);
+	h->samples = samples;
+	h->next = b->heartbeats;
+	b->heartbeats = h;
+}
+
 void ud_due_delivery(struct ud_due *due, const char *host_id, bool promotes)
 {
 	pthread_mutex_lock(&due->mutex);
@@ -100,6 +118,23 @@ void ud_due_progress(struct ud_due *due, const char *host_id, const struct ud_wi
 	pthread_mutex_unlock(&due->mutex);
 }
 
+void ud_due_heartbeat(struct ud_due *due, const char *host_id, int64_t at_ms,
+	const struct ud_sample *samples, size_t n)
+{
+	const struct ud_due_heartbeat heard = {
+		.host_id = host_id, .at_ms = at_ms, .samples = samples, .count = n
+	};
+
+	pthread_mutex_lock(&due->mutex);
+	add_heartbeat(due->arena, &due->batch, &heard);
+	pthread_mutex_unlock(&due->mutex);
+}
+
+static bool any(const struct ud_due_batch *b)
+{
+	return b->deliveries || b->progress || b->heartbeats;
+}
+
 /* The lists are copied: their arena is used up by calls that come meanwhile. */
 bool ud_due_take(struct ud_due *due, struct ud_ctx *cx, struct ud_due_batch *ret)
 {
@@ -109,14 +144,16 @@ bool ud_due_take(struct ud_due *due, struct ud_ctx *cx, struct ud_due_batch *ret
 		add_delivery(cx->arena, ret, d->host_id, d->promotes);
 	for (const struct ud_due_progress *d = due->batch.progress; d; d = d->next)
 		add_progress(cx->arena, ret, d->host_id, &d->progress);
-	if (ret->deliveries || ret->progress) {
+	for (const struct ud_due_heartbeat *h = due->batch.heartbeats; h; h = h->next)
+		add_heartbeat(cx->arena, ret, h);
+	if (any(ret)) {
 		ret->mark = (struct ud_command_mark){ ud_strdup(cx->arena, due->by), ++due->made };
 		ud_arena_release(&due->arena);
 		due->arena = ud_arena_new();
 		due->batch = (struct ud_due_batch){ 0 };
 	}
 	pthread_mutex_unlock(&due->mutex);
-	return ret->deliveries || ret->progress;
+	return any(ret);
 }
 
 void ud_due_stored(struct ud_due *due, const struct ud_due_batch *batch)
@@ -152,5 +189,12 @@ enum ud_code ud_due_store(struct ud_ctx *cx, void *data)
 		UD_TRY(ud_command_deliver(cx, d->host_id, d->promotes, batch->mark));
 	for (const struct ud_due_progress *d = batch->progress; d; d = d->next)
 		UD_TRY(ud_command_progress(cx, d->host_id, &d->progress));
+	for (const struct ud_due_heartbeat *h = batch->heartbeats; h; h = h->next) {
+		UD_TRY(ud_inventory_heartbeat(cx, h->host_id, h->at_ms));
+		for (size_t i = 0; i < h->count; i++)
+			if (h->samples[i].uuid)
+				UD_TRY(ud_inventory_sample(
+					cx, h->host_id, h->at_ms, &h->samples[i]));
+	}
 	return UD_OK;
 }

@@ -9,6 +9,7 @@
 #ifndef SERVER_AGENTS_DUE_H
 #define SERVER_AGENTS_DUE_H
 
+#include "base/machine.h"
 #include "db/commands.h"
 
 struct ud_due;
@@ -23,11 +24,19 @@ struct ud_due_progress {
 	const char *host_id;
 	struct ud_wire_progress progress;
 };
+struct ud_due_heartbeat {
+	struct ud_due_heartbeat *next;
+	const char *host_id;
+	int64_t at_ms;
+	const struct ud_sample *samples;
+	size_t count;
+};
 /* What one commit stores; in the arena of whoever took it. */
 struct ud_due_batch {
 	struct ud_command_mark mark;
 	struct ud_due_delivery *deliveries;
 	struct ud_due_progress *progress;
+	struct ud_due_heartbeat *heartbeats;
 };
 
 /* Nothing is due, and no mark counts. Release with ud_due_release. */
@@ -38,6 +47,8 @@ void ud_due_release(struct ud_due **due);
 void ud_due_delivery(struct ud_due *due, const char *host_id, bool promotes);
 void ud_due_progress(
 	struct ud_due *due, const char *host_id, const struct ud_wire_progress *progress);
+void ud_due_heartbeat(struct ud_due *due, const char *host_id, int64_t at_ms,
+	const struct ud_sample *samples, size_t n);
 /* Take all that is due; false = nothing. */
 bool ud_due_take(struct ud_due *due, struct ud_ctx *cx, struct ud_due_batch *ret);
 /* The batch's commit was acknowledged: its mark counts. */

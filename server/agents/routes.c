@@ -9,6 +9,7 @@
 const struct ud_routes *const ud_agent_routes[] = {
 	&ud_agent_enrolment,
 	&ud_agent_commands,
+	&ud_agent_inventory,
 	&ud_agent_leases,
 	&ud_agent_replication,
 	NULL,

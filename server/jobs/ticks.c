@@ -178,6 +178,8 @@ enum ud_code ud_ticks_start(struct ud_ctx *cx, ud_database *db, const struct ud_
 	t->env = env;
 	t->next_ms = ud_malloc((count_of(ticks) + 1) * sizeof(*t->next_ms));
 	t->shared = strcmp(ud_database_engine(db), ud_engine_sqlite.name) != 0;
+	for (size_t i = 0; ticks[i].name; i++)
+		t->next_ms[i] = ud_mono_ms(env) + ticks[i].after_ms;
 	ud_ulid(env, cx->now_ms, t->owner);
 	pthread_mutex_init(&t->mutex, NULL);
 	pthread_condattr_init(&monotonic);

@@ -18,6 +18,8 @@ struct ud_tick {
 	enum ud_code (*due)(struct ud_ctx *cx, bool *ret);
 	/* do it, inside one write. c: what it takes to command (ud_command_send) */
 	enum ud_code (*apply)(struct ud_ctx *cx, const struct ud_commanding *c);
+	/* not looked at so long after the start: for what others must be heard before */
+	int64_t after_ms;
 };
 
 struct ud_ticks;
