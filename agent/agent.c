@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/courier.h"
+#include "agent/keeper.h"
 #include "agent/reporter.h"
 #include "base/env.h"
 #include "base/file.h"
@@ -34,6 +35,7 @@ struct ud_agent_run {
 	struct ud_runner *runner;
 	struct ud_courier *_Atomic courier;
 	struct ud_reporter *_Atomic reporter;
+	struct ud_keeper *leases;
 	pthread_t keeper;
 	bool keeping;
 	bool quarantined; /* as the server said last; the keeper's */
@@ -170,6 +172,9 @@ static enum ud_code start(struct ud_ctx *cx, struct ud_agent_run *a)
 	struct ud_reporter *reporter = NULL;
 
 	UD_TRY(open_parts(cx, a));
+	const struct ud_keeper_settings leases = { .station = &a->station, .link = a->link };
+
+	UD_TRY(ud_keeper_start(cx, &leases, &a->leases));
 	UD_TRY(ud_runner_start(cx, &settings, &a->runner));
 	enum ud_code code = ud_courier_start(cx, &a->station, a->link, a->runner, &courier);
 
@@ -226,6 +231,7 @@ void ud_agent_end(struct ud_agent_run **pa)
 		ud_reporter_stop(reporter);
 	ud_runner_release(&a->runner);
 	ud_courier_release(&courier);
+	ud_keeper_release(&a->leases);
 	ud_link_release(&a->link);
 	if (hv != absent())
 		ud_hv_close(&hv);

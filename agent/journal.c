@@ -15,8 +15,6 @@ struct ud_journal {
 
 static const char *const role_names[] = { "free", "primary", "replica", "displaced" };
 const struct ud_enum ud_vm_roles = { "vm_role", role_names, UD_LEN(role_names) };
-static const char *const policy_names[] = { "none", "attest", "lease", "stonith" };
-const struct ud_enum ud_policies = { "fencing_policy", policy_names, UD_LEN(policy_names) };
 
 /* clang-format off */
 static const struct ud_field vm_fields[] = {
@@ -50,6 +48,7 @@ static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS j_cmd (subject_id TEXT NOT NULL, seq BIGINT NOT NULL, n BIGINT NOT NULL,"
 	" payload TEXT NOT NULL, outcome TEXT, result TEXT, error TEXT, sent BIGINT NOT NULL,"
 	" PRIMARY KEY (subject_id, seq));"
+	"CREATE TABLE IF NOT EXISTS j_note (name TEXT NOT NULL PRIMARY KEY, word TEXT NOT NULL);"
 	"CREATE INDEX IF NOT EXISTS j_cmd_open ON j_cmd(n) WHERE sent = 0;"
 	"CREATE INDEX IF NOT EXISTS j_cmd_n ON j_cmd(n);";
 
@@ -175,10 +174,11 @@ static enum ud_code store_vm(struct ud_ctx *cx, const struct ud_journal_vm *vm)
 		" host_boot = $9, permit_ms = $10, promised = $11, granted = $12, peer_start = $13,"
 		" fast_start = $14, breakglass = $15 WHERE j_vm.epoch <= $3",
 		UD_VALS(ud_t(vm->vm_id), ud_t(vm->uuid), ud_i(vm->epoch),
-			ud_t(role_names[vm->role]), ud_t(policy_names[vm->policy]), ud_i(vm->hold),
-			ud_i(vm->wanted), ud_i(vm->lease_seconds), ud_t(vm->host_boot),
-			ud_i(vm->permit_ms), ud_i(vm->promised), ud_i(vm->granted),
-			ud_i(vm->peer_start), ud_i(vm->fast_start), ud_i(vm->breakglass))));
+			ud_t(role_names[vm->role]), ud_t(ud_policies.names[vm->policy]),
+			ud_i(vm->hold), ud_i(vm->wanted), ud_i(vm->lease_seconds),
+			ud_t(vm->host_boot), ud_i(vm->permit_ms), ud_i(vm->promised),
+			ud_i(vm->granted), ud_i(vm->peer_start), ud_i(vm->fast_start),
+			ud_i(vm->breakglass))));
 	return changes == 1
 		? UD_OK
 		: ud_fail(cx, UD_E_CONFLICT, NULL, "the epoch of %s would fall", vm->vm_id);
@@ -236,6 +236,37 @@ enum ud_code ud_journal_vm_visit(
 {
 	UD_TRY(enter(cx, journal, false));
 	return leave(cx, journal, visit_vms(cx, visit, data));
+}
+
+/* ---- notes ---- */
+
+static enum ud_code note(struct ud_ctx *cx, const char *name, const char *word)
+{
+	if (!word)
+		return ud_exec(cx, NULL, "DELETE FROM j_note WHERE name = $1", UD_VALS(ud_t(name)));
+	return ud_exec(cx, NULL,
+		"INSERT INTO j_note(name, word) VALUES ($1, $2)"
+		" ON CONFLICT (name) DO UPDATE SET word = $2",
+		UD_VALS(ud_t(name), ud_t(word)));
+}
+
+enum ud_code ud_journal_note(
+	struct ud_ctx *cx, ud_journal *journal, const char *name, const char *word)
+{
+	UD_TRY(enter(cx, journal, true));
+	return leave(cx, journal, note(cx, name, word));
+}
+
+enum ud_code ud_journal_noted(
+	struct ud_ctx *cx, ud_journal *journal, const char *name, const char **ret_word)
+{
+	bool found = false;
+
+	*ret_word = NULL;
+	UD_TRY(enter(cx, journal, false));
+	return leave(cx, journal,
+		ud_query_text(cx, &found, ret_word, "SELECT word FROM j_note WHERE name = $1",
+			UD_VALS(ud_t(name))));
 }
 
 /* ---- commands ---- */

@@ -7,6 +7,7 @@
 #ifndef AGENT_JOURNAL_H
 #define AGENT_JOURNAL_H
 
+#include "base/lease.h"
 #include "base/wire.h"
 #include "db/engine/engine.h"
 
@@ -24,8 +25,6 @@ enum ud_vm_role {
 	UD_VM_ROLE_DISPLACED, /* an old primary whose epoch has passed: must not run */
 };
 extern const struct ud_enum ud_vm_roles;
-enum ud_policy { UD_POLICY_NONE, UD_POLICY_ATTEST, UD_POLICY_LEASE, UD_POLICY_STONITH };
-extern const struct ud_enum ud_policies;
 
 struct ud_journal_vm {
 	const char *vm_id, *uuid;
@@ -70,6 +69,13 @@ typedef enum ud_code ud_journal_vm_visitor(
 	struct ud_ctx *cx, void *data, const struct ud_journal_vm *vm);
 enum ud_code ud_journal_vm_visit(
 	struct ud_ctx *cx, ud_journal *journal, ud_journal_vm_visitor *visit, void *data) UD_USE;
+
+/* A word under a name, for ever; NULL forgets it. */
+enum ud_code ud_journal_note(
+	struct ud_ctx *cx, ud_journal *journal, const char *name, const char *word) UD_USE;
+/* It, or NULL. */
+enum ud_code ud_journal_noted(
+	struct ud_ctx *cx, ud_journal *journal, const char *name, const char **ret_word) UD_USE;
 
 /* What becomes of a command that arrives. */
 enum ud_taken {

@@ -24,7 +24,6 @@ struct loop {
 struct ud_keeper {
 	struct ud_keeper_settings s;
 	struct ud_guard *guard;
-	ud_leases *leases;
 	struct loop loops[2];
 	pthread_mutex_t mutex; /* all below, and woken */
 	pthread_cond_t wake;
@@ -66,7 +65,7 @@ static enum ud_code arm(
 	struct ud_ctx *cx, void *data, const struct ud_journal_vm *vm, int64_t deadline_ms)
 {
 	struct ud_keeper *k = data;
-	enum ud_code code = ud_keeper_arm(cx, k->guard, k->s.hv, vm, deadline_ms);
+	enum ud_code code = ud_keeper_arm(cx, k->guard, k->s.station->hv, vm, deadline_ms);
 
 	ud_keeper_wake(k);
 	return code;
@@ -123,12 +122,14 @@ static void *run(void *data)
 	do {
 		UD_AUTO(ud_arena) *arena = ud_arena_new();
 		struct ud_ctx cx = { .arena = arena,
-			.env = k->s.env,
-			.now_ms = ud_now_ms(k->s.env),
+			.env = k->s.station->env,
+			.now_ms = ud_now_ms(k->s.station->env),
 			.request_id = loop->name };
 
 		next = 1000;
-		if (loop->look(&cx, k->leases, &next) != UD_OK)
+		if (atomic_load(&k->s.station->dead))
+			continue;
+		if (loop->look(&cx, k->s.station->leases, &next) != UD_OK)
 			ud_log(UD_LOG_ERROR, "leases_not_kept", "by", loop->name, "reason",
 				cx.problem.detail, NULL);
 	} while (wait_for_news(loop, next));
@@ -137,13 +138,14 @@ static void *run(void *data)
 
 static enum ud_code begin(struct ud_ctx *cx, struct ud_keeper *k)
 {
-	const struct ud_lease_settings settings = { .journal = k->s.journal,
-		.hv = k->s.hv,
-		.host_boot = k->s.host_boot,
+	struct ud_station *st = k->s.station;
+	const struct ud_lease_settings settings = { .journal = st->journal,
+		.hv = &st->hv,
+		.host_boot = st->host_boot,
 		.calls = { ask_server, ask_peer, arm, renew, disarm, held, k } };
 
-	UD_TRY(ud_keeper_open_guard(cx, &k->s, &k->guard));
-	k->leases = ud_leases_new(k->s.env, &settings);
+	k->guard = ud_keeper_open_guard(cx, st->config);
+	st->leases = ud_leases_new(st->env, &settings);
 	k->loops[0] = (struct loop){ k, ud_leases_renew, "renewal", 0, false, false };
 	k->loops[1] = (struct loop){ k, ud_leases_tend, "tending", 0, false, false };
 	for (size_t i = 0; i < UD_LEN(k->loops); i++) {
@@ -191,7 +193,7 @@ void ud_keeper_release(struct ud_keeper **keeper)
 	for (size_t i = 0; i < UD_LEN(k->loops); i++)
 		if (k->loops[i].running)
 			pthread_join(k->loops[i].thread, NULL);
-	ud_leases_release(&k->leases);
+	ud_leases_release(&k->s.station->leases);
 	ud_keeper_close_guard(&k->guard);
 	pthread_cond_destroy(&k->wake);
 	pthread_mutex_destroy(&k->mutex);
@@ -206,9 +208,4 @@ void ud_keeper_wake(struct ud_keeper *k)
 		k->loops[i].woken = true;
 	pthread_cond_broadcast(&k->wake);
 	pthread_mutex_unlock(&k->mutex);
-}
-
-ud_leases *ud_keeper_leases(struct ud_keeper *k)
-{
-	return k->leases;
 }

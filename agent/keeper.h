@@ -8,6 +8,7 @@
 
 #include "agent/lease.h"
 #include "agent/link.h"
+#include "agent/verbs.h"
 
 struct ud_keeper;
 struct ud_guard;
@@ -18,20 +19,15 @@ typedef enum ud_code ud_lease_peer(struct ud_ctx *cx, void *data, const char *vm
 	const char *message, const char **ret_answer);
 
 struct ud_keeper_settings {
-	const struct ud_agent_config *config;
-	const struct ud_env *env;
-	struct ud_hv *hv;
-	ud_journal *journal;
+	struct ud_station *station; /* its leases are set here */
 	ud_link *link;
-	const char *host_boot;
-	const char *guard_program; /* NULL = understudy-guard beside this program */
-	ud_lease_peer *peer;       /* NULL = no replication here */
+	ud_lease_peer *peer; /* NULL = no replication here */
 	void *peer_data;
 };
 
 /*
- * Find or start the guard, take its entries over, begin. What settings point to outlives it; the
- * link must be stopped before ud_keeper_release. UD_E_UNAVAILABLE: the guard does not start.
+ * Begin; entries that a guard of the folder still has are taken over. What settings point to
+ * outlives it; the link must be stopped before ud_keeper_release.
  */
 enum ud_code ud_keeper_start(struct ud_ctx *cx, const struct ud_keeper_settings *settings,
 	struct ud_keeper **ret) UD_USE;
@@ -39,12 +35,8 @@ enum ud_code ud_keeper_start(struct ud_ctx *cx, const struct ud_keeper_settings 
 void ud_keeper_release(struct ud_keeper **keeper);
 /* Look now: the journal has changed. Any thread, never blocks. */
 void ud_keeper_wake(struct ud_keeper *keeper);
-/* As long as the keeper. */
-ud_leases *ud_keeper_leases(struct ud_keeper *keeper);
-
 /* keeper_posix.c: the guard's part of ud_lease_calls. */
-enum ud_code ud_keeper_open_guard(
-	struct ud_ctx *cx, const struct ud_keeper_settings *settings, struct ud_guard **ret) UD_USE;
+struct ud_guard *ud_keeper_open_guard(struct ud_ctx *cx, const struct ud_agent_config *config);
 /* End the connection to it. Takes NULL. */
 void ud_keeper_close_guard(struct ud_guard **guard);
 /* The process behind a VM, as the hypervisor names it before and after we have a hold of it. */

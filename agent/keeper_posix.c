@@ -25,15 +25,14 @@ static const char *own_guard(struct ud_ctx *cx)
 	return ud_printf(cx->arena, "%s/understudy-guard", path);
 }
 
-enum ud_code ud_keeper_open_guard(
-	struct ud_ctx *cx, const struct ud_keeper_settings *settings, struct ud_guard **ret)
+struct ud_guard *ud_keeper_open_guard(struct ud_ctx *cx, const struct ud_agent_config *config)
 {
-	const char *watchdog = settings->config->watchdog;
-	const struct ud_guard_place place = { .dir = settings->config->dir,
-		.program = settings->guard_program ? settings->guard_program : own_guard(cx),
-		.watchdog = watchdog && *watchdog ? watchdog : NULL };
+	const struct ud_guard_place place = { .dir = config->dir,
+		.program = config->guard_program && *config->guard_program ? config->guard_program
+									   : own_guard(cx),
+		.watchdog = config->watchdog && *config->watchdog ? config->watchdog : NULL };
 
-	return ud_guard_open(cx, &place, ret);
+	return ud_guard_new(&place);
 }
 
 void ud_keeper_close_guard(struct ud_guard **guard)

@@ -21,6 +21,7 @@ struct slot {
 	struct slot *next;
 	char vm_id[ID];
 	int64_t asked_ms;   /* when its lease was asked for last; UD_NONE = never */
+	int64_t until_ms;   /* when the lease ends that it has; UD_NONE = it has none */
 	int64_t granted_ms; /* when the peer was granted one last; UD_NONE = not by this process */
 	int64_t peer_ms;    /* when the peer asked last; UD_NONE = never */
 	bool ran;           /* this process saw it running */
@@ -69,9 +70,11 @@ static struct slot *slot_of(ud_leases *l, const char *vm_id)
 	if (s)
 		return s;
 	s = ud_malloc(sizeof(*s));
-	*s = (struct slot){
-		.next = l->slots, .asked_ms = UD_NONE, .granted_ms = UD_NONE, .peer_ms = UD_NONE
-	};
+	*s = (struct slot){ .next = l->slots,
+		.asked_ms = UD_NONE,
+		.until_ms = UD_NONE,
+		.granted_ms = UD_NONE,
+		.peer_ms = UD_NONE };
 	snprintf(s->vm_id, sizeof(s->vm_id), "%s", vm_id);
 	l->slots = s;
 	return s;
@@ -347,10 +350,21 @@ static void reconciled(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_
 	ud_ctx_clear(cx);
 }
 
+/* A lease never gets shorter. */
+static void note_until(ud_leases *l, const char *vm_id, int64_t until_ms)
+{
+	pthread_mutex_lock(&l->mutex);
+	struct slot *s = slot_of(l, vm_id);
+
+	s->until_ms = until_ms > s->until_ms ? until_ms : s->until_ms;
+	pthread_mutex_unlock(&l->mutex);
+}
+
 /* Tell the guard; what it does not hold (it was started anew) is handed to it. */
 static enum ud_code put_off(
 	struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm, int64_t until_ms)
 {
+	note_until(l, vm->vm_id, until_ms);
 	enum ud_code code = l->s.calls.renew(cx, l->s.calls.data, vm, until_ms);
 
 	if (code != UD_E_NOT_FOUND)
@@ -457,13 +471,15 @@ static enum ud_code granted(struct ud_ctx *cx, ud_leases *l, const struct round 
 
 	if (!w->vm_id)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL,
-			"The VM may not start: the %s does not answer.", by);
+			"The VM may not run: the %s does not answer.", by);
 	if (w->verdict == UD_LEASE_GRANTED)
 		return UD_OK;
+	const char *reason = w->reason ? w->reason : "it may not";
+
 	if (w->verdict == UD_LEASE_SUPERSEDED)
 		step_down(cx, l, r->vm[0].vm_id, w->epoch);
-	return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The VM may not start: the %s says that %s.",
-		by, w->reason ? w->reason : "it may not");
+	return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The VM may not run: the %s says that %s.", by,
+		reason);
 }
 
 /* Leave of the server, and of the peer where it counts. *ret_until: the end of the shorter one. */
@@ -531,11 +547,19 @@ static enum ud_code store_started(
 static enum ud_code resume_in_time(
 	struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm, int64_t until_ms)
 {
-	UD_TRY(l->s.calls.arm(cx, l->s.calls.data, vm, until_ms));
+	note_until(l, vm->vm_id, until_ms);
+	enum ud_code code = l->s.calls.arm(cx, l->s.calls.data, vm, until_ms);
+
+	/* where VMs are no processes, no guard can hold them: only policy lease needs one */
+	if (code == UD_E_UNSUPPORTED && vm->policy != UD_POLICY_LEASE) {
+		ud_ctx_clear(cx);
+		code = UD_OK;
+	}
+	UD_TRY(code);
 	if (ud_mono_ms(l->env) >= until_ms)
 		return ud_fail(cx, UD_E_NOT_IN_TIME, NULL,
 			"The leave to start had ended before the VM was ready.");
-	return ud_hv_resume(cx, l->s.hv, vm->uuid);
+	return ud_hv_resume(cx, *l->s.hv, vm->uuid);
 }
 
 /*
@@ -546,8 +570,8 @@ static enum ud_code start_guarded(
 	struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm, int64_t until_ms)
 {
 	if (vm->breakglass)
-		return ud_hv_start(cx, l->s.hv, vm->uuid, 0);
-	UD_TRY(ud_hv_start(cx, l->s.hv, vm->uuid, UD_START_PAUSED));
+		return ud_hv_start(cx, *l->s.hv, vm->uuid, 0);
+	UD_TRY(ud_hv_start(cx, *l->s.hv, vm->uuid, UD_START_PAUSED));
 	enum ud_code code = resume_in_time(cx, l, vm, until_ms);
 
 	if (code == UD_OK && vm->policy != UD_POLICY_LEASE)
@@ -555,7 +579,7 @@ static enum ud_code start_guarded(
 	if (code != UD_OK) {
 		struct ud_problem why = cx->problem;
 
-		if (ud_hv_power_off(cx, l->s.hv, vm->uuid) != UD_OK)
+		if (ud_hv_power_off(cx, *l->s.hv, vm->uuid) != UD_OK)
 			ud_log(UD_LOG_ERROR, "not_switched_off", "vm", vm->vm_id, NULL);
 		cx->problem = why;
 	}
@@ -575,7 +599,7 @@ static enum ud_code power_of(
 	const char *raw = NULL;
 
 	*ret = UD_POWER_UNKNOWN;
-	return ud_hv_power(cx, l->s.hv, vm->uuid, ret, &raw);
+	return ud_hv_power(cx, *l->s.hv, vm->uuid, ret, &raw);
 }
 
 /* One at a time for each VM; false: somebody else is at it. */
@@ -638,8 +662,18 @@ enum ud_code ud_leases_start(struct ud_ctx *cx, ud_leases *l, const char *vm_id)
 	if (power == UD_POWER_RUNNING && vm.permit_ms == UD_NONE && !vm.fast_start)
 		return may_start(cx, &vm);
 	if (vm.role == UD_VM_ROLE_FREE)
-		return ud_hv_start(cx, l->s.hv, vm.uuid, 0);
+		return ud_hv_start(cx, *l->s.hv, vm.uuid, 0);
 	return start_with_leave(cx, l, &vm);
+}
+
+enum ud_code ud_leases_adopt(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm)
+{
+	struct round *r = ud_alloc(cx->arena, sizeof(*r));
+
+	add_ask(r, vm, UD_LEASE_KEEP);
+	ask_server(cx, l, r);
+	UD_TRY(granted(cx, l, r, "server"));
+	return put_off(cx, l, vm, r->sent_ms + r->word[0].seconds * 1000);
 }
 
 void ud_leases_stopped(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm)
@@ -662,7 +696,7 @@ static void tend_forbidden(
 		return;
 	ud_log(UD_LOG_WARNING, "may_not_run", "vm", vm->vm_id, "role", ud_vm_roles.names[vm->role],
 		NULL);
-	if (ud_hv_power_off(cx, l->s.hv, vm->uuid) == UD_OK)
+	if (ud_hv_power_off(cx, *l->s.hv, vm->uuid) == UD_OK)
 		ud_leases_stopped(cx, l, vm);
 	ud_ctx_clear(cx);
 }
@@ -704,9 +738,9 @@ static void tend_off(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm
 }
 
 /*
- * A primary that runs and that the guard does not hold. Under policy lease nobody knows when its
- * lease ends: the first answer decides whether it gets one, or its end. Under the others the
- * question is whether a newer epoch exists.
+ * A primary that runs and that the guard does not hold. Under policy lease it is handed over with
+ * the end that we know; when nobody knows it, the first answer decides whether it gets a lease, or
+ * its end. Under the other policies the question is whether a newer epoch exists.
  */
 static void tend_running(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm,
 	const struct ud_lease_held *held, int64_t *next)
@@ -721,6 +755,15 @@ static void tend_running(struct ud_ctx *cx, ud_leases *l, const struct ud_journa
 		(void)!l->s.calls.disarm(cx, l->s.calls.data, vm);
 	if (!guarded && !is_due(l, vm, seconds_of(vm) * 1000, next))
 		return;
+	int64_t until = read_slot(l, vm->vm_id).until_ms;
+
+	if (guarded && until > ud_mono_ms(l->env)) {
+		if (l->s.calls.arm(cx, l->s.calls.data, vm, until) != UD_OK)
+			ud_log(UD_LOG_ERROR, "not_guarded", "vm", vm->vm_id, "reason",
+				cx->problem.detail, NULL);
+		ud_ctx_clear(cx);
+		return;
+	}
 	add_ask(r, vm, UD_LEASE_KEEP);
 	keep_all(cx, l, r);
 	if (guarded && !answered(&r->word[0])) {

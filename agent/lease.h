@@ -47,8 +47,8 @@ struct ud_lease_calls {
 
 struct ud_lease_settings {
 	ud_journal *journal;
-	struct ud_hv *hv;
-	const char *host_boot; /* of the machine */
+	struct ud_hv *_Atomic *hv; /* the one in use */
+	const char *host_boot;     /* of the machine */
 	struct ud_lease_calls calls;
 };
 
@@ -75,6 +75,12 @@ enum ud_code ud_leases_tend(struct ud_ctx *cx, ud_leases *leases, int64_t *ret_n
  * answer.
  */
 enum ud_code ud_leases_start(struct ud_ctx *cx, ud_leases *leases, const char *vm_id) UD_USE;
+/*
+ * Get a first lease for a VM that runs, and hand it to the guard: before policy lease counts for
+ * it. UD_E_INVALID_STATE, UD_E_UNAVAILABLE: nobody grants one.
+ */
+enum ud_code ud_leases_adopt(struct ud_ctx *cx, ud_leases *leases, const struct ud_journal_vm *vm)
+	UD_USE;
 /* The VM was stopped on purpose: the guard forgets it. */
 void ud_leases_stopped(struct ud_ctx *cx, ud_leases *leases, const struct ud_journal_vm *vm);
 

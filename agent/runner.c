@@ -38,6 +38,7 @@ struct ud_runner {
 	size_t worker_count;
 	pthread_mutex_t mutex; /* all below */
 	pthread_cond_t wake;
+	pthread_cond_t pause; /* verbs that wait; only the end is told */
 	struct subject *subjects;
 	bool stop, quarantine;
 };
@@ -328,6 +329,21 @@ static bool wait_a_moment(struct ud_runner *r)
 	return go_on;
 }
 
+enum ud_code ud_act_wait(struct ud_ctx *cx, struct ud_act *act, int64_t ms)
+{
+	struct ud_runner *r = act->runner;
+	struct timespec until;
+	int rc = 0;
+
+	ud_deadline(ms, &until);
+	pthread_mutex_lock(&r->mutex);
+	while (!r->stop && rc == 0)
+		rc = pthread_cond_timedwait(&r->pause, &r->mutex, &until);
+	act->left = r->stop || atomic_load(&act->station->dead);
+	pthread_mutex_unlock(&r->mutex);
+	return act->left ? ud_fail(cx, UD_E_UNAVAILABLE, NULL, "the agent ends") : UD_OK;
+}
+
 /* An answer that is not stored is not sent; a full disk is waited for. */
 static void store_answer(struct ud_ctx *cx, struct ud_runner *r, struct ud_act *act,
 	const struct ud_wire_result *answer)
@@ -354,7 +370,7 @@ static void run_command(
 	};
 	enum ud_code code = perform(cx, r, &act);
 
-	if (atomic_load(&act.station->dead))
+	if (act.left || atomic_load(&act.station->dead))
 		return;
 	struct ud_wire_result answer = { .subject_id = c->subject_id,
 		.seq = c->seq,
@@ -494,6 +510,7 @@ enum ud_code ud_runner_start(
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&r->wake, &monotonic);
+	pthread_cond_init(&r->pause, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	enum ud_code code = start(cx, r);
 
@@ -514,6 +531,7 @@ void ud_runner_release(struct ud_runner **pr)
 	pthread_mutex_lock(&r->mutex);
 	r->stop = true;
 	pthread_cond_broadcast(&r->wake);
+	pthread_cond_broadcast(&r->pause);
 	pthread_mutex_unlock(&r->mutex);
 	for (size_t i = 0; i < r->worker_count; i++)
 		pthread_join(r->workers[i], NULL);
@@ -523,6 +541,7 @@ void ud_runner_release(struct ud_runner **pr)
 	}
 	pthread_mutex_destroy(&r->mutex);
 	pthread_cond_destroy(&r->wake);
+	pthread_cond_destroy(&r->pause);
 	ud_free(r);
 	*pr = NULL;
 }

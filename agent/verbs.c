@@ -8,7 +8,12 @@
 
 #include "base/verbs.h"
 
-enum { AGAIN = UD_VERB_REPEATABLE, ALWAYS = UD_VERB_REPEATABLE | UD_VERB_QUARANTINE };
+enum {
+	AGAIN = UD_VERB_REPEATABLE,
+	ALWAYS = UD_VERB_REPEATABLE | UD_VERB_QUARANTINE,
+	RAISES = UD_VERB_RAISES,
+	STEP = UD_VERB_TICKET
+};
 
 /* clang-format off */
 const struct ud_verb ud_agent_verbs[] = {
@@ -30,6 +35,18 @@ const struct ud_verb ud_agent_verbs[] = {
 	{ UD_VERB_CHECKPOINT_DELETE, &ud_checkpoint_name_shape, AGAIN,                 ud_do_checkpoint_delete, NULL },
 	{ UD_VERB_HOST_DIAGNOSE,     NULL,                      ALWAYS | UD_VERB_HOST, ud_do_host_diagnose,     NULL },
 	{ UD_VERB_HOST_LOGS,         &ud_logs_args_shape,       ALWAYS | UD_VERB_HOST, ud_do_host_logs,         NULL },
+	{ UD_VERB_PROTECT,           &ud_protect_args_shape,    AGAIN | RAISES,        ud_do_protect,           NULL },
+	{ UD_VERB_STOP,              &ud_stop_args_shape,       STEP | ALWAYS,         ud_do_stop,              NULL },
+	{ UD_VERB_SYNC,              &ud_sync_args_shape,       STEP | ALWAYS,         ud_do_sync,              NULL },
+	{ UD_VERB_FENCE,             &ud_fence_args_shape,      STEP | ALWAYS,         ud_do_fence,             NULL },
+	{ UD_VERB_PROMOTE,           &ud_promote_args_shape,    STEP | AGAIN | RAISES, ud_do_promote,           NULL },
+	{ UD_VERB_DEMOTE,            &ud_demote_args_shape,     STEP | ALWAYS | RAISES, ud_do_demote,           NULL },
+	{ UD_VERB_RESUME,            NULL,                      STEP | AGAIN,          ud_do_resume,            NULL },
+	{ UD_VERB_COMPLETE,          &ud_relation_args_shape,   STEP | AGAIN,          ud_do_complete,          NULL },
+	{ UD_VERB_REVERT,            &ud_relation_args_shape,   STEP | AGAIN,          ud_do_revert,            NULL },
+	{ UD_VERB_TEST_START,        &ud_test_start_args_shape, STEP | AGAIN,          ud_do_test_start,        NULL },
+	{ UD_VERB_TEST_DROP,         &ud_test_args_shape,       STEP | ALWAYS,         ud_do_test_drop,         NULL },
+	{ UD_VERB_BOOT_CHECK,        &ud_check_args_shape,      STEP | ALWAYS,         ud_do_boot_check,        NULL },
 	{ NULL, NULL, 0, NULL, NULL },
 };
 /* clang-format on */

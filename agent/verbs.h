@@ -14,7 +14,7 @@
 #include "agent/driver.h"
 #include "agent/journal.h"
 
-struct ud_guard;
+struct ud_leases;
 struct ud_runner;
 struct ud_replicator;
 
@@ -25,7 +25,7 @@ struct ud_station {
 	struct ud_hv *_Atomic hv; /* never NULL while it runs */
 	ud_journal *journal;
 	const char *host_boot;         /* of the machine */
-	struct ud_guard *guard;        /* agent/guard */
+	struct ud_leases *leases;      /* leave to run: agent/lease.h */
 	struct ud_replicator *replica; /* the replication engine */
 	/*
 	 * Crash points, for tests; NULL in the program. It answers whether the agent ends at this
@@ -46,6 +46,8 @@ struct ud_act {
 	bool again;
 	/* set before the first effect: what fails before is told as refused, after it as failed */
 	bool begun;
+	/* the agent ends meanwhile and the verb was broken off: no answer, it is done again */
+	bool left;
 	const char *result;             /* JSON object that it leaves, in the arena; NULL = {} */
 	const struct ud_journal_vm *vm; /* stored in the answer's transaction when not NULL */
 	struct ud_runner *runner;       /* for ud_act_progress */
@@ -88,6 +90,11 @@ enum ud_code ud_act_point(struct ud_ctx *cx, struct ud_act *act, const char *poi
 /* Leave a result of a shape. */
 void ud_act_leave(
 	struct ud_ctx *cx, struct ud_act *act, const struct ud_shape *shape, const void *result);
+/*
+ * Wait so long inside a verb. UD_E_UNAVAILABLE, to be passed on, when the agent ends meanwhile: the
+ * verb, which must be repeatable, is done again by the next one.
+ */
+enum ud_code ud_act_wait(struct ud_ctx *cx, struct ud_act *act, int64_t ms) UD_USE;
 /* Tell how far it is; steps: JSON list or NULL. Cheap: sent once a second at most. */
 void ud_act_progress(struct ud_act *act, int64_t percent, const char *steps);
 /*
@@ -96,6 +103,14 @@ void ud_act_progress(struct ud_act *act, int64_t percent, const char *steps);
  */
 enum ud_code ud_may_start(struct ud_ctx *cx, struct ud_act *act) UD_USE;
 
+/* verbs_failover.c */
+ud_verb_run ud_do_protect, ud_do_stop, ud_do_sync, ud_do_fence, ud_do_promote, ud_do_demote,
+	ud_do_resume, ud_do_complete, ud_do_revert, ud_do_test_start, ud_do_test_drop;
+/* verbs_check.c */
+ud_verb_run ud_do_boot_check;
+/* The UUID of a test's copy, from the journal; NULL = this host has no such test. */
+enum ud_code ud_test_uuid(
+	struct ud_ctx *cx, struct ud_act *act, const char *test_id, const char **ret) UD_USE;
 /* verbs_power.c */
 ud_verb_run ud_do_vm_start, ud_do_vm_shutdown, ud_do_vm_power_off, ud_do_vm_save, ud_do_vm_pause,
 	ud_do_vm_resume, ud_do_vm_reset;

@@ -3,6 +3,7 @@
  * Verbs of power. Each looks first: what is so already is done, and the answer carries what was
  * seen afterwards. For a VM of a relation the journal remembers whether it should run here.
  */
+#include "agent/lease.h"
 #include "agent/verbs.h"
 #include "base/verbs.h"
 
@@ -62,6 +63,19 @@ static enum ud_code wrong_power(
 		ud_powers.names[r->power], wanted);
 }
 
+/* A protected VM starts with leave alone. */
+static enum ud_code start(struct ud_ctx *cx, struct ud_act *act)
+{
+	struct ud_station *s = act->station;
+	struct ud_journal_vm vm = { 0 };
+	bool known = false;
+
+	UD_TRY(ud_journal_vm_get(cx, s->journal, act->command->subject_id, &known, &vm));
+	if (known && vm.role != UD_VM_ROLE_FREE)
+		return ud_leases_start(cx, s->leases, vm.vm_id);
+	return ud_hv_start(cx, s->hv, act->command->uuid, 0);
+}
+
 enum ud_code ud_do_vm_start(struct ud_ctx *cx, struct ud_act *act)
 {
 	struct ud_power_result r = { 0 };
@@ -73,7 +87,7 @@ enum ud_code ud_do_vm_start(struct ud_ctx *cx, struct ud_act *act)
 	UD_TRY(want(cx, act, true));
 	if (r.power != UD_POWER_RUNNING) {
 		act->begun = true;
-		UD_TRY(ud_hv_start(cx, act->station->hv, act->command->uuid, 0));
+		UD_TRY(start(cx, act));
 	}
 	return tell(cx, act, &r);
 }

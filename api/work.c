@@ -5,9 +5,9 @@
  */
 #include "api/api.h"
 #include "base/replication.h"
+#include "server/agents/inventory.h"
 #include "server/replication/relations.h"
 #include "server/replication/watch.h"
-#include "server/agents/inventory.h"
 
 static enum ud_code expire_commands(struct ud_ctx *cx, const struct ud_commanding *c)
 {

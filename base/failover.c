@@ -98,7 +98,7 @@ static const struct ud_field check_result[] = {
 	UD_FIELD(ud_check_result, passed,     .about = "True when it is as it should be."),
 	UD_FIELD(ud_check_result, skipped,    .about = "True when nobody can tell; the text says why."),
 	UD_FIELD(ud_check_result, text,       .max = 4000, .about = "What was seen."),
-	UD_FIELD(ud_check_result, screenshot, .max = PICTURE, .about = "The screen as PNG in base64."),
+	UD_FIELD(ud_check_result, screenshot, .max = PICTURE, .about = "The screen as PNG in base64url."),
 	UD_FIELD(ud_check_result, seen_at,    .about = "When it was seen, by the host's clock."),
 };
 /* clang-format on */

@@ -140,7 +140,7 @@ struct ud_check_result {
 	bool passed;
 	bool skipped;           /* the driver or the guest cannot tell; text says why */
 	const char *text;       /* what was seen */
-	const char *screenshot; /* PNG, base64; NULL = none */
+	const char *screenshot; /* PNG, base64url; NULL = none */
 	struct ud_time seen_at;
 };
 

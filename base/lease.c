@@ -9,9 +9,20 @@ const struct ud_enum ud_lease_purposes = { "lease_purpose", purpose_names, UD_LE
 static const char *const verdict_names[] = { "granted", "refused", "superseded" };
 const struct ud_enum ud_lease_verdicts = { "lease_verdict", verdict_names, UD_LEN(verdict_names) };
 
+static const char *const policy_names[] = { "none", "attest", "lease", "stonith" };
+const struct ud_enum ud_policies = { "fencing_policy", policy_names, UD_LEN(policy_names) };
+static const char *const role_names[] = { "free", "primary", "replica" };
+const struct ud_enum ud_protect_roles = { "protect_role", role_names, UD_LEN(role_names) };
+
 enum { ID = 30, LIST = 1 << 16 };
 
 /* clang-format off */
+static const struct ud_field protect_fields[] = {
+	UD_FIELD(ud_protect_args, role,          .flags = UD_REQUIRED, .values = &ud_protect_roles, .about = "Part that the host plays."),
+	UD_FIELD(ud_protect_args, policy,        .flags = UD_REQUIRED, .values = &ud_policies, .about = "Fencing policy."),
+	UD_FIELD(ud_protect_args, lease_seconds, .flags = UD_REQUIRED, .min = 1, .max = 3600, .about = "Length of a lease."),
+	UD_FIELD(ud_protect_args, break_glass,   .about = "True when break-glass is allowed."),
+};
 static const struct ud_field ask_fields[] = {
 	UD_FIELD(ud_lease_ask, vm_id,   .flags = UD_REQUIRED, .max = ID, .about = "The VM."),
 	UD_FIELD(ud_lease_ask, epoch,   .flags = UD_REQUIRED, .min = 0, .about = "Fencing epoch that the asker knows."),
@@ -33,6 +44,8 @@ static const struct ud_field leases_fields[] = {
 	UD_FIELD(ud_wire_leases, words, .flags = UD_REQUIRED, .max = LIST, .about = "The answers, in the order of the questions."),
 };
 /* clang-format on */
+const struct ud_shape ud_protect_args_shape = { UD_SHAPE(ud_protect_args, protect_fields),
+	.bare = true };
 const struct ud_shape ud_lease_ask_shape = { UD_SHAPE(ud_lease_ask, ask_fields), .bare = true };
 const struct ud_shape ud_lease_word_shape = { UD_SHAPE(ud_lease_word, word_fields), .bare = true };
 const struct ud_shape ud_wire_lease_shape = { UD_SHAPE(ud_wire_lease, lease_fields), .bare = true };

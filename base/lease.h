@@ -25,6 +25,27 @@ enum ud_lease_verdict {
 };
 extern const struct ud_enum ud_lease_verdicts;
 
+/* How the old primary is kept from running before another host is promoted. */
+enum ud_policy { UD_POLICY_NONE, UD_POLICY_ATTEST, UD_POLICY_LEASE, UD_POLICY_STONITH };
+extern const struct ud_enum ud_policies;
+
+/*
+ * protect: what part this host plays for the VM, and by which policy. Roles change by failovers
+ * alone: this makes a free VM a primary or a replica, a displaced one a replica, and sets either
+ * free again. A VM that runs under policy lease has its first lease when this is done. Raises the
+ * epoch.
+ */
+#define UD_VERB_PROTECT "protect"
+enum ud_protect_role { UD_PROTECT_FREE, UD_PROTECT_PRIMARY, UD_PROTECT_REPLICA };
+extern const struct ud_enum ud_protect_roles;
+struct ud_protect_args {
+	unsigned role;         /* enum ud_protect_role */
+	unsigned policy;       /* enum ud_policy */
+	int64_t lease_seconds; /* of what this host grants its peer, and how often it asks */
+	bool break_glass;      /* allowed: a start needs the peer's leave, too */
+};
+extern const struct ud_shape ud_protect_args_shape;
+
 /* A question about one VM. */
 struct ud_lease_ask {
 	const char *vm_id;

@@ -29,7 +29,7 @@ struct ud_host {
 	unsigned state; /* enum ud_host_state */
 	int64_t memory_bytes, cpu_count;
 	const char *replication_listen, *replication_address; /* "A:P" */
-	struct ud_time heartbeat_at;        /* its agent's last sign of life */
+	struct ud_time heartbeat_at;                          /* its agent's last sign of life */
 	const char *state_before;           /* "maintenance", or NULL: when it is reached again */
 	struct ud_texts allowed_operations; /* computed */
 	struct ud_json blocked_operations;  /* computed */

@@ -66,12 +66,14 @@ static enum ud_code start(struct ud_ctx *cx, const struct ud_guard *g)
 }
 
 /* One that holds the folder's lock and does not listen yet is waited for. */
-static enum ud_code reach(struct ud_ctx *cx, struct ud_guard *g)
+static enum ud_code reach(struct ud_ctx *cx, struct ud_guard *g, bool may_start)
 {
 	int64_t last = ud_mono_ms(cx->env) + START_MS;
 
 	if (g->fd >= 0 || (g->fd = connect_to(g->dir)) >= 0)
 		return UD_OK;
+	if (!may_start)
+		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "there is no lease guard");
 	UD_TRY(start(cx, g));
 	while ((g->fd = connect_to(g->dir)) < 0 && ud_mono_ms(cx->env) < last)
 		poll(NULL, 0, LOOK_MS);
@@ -131,7 +133,7 @@ static enum ud_code call_locked(struct ud_ctx *cx, struct ud_guard *g,
 	const struct ud_guard_request *rq, int pidfd, struct ud_guard_reply *ret)
 {
 	for (int tries = 0; tries < 2; tries++) {
-		UD_TRY(reach(cx, g));
+		UD_TRY(reach(cx, g, rq->verb == UD_GUARD_ARM));
 		if (exchange(g, rq, pidfd, ret))
 			return UD_OK;
 	}
@@ -185,7 +187,7 @@ static void write_uuid(const unsigned char *u, char out[37])
 
 /* ---- the calls ---- */
 
-enum ud_code ud_guard_open(struct ud_ctx *cx, const struct ud_guard_place *place, ud_guard **ret)
+ud_guard *ud_guard_new(const struct ud_guard_place *place)
 {
 	ud_guard *g = ud_malloc(sizeof(*g));
 
@@ -194,14 +196,16 @@ enum ud_code ud_guard_open(struct ud_ctx *cx, const struct ud_guard_place *place
 		.watchdog = ud_heap_strdup(place->watchdog),
 		.fd = -1 };
 	pthread_mutex_init(&g->mutex, NULL);
-	enum ud_code code = reach(cx, g);
+	return g;
+}
 
-	if (code != UD_OK) {
-		ud_guard_release(&g);
-		return code;
-	}
-	*ret = g;
-	return UD_OK;
+enum ud_code ud_guard_start(struct ud_ctx *cx, ud_guard *g)
+{
+	pthread_mutex_lock(&g->mutex);
+	enum ud_code code = reach(cx, g, true);
+
+	pthread_mutex_unlock(&g->mutex);
+	return code;
 }
 
 void ud_guard_release(ud_guard **guard)
@@ -276,7 +280,13 @@ enum ud_code ud_guard_visit(struct ud_ctx *cx, ud_guard *guard, ud_guard_visitor
 	struct ud_guard_reply r;
 
 	for (;; rq.index++) {
-		UD_TRY(call(cx, guard, &rq, -1, &r));
+		enum ud_code code = call(cx, guard, &rq, -1, &r);
+
+		if (code == UD_E_NOT_FOUND) {
+			ud_ctx_clear(cx);
+			return UD_OK;
+		}
+		UD_TRY(code);
 		if (r.result != UD_GUARD_DONE)
 			return UD_OK;
 		struct ud_guarded g = {

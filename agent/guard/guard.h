@@ -29,13 +29,15 @@ struct ud_guarded {
 };
 
 /*
- * Find the guard of the folder, or start one. UD_E_UNAVAILABLE with the reason. Each of the calls
- * below finds or starts it anew when it has gone; its entries are gone then (UD_E_NOT_FOUND) and
- * the caller arms again. Release with ud_guard_release; the guard goes on.
+ * The way to the guard of a folder. Arming starts one when there is none; for the other calls none
+ * means that nothing is held (UD_E_NOT_FOUND), and the caller arms again. One that dies takes its
+ * entries along. UD_E_UNAVAILABLE with the reason when it does not start or answer. Release with
+ * ud_guard_release; the guard goes on while it has something to guard.
  */
-enum ud_code ud_guard_open(struct ud_ctx *cx, const struct ud_guard_place *place, ud_guard **ret)
-	UD_USE;
+ud_guard *ud_guard_new(const struct ud_guard_place *place);
 void ud_guard_release(ud_guard **guard);
+/* Make sure that one runs. */
+enum ud_code ud_guard_start(struct ud_ctx *cx, ud_guard *guard) UD_USE;
 
 /*
  * Guard the process behind a pidfd, which stays the caller's, until an instant of CLOCK_BOOTTIME. A

@@ -3,7 +3,8 @@
  * understudy-guard --dir DIR [--watchdog DEVICE] [--foreground]: end QEMU processes whose lease is
  * over, whatever has become of the agent. Its socket lies in the agent's folder; a second guard
  * there ends at once, with success. Without --foreground it is ready when the first process exits,
- * and lives in a session of its own, out of reach of what ends the agent.
+ * and lives in a session of its own, out of reach of what ends the agent, until there is nothing to
+ * guard and nobody is connected.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -99,7 +100,7 @@ static void ready(void)
 
 static int serve(const char *dir, const char *watchdog, bool foreground)
 {
-	struct ud_guard_ends ends = { .watchdog = -1 };
+	struct ud_guard_ends ends = { .watchdog = -1, .end_idle = !foreground && !watchdog };
 
 	int lock = take_folder(dir);
 

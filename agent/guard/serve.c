@@ -20,7 +20,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 
-enum { CALLERS = 8, EVENTS = 16, PET_MS = 500 };
+enum { CALLERS = 8, EVENTS = 16, PET_MS = 500, IDLE_MS = 5000 };
 /* What an event is about; callers are numbered from FIRST_CALLER on. */
 enum { LISTENER, TIMER, PET, SIGNALS, PROCESS, FIRST_CALLER };
 
@@ -224,6 +224,17 @@ static void open_watchdog(struct guard *g)
 	watch(g, g->pet, EPOLLIN, PET);
 }
 
+/* How long to wait for the next event: for ever, unless nothing would be missed. */
+static int patience(const struct guard *g)
+{
+	if (!g->ends.end_idle || g->table.count)
+		return -1;
+	for (size_t i = 0; i < CALLERS; i++)
+		if (g->callers[i] >= 0)
+			return -1;
+	return IDLE_MS;
+}
+
 void ud_guard_serve(const struct ud_env *env, const struct ud_guard_ends *ends, void (*ready)(void))
 {
 	struct guard *g = ud_malloc(sizeof(*g));
@@ -244,8 +255,10 @@ void ud_guard_serve(const struct ud_env *env, const struct ud_guard_ends *ends, 
 	open_watchdog(g);
 	ready();
 	while (!g->ending || ud_guard_table_armed(&g->table)) {
-		int n = epoll_wait(g->epoll, events, EVENTS, -1);
+		int n = epoll_wait(g->epoll, events, EVENTS, patience(g));
 
+		if (n == 0)
+			break;
 		for (int i = 0; i < n; i++)
 			handle(g, events[i].data.u64);
 	}

@@ -13,6 +13,8 @@ struct ud_guard_ends {
 	int listener; /* Unix, SOCK_SEQPACKET */
 	int signals;  /* signalfd of SIGTERM and SIGINT */
 	int watchdog; /* of the machine, or -1 */
+	/* end by ourselves when there was nothing to guard and nobody to talk to for a while */
+	bool end_idle;
 };
 
 /*

@@ -26,7 +26,7 @@
 #define UUID2 "8f3c1d52-4b7e-4c19-9a51-0f2e6d7c8b9b"
 
 /* An hour that no test waits for; the bound of a frozen agent's guest; a long wait that fails. */
-enum { FAR_MS = 600000, BOUND_MS = 250, EVENT_MS = 20000, LEASE_MS = 120 };
+enum { FAR_MS = 600000, BOUND_MS = 250, EVENT_MS = 20000, LEASE_MS = 400 };
 
 static enum ud_code try_open(
 	struct ud_ctx *cx, const char *dir, const char *watchdog, ud_guard **ret)
@@ -35,7 +35,8 @@ static enum ud_code try_open(
 		.dir = dir, .program = UD_BINARY_DIR "/understudy-guard", .watchdog = watchdog
 	};
 
-	return ud_guard_open(cx, &place, ret);
+	*ret = ud_guard_new(&place);
+	return ud_guard_start(cx, *ret);
 }
 
 static const char *folder(struct ud_ctx *cx, const char *name)

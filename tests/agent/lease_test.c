@@ -34,7 +34,7 @@ struct scene {
 	struct ud_env env;
 	int64_t now_ms;
 	struct scripted *script;
-	struct ud_hv *hv;
+	struct ud_hv *_Atomic hv;
 	ud_journal *journal;
 	ud_leases *leases;
 	struct grantor server, peer;
@@ -169,7 +169,7 @@ static void pass(struct scene *s, int64_t ms)
 static void restart(struct scene *s)
 {
 	const struct ud_lease_settings settings = { .journal = s->journal,
-		.hv = s->hv,
+		.hv = &s->hv,
 		.host_boot = BOOT,
 		.calls = { server, peer, arm, renew, disarm, held, s } };
 
@@ -227,9 +227,11 @@ static int begin(void **state)
 	s->script = scripted_begin(ud_printf(cx->arena, "lease-%d", worlds++));
 	s->uuid = scripted_uuid(s->script, 1);
 	scripted_add(s->script, s->uuid, "db-1");
+	struct ud_hv *hv = NULL;
+
 	assert_int_equal(
-		ud_hv_open(cx, scripted_drivers, scripted_uri(s->script), NULL, NULL, &s->hv),
-		UD_OK);
+		ud_hv_open(cx, scripted_drivers, scripted_uri(s->script), NULL, NULL, &hv), UD_OK);
+	s->hv = hv;
 	assert_int_equal(ud_journal_open(cx, context_path(cx, "journal.db"), &s->journal), UD_OK);
 	restart(s);
 	*state = s;
@@ -243,7 +245,9 @@ static int end(void **state)
 
 	ud_leases_release(&s->leases);
 	ud_journal_release(&s->journal);
-	ud_hv_close(&s->hv);
+	struct ud_hv *hv = s->hv;
+
+	ud_hv_close(&hv);
 	scripted_end(s->script);
 	return context_end(&cx);
 }

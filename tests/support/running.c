@@ -3,7 +3,9 @@
  * Agents that run inside the test: see agents.h.
  */
 #include <poll.h>
+#include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -82,13 +84,22 @@ struct agent *agent_begin(struct port *p, const char *host_id, const char *uri)
 	a->config.hypervisor_uri = uri;
 	a->config.replication_listen = "";
 	a->config.log_level = "error";
+	a->config.guard_program = UD_BINARY_DIR "/understudy-guard";
 	agent_start(a);
 	return a;
 }
 
+/* A guard that holds nothing ends by itself; this agent's is of no more use. */
 void agent_end(struct agent *a)
 {
+	struct ud_ctx *cx = &a->p->w->cx;
+	const char *text = NULL;
+	size_t n = 0;
+
 	agent_stop(a);
+	if (ud_file_read(cx, fmt(a->p->w, "%s/guard.lock", a->dir), 32, &text, &n) == UD_OK)
+		kill((pid_t)strtol(text, NULL, 10), SIGKILL);
+	ud_ctx_clear(cx);
 }
 
 void agent_dies(struct agent *a, const char *verb, const char *point)

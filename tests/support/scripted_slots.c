@@ -195,7 +195,9 @@ static enum ud_code pid(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, i
 	enum ud_code code = UD_OK;
 
 	ENTER("pid", uuid, SCRIPTED_LOOKS);
-	if (vm->pid <= 0)
+	if (vm->pid <= 0 && vm->m.power != UD_POWER_OFF && !scripted_of(hv)->processes)
+		code = ud_fail(cx, UD_E_UNSUPPORTED, NULL, "VMs are no processes here.");
+	else if (vm->pid <= 0)
 		code = ud_fail(cx, UD_E_INVALID_STATE, NULL, "No process runs the VM.");
 	else
 		*ret = vm->pid;
