@@ -95,7 +95,7 @@ static enum ud_code list_of(struct ud_ctx *cx, struct ud_request *rq)
 
 /* ---- verbs ---- */
 
-static enum ud_code open(struct ud_ctx *cx, struct ud_request *rq, enum op op,
+static enum ud_code open_point(struct ud_ctx *cx, struct ud_request *rq, enum op op,
 	struct ud_recovery_point *ret, struct ud_replication *ret_of)
 {
 	UD_TRY(ud_row_get(cx, &ud_recovery_points, rq->arg[0], ret));
@@ -134,7 +134,7 @@ static enum ud_code pin(struct ud_ctx *cx, struct ud_request *rq)
 	struct ud_recovery_point old = { 0 }, p;
 	struct ud_replication of = { 0 };
 
-	UD_TRY(open(cx, rq, PIN, &old, &of));
+	UD_TRY(open_point(cx, rq, PIN, &old, &of));
 	p = old;
 	p.pinned = true;
 	p.pin_note = in->note;
@@ -146,7 +146,7 @@ static enum ud_code unpin(struct ud_ctx *cx, struct ud_request *rq)
 	struct ud_recovery_point old = { 0 }, p;
 	struct ud_replication of = { 0 };
 
-	UD_TRY(open(cx, rq, UNPIN, &old, &of));
+	UD_TRY(open_point(cx, rq, UNPIN, &old, &of));
 	p = old;
 	p.pinned = false;
 	p.pin_note = NULL;
@@ -159,7 +159,7 @@ static enum ud_code verify(struct ud_ctx *cx, struct ud_request *rq)
 	struct ud_replication of = { 0 };
 	struct ud_operation op;
 
-	UD_TRY(open(cx, rq, VERIFY, &p, &of));
+	UD_TRY(open_point(cx, rq, VERIFY, &p, &of));
 	const struct ud_point_verify args = { of.row.id, p.row.id };
 
 	op = (struct ud_operation){ .row.customer_id = p.row.customer_id,
