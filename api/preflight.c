@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "db/sites.h"
+#include "db/inventory.h"
 #include "db/subscriptions.h"
 
 enum { CONNECTED_MS = 60000, LISTED_MAX = 256 };
@@ -367,6 +367,7 @@ static bool read_text(struct ud_ctx *cx, const struct ud_shape *shape, const cha
 static enum ud_code find_host(struct ud_ctx *cx, const char *id, struct ud_preflight_host *h)
 {
 	const char *text = NULL;
+	int64_t at;
 
 	if (!id)
 		return UD_OK;
@@ -375,7 +376,7 @@ static enum ud_code find_host(struct ud_ctx *cx, const char *id, struct ud_prefl
 	UD_TRY(ud_agent_of_host(cx, id, &h->has_agent, &h->agent));
 	h->has_agent = h->has_agent && h->agent.last_seen_at.ms != UD_NONE &&
 		cx->now_ms - h->agent.last_seen_at.ms < CONNECTED_MS;
-	UD_TRY(ud_host_facts_text(cx, id, &text));
+	UD_TRY(ud_inventory_host_facts(cx, id, &text, &at));
 	h->has_facts = read_text(cx, &ud_host_facts_shape, text, &h->facts);
 	return UD_OK;
 }
@@ -426,9 +427,10 @@ static void count_bytes(struct ud_preflight *p)
 static enum ud_code find_machine(struct ud_ctx *cx, struct ud_preflight *p)
 {
 	const char *text = NULL;
+	int64_t at;
 
 	if (p->vm.host_id)
-		UD_TRY(ud_vm_facts_text(cx, p->vm.row.id, p->vm.host_id, &text));
+		UD_TRY(ud_inventory_vm_facts(cx, p->vm.row.id, p->vm.host_id, &text, &at));
 	p->has_machine = read_text(cx, &ud_machine_shape, text, &p->machine);
 	if (p->has_machine &&
 		ud_shape_read_list(cx, &ud_disk_shape, p->machine.disks.text, LISTED_MAX, &p->disks,

@@ -306,28 +306,6 @@ enum ud_code ud_vm_epoch(
 	return UD_OK;
 }
 
-enum ud_code ud_vm_facts_text(
-	struct ud_ctx *cx, const char *vm_id, const char *host_id, const char **ret)
-{
-	bool found = false;
-
-	*ret = NULL;
-	/* every tenant: the caller has read the VM with its scope */
-	return ud_query_text(cx, &found, ret,
-		"SELECT facts FROM vm_facts WHERE vm_id = $1 AND host_id = $2",
-		UD_VALS(ud_t(vm_id), ud_t(host_id)));
-}
-
-enum ud_code ud_host_facts_text(struct ud_ctx *cx, const char *host_id, const char **ret)
-{
-	bool found = false;
-
-	*ret = NULL;
-	/* every tenant: hosts carry VMs of several */
-	return ud_query_text(cx, &found, ret, "SELECT facts FROM host_facts WHERE host_id = $1",
-		UD_VALS(ud_t(host_id)));
-}
-
 enum ud_code ud_host_listens(
 	struct ud_ctx *cx, const char *host_id, const char *listen, bool *ret_changed)
 {

@@ -108,11 +108,6 @@ enum ud_code ud_vm_unprotect(struct ud_ctx *cx, const char *vm_id) UD_USE;
 enum ud_code ud_vm_epoch(
 	struct ud_ctx *cx, const char *vm_id, int64_t *ret_epoch, const char **ret_policy) UD_USE;
 
-/* Inventory as JSON text, or NULL when the host's agent has not told it. */
-enum ud_code ud_vm_facts_text(
-	struct ud_ctx *cx, const char *vm_id, const char *host_id, const char **ret) UD_USE;
-enum ud_code ud_host_facts_text(struct ud_ctx *cx, const char *host_id, const char **ret) UD_USE;
-
 /* Keep where a host's agent takes replication (NULL = nowhere). *ret_changed: it is another. */
 enum ud_code ud_host_listens(
 	struct ud_ctx *cx, const char *host_id, const char *listen, bool *ret_changed) UD_USE;

@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <string.h>
 
-#include "db/engine/engine.h"
+#include "db/inventory.h"
 
 #define DISKS                                                                                                           \
 	"[{\"target\":\"vda\",\"path\":\"/d/a\",\"format\":\"qcow2\",\"virtual_bytes\":4000,\"allocated_bytes\":1000}," \
@@ -27,23 +27,17 @@ static enum ud_code put_host_facts(struct ud_ctx *cx, void *data)
 {
 	const struct facts *f = data;
 
-	/* every tenant: a test's own rows */
-	UD_TRY(ud_exec(
-		cx, NULL, "DELETE FROM host_facts WHERE host_id = $1", UD_VALS(ud_t(f->host))));
-	return ud_exec(cx, NULL,
-		"INSERT INTO host_facts(host_id, observed_at, facts) VALUES ($1, $2, $3)",
-		UD_VALS(ud_t(f->host), ud_i(cx->now_ms), ud_t(f->text)));
+	return ud_inventory_host(cx, f->host, f->text);
 }
 
 static enum ud_code put_vm_facts(struct ud_ctx *cx, void *data)
 {
 	const struct facts *f = data;
+	struct ud_machine m = { 0 };
+	bool redefined;
 
-	/* every tenant: a test's own rows */
-	UD_TRY(ud_exec(cx, NULL, "DELETE FROM vm_facts WHERE vm_id = $1", UD_VALS(ud_t(f->vm))));
-	return ud_exec(cx, NULL,
-		"INSERT INTO vm_facts(vm_id, host_id, observed_at, facts) VALUES ($1, $2, $3, $4)",
-		UD_VALS(ud_t(f->vm), ud_t(f->host), ud_i(cx->now_ms), ud_t(f->text)));
+	UD_TRY(ud_shape_read(cx, &ud_machine_shape, f->text, strlen(f->text), &m));
+	return ud_inventory_seen(cx, f->vm, f->host, &m, &redefined);
 }
 
 static const char *make(struct world *w, const char *path, const char *body)
