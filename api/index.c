@@ -29,6 +29,7 @@ const struct ud_routes *const ud_api[] = {
 	&ud_api_search,
 	&ud_api_docs,
 	&ud_api_portal,
+	&ud_api_basic,
 	&ud_api_plumbing,
 	NULL,
 };

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "base/crypto.h"
 #include "db/events.h"
+#include "server/http/forms.h"
 #include "server/http/server.h"
 #include "server/metrics/metrics.h"
 
@@ -62,22 +63,6 @@ static enum ud_code metrics(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer_text(cx, rq, 200, "text/plain; version=0.0.4; charset=utf-8");
 }
 
-static void html_text(struct ud_buf *b, const char *s)
-{
-	for (; *s; s++) {
-		const char *entity = *s == '<' ? "&lt;"
-			: *s == '>'            ? "&gt;"
-			: *s == '&'            ? "&amp;"
-			: *s == '"'            ? "&quot;"
-					       : NULL;
-
-		if (entity)
-			ud_buf_puts(b, entity);
-		else
-			ud_buf_putc(b, *s);
-	}
-}
-
 /* One page per code, made from the table; nothing a caller sent is shown. */
 static enum ud_code problem_page(struct ud_ctx *cx, struct ud_request *rq)
 {
@@ -89,15 +74,15 @@ static enum ud_code problem_page(struct ud_ctx *cx, struct ud_request *rq)
 	struct ud_buf *b = &rq->out;
 
 	ud_buf_puts(b, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>");
-	html_text(b, i->title);
+	ud_page_text(b, i->title);
 	ud_buf_printf(b, "</title></head>\n<body><main><h1>%s</h1><p>", i->name);
-	html_text(b, i->title);
+	ud_page_text(b, i->title);
 	ud_buf_printf(b, ".</p><p>Status %d. %s</p>", i->status,
 		i->retryable ? "The same request may succeed later."
 			     : "Repeating the same request does not help.");
 	if (i->remedy) {
 		ud_buf_puts(b, "<p>");
-		html_text(b, i->remedy);
+		ud_page_text(b, i->remedy);
 		ud_buf_puts(b, "</p>");
 	}
 	ud_buf_puts(b, "</main></body></html>\n");

@@ -13,6 +13,7 @@
 #include "db/people.h"
 #include "server/agents/identity.h"
 #include "server/auth/bearers.h"
+#include "server/http/forms.h"
 #include "server/http/server.h"
 
 enum { SEEN_MS = 60000 };
@@ -279,6 +280,9 @@ static enum ud_code check_csrf(struct ud_ctx *cx, struct ud_request *rq)
 	const char *token = ud_request_header(rq, "X-CSRF-Token");
 
 	UD_TRY(check_origin(cx, rq));
+	if (rq->form && rq->form->csrf &&
+		ud_equal_text(rq->form->csrf, ud_form_token(cx, rq->server, rq->scope.session_id)))
+		return UD_OK;
 	if (!token || !ud_equal_text(ud_auth_hash(cx, token), rq->scope.csrf_sha256))
 		return ud_fail(cx, UD_E_CSRF_FAILED, NULL, "X-CSRF-Token is missing or wrong.");
 	return UD_OK;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "db/idempotency.h"
 #include "server/auth/auth.h"
+#include "server/http/forms.h"
 #include "server/http/io.h"
 #include "server/http/limits.h"
 #include "server/http/slow.h"
@@ -38,7 +39,8 @@ static enum ud_code parse_target(struct ud_io *io)
 	/* for problems, until it is decoded */
 	rq->path = ud_strndup(rq->cx.arena, raw, n < 200 ? n : 200);
 	UD_TRY(ud_target_path(&rq->cx, raw, n, &rq->path));
-	return ud_target_query(&rq->cx, raw[n] ? raw + n + 1 : NULL, rq->params, &rq->param_count);
+	UD_TRY(ud_target_query(&rq->cx, raw[n] ? raw + n + 1 : NULL, rq->params, &rq->param_count));
+	return ud_form_read(rq);
 }
 
 static enum ud_code check_rate(struct ud_request *rq)
@@ -128,6 +130,8 @@ static enum ud_code read_headers(struct ud_request *rq)
 	UD_TRY(bounded_header(rq, "If-Match", 255, &rq->if_match));
 	UD_TRY(bounded_header(rq, "If-None-Match", 255, &rq->if_none_match));
 	UD_TRY(bounded_header(rq, "Idempotency-Key", 255, &rq->idempotency_key));
+	if (rq->form)
+		rq->idempotency_key = rq->form->key;
 	if (rq->route->roles & UD_ANYONE)
 		rq->idempotency_key = NULL; /* keys are a principal's own, and here there is none */
 	if (dry && strcmp(dry, "true") != 0 && strcmp(dry, "false") != 0)
@@ -159,7 +163,7 @@ static enum ud_code check_content_type(struct ud_request *rq)
 	const char *type = ud_request_header(rq, "Content-Type");
 	bool patch = strcmp(rq->route->method, "PATCH") == 0;
 
-	if (is_type(type, "application/json") ||
+	if (rq->form || is_type(type, "application/json") ||
 		(patch && is_type(type, "application/merge-patch+json")))
 		return UD_OK;
 	return ud_fail(&rq->cx, UD_E_UNSUPPORTED_MEDIA_TYPE, NULL, "Content-Type is %s.",

@@ -16,6 +16,7 @@
 
 struct ud_agent_identity;
 struct ud_bearers;
+struct ud_form;
 struct ud_request;
 struct ud_server;
 struct ud_loop;
@@ -156,6 +157,7 @@ struct ud_request {
 	enum ud_code verdict;
 	bool waiting;             /* set by a handler: nothing to say yet, run me again */
 	struct ud_stream *stream; /* UD_STREAM */
+	struct ud_form *form;     /* the call came from a form of the basic pages (forms.h) */
 	struct ud_io *io;         /* of the front; nobody else's */
 };
 

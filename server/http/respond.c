@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "server/http/forms.h"
 #include "server/http/io.h"
 #include "server/http/pages.h"
 #include "server/metrics/metrics.h"
@@ -223,7 +224,15 @@ void ud_answer_problem(struct ud_request *rq, enum ud_code code)
 	write_problem(rq, code, info, detail ? detail : info->title);
 }
 
-/* Headers of every answer. */
+static bool has_header(const struct ud_request *rq, const char *name)
+{
+	for (size_t i = 0; i < rq->header_count; i++)
+		if (strcmp(rq->headers[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Headers of every answer; one that the answer has itself goes before ours. */
 static void add_common_headers(struct ud_io *io, struct MHD_Response *response)
 {
 	static const struct ud_header fixed[] = {
@@ -240,7 +249,8 @@ static void add_common_headers(struct ud_io *io, struct MHD_Response *response)
 	bool cache = false;
 
 	for (size_t i = 0; i < UD_LEN(fixed); i++)
-		MHD_add_response_header(response, fixed[i].name, fixed[i].value);
+		if (!has_header(&io->rq, fixed[i].name))
+			MHD_add_response_header(response, fixed[i].name, fixed[i].value);
 	if (ud_server_tls(&io->rq.server->settings) ||
 		strncmp(io->rq.server->base_url, "https:", 6) == 0)
 		MHD_add_response_header(response, "Strict-Transport-Security", "max-age=31536000");
@@ -285,6 +295,8 @@ void ud_answer_deprecation(struct ud_request *rq)
 enum MHD_Result ud_respond(struct ud_io *io)
 {
 	struct ud_request *rq = &io->rq;
+
+	ud_form_answer(rq);
 	/* out lives until the request has ended: the library need not copy it */
 	struct MHD_Response *response = rq->stream
 		? ud_stream_response(rq)
