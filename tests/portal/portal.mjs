@@ -140,6 +140,32 @@ const stories = async (browser) => {
     await page.waitForSelector('h1 >> text=sql-01');
     await page.context().close();
   });
+  await it('a ticket is opened, answered, taken and solved, and each sees the other\'s part at once', async () => {
+    const customer = await person(browser);
+    const lead = await person(browser);
+    await signIn(customer, 'approver@harbour.example', '/app/tickets/new');
+    await customer.fill('#subject', 'The web shop is slow');
+    await customer.fill('#body', 'Since this morning.');
+    await customer.click('form button.primary');
+    await customer.waitForSelector('h1 >> text=The web shop is slow');
+    await signIn(lead, 'lead@example.net', '/app/queue');
+    await lead.click('text=The web shop is slow');
+    await lead.waitForSelector('text=Since this morning.');
+    await lead.click('button >> text=Take it');
+    await lead.fill('#reply', 'We are looking.');
+    await lead.click('form button >> text=Reply');
+    await customer.waitForSelector('text=We are looking.');
+    await lead.fill('#reply', 'It was the customer\'s own change.');
+    await lead.check('form input[type=checkbox]');
+    await lead.click('form button >> text=Reply');
+    await lead.waitForSelector('li.internal');
+    await lead.click('button >> text=Solve');
+    await customer.waitForSelector('.bar .state >> text=solved');
+    equal(await customer.locator('text=own change').count(), 0, 'internal notes seen by the customer');
+    equal([...customer.wrong, ...lead.wrong], [], 'wrong');
+    await customer.context().close();
+    await lead.context().close();
+  });
   await it('in the pseudo-locale every word of the frame comes from the catalogue', async () => {
     const page = await person(browser);
     await signIn(page, 'lead@example.net');
@@ -150,10 +176,55 @@ const stories = async (browser) => {
   });
 };
 
+const basic = async (browser) => {
+  await it('without JavaScript: sign in, see the machines, open a ticket, read it, sign out; each page at most 30 KB', async () => {
+    const page = await person(browser, { javaScriptEnabled: false });
+    const sizes = [];
+    page.on('response', async (r) => { if (r.url().includes('/basic')) sizes.push((await r.body().catch(() => '')).length); });
+    await page.goto(`${base}/basic`);
+    await page.fill('#email', 'approver@harbour.example');
+    await page.fill('#password', phrase);
+    await page.click('button');
+    await page.waitForSelector('h1 >> text=My protection');
+    ok(await page.locator('td >> text=sql-01').count(), 'the machine is not there');
+    await page.click('text=Tickets >> nth=0');
+    await page.waitForSelector('h1 >> text=Tickets');
+    await page.click('text=My protection');
+    await page.click('text=Sign out');
+    await page.waitForSelector('h1 >> text=Sign in');
+    await page.goto(`${base}/basic/home`);
+    await page.waitForSelector('h1 >> text=Sign in');
+    ok(Math.max(...sizes) <= 30 * 1024, `a page has ${Math.max(...sizes)} bytes`);
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
+  await it('a form of another session, or without the session\'s mark, changes nothing', async () => {
+    const jar = await fetch(`${base}/basic/v1/sessions`, { method: 'POST', redirect: 'manual', headers: { 'Content-Type': 'application/x-www-form-urlencoded' }, body: `email=approver@harbour.example&password=${encodeURIComponent(phrase)}` });
+    equal(jar.status, 303, 'sign-in');
+    const cookie = jar.headers.get('set-cookie').split(';')[0];
+    for (const mark of ['', '&_csrf=AaqLXxjOl_R4Y_557iI_8AdWynrruno7NKt9zdMIuyM']) {
+      const answer = await fetch(`${base}/basic/v1/tickets`, { method: 'POST', redirect: 'manual', headers: { 'Content-Type': 'application/x-www-form-urlencoded', Cookie: cookie }, body: `type=incident&subject=x&_key=k1${mark}` });
+      equal(answer.status, 403, `mark "${mark}"`);
+    }
+  });
+};
+
+const catalogue = async () => {
+  await it('every text that the pages ask for is in the catalogue', async () => {
+    const { en } = await import(`${process.env.UD_SOURCE_DIR}/static/portal/core/en.js`);
+    const { readdirSync, readFileSync } = await import('node:fs');
+    const root = `${process.env.UD_SOURCE_DIR}/static/portal/`;
+    const missing = readdirSync(root, { recursive: true }).filter((f) => f.endsWith('.js')).flatMap((f) => [...readFileSync(root + f, 'utf8').matchAll(/\bt\('([^']+)'|title: '([a-z-]+\.[a-z-]+)'/g)].map((m) => m[1] || m[2]).filter((k) => !(k in en)).map((k) => `${f}: ${k}`));
+    equal(missing, [], 'missing');
+  });
+};
+
 const browser = await open();
 await prepare();
 await firstLoad();
+await catalogue();
 await stories(browser);
+await basic(browser);
 await everyPage(browser);
 await browser.close();
 finish();

@@ -22,5 +22,5 @@ export const SignIn = () => {
     <${Form} label=${t('sign-in')} send=${send} done=${async () => { me.value = await get('/v1/me'); }}>${(wrong) => html`
       <${Text} id="email" label=${t('email')} kind="email" autocomplete="username" required value=${email} problem=${wrong.email}/>
       <${Text} id="password" label=${t('password')} kind="password" autocomplete="current-password" required value=${password} problem=${wrong.password}/>
-      ${asked.value && html`<${Text} id="totp" label=${t('code')} hint=${t('code.hint')} inputmode="numeric" autocomplete="one-time-code" value=${totp} problem=${wrong.totp}/>`}`}</${Form}></main>`;
+      ${asked.value && html`<${Text} id="totp" label=${t('code')} hint=${t('code.hint')} inputmode="numeric" autocomplete="one-time-code" value=${totp} problem=${wrong.totp}/>`}`}</${Form}><p class="muted"><a href="/basic">${t('help.basic')}</a></p></main>`;
 };

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// A failover run, live: what it does now in one sentence, whose turn it is, what may be done, where it runs, its steps
+// against the plan, what was measured.
+import { html, useEffect, useSignal } from '../core/html.js';
+import { post } from '../core/api.js';
+import { maybe, t, word } from '../core/i18n.js';
+import { useData } from '../core/live.js';
+import { duration } from '../core/time.js';
+import { Chain } from '../draw/chain.js';
+import { Gantt } from '../draw/gantt.js';
+import { Points } from '../draw/points.js';
+import { Action, Area, Countdown, Dialog, Facts, Form, Loaded, Panel, State, TypedConfirm, now, toast, tone } from '../ui/parts.js';
+import { operation } from './operation.js';
+
+export const title = (f) => `${t(`kind.${f.kind}.title`)}`;
+const ended = ['protected', 'rolled_back', 'failed', 'solved'];
+
+const sentenceOf = (f) => {
+  const running = (f.steps || []).find((s) => s.state === 'running');
+  if (f.waiting_for?.text) return f.waiting_for.text;
+  if (running) return maybe(`step.${running.name}.now`) || t('run.step', { step: word('step', running.name) });
+  return maybe(`run.${f.state}`) || word('state', f.state);
+};
+
+const ask = { verify: 'verify', commit: 'commit', rollback: 'rollback' };
+const plain = ['cleanup-test', 'reverse', 'cancel', 'extend-commit-timer'];
+const Buttons = ({ f, reload }) => {
+  const dialog = useSignal('');
+  const may = new Set((f.allowed_operations || []).map((o) => o.replaceAll('_', '-')));
+  const blocked = new Map((f.blocked_operations || []).map((b) => [b.op.replaceAll('_', '-'), b]));
+  const shown = [...Object.keys(ask), ...plain].filter((op) => may.has(op) || blocked.has(op));
+  const run = (op) => async () => {
+    if (ask[op]) { dialog.value = op; return; }
+    await operation(`/v1/failovers/${f.id}/${op}`, t(`run.do.${op}`));
+    reload();
+  };
+  const close = () => { dialog.value = ''; reload(); };
+  return html`<div class="actions">${shown.map((op) => html`<${Action} key=${op} label=${t(`run.do.${op}`)} kind=${op === 'verify' ? 'primary' : ['rollback', 'cancel'].includes(op) ? 'danger' : ''} why=${may.has(op) ? '' : blocked.get(op).text} onPress=${run(op)}/>`)}</div>
+    ${dialog.value === 'verify' && html`<${Verify} f=${f} onClose=${close}/>`}
+    ${dialog.value === 'commit' && html`<${TypedConfirm} title=${t('run.do.commit')} text=${t('run.commit.text')} name="commit" label=${t('run.do.commit')} onYes=${() => operation(`/v1/failovers/${f.id}/commit`, t('run.do.commit'))} onClose=${close}/>`}
+    ${dialog.value === 'rollback' && html`<${TypedConfirm} title=${t('run.do.rollback')} text=${t('run.rollback.text')} name="roll back" label=${t('run.do.rollback')} onYes=${() => operation(`/v1/failovers/${f.id}/rollback`, t('run.do.rollback'))} onClose=${close}/>`}`;
+};
+
+const Verify = ({ f, onClose }) => {
+  const notes = useSignal('');
+  const say = (result) => async () => { await post(`/v1/failovers/${f.id}/verify`, notes.value ? { result, notes: notes.value } : { result }); toast(t('run.verified')); onClose(); };
+  return html`<${Dialog} title=${t('run.verify.title')} onClose=${onClose}><p>${t('run.verify.text')}</p><${Area} id="notes" label=${t('run.verify.notes')} value=${notes}/><div class="actions"><${Action} kind="primary" label=${t('run.verify.pass')} onPress=${say('pass')}/><${Action} kind="danger" label=${t('run.verify.fail')} onPress=${say('fail')}/></div></${Dialog}>`;
+};
+
+// What staff may do with a step that did not work.
+const Stuck = ({ f, reload }) => {
+  const steps = (f.steps || []).map((s, i) => ({ ...s, n: s.n ?? i })).filter((s) => ['failed', 'waiting'].includes(s.state));
+  const actions = f.waiting_for?.actions || [];
+  if (!steps.length || !actions.length) return null;
+  const verb = { retry: 'retry', skip: 'skip', confirm: 'confirm' };
+  return html`<div class="note warning"><ul class="steps">${steps.map((s) => html`<li><span class="grow">${word('step', s.name)}${s.error?.detail ? `: ${s.error.detail}` : ''}</span>${actions.filter((a) => verb[a.op || a]).map((a) => html`<${Action} label=${t(`run.${a.op || a}`)} onPress=${async () => { await post(`/v1/failovers/${f.id}/steps/${s.n}/${verb[a.op || a]}`); reload(); }}/>`)}</li>`)}</ul></div>`;
+};
+
+const chainOf = (f, vms, hostName) => {
+  const first = f.plan?.vms?.[0] || {};
+  const moved = ['customer_validation', 'committed_unprotected', 'protected', 'solved'].includes(f.state) && f.kind !== 'test';
+  const source = { letter: moved ? 'R' : 'P', host: hostName(first.source_host_id), text: vms, state: moved ? 'replica' : 'primary', tone: moved ? 'idle' : 'ok' };
+  const target = { letter: moved ? 'P' : 'R', host: hostName(first.target_host_id), text: vms, state: moved ? 'primary' : f.kind === 'test' ? 'replica' : 'failing_over', tone: moved ? 'ok' : 'info', dashed: !moved };
+  const test = f.kind === 'test' && ['running', 'test_running', 'waiting'].includes(f.state) ? { letter: '◆', host: hostName(first.target_host_id), text: t('run.test-copy'), state: 'test_running' } : null;
+  return { nodes: [source, target], legs: [{ state: moved ? 'reversing' : 'replicating', label: moved ? t('run.reversed') : '' }], test };
+};
+
+export const Run = ({ id, ticket, whole = false }) => {
+  const data = useData(`/v1/failovers/${id}`, ['failover.', 'workflow.', 'ticket.']);
+  const hosts = useData('/v1/hosts?limit=200');
+  const name = (h) => (hosts.data.value?.data || []).find((x) => x.id === h)?.name || (h || '').slice(0, 12) || t('unknown');
+  useEffect(() => {
+    const f = data.data.value;
+    if (!f) return;
+    const done = (f.steps || []).filter((s) => ['succeeded', 'done'].includes(s.state)).length;
+    document.title = `${tone(f.state).shape} ${done}/${(f.steps || []).length} ${title(f)} · ${ticket?.number || ''}`;
+  }, [data.data.value]);
+  return html`<${Loaded} of=${data}>${(f) => html`<section class="panel" aria-label=${t('run')}><p class=${`big ${tone(f.state).tone}`}><span aria-hidden="true">${tone(f.state).shape} </span>${sentenceOf(f)}</p>
+      <${Facts} rows=${[[t('kind'), title(f)], [t('state'), html`<${State} value=${f.state}/>`], [t('waiting-for'), f.waiting_for ? `${word('who', f.waiting_for.who)}${f.waiting_for.what ? `: ${word('what', f.waiting_for.what)}` : ''}` : t('none')],
+        [t('data-loss'), f.data_loss === 'none' ? html`<span class="ok">${t('none')}</span>` : f.data_loss], [t('downtime'), f.downtime_seconds === null || f.downtime_seconds === undefined ? null : duration(f.downtime_seconds)], [t('rto.measured'), f.rto_measured_seconds === null ? null : duration(f.rto_measured_seconds)], [t('rpo.measured'), f.rpo_measured_seconds === null ? null : duration(f.rpo_measured_seconds)],
+        f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`], f.test_ends_at && f.state === 'test_running' && [t('test-ends'), html`<${Countdown} to=${f.test_ends_at}/>`], f.verdict && [t('verdict'), html`<${State} value=${f.verdict}/>`]]}/>
+      <${Buttons} f=${f} reload=${data.reload}/><${Stuck} f=${f} reload=${data.reload}/></section>
+    <${Panel} title=${t('chain')}><${Chain} ...${chainOf(f, t('vms.count', { n: (f.vm_ids || []).length }), name)}/></${Panel}>
+    ${f.steps?.length > 0 && html`<${Panel} title=${t('gantt')}><${Gantt} steps=${f.steps.map((s) => ({ ...s, host: s.host_id ? name(s.host_id) : '' }))} from=${f.started_at || f.created_at || new Date(now.value).toISOString()}/></${Panel}>`}
+    ${ended.includes(f.state) && html`<${Evidence} f=${f}/>`}${whole && ticket && html`<p><a href=${`/app/tickets/${ticket.number}`}>${t('run.ticket')}</a></p>`}`}</${Loaded}>`;
+};
+
+const Evidence = ({ f }) => (f.evidence_id ? html`<${Panel} title=${t('evidence')}><p>${t('evidence.text')}</p><div class="actions"><a class="button" href=${`/v1/evidence/${f.evidence_id}/report`} target="_blank" rel="noopener">${t('evidence.report')}</a><a class="button" href=${`/v1/evidence/${f.evidence_id}/bundle`} download=${`${f.evidence_id}.json`}>${t('evidence.bundle')}</a></div><pre>understudy verify ${f.evidence_id}.json</pre></${Panel}>` : null);
+export { Points, Form };

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// Support's pages: the queue, what waits for me, everything that runs, every chain.
+import { html, useEffect } from '../core/html.js';
+import { post } from '../core/api.js';
+import { t, word } from '../core/i18n.js';
+import { useData } from '../core/live.js';
+import { go } from '../core/router.js';
+import { Ago, Action, Empty, Facts, Loaded, Panel, State, Countdown, toast } from '../ui/parts.js';
+import { List } from '../ui/list.js';
+import { Rpo } from './protection.js';
+import { title } from './run.js';
+import { TicketList } from './tickets.js';
+
+const runStates = 'approved,scheduled,running,waiting,test_running,customer_validation,committed_unprotected';
+const useRunning = () => useData(`/v1/failovers?state=${runStates}&limit=50`, ['failover.', 'workflow.']);
+
+const RunRow = ({ f }) => html`<li><${State} value=${f.state}/><a class="grow" href=${`/app/failovers/${f.id}`}>${title(f)} <span class="muted">${word('reason', f.reason_code)} · ${t('vms.count', { n: (f.vm_ids || []).length })}</span></a>${f.commit_at ? html`<${Countdown} to=${f.commit_at}/>` : html`<${Ago} at=${f.started_at}/>`}</li>`;
+
+const Stats = ({ queue }) => {
+  const stats = useData(`/v1/queues/${queue.id}/stats`, ['ticket.']);
+  const next = async () => {
+    const ticket = await post(`/v1/queues/${queue.id}/next`);
+    if (ticket?.number) go(`/app/tickets/${ticket.number}`);
+    else toast(t('queue.empty'));
+  };
+  return html`<${Panel} title=${queue.name} more=${html`<${Action} label=${t('queue.next')} kind="primary" onPress=${next}/>`}><${Loaded} of=${stats}>${(s) => html`<${Facts} rows=${[[t('queue.waiting'), html`<span class="big">${s.waiting}</span>`], [t('queue.taken'), s.taken], [t('queue.breached'), html`<span class=${s.breached ? 'bad' : ''}>${s.breached}</span>`], [t('queue.arrived'), s.arrived], [t('queue.solved'), s.solved]]}/>`}</${Loaded}></${Panel}>`;
+};
+
+export const Queue = () => {
+  const queues = useData('/v1/queues?limit=50', ['queue.']);
+  const running = useRunning();
+  useEffect(() => {
+    const key = (event) => { if (event.key === 'n' && event.target === document.body) document.querySelector('.primary')?.click(); };
+    addEventListener('keydown', key);
+    return () => removeEventListener('keydown', key);
+  }, []);
+  return html`<div class="bar"><h1>${t('page.queue')}</h1></div>${running.data.value?.data.length > 0 && html`<${Panel} title=${t('war.running')}><ul class="steps">${running.data.value.data.map((f) => html`<${RunRow} key=${f.id} f=${f}/>`)}</ul></${Panel}>`}
+    <${Loaded} of=${queues}>${(q) => html`<div class="grid">${q.data.map((x) => html`<${Stats} key=${x.id} queue=${x}/>`)}</div>`}</${Loaded}><br/><${TicketList}/>`;
+};
+
+export const War = () => {
+  const running = useRunning();
+  return html`<div class="bar"><h1>${t('page.war')}</h1></div><${Loaded} of=${running}>${(r) => (r.data.length ? html`<div class="grid">${r.data.map((f) => html`<section class="panel" key=${f.id}><p class="huge"><${State} value=${f.state}/></p><p><a href=${`/app/failovers/${f.id}`}>${title(f)}</a> <span class="muted">${word('reason', f.reason_code)}</span></p><${Facts} rows=${[[t('vms'), (f.vm_ids || []).length], [t('started'), html`<${Ago} at=${f.started_at}/>`], f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`]]}/></section>`)}</div>` : html`<${Empty} title=${t('war.calm')} text=${t('war.calm.text')}/>`)}</${Loaded}>`;
+};
+
+export const Approvals = () => html`<div class="bar"><h1>${t('page.approvals')}</h1></div><${TicketList} fixed=${{ approval: 'pending' }}/>`;
+
+export const Board = () => {
+  const vms = useData('/v1/vms?limit=200', ['vm.']);
+  const name = (id) => (vms.data.value?.data || []).find((v) => v.id === id)?.name || id;
+  return html`<div class="bar"><h1>${t('page.board')}</h1></div><${List} path="/v1/replications" topics=${['replication.', 'recovery_point.']} search=${false} open=${(r) => `/app/vms/${r.vm_id}`} filters=${[{ name: 'state', label: t('state'), options: ['replicating', 'seeding', 'paused', 'error', 'resync_required', 'resyncing', 'prepared', 'failed_over_uncommitted'].map((s) => [s, word('state', s)]) }]} columns=${[
+    { label: t('vm'), cell: (r) => html`<a href=${`/app/vms/${r.vm_id}`}>${name(r.vm_id)}</a>` }, { label: t('leg'), cell: (r) => word('leg', r.leg) }, { label: t('state'), cell: (r) => html`<${State} value=${r.state}/>` }, { label: t('health'), cell: (r) => html`<${State} value=${r.health}/>` }, { label: t('rpo'), cell: (r) => html`<${Rpo} r=${r}/>` }, { label: t('schedule'), num: true, cell: (r) => `${r.schedule_interval_seconds} s` }]}/>`;
+};

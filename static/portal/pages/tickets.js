@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tickets: the list, a new one, and one with its thread, approvals and what may be done.
+import { html, useEffect, useSignal } from '../core/html.js';
+import { get, newKey, post } from '../core/api.js';
+import { t, word } from '../core/i18n.js';
+import { useData } from '../core/live.js';
+import { go } from '../core/router.js';
+import { isStaff, me } from '../core/store.js';
+import { List } from '../ui/list.js';
+import { Action, Ago, Area, Choice, Countdown, Dialog, Empty, Facts, Form, Loaded, Panel, State, Text, When, now, toast } from '../ui/parts.js';
+import { Run } from './run.js';
+
+const open = ['new', 'open', 'pending_customer', 'pending_vendor', 'pending_maintenance', 'pending_machine'];
+export const types = ['incident', 'request', 'change', 'failover', 'drill', 'firewall_change', 'hardware', 'consultation', 'account', 'billing'];
+const severities = ['low', 'normal', 'high', 'urgent', 'critical', 'emergency'];
+
+/** How long until a clock ends, in words and colour. */
+export const Due = ({ at, breached }) => {
+  if (breached) return html`<span class="bad">■ ${t('sla.breached')}</span>`;
+  if (!at || at.startsWith('9999')) return html`<span class="muted">${t('sla.none')}</span>`;
+  const left = Date.parse(at) - now.value;
+  return html`<span class=${left < 0 ? 'bad' : left < 900000 ? 'warning' : ''}>${left < 0 ? t('sla.late') : html`<${Countdown} to=${at}/>`}</span>`;
+};
+
+const columns = [
+  { label: t('number'), sort: 'number', cell: (x) => html`<a class="num" href=${`/app/tickets/${x.number}`}>${x.number}</a>` },
+  { label: t('subject'), cell: (x) => html`<a href=${`/app/tickets/${x.number}`}>${x.subject}</a>` },
+  { label: t('type'), cell: (x) => word('ticket_type', x.type) },
+  { label: t('state'), cell: (x) => html`<${State} group="ticket_state" value=${x.state}/>` },
+  { label: t('severity'), cell: (x) => word('severity', x.severity) },
+  { label: t('due'), sort: 'due_at', cell: (x) => html`<${Due} at=${x.due_at} breached=${x.resolve_breached || x.response_breached}/>` },
+  { label: t('assignee'), cell: (x) => x.assignee_name || html`<span class="muted">${t('nobody')}</span>` },
+];
+const filters = [
+  { name: 'state', label: t('state'), options: [...open, 'solved', 'closed', 'merged', 'rejected'].map((s) => [s, word('ticket_state', s)]) },
+  { name: 'type', label: t('type'), options: types.map((x) => [x, word('ticket_type', x)]) },
+];
+/** @param {any} props */
+export const TicketList = ({ fixed = {} }) => html`<${List} path="/v1/tickets" topics=${['ticket.']} open=${(x) => `/app/tickets/${x.number}`} filters=${filters} fixed=${fixed} columns=${columns} empty=${html`<${Empty} title=${t('tickets.none')} text=${t('tickets.none.text')}/>`}/>`;
+
+export const Tickets = () => html`<div class="bar"><h1>${t('page.tickets')}</h1><a class="button" href="/app/tickets/new">${t('tickets.new')}</a><a class="button primary" href="/app/request">${t('request.button')}</a></div><${TicketList}/>`;
+
+// What was typed stays in this browser until the ticket is there.
+const draft = (name, first) => {
+  const s = useSignal(JSON.parse(localStorage.getItem(`us.draft.${name}`) || 'null') ?? first);
+  useEffect(() => { localStorage.setItem(`us.draft.${name}`, JSON.stringify(s.value)); }, [s.value]);
+  return s;
+};
+
+export const NewTicket = () => {
+  const type = draft('ticket.type', 'incident');
+  const severity = draft('ticket.severity', 'normal');
+  const subject = draft('ticket.subject', '');
+  const body = draft('ticket.body', '');
+  const key = draft('ticket.key', newKey());
+  const customer = useSignal(me.value.customer_id || '');
+  const customers = useData(isStaff.value ? '/v1/customers?limit=200' : null);
+  const send = () => post('/v1/tickets', { type: type.value, severity: severity.value, subject: subject.value, body: body.value || null, ...(isStaff.value ? { customer_id: customer.value } : {}) }, { key: key.value });
+  const done = (x) => {
+    for (const s of [subject, body]) s.value = '';
+    key.value = newKey();
+    go(`/app/tickets/${x.number}`);
+  };
+  return html`<div class="bar"><h1>${t('tickets.new')}</h1></div><section class="panel"><${Form} label=${t('tickets.send')} send=${send} done=${done}>${(wrong) => html`
+    ${isStaff.value && html`<${Choice} id="customer" label=${t('customer')} value=${customer} options=${[['', '—'], ...(customers.data.value?.data || []).map((c) => [c.id, c.name])]} problem=${wrong.customer_id}/>`}
+    <${Choice} id="type" label=${t('type')} value=${type} options=${types.filter((x) => x !== 'failover').map((x) => [x, word('ticket_type', x)])} problem=${wrong.type}/>
+    <${Choice} id="severity" label=${t('severity')} value=${severity} options=${severities.map((x) => [x, word('severity', x)])} problem=${wrong.severity}/>
+    <${Text} id="subject" label=${t('subject')} value=${subject} problem=${wrong.subject}/><${Area} id="body" label=${t('tickets.body')} value=${body} problem=${wrong.body}/>`}</${Form}></section>`;
+};
+
+// ---- one ticket ----
+
+const Thread = ({ ticket }) => {
+  const comments = useData(`/v1/tickets/${ticket.id}/comments?limit=200`, ['ticket.', 'ticket_comment.', 'comment.']);
+  const text = draft(`comment.${ticket.id}`, '');
+  const internal = useSignal(false);
+  const send = () => post(`/v1/tickets/${ticket.id}/comments`, { body: text.value, ...(isStaff.value ? { visibility: internal.value ? 'internal' : 'public' } : {}) });
+  return html`<${Panel} title=${t('ticket.thread')}>${ticket.body && html`<ul class="thread"><li><b>${ticket.requester_name}</b> <span class="muted"><${When} at=${ticket.created_at}/></span><br/>${ticket.body}</li></ul>`}
+    <${Loaded} of=${comments}>${(c) => html`<ul class="thread">${[...c.data].sort((a, b) => (a.created_at < b.created_at ? -1 : 1)).map((x) => html`<li key=${x.id} class=${x.visibility === 'internal' ? 'internal' : ''}><b>${x.author_name || x.user_name || ''}</b> <span class="muted"><${When} at=${x.created_at}/>${x.visibility === 'internal' ? ` · ${t('ticket.internal')}` : ''}</span><br/>${x.body}</li>`)}</ul>`}</${Loaded}>
+    ${!['closed', 'merged'].includes(ticket.state) && html`<${Form} kind="" label=${t('ticket.reply')} send=${send} done=${() => { text.value = ''; comments.reload(); }}>${(wrong) => html`<${Area} id="reply" label=${t('ticket.reply')} value=${text} problem=${wrong.body}/>
+      ${isStaff.value && html`<label class="check"><input type="checkbox" checked=${internal.value} onChange=${(e) => { internal.value = e.currentTarget.checked; }}/>${t('ticket.internal.label')}</label>`}`}</${Form}>`}</${Panel}>`;
+};
+
+const Approvals = ({ ticket, reload }) => {
+  const list = useData(`/v1/tickets/${ticket.id}/approvals?limit=50`, ['ticket.', 'approval.']);
+  const attested = useData(`/v1/tickets/${ticket.id}/attestations?limit=50`, ['ticket.', 'attestation.']);
+  return html`<${Panel} title=${t('approvals')} more=${html`<${State} group="approval" value=${ticket.approval}/>`}>
+    ${ticket.blockers?.length > 0 && html`<div class="problem" role="status"><h3>${t('blockers')}</h3><ul>${ticket.blockers.map((b) => html`<li>${b.text || b.detail} <span class="muted">${b.fix || ''}</span></li>`)}</ul></div>`}
+    ${ticket.predicted && html`<${Predicted} of=${ticket.predicted}/>`}
+    <${Loaded} of=${list}>${(a) => (a.data.length ? html`<ul class="steps">${a.data.map((x) => html`<li><${State} group="decision" value=${x.decision} tone=${x.voided_at ? 'idle' : x.decision === 'approved' ? 'ok' : 'bad'}/><span class="grow">${x.user_name} <span class="muted">${word('side', x.side)}${x.note ? ` · ${x.note}` : ''}${x.voided_at ? ` · ${t('approval.void')}` : ''}</span></span><${Ago} at=${x.created_at}/></li>`)}</ul>` : html`<p class="muted">${t('approvals.none')}</p>`)}</${Loaded}>
+    ${attested.data.value?.data.map((x) => html`<p class="note">${x.user_name}: „${x.statement}“ ${x.effective ? t('attest.effective') : t('attest.first')}</p>`)}
+    <${ApprovalButtons} ticket=${ticket} reload=${reload}/></${Panel}>`;
+};
+
+export const Predicted = ({ of }) => html`<${Facts} rows=${[[t('predicted.downtime'), seconds(of.downtime_seconds)], [t('predicted.rto'), of.rto_seconds === undefined || of.rto_seconds === null ? null : `${seconds(of.rto_seconds)} (${seconds(of.rto_low_seconds)} – ${seconds(of.rto_high_seconds)})`], [t('predicted.rpo'), seconds(of.rpo_seconds)], [t('data-loss'), of.data_loss === 'none' ? html`<span class="ok">${t('none')}</span>` : of.data_loss]]}/>`;
+const seconds = (n) => (n === null || n === undefined ? null : html`<span class="num">${n < 120 ? `${n} s` : `${Math.round(n / 60)} min`}</span>`);
+
+const Attest = ({ ticket, onClose }) => {
+  const vm = useSignal(ticket.resource_ids?.[0] || '');
+  const statement = useSignal('');
+  return html`<${Dialog} title=${t('attest.title')} onClose=${onClose}><p class="note bad">${t('attest.text')}</p><${Form} label=${t('attest.sign')} kind="danger" send=${() => post(`/v1/tickets/${ticket.id}/attest-down`, { vm_id: vm.value, statement: statement.value })} done=${onClose}>${(wrong) => html`
+    ${ticket.resource_ids?.length > 1 && html`<${Choice} id="vm" label=${t('vm')} value=${vm} options=${ticket.resource_ids.map((v) => [v, v])} problem=${wrong.vm_id}/>`}<${Area} id="statement" label=${t('attest.statement')} value=${statement} problem=${wrong.statement}/>`}</${Form}></${Dialog}>`;
+};
+
+const ApprovalButtons = ({ ticket, reload }) => {
+  const attesting = useSignal(false);
+  const may = new Set(ticket.allowed_operations || []);
+  const blocked = new Map((ticket.blocked_operations || []).map((b) => [b.op, b]));
+  const button = (op, label, kind, run) => ((may.has(op) || blocked.has(op)) ? html`<${Action} label=${label} kind=${kind} onPress=${async () => { await run(); reload(); }} why=${may.has(op) ? '' : blocked.get(op).text}/>` : null);
+  return html`<div class="actions">${button('approve', t('approve'), 'primary', async () => { await post(`/v1/tickets/${ticket.id}/approve`, { plan_hash: ticket.plan_hash }); toast(t('approved')); })}
+    ${button('reject', t('reject'), 'danger', () => post(`/v1/tickets/${ticket.id}/reject`, { note: t('rejected.note') }))}
+    ${(may.has('attest-down') || may.has('attest_down')) && html`<button type="button" class="danger" onClick=${() => { attesting.value = true; }}>${t('attest.button')}</button>`}</div>${attesting.value && html`<${Attest} ticket=${ticket} onClose=${() => { attesting.value = false; reload(); }}/>`}`;
+};
+
+const simple = { claim: {}, release: {}, escalate: {}, acknowledge: {}, resume: {}, close: {}, reopen: {}, solve: {}, cancel: {} };
+const Moves = ({ ticket, reload }) => {
+  const may = new Set(ticket.allowed_operations || []);
+  const blocked = new Map((ticket.blocked_operations || []).map((b) => [b.op, b]));
+  useEffect(() => {
+    const keys = { a: 'claim', e: 'solve', m: 'acknowledge' };
+    const key = async (event) => {
+      if (['INPUT', 'TEXTAREA', 'SELECT'].includes(event.target.tagName) || event.ctrlKey || event.metaKey || document.querySelector('dialog[open]')) return;
+      if (event.key === 'r') { event.preventDefault(); document.getElementById('reply')?.focus(); }
+      if (event.key === 'A' && may.has('approve')) await post(`/v1/tickets/${ticket.id}/approve`, { plan_hash: ticket.plan_hash }).then(reload, (p) => toast(p.message, true));
+      const op = keys[event.key];
+      if (op && may.has(op)) await post(`/v1/tickets/${ticket.id}/${op}`).then(reload, (p) => toast(p.message, true));
+    };
+    addEventListener('keydown', key);
+    return () => removeEventListener('keydown', key);
+  });
+  return html`<div class="actions">${Object.keys(simple).filter((op) => may.has(op) || blocked.has(op)).map((op) => html`<${Action} key=${op} label=${t(`ticket.${op}`)} kind=${op === 'cancel' ? 'danger' : ''} why=${may.has(op) ? '' : blocked.get(op).text} onPress=${async () => { await post(`/v1/tickets/${ticket.id}/${op}`); reload(); }}/>`)}</div>`;
+};
+
+const History = ({ ticket }) => {
+  const data = useData(`/v1/tickets/${ticket.id}/history?limit=100`, ['ticket.']);
+  return html`<${Panel} title=${t('history')}><${Loaded} of=${data}>${(h) => html`<ul class="steps">${h.data.map((e) => html`<li><span class="grow">${word('event', e.type || e.action)} <span class="muted">${e.actor?.name || e.actor_name || ''}</span></span><${When} at=${e.created_at || e.at}/></li>`)}</ul>`}</${Loaded}></${Panel}>`;
+};
+
+export const Ticket = ({ id }) => {
+  // addresses carry the number that people know
+  const found = useData(/^tkt_/.test(id) ? `/v1/tickets/${id}` : `/v1/tickets?number=${encodeURIComponent(id)}&limit=1`);
+  const real = found.data.value?.data ? found.data.value.data[0]?.id : found.data.value?.id;
+  if (found.data.value && !real) return html`<${Empty} title=${t('not-found')} text=${t('ticket.none')}/>`;
+  return html`<${Loaded} of=${found}>${() => html`<${OneTicket} id=${real}/>`}</${Loaded}>`;
+};
+
+const OneTicket = ({ id }) => {
+  const data = useData(`/v1/tickets/${id}`, ['ticket.', 'failover.', 'approval.']);
+  return html`<${Loaded} of=${data}>${(x) => html`<div class="bar"><h1>${x.subject}</h1><${State} group="ticket_state" value=${x.state}/></div><p class="muted"><span class="num">${x.number}</span> · ${word('ticket_type', x.type)} · ${word('severity', x.severity)} · ${t('opened-by', { name: x.requester_name || '' })} <${Ago} at=${x.created_at}/></p>
+    <${Moves} ticket=${x} reload=${data.reload}/><br/>
+    ${x.failover_id && html`<${Run} id=${x.failover_id} ticket=${x}/>`}
+    ${x.approval && x.approval !== 'none' && html`<${Approvals} ticket=${x} reload=${data.reload}/>`}
+    <div class="grid"><${Thread} ticket=${x}/><div><${Panel} title=${t('facts')}><${Facts} rows=${[[t('assignee'), x.assignee_name || t('nobody')], [t('sla.response'), x.responded_at ? html`<${When} at=${x.responded_at}/>` : html`<${Due} at=${x.response_due_at} breached=${x.response_breached}/>`], [t('sla.resolve'), x.solved_at ? html`<${When} at=${x.solved_at}/>` : html`<${Due} at=${x.resolve_due_at} breached=${x.resolve_breached}/>`], [t('waiting-on'), word('waiting_on', x.waiting_on)]]}/></${Panel}><${History} ticket=${x}/></div></div>`}</${Loaded}>`;
+};
+export { get };
