@@ -19,6 +19,8 @@ const struct ud_routes *const ud_api[] = {
 	&ud_api_tickets,
 	&ud_api_ticket_parts,
 	&ud_api_approvals,
+	&ud_api_queues,
+	&ud_api_calendars,
 	&ud_api_users,
 	&ud_api_me,
 	&ud_api_sessions,

@@ -95,7 +95,8 @@ enum ud_code ud_ticket_open(struct ud_ctx *cx, struct ud_ticket *t)
 	UD_TRY(set_number(cx, t));
 	UD_TRY(set_requester(cx, t));
 	if (!t->queue_id)
-		UD_TRY(ud_queue_route(cx, t->type, t->category_id, &t->queue_id));
+		UD_TRY(ud_queue_route(
+			cx, t->row.customer_id, t->type, t->category_id, &t->queue_id));
 	UD_TRY(ud_ticket_start_clocks(cx, t));
 	UD_TRY(ud_approval_settle(cx, t));
 	UD_TRY(ud_row_insert(cx, &ud_tickets, t));

@@ -4,6 +4,7 @@
  * its rows here and declares their functions in api.h.
  */
 #include "api/api.h"
+#include "api/ticket_ticks.h"
 #include "base/replication.h"
 #include "server/agents/inventory.h"
 #include "server/replication/relations.h"
@@ -22,6 +23,10 @@ static const struct ud_tick ticks[] = {
 	{ "rpo_ledger",       10000, false,     ud_replication_minute_due, ud_replication_minute },
 	{ "silent_hosts",     2000,  false,     ud_hosts_silent,    ud_hosts_mark_silent, UD_SILENT_MS },
 	{ "old_samples",      60000, false,     ud_samples_old,     ud_samples_forget },
+	{ "ticket_clocks",    5000,  false,     ud_ticket_clocks_due, ud_ticket_clocks_apply },
+	{ "ticket_snooze",    5000,  false,     ud_ticket_snooze_due, ud_ticket_snooze_apply },
+	{ "ticket_grace",     60000, false,     ud_ticket_grace_due, ud_ticket_grace_apply },
+	{ "approval_expiry",  10000, false,     ud_approvals_expiry_due, ud_approvals_expiry_apply },
 	{ NULL, 0, false, NULL, NULL },
 };
 

@@ -19,7 +19,7 @@ static const struct ud_shape queue_shape = { .object = "queue",
 	.prefix = "que",
 	.table = "queues",
 	UD_SHAPE(ud_queue, queue_fields),
-	.about = "A queue of the support team." };
+	.about = "A queue of the support team; with a customer_id it is for that customer's tickets." };
 const struct ud_table ud_queues = { .shape = &queue_shape };
 
 static const struct ud_field category_fields[] = {
@@ -53,8 +53,8 @@ const struct ud_shape ud_queue_stats_shape = { .object = "queue_stats",
 	.about = "Figures of a queue." };
 /* clang-format on */
 
-enum ud_code ud_queue_route(
-	struct ud_ctx *cx, unsigned type, const char *category_id, const char **ret)
+enum ud_code ud_queue_route(struct ud_ctx *cx, const char *customer_id, unsigned type,
+	const char *category_id, const char **ret)
 {
 	const char *quoted = ud_printf(cx->arena, "%%\"%s\"%%", ud_ticket_types.names[type]);
 	bool found = false;
@@ -67,10 +67,11 @@ enum ud_code ud_queue_route(
 			UD_VALS(ud_t(category_id))));
 	if (found)
 		return UD_OK;
-	/* every tenant: as above */
 	return ud_query_text(cx, &found, ret,
-		"SELECT id FROM queues WHERE types LIKE $1 OR standard = 1 ORDER BY standard, id LIMIT 1",
-		UD_VALS(ud_t(quoted)));
+		"SELECT id FROM queues WHERE COALESCE(customer_id, '') IN ($2, '')"
+		" AND (types LIKE $1 OR standard = 1)"
+		" ORDER BY COALESCE(customer_id, '') DESC, standard, id LIMIT 1",
+		UD_VALS(ud_t(quoted), ud_t(customer_id ? customer_id : "")));
 }
 
 enum ud_code ud_queue_above(struct ud_ctx *cx, const char *queue_id, const char **ret)
@@ -83,13 +84,13 @@ enum ud_code ud_queue_above(struct ud_ctx *cx, const char *queue_id, const char 
 		UD_VALS(ud_t(queue_id)));
 }
 
-enum ud_code ud_queue_standard(struct ud_ctx *cx, const char *queue_id)
+enum ud_code ud_queue_standard(struct ud_ctx *cx, const char *customer_id, const char *queue_id)
 {
-	/* every tenant: queues are the provider's */
 	return ud_exec(cx, NULL,
 		"UPDATE queues SET standard = 0, version = version + 1, updated_at = $2"
-		" WHERE standard = 1 AND id <> $1",
-		UD_VALS(ud_t(queue_id ? queue_id : ""), ud_i(cx->now_ms)));
+		" WHERE standard = 1 AND COALESCE(customer_id, '') = $3 AND id <> $1",
+		UD_VALS(ud_t(queue_id ? queue_id : ""), ud_i(cx->now_ms),
+			ud_t(customer_id ? customer_id : "")));
 }
 
 enum ud_code ud_queue_circle(

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where tickets wait for the support team: queues, which are the provider's own, and the categories
- * that lead to them.
+ * Where tickets wait for the support team: queues, and the categories that lead to them. Customers
+ * see no queues; one with a customer_id is kept for that customer's tickets.
  */
 #ifndef DB_QUEUES_H
 #define DB_QUEUES_H
@@ -23,14 +23,15 @@ struct ud_ticket_category {
 };
 extern const struct ud_table ud_ticket_categories;
 
-/* The queue a new ticket comes into: its category's, else one that takes its type, else the
- * standard one; NULL when there is none. */
-enum ud_code ud_queue_route(
-	struct ud_ctx *cx, unsigned type, const char *category_id, const char **ret) UD_USE;
+/* The queue a new ticket comes into: its category's, else one of its customer's, else one of all;
+ * there one that takes its type, else the standard one. NULL when there is none. */
+enum ud_code ud_queue_route(struct ud_ctx *cx, const char *customer_id, unsigned type,
+	const char *category_id, const char **ret) UD_USE;
 /* The queue that this one escalates to, or NULL. */
 enum ud_code ud_queue_above(struct ud_ctx *cx, const char *queue_id, const char **ret) UD_USE;
-/* No queue is the standard one but this. */
-enum ud_code ud_queue_standard(struct ud_ctx *cx, const char *queue_id) UD_USE;
+/* No queue of this customer (NULL = of all) is the standard one but this. */
+enum ud_code ud_queue_standard(struct ud_ctx *cx, const char *customer_id, const char *queue_id)
+	UD_USE;
 /* Would the queue above make a circle? */
 enum ud_code ud_queue_circle(
 	struct ud_ctx *cx, const char *queue_id, const char *above_id, bool *ret) UD_USE;

@@ -71,11 +71,10 @@ CREATE TABLE queues (
 	types TEXT NOT NULL,
 	standard BIGINT NOT NULL,
 	escalates_to_id TEXT REFERENCES queues(id),
-	note TEXT,
-	CHECK (customer_id IS NULL)
+	note TEXT
 );
 CREATE UNIQUE INDEX queues_name ON queues(name);
-CREATE UNIQUE INDEX queues_standard ON queues(standard) WHERE standard = 1;
+CREATE UNIQUE INDEX queues_standard ON queues(COALESCE(customer_id, '')) WHERE standard = 1;
 CREATE INDEX queues_by_name ON queues(name, id);
 CREATE INDEX queues_customer_id ON queues(customer_id, id);
 CREATE INDEX queues_created_at ON queues(created_at, id);

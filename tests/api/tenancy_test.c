@@ -75,6 +75,10 @@ static const struct {
 	{ "/tokens/{", "tok", false },
 	{ "/operations/{", "op", false },
 	{ "/tickets/{", "tkt", false },
+	{ "/queues/{", "que", false },
+	{ "/ticket-categories/{", "tca", false },
+	{ "/calendars/{", "cal", false },
+	{ "/slas/{", "sla", false },
 	{ "/comments/{", "tco", false },
 	{ "/watchers/{", "twa", false },
 	{ "/links/{", "tln", false },
@@ -461,6 +465,7 @@ static const struct {
 	const char *operation, *code;
 } reasons[] = {
 	{ "agents.delete", "invalid_state" }, /* it is believed still */
+	{ "calendars.delete", "in_use" },
 	{ "customers.create", "parameter_invalid" }, /* nobody is made on behalf of another */
 	{ "customers.create", "validation_failed" }, /* customer_id is its own id */
 	{ "customers.resume", "invalid_state" }, /* it is active */
@@ -494,10 +499,14 @@ static const struct {
 	{ "replications.seed", "invalid_state" },
 	{ "replications.test-connection", "invalid_state" },
 	{ "operations.cancel", "invalid_state" }, /* it has ended */
+	{ "queues.edit", "validation_failed" }, /* nothing escalates to itself */
+	{ "queues.next", "exhausted" }, /* nobody waits */
 	{ "sessions.delete", "invalid_state" }, /* a token has no session */
 	{ "settings.edit", "not_found" }, /* the installation's, not a customer's */
 	{ "settings.show", "not_found" },
 	{ "sites.delete", "in_use" },
+	{ "slas.create", "already_exists" }, /* each customer has one */
+	{ "ticket-categories.edit", "validation_failed" }, /* its parent stays */
 	{ "tickets.approve", "invalid_state" }, /* it needs none */
 	{ "tickets.assign", "person_required" }, /* programs take none */
 	{ "tickets.assign", "validation_failed" }, /* a customer's person is none of the team */

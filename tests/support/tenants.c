@@ -255,21 +255,42 @@ static enum ud_code fill_work(struct ud_ctx *cx, struct filling *f)
 /* What tickets are sorted and timed by. */
 static enum ud_code fill_desk(struct ud_ctx *cx, struct filling *f)
 {
-	struct ud_queue queue = { .name = mark(f, "queue"), .note = mark(f, "note") };
+	const char *calendar_id, *hours[] = { "09:00-17:00" };
+	struct ud_queue queue = {
+		.row = f->row, .name = mark(f, "queue"), .note = mark(f, "note")
+	};
 	struct ud_ticket_category category = { .row = shared_row(f),
 		.name = shared(f, "category") };
 	struct ud_calendar calendar = {
-		.row = shared_row(f), .name = shared(f, "calendar"), .time_zone = "UTC"
+		.row = shared_row(f),
+		.name = shared(f, "calendar"),
+		.time_zone = "UTC",
+		.monday = { hours, 1 },
 	};
 	struct ud_approval_policy policy = { .row = shared_row(f),
 		.name = shared(f, "policy"),
 		.ticket_type = UD_TICKET_BILLING,
 		.expires_after_seconds = 86400 };
 
-	if (f->side == PROVIDER)
-		UD_TRY(add(cx, f, &ud_queues, &queue, NULL));
+	UD_TRY(add(cx, f, &ud_queues, &queue, NULL));
 	UD_TRY(add(cx, f, &ud_ticket_categories, &category, NULL));
-	UD_TRY(add(cx, f, &ud_calendars, &calendar, NULL));
+	UD_TRY(add(cx, f, &ud_calendars, &calendar, &calendar_id));
+	struct ud_sla sla = { .row = shared_row(f),
+		.name = shared(f, "sla"),
+		.calendar_id = calendar_id,
+		.low_response_seconds = UD_NONE,
+		.low_resolve_seconds = UD_NONE,
+		.normal_response_seconds = UD_NONE,
+		.normal_resolve_seconds = UD_NONE,
+		.high_response_seconds = UD_NONE,
+		.high_resolve_seconds = UD_NONE,
+		.urgent_response_seconds = UD_NONE,
+		.urgent_resolve_seconds = UD_NONE };
+
+	if (f->side != PROVIDER)
+		UD_TRY(add(cx, f, &ud_slas, &sla, NULL));
+	else
+		note(f->t, "sla", f->side, "sla_00000000000000000000000001");
 	return add(cx, f, &ud_approval_policies, &policy, NULL);
 }
 
