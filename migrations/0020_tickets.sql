@@ -174,4 +174,4 @@ CREATE INDEX tickets_updated_at ON tickets(updated_at, id);
 CREATE INDEX tickets_free ON tickets(queue_id, urgency, due_at, id)
 	WHERE assignee_id IS NULL AND state IN ('new', 'open');
 CREATE INDEX tickets_snoozed ON tickets(snoozed_until) WHERE snoozed_until IS NOT NULL;
-CREATE INDEX tickets_solved ON tickets(solved_at) WHERE state = 'solved';
+CREATE INDEX tickets_solved ON tickets(state, solved_at);
