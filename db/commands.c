@@ -347,3 +347,15 @@ enum ud_code ud_command_withdraw(struct ud_ctx *cx, const struct ud_commanding *
 	}
 	return UD_OK;
 }
+
+enum ud_code ud_command_supersede(
+	struct ud_ctx *cx, const char *subject_id, int64_t seq, bool *ret_delivered)
+{
+	int64_t at = 0;
+
+	/* every tenant: the caller has read the subject with its scope */
+	return ud_query_int(cx, ret_delivered, &at,
+		"UPDATE commands SET state = 'withdrawn', ended_at = $3 WHERE subject_id = $1"
+		" AND seq = $2 AND state IN ('queued', 'delivered') RETURNING delivered_at",
+		UD_VALS(ud_t(subject_id), ud_i(seq), ud_i(cx->now_ms)));
+}

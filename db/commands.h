@@ -127,5 +127,11 @@ enum ud_code ud_command_overdue(struct ud_ctx *cx, bool *ret) UD_USE;
  * has changed. */
 enum ud_code ud_command_withdraw(struct ud_ctx *cx, const struct ud_commanding *c,
 	const char *operation_id, bool *ret_withdrawn) UD_USE;
+/*
+ * Nobody waits for this command any more: it is withdrawn, also when it was delivered, and an
+ * answer that still comes is not fresh. No reaction runs. *ret_delivered: the host may be doing it.
+ */
+enum ud_code ud_command_supersede(
+	struct ud_ctx *cx, const char *subject_id, int64_t seq, bool *ret_delivered) UD_USE;
 
 #endif

@@ -24,11 +24,23 @@ enum ud_failover_state {
 	UD_FAILOVER_ROLLED_BACK,
 	UD_FAILOVER_FAILED,
 	UD_FAILOVER_SOLVED,
+	UD_FAILOVER_STATE_COUNT
 };
 extern const struct ud_enum ud_failover_states;
 
+/* Why it is asked for; each reason belongs to one kind. */
+struct ud_failover_reason {
+	const char *code;
+	enum ud_failover_kind kind;
+	const char *about;
+};
+/* Ended by a NULL code. */
+extern const struct ud_failover_reason ud_failover_reasons[];
+
+/* What happens when nobody has decided in time. */
 enum ud_commit_policy { UD_COMMIT_NONE, UD_COMMIT_COMMIT, UD_COMMIT_ROLLBACK };
 extern const struct ud_enum ud_commit_policies;
+/* The customer's word on the result. */
 enum ud_validation {
 	UD_VALIDATION_OPEN,
 	UD_VALIDATION_PASS,
@@ -36,32 +48,39 @@ enum ud_validation {
 	UD_VALIDATION_TIMEOUT
 };
 extern const struct ud_enum ud_validations;
+/* Onward relation of a replica that takes over. */
+enum ud_chain { UD_CHAIN_UNSAID, UD_CHAIN_KEEP, UD_CHAIN_REVERSE };
+extern const struct ud_enum ud_chains;
 
 struct ud_failover {
 	struct ud_row row;
 	const char *ticket_id;
 	unsigned kind, state; /* enum ud_failover_kind, ud_failover_state */
 	const char *phase;    /* finer: "quiescing", "final_sync", … */
-	const char *reason_code, *plan_id, *chain;
+	const char *reason_code, *plan_id;
+	int64_t plan_version; /* UD_NONE without a plan */
 	struct ud_texts vm_ids;
 	const char *recovery_point_id;
+	struct ud_time scheduled_at;
+	unsigned chain; /* enum ud_chain */
 	bool allow_hard_stop, acknowledge_latest;
 	unsigned commit_policy; /* enum ud_commit_policy */
 	int64_t commit_minutes, max_duration_seconds;
-	struct ud_time scheduled_at;
+	struct ud_json checks; /* {"services":[…],"program":…,"arguments":[…]} */
 	const char *plan_hash;
 	struct ud_json plan, blockers, predicted; /* as approved */
 	const char *requested_by;
 	struct ud_time approved_at, started_at, ended_at;
-	struct ud_json waiting_for; /* {"who","what","since","actions":[…]} */
-	/* measured (domain.md D.7); UD_NONE = not yet */
+	struct ud_json waiting_for; /* {"who","what","text","since","actions":[…]} */
+	/* measured; UD_NONE = not yet */
 	int64_t rpo_measured_seconds, rto_measured_seconds, downtime_seconds;
-	const char *data_loss; /* "none" or a sentence */
-	struct ud_json phases; /* {"fence":ms,…,"machine":ms,"human":ms} */
+	const char *data_loss; /* "none", or which changes are lost */
+	struct ud_json phases; /* {"fence_ms":…,"machine_ms":…,"human_ms":…} */
 	const char *verdict;   /* of the checks: "passed", "failed", "inconclusive" */
-	unsigned validation;   /* the customer's word: enum ud_validation */
+	unsigned validation;   /* enum ud_validation */
 	const char *validation_notes, *validated_by;
 	struct ud_time commit_at, test_ends_at; /* when the timer acts */
+	const char *operation_id;               /* the call that waits for the next stop */
 	/* computed */
 	struct ud_json steps, allowed_operations, blocked_operations;
 };
@@ -69,5 +88,26 @@ extern const struct ud_table ud_failovers;
 
 /* True for states in which nothing of the run goes on any more. */
 bool ud_failover_ended(const struct ud_failover *f);
+
+/* Read a run and keep others from it until the end of this transaction. UD_E_NOT_FOUND. */
+enum ud_code ud_failover_take(struct ud_ctx *cx, const char *id, struct ud_failover *ret) UD_USE;
+/* Ids of runs that were approved and whose time has come. Every tenant's. */
+enum ud_code ud_failovers_scheduled(struct ud_ctx *cx, struct ud_texts *ret) UD_USE;
+
+/* How long earlier runs of a kind took until a VM served, the last ten. */
+struct ud_failover_history {
+	int64_t runs, mean_seconds, least_seconds, most_seconds;
+};
+enum ud_code ud_failover_past(struct ud_ctx *cx, const char *vm_id, enum ud_failover_kind kind,
+	struct ud_failover_history *ret) UD_USE;
+
+/* A picture that a check took. */
+enum ud_code ud_picture_add(struct ud_ctx *cx, const struct ud_failover *f, const char *workflow_id,
+	const char *step, const char *sha256, const char *png) UD_USE;
+typedef enum ud_code ud_picture_visitor(struct ud_ctx *cx, void *data, const char *workflow_id,
+	const char *step, int64_t at, const char *sha256, const char *png);
+/* Visit the pictures of a run in the order they were taken. */
+enum ud_code ud_picture_visit(
+	struct ud_ctx *cx, const char *failover_id, ud_picture_visitor *visit, void *data) UD_USE;
 
 #endif
