@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the steps do: functions that the tables (tables.c) name. A look only reads rows and says
+ * what it found, except that the commit point and orders that stand write theirs.
+ */
+#ifndef SERVER_WORKFLOW_STEPS_H
+#define SERVER_WORKFLOW_STEPS_H
+
+#include "server/workflow/flow.h"
+
+typedef enum ud_code step_args(struct ud_ctx *cx, struct flow *fl, struct ud_buf *b);
+typedef enum ud_code step_took(struct ud_ctx *cx, struct flow *fl, const char *result);
+typedef enum ud_code step_look(
+	struct ud_ctx *cx, struct flow *fl, enum found *ret, const char **ret_jump);
+
+/* steps.c: arguments and results */
+step_args ud_args_stop, ud_args_stop_hard, ud_args_relation, ud_args_promote, ud_args_promote_back,
+	ud_args_test_start, ud_args_test_drop, ud_args_check;
+step_took ud_took_stop, ud_took_sync, ud_took_fence, ud_took_promote, ud_took_test_start,
+	ud_took_test_drop, ud_took_check, ud_took_revert;
+
+/* looks.c: what can be seen in the rows */
+step_look ud_look_precheck_test, ud_look_precheck_planned, ud_look_stop_gate, ud_look_start_gate,
+	ud_look_published, ud_look_assess, ud_look_isolate, ud_look_evidence, ud_look_point,
+	ud_look_check, ud_look_test_running, ud_look_validate, ud_look_source_return,
+	ud_look_undone, ud_look_reverted, ud_look_wait;
+
+/* moves.c: what writes */
+step_look ud_look_commit_epoch, ud_look_demote, ud_look_reverse, ud_look_reprotect,
+	ud_look_protected, ud_look_hand_back, ud_look_commit_again, ud_look_relate;
+
+/* The old primary has answered the standing order. */
+enum ud_code ud_flow_demoted(struct ud_ctx *cx, struct flow *fl, const char *result) UD_USE;
+/* Has the agent of this host spoken within a poll and a half? *ret_last_ms: when it last did, or 0.
+ */
+enum ud_code ud_flow_answers(
+	struct ud_ctx *cx, const char *host_id, bool *ret, int64_t *ret_last_ms) UD_USE;
+
+#endif
