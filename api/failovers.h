@@ -8,6 +8,7 @@
 #ifndef API_FAILOVERS_H
 #define API_FAILOVERS_H
 
+#include "db/commands.h"
 #include "db/failovers.h"
 
 /* The member "failover" of POST /v1/tickets; decode it with this shape. */
@@ -26,6 +27,7 @@ struct ud_failover_request {
 	const char *commit_policy; /* "none", "commit", "rollback" when commit_minutes are over */
 	int64_t commit_minutes;
 	int64_t max_duration_seconds; /* of a test; 4 h when not given */
+	struct ud_json checks; /* {"services":[…],"program":…,"arguments":[…]} inside the guest */
 };
 
 /* What a dry run found; the members go into the ticket's answer. Texts in cx->arena. */
@@ -75,5 +77,9 @@ enum ud_code ud_failover_gate(
 	struct ud_ctx *cx, const char *failover_id, struct ud_json *ret, size_t *ret_open) UD_USE;
 /* The ticket was solved: the run is solved, too. */
 enum ud_code ud_failover_solved(struct ud_ctx *cx, const char *failover_id) UD_USE;
+
+/* A tick: runs that were approved and whose time has come begin. */
+enum ud_code ud_failovers_due(struct ud_ctx *cx, bool *ret) UD_USE;
+enum ud_code ud_failovers_begin(struct ud_ctx *cx, const struct ud_commanding *c) UD_USE;
 
 #endif

@@ -4,11 +4,13 @@
  * its rows here and declares their functions in api.h.
  */
 #include "api/api.h"
+#include "api/failovers.h"
 #include "api/ticket_ticks.h"
 #include "base/replication.h"
 #include "server/agents/inventory.h"
 #include "server/replication/relations.h"
 #include "server/replication/watch.h"
+#include "server/workflow/workflow.h"
 
 static enum ud_code expire_commands(struct ud_ctx *cx, const struct ud_commanding *c)
 {
@@ -18,6 +20,8 @@ static enum ud_code expire_commands(struct ud_ctx *cx, const struct ud_commandin
 /* clang-format off */
 static const struct ud_tick ticks[] = {
 	/* name               every  on commit  due                 apply */
+	{ "begin_failovers",  1000,  true,      ud_failovers_due,   ud_failovers_begin },
+	{ "move_failovers",   500,   true,      ud_flow_due,        ud_flow_tick },
 	{ "expire_commands",  1000,  false,     ud_command_overdue, expire_commands },
 	{ "replications",     10000, false,     ud_replication_watch_due, ud_replication_watch },
 	{ "rpo_ledger",       10000, false,     ud_replication_minute_due, ud_replication_minute },
@@ -36,6 +40,7 @@ static const struct ud_command_reaction reactions[] = {
 	{ UD_VERB_RELATION_RESYNC, ud_relation_resync_ended },
 	{ UD_VERB_RELATION_TEST,   ud_relation_test_ended },
 	{ UD_VERB_POINT_VERIFY,    ud_point_verify_ended },
+	{ NULL, ud_flow_answered },
 	{ NULL, NULL },
 };
 /* clang-format on */

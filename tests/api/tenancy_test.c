@@ -65,6 +65,8 @@ static const struct {
 	{ "/policies/{", "pol", false },
 	{ "/replications/{", "rpl", false },
 	{ "/recovery-points/{", "rpt", false },
+	{ "/failovers/{", "flo", false },
+	{ "/steps/{", NULL, false },
 	{ "/networks/{", "net", false },
 	{ "/ip-blocks/{", "ipb", false },
 	{ "/ip-addresses/{", "ipa", false },
@@ -391,11 +393,17 @@ static bool names(const struct caller *c, const struct place *p, enum whose whos
 /* Does a path name something that the caller sees? Inner ids belong to the outer ones. */
 static bool path_is_seen(const struct cell *x)
 {
-	const char *brace = strchr(x->route->path, '{'), *last = strrchr(x->route->path, '{');
+	const char *brace = strchr(x->route->path, '{'), *last = brace;
 
-	for (const char *b = brace; b; b = strchr(b + 1, '{'))
-		if (collections[collection_at(x->route->path, b)].personal)
+	for (const char *b = brace; b; b = strchr(b + 1, '{')) {
+		size_t collection = collection_at(x->route->path, b);
+
+		if (collections[collection].personal)
 			return false;
+		/* what has no id belongs to whatever stands before it */
+		if (collections[collection].prefix)
+			last = b;
+	}
 	if (x->place.where != PATH)
 		return !brace || x->caller->kind->on_behalf >= 0;
 	return sees(x->caller, x->place.prefix, x->whose) && (brace == last || x->whose == OWN);
@@ -469,6 +477,16 @@ static const struct {
 	{ "customers.create", "parameter_invalid" }, /* nobody is made on behalf of another */
 	{ "customers.create", "validation_failed" }, /* customer_id is its own id */
 	{ "customers.resume", "invalid_state" }, /* it is active */
+	{ "failovers.verify", "invalid_state" }, /* it has ended */
+	{ "failovers.commit", "invalid_state" },
+	{ "failovers.rollback", "invalid_state" },
+	{ "failovers.reverse", "invalid_state" },
+	{ "failovers.cleanup_test", "invalid_state" },
+	{ "failovers.cancel", "invalid_state" },
+	{ "failovers.extend_timer", "invalid_state" },
+	{ "failovers.retry_step", "parameter_invalid" }, /* a step is a number */
+	{ "failovers.skip_step", "parameter_invalid" },
+	{ "failovers.confirm_step", "parameter_invalid" },
 	{ "fault-domains.delete", "in_use" },
 	{ "fault-domains.edit", "validation_failed" }, /* a site is part of nothing */
 	{ "hosts.delete", "in_use" },

@@ -13,6 +13,7 @@
 #include "db/calendars.h"
 #include "db/customers.h"
 #include "db/events.h"
+#include "db/failovers.h"
 #include "db/hosts.h"
 #include "db/networks.h"
 #include "db/operations.h"
@@ -180,6 +181,24 @@ static enum ud_code fill_protection(struct ud_ctx *cx, struct filling *f)
 		.pin_note = mark(f, "pin") };
 
 	return add(cx, f, &ud_recovery_points, &p, NULL);
+}
+
+static enum ud_code fill_failovers(struct ud_ctx *cx, struct filling *f)
+{
+	struct ud_failover run = { .row = f->row };
+
+	ud_shape_init(ud_failovers.shape, &run);
+	run.row = f->row;
+	run.ticket_id = mark(f, "ticket");
+	run.state = UD_FAILOVER_SOLVED;
+	run.phase = "evidence_ready";
+	run.reason_code = "validate_replication";
+	run.vm_ids = (struct ud_texts){ &f->vm, 1 };
+	run.plan_hash = mark(f, "plan_hash");
+	run.plan.text = run.predicted.text = "{}";
+	run.blockers.text = "[]";
+	run.validation_notes = mark(f, "validation");
+	return add(cx, f, &ud_failovers, &run, NULL);
 }
 
 static enum ud_code fill_addresses(struct ud_ctx *cx, struct filling *f)
@@ -374,6 +393,7 @@ static enum ud_code fill(struct ud_ctx *cx, void *data)
 		UD_TRY(fill_places(cx, &f));
 		UD_TRY(fill_machines(cx, &f));
 		UD_TRY(fill_protection(cx, &f));
+		UD_TRY(fill_failovers(cx, &f));
 		UD_TRY(fill_addresses(cx, &f));
 		UD_TRY(fill_people(cx, &f));
 		UD_TRY(fill_work(cx, &f));

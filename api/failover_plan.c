@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Dry runs. One function per rule; each adds what it finds and stops no other: people want to see
+ * all of it at once. Hosts and agents are looked at as ourselves; the VMs were read with the scope
+ * of whoever asks.
+ */
+#include "api/failover_plan.h"
+
+#include <string.h>
+
+#include "base/crypto.h"
+#include "base/replication.h"
+#include "db/agents.h"
+#include "db/hosts.h"
+#include "db/recovery_points.h"
+#include "db/replications.h"
+#include "db/vms.h"
+#include "db/workflows.h"
+
+enum { SILENT_MS = 60000, CERTIFICATE_WARNING_MS = 7 * 86400 * 1000, BLOCKERS_MAX = 200 };
+
+/* clang-format off */
+static const struct ud_field vm_fields[] = {
+	UD_FIELD(ud_plan_vm, vm_id),
+	UD_FIELD(ud_plan_vm, name),
+	UD_FIELD(ud_plan_vm, replication_id),
+	UD_FIELD(ud_plan_vm, source_host_id),
+	UD_FIELD(ud_plan_vm, target_host_id),
+	UD_FIELD(ud_plan_vm, leg, .values = &ud_legs),
+	UD_FIELD(ud_plan_vm, fencing_policy),
+	UD_FIELD(ud_plan_vm, boot_group),
+	UD_FIELD(ud_plan_vm, epoch),
+};
+/* clang-format on */
+const struct ud_shape ud_plan_vm_shape = { UD_SHAPE(ud_plan_vm, vm_fields), .bare = true };
+
+/* A VM while it is looked at. */
+struct looked {
+	struct ud_plan_vm vm;
+	struct ud_vm row;
+	struct ud_replication r;
+	struct ud_replication_ends ends;
+	bool related;
+	int64_t age_ms; /* of its newest point; UD_NONE = not known */
+};
+
+struct dry {
+	struct ud_failover *f;
+	struct looked *vms;
+	size_t count;
+	struct ud_blocker blockers[BLOCKERS_MAX];
+	size_t blocker_count;
+	bool blocked;
+};
+
+static void block(struct dry *d, const struct looked *l, const char *code, const char *text,
+	const char *fix, bool warning)
+{
+	d->blocked |= !warning;
+	if (d->blocker_count == BLOCKERS_MAX)
+		return;
+	d->blockers[d->blocker_count++] = (struct ud_blocker){ .code = code,
+		.text = text,
+		.fix = fix,
+		.warning = warning,
+		.subject = l ? l->vm.vm_id : NULL };
+}
+
+/* ---- rules, per VM ---- */
+
+static enum ud_code check_protection(struct ud_ctx *cx, struct dry *d, struct looked *l)
+{
+	(void)cx;
+	if (!l->related)
+		block(d, l, "not_protected", "The VM is not replicated.", "Protect it first.",
+			false);
+	else if (d->f->kind == UD_FAILOVER_PLANNED && l->r.state != UD_REPLICATION_REPLICATING)
+		block(d, l, "not_replicating", "The VM is not replicating at present.",
+			"Mend the replication first.", false);
+	else if (l->r.health == UD_HEALTH_CRITICAL)
+		block(d, l, "replication_critical", "The replication's health is critical.",
+			"Look at its reasons.", true);
+	return UD_OK;
+}
+
+static enum ud_code check_points(struct ud_ctx *cx, struct dry *d, struct looked *l)
+{
+	const char *wanted = d->f->recovery_point_id, *newest = NULL;
+	struct ud_recovery_point p = { 0 };
+	bool found = false;
+
+	if (!l->related)
+		return UD_OK;
+	if (wanted) {
+		UD_TRY(ud_recovery_point_find(cx, wanted, &found, &p));
+		if (!found || strcmp(p.vm_id, l->vm.vm_id) != 0)
+			block(d, l, "point_gone", "The recovery point is not there any more.",
+				"Choose another one.", false);
+		else if (p.state != UD_POINT_COMPLETE && p.state != UD_POINT_VERIFIED)
+			block(d, l, "point_unusable", "The recovery point is not complete.",
+				"Choose another one.", false);
+		return UD_OK;
+	}
+	UD_TRY(ud_recovery_point_newest(cx, l->vm.replication_id, &newest));
+	if (!newest && d->f->kind != UD_FAILOVER_PLANNED)
+		block(d, l, "no_recovery_point", "There is no complete recovery point.",
+			"Wait for the first copy to end.", false);
+	return UD_OK;
+}
+
+static enum ud_code seen(struct ud_ctx *cx, const char *host_id, bool *ret)
+{
+	int64_t last = 0;
+
+	UD_TRY(ud_host_last_seen(cx, host_id, &last));
+	*ret = last && cx->now_ms - last < SILENT_MS;
+	return UD_OK;
+}
+
+static enum ud_code check_hosts(struct ud_ctx *cx, struct dry *d, struct looked *l)
+{
+	bool source = false, target = false;
+
+	if (!l->related)
+		return UD_OK;
+	UD_TRY(seen(cx, l->vm.source_host_id, &source));
+	UD_TRY(seen(cx, l->vm.target_host_id, &target));
+	if (!target)
+		block(d, l, "target_unreachable", "The replica's host does not answer.",
+			"Bring its agent back.", false);
+	if (d->f->kind == UD_FAILOVER_PLANNED && !source)
+		block(d, l, "source_unreachable",
+			"The primary's host does not answer, so nothing could be carried over.",
+			"Ask for an unplanned failover if the host is lost.", false);
+	if (d->f->kind == UD_FAILOVER_UNPLANNED && source &&
+		strcmp(d->f->reason_code, "virus_attack") != 0)
+		block(d, l, "source_answers",
+			"The primary's host answers: a planned failover would lose nothing.",
+			"Ask for a planned failover; this one refuses as long as it answers.",
+			true);
+	return UD_OK;
+}
+
+static enum ud_code check_agent(struct ud_ctx *cx, struct dry *d, struct looked *l)
+{
+	struct ud_agent a = { 0 };
+	bool found = false;
+
+	if (!l->related)
+		return UD_OK;
+	UD_TRY(ud_agent_of_host(cx, l->vm.target_host_id, &found, &a));
+	if (found && !a.may_promote)
+		block(d, l, "agent_quarantined",
+			"The replica's agent may not promote: somebody"
+			" may be using a copy of its identity.",
+			"Release it, or enrol it anew.", false);
+	if (found && a.certificate_expires_at.ms > 0 &&
+		a.certificate_expires_at.ms - cx->now_ms < CERTIFICATE_WARNING_MS)
+		block(d, l, "certificate_expires",
+			"The certificate of the replica's agent expires"
+			" within a week.",
+			"See why it is not renewed.", true);
+	return UD_OK;
+}
+
+static enum ud_code check_other_runs(struct ud_ctx *cx, struct dry *d, struct looked *l)
+{
+	const char *id = NULL, *run = NULL;
+
+	UD_TRY(ud_workflow_of(cx, l->vm.vm_id, UD_NONE, &id, &run));
+	if (id && strcmp(run, d->f->row.id ? d->f->row.id : "") != 0)
+		block(d, l, "run_open",
+			ud_printf(cx->arena, "Failover %s of the VM has not ended.", run),
+			"End that one first.", false);
+	return UD_OK;
+}
+
+static enum ud_code check_chain(struct ud_ctx *cx, struct dry *d, struct looked *l)
+{
+	struct ud_replication onward = { 0 };
+	bool found = false;
+
+	if (!l->related || d->f->kind == UD_FAILOVER_TEST || l->vm.leg != UD_LEG_PRIMARY)
+		return UD_OK;
+	UD_TRY(ud_replication_of_vm(cx, l->vm.vm_id, UD_LEG_EXTENDED, &found, &onward));
+	if (found && d->f->chain == UD_CHAIN_UNSAID)
+		block(d, l, "chain_unsaid",
+			"The replica has an extended replica of its own, and only one onward relation"
+			" can be kept.",
+			"Say chain keep (the old primary stays unprotected) or reverse (the extended"
+			" replica stops).",
+			false);
+	return UD_OK;
+}
+
+static enum ud_code check_reason(struct ud_ctx *cx, struct dry *d, struct looked *l)
+{
+	const struct ud_failover *f = d->f;
+
+	(void)cx;
+	if (strcmp(f->reason_code, "virus_attack") == 0 && !f->recovery_point_id &&
+		!f->acknowledge_latest)
+		block(d, l, "choose_point",
+			"After a virus attack the newest point may carry the damage.",
+			"Choose a recovery point, or acknowledge the latest.", false);
+	return UD_OK;
+}
+
+static enum ud_code (*const rules[])(
+	struct ud_ctx *cx, struct dry *d, struct looked *l) = { check_protection, check_points,
+	check_hosts, check_agent, check_other_runs, check_chain, check_reason };
+
+/* ---- looking ---- */
+
+/* The leg whose target takes over: that of the point asked for, else the first one. */
+static enum ud_code leg_of(struct ud_ctx *cx, const struct ud_failover *f, enum ud_leg *ret)
+{
+	struct ud_recovery_point p = { 0 };
+	struct ud_replication r = { 0 };
+	bool found = false;
+
+	*ret = UD_LEG_PRIMARY;
+	if (!f->recovery_point_id)
+		return UD_OK;
+	UD_TRY(ud_recovery_point_find(cx, f->recovery_point_id, &found, &p));
+	if (found)
+		UD_TRY(ud_replication_find(cx, p.replication_id, &found, &r));
+	if (found)
+		*ret = (enum ud_leg)r.leg;
+	return UD_OK;
+}
+
+static int64_t newest_age(struct ud_ctx *cx, const struct ud_replication_end *end)
+{
+	if (!end->known || end->told.newest_point_age_ms == UD_NONE)
+		return UD_NONE;
+	return end->told.newest_point_age_ms + (cx->now_ms - end->observed_at.ms);
+}
+
+static enum ud_code look(struct ud_ctx *cx, struct dry *d, const char *vm_id, struct looked *l)
+{
+	enum ud_leg leg;
+
+	UD_TRY(ud_row_get(cx, &ud_vms, vm_id, &l->row));
+	UD_TRY(leg_of(cx, d->f, &leg));
+	UD_TRY(ud_replication_of_vm(cx, vm_id, leg, &l->related, &l->r));
+	l->vm = (struct ud_plan_vm){ .vm_id = l->row.row.id,
+		.name = l->row.name,
+		.leg = leg,
+		.source_host_id = l->row.host_id };
+	UD_TRY(ud_vm_epoch(cx, vm_id, &l->vm.epoch, &l->vm.fencing_policy));
+	l->age_ms = UD_NONE;
+	if (!l->related)
+		return UD_OK;
+	l->vm.replication_id = l->r.row.id;
+	l->vm.target_host_id = l->r.target_host_id;
+	UD_TRY(ud_replication_ends(cx, &l->r, &l->ends));
+	l->age_ms = newest_age(cx, &l->ends.target);
+	if (l->age_ms == UD_NONE)
+		l->age_ms = newest_age(cx, &l->ends.source);
+	return UD_OK;
+}
+
+/* ---- predicting ---- */
+
+struct predicted {
+	int64_t rpo_seconds, rto_seconds, rto_low_seconds, rto_high_seconds, downtime_seconds;
+	const char *data_loss;
+	int64_t runs; /* earlier ones that the time is learnt from */
+};
+/* clang-format off */
+static const struct ud_field predicted_fields[] = {
+	UD_FIELD(predicted, rpo_seconds, .flags = UD_NULLABLE),
+	UD_FIELD(predicted, rto_seconds),
+	UD_FIELD(predicted, rto_low_seconds),
+	UD_FIELD(predicted, rto_high_seconds),
+	UD_FIELD(predicted, downtime_seconds),
+	UD_FIELD(predicted, data_loss),
+	UD_FIELD(predicted, runs),
+};
+/* clang-format on */
+static const struct ud_shape predicted_shape = { UD_SHAPE(predicted, predicted_fields),
+	.bare = true };
+
+/* Without earlier runs: what shutdown, copy and boot took on common guests, generously. */
+static const struct {
+	int64_t likely, low, high;
+} usual[] = { [UD_FAILOVER_TEST] = { 60, 20, 300 },
+	[UD_FAILOVER_PLANNED] = { 120, 30, 900 },
+	[UD_FAILOVER_UNPLANNED] = { 180, 45, 1200 } };
+
+static const char *encoded(struct ud_ctx *cx, const struct ud_shape *shape, const void *row)
+{
+	struct ud_buf b = { 0 };
+
+	ud_shape_encode(&b, shape, row, NULL);
+	const char *text = ud_strndup(cx->arena, b.data, b.len);
+
+	ud_buf_free(&b);
+	return text;
+}
+
+static enum ud_code predict(struct ud_ctx *cx, struct dry *d)
+{
+	unsigned kind = d->f->kind;
+	struct predicted p = { .rpo_seconds = kind == UD_FAILOVER_PLANNED ? 0 : UD_NONE,
+		.rto_seconds = usual[kind].likely,
+		.rto_low_seconds = usual[kind].low,
+		.rto_high_seconds = usual[kind].high,
+		.data_loss = "none" };
+	struct ud_failover_history h = { 0 };
+
+	for (size_t i = 0; kind != UD_FAILOVER_PLANNED && i < d->count; i++)
+		if (d->vms[i].age_ms != UD_NONE && d->vms[i].age_ms / 1000 > p.rpo_seconds)
+			p.rpo_seconds = d->vms[i].age_ms / 1000;
+	if (d->count)
+		UD_TRY(ud_failover_past(cx, d->vms[0].vm.vm_id, kind, &h));
+	if (h.runs) {
+		p.runs = h.runs;
+		p.rto_seconds = h.mean_seconds;
+		p.rto_low_seconds = h.least_seconds / 2;
+		p.rto_high_seconds = h.most_seconds * 2 + 10;
+	}
+	if (kind == UD_FAILOVER_UNPLANNED)
+		p.data_loss = p.rpo_seconds == UD_NONE
+			? "Changes since the last recovery point; its age is not known."
+			: ud_printf(cx->arena, "Changes of about the last %lld s.",
+				  (long long)p.rpo_seconds);
+	p.downtime_seconds = kind == UD_FAILOVER_TEST ? 0 : p.rto_seconds;
+	d->f->predicted.text = encoded(cx, &predicted_shape, &p);
+	return UD_OK;
+}
+
+/* ---- the plan ---- */
+
+/* What is hashed: everything that the run will do, nothing that only time changes. */
+static void write_plan(struct ud_ctx *cx, struct dry *d)
+{
+	const struct ud_failover *f = d->f;
+	struct ud_buf b = { 0 };
+	char hash[UD_SHA256_HEX];
+
+	ud_buf_printf(&b, "{\"kind\":\"%s\",\"reason_code\":\"%s\",\"plan_id\":",
+		ud_failover_kinds.names[f->kind], f->reason_code);
+	ud_buf_json(&b, f->plan_id);
+	ud_buf_printf(&b, ",\"plan_version\":%lld,\"recovery_point_id\":",
+		(long long)(f->plan_version == UD_NONE ? 0 : f->plan_version));
+	ud_buf_json(&b, f->recovery_point_id);
+	ud_buf_printf(&b, ",\"scheduled_at_ms\":%lld,\"chain\":\"%s\"",
+		(long long)(f->scheduled_at.ms > 0 ? f->scheduled_at.ms : 0),
+		ud_chains.names[f->chain]);
+	ud_buf_printf(&b, ",\"allow_hard_stop\":%s,\"acknowledge_latest\":%s",
+		f->allow_hard_stop ? "true" : "false", f->acknowledge_latest ? "true" : "false");
+	ud_buf_printf(&b, ",\"commit_policy\":\"%s\",\"commit_minutes\":%lld",
+		ud_commit_policies.names[f->commit_policy],
+		(long long)(f->commit_minutes == UD_NONE ? 0 : f->commit_minutes));
+	ud_buf_printf(&b, ",\"max_duration_seconds\":%lld,\"checks\":%s,\"members\":[",
+		(long long)f->max_duration_seconds, f->checks.text ? f->checks.text : "null");
+	for (size_t i = 0; i < d->count; i++) {
+		if (i)
+			ud_buf_putc(&b, ',');
+		ud_shape_encode(&b, &ud_plan_vm_shape, &d->vms[i].vm, NULL);
+	}
+	ud_buf_puts(&b, "]}");
+	ud_sha256_hex(b.data, b.len, hash);
+	d->f->plan.text = ud_strndup(cx->arena, b.data, b.len);
+	d->f->plan_hash = ud_printf(cx->arena, "sha256:%s", hash);
+	ud_buf_free(&b);
+}
+
+static void write_blockers(struct ud_ctx *cx, struct dry *d)
+{
+	struct ud_buf b = { 0 };
+
+	ud_buf_putc(&b, '[');
+	for (size_t i = 0; i < d->blocker_count; i++) {
+		if (i)
+			ud_buf_putc(&b, ',');
+		ud_shape_encode(&b, &ud_blocker_shape, &d->blockers[i], NULL);
+	}
+	ud_buf_putc(&b, ']');
+	d->f->blockers.text = ud_strndup(cx->arena, b.data, b.len);
+	ud_buf_free(&b);
+}
+
+enum ud_code ud_failover_dry_run(struct ud_ctx *cx, struct ud_failover *f, bool *ret_blocked)
+{
+	struct dry *d = ud_alloc(cx->arena, sizeof(*d));
+
+	d->f = f;
+	d->count = f->vm_ids.count;
+	d->vms = ud_alloc(cx->arena, sizeof(*d->vms) * (d->count + 1));
+	for (size_t i = 0; i < d->count; i++) {
+		UD_TRY(look(cx, d, f->vm_ids.items[i], &d->vms[i]));
+		for (size_t k = 0; k < UD_LEN(rules); k++)
+			UD_TRY(rules[k](cx, d, &d->vms[i]));
+	}
+	if (d->count)
+		f->row.customer_id = d->vms[0].row.row.customer_id;
+	UD_TRY(predict(cx, d));
+	write_plan(cx, d);
+	write_blockers(cx, d);
+	*ret_blocked = d->blocked;
+	return UD_OK;
+}
+
+/* ---- for the engine ---- */
+
+/* The plan's last member is the list; what stands before it is for people and the hash. */
+static const char *members_text(struct ud_ctx *cx, const struct ud_failover *f)
+{
+	static const char key[] = ",\"members\":";
+	const char *at = strstr(f->plan.text, key), *list = at + sizeof(key) - 1;
+
+	return ud_strndup(cx->arena, list, strlen(list) - 1);
+}
+
+enum ud_code ud_failover_members(
+	struct ud_ctx *cx, const struct ud_failover *f, struct ud_flow_member **ret, size_t *ret_n)
+{
+	struct ud_plan_vm *vms = NULL;
+
+	UD_TRY(ud_shape_read_list(cx, &ud_plan_vm_shape, members_text(cx, f), UD_WORKFLOWS_MAX,
+		(void **)&vms, ret_n));
+	*ret = ud_alloc(cx->arena, sizeof(**ret) * (*ret_n + 1));
+	for (size_t i = 0; i < *ret_n; i++)
+		(*ret)[i] = (struct ud_flow_member){ .vm_id = vms[i].vm_id,
+			.customer_id = f->row.customer_id,
+			.replication_id = vms[i].replication_id,
+			.source_host_id = vms[i].source_host_id,
+			.target_host_id = vms[i].target_host_id,
+			.fencing_policy = vms[i].fencing_policy,
+			.boot_group = vms[i].boot_group,
+			.epoch = vms[i].epoch };
+	return UD_OK;
+}

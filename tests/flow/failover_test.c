@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stories of failovers, from the ticket's last approval to the end, with agents played by the test.
+ */
+#include <string.h>
+
+#include "support/stage.h"
+
+static int begin(void **state)
+{
+	*state = stage_begin(1);
+	return 0;
+}
+
+static int end(void **state)
+{
+	stage_end(*state);
+	return 0;
+}
+
+static void a_test_runs_beside_and_leaves_nothing(void **state)
+{
+	struct stage *s = *state;
+	const char *run = stage_start(s, "test", "validate_replication", 1, "");
+
+	stage_settle(s);
+	stage_wants(s, run, "test_running", "test_running");
+	assert_true(s->vms[0].at[1].test);
+	assert_int_equal(stage_where(s, 0), 0);
+	assert_string_equal(stage_text(s, run, "verdict"), "passed");
+	assert_string_equal(stage_text(s, run, "data_loss"), "none");
+	assert_string_equal(stage_text(s, run, "waiting_for.who"), "customer");
+	stage_press(s, OWN_OPERATOR, run, "verify", "{\"result\":\"pass\"}", 200);
+	struct reply r = stage_press(s, OWN_OPERATOR, run, "cleanup-test", "{}", 202);
+	const char *op = fmt(s->w, "%s", text_at(r.json, "id"));
+
+	stage_settle(s);
+	stage_wants(s, run, "solved", "evidence_ready");
+	assert_false(s->vms[0].at[1].test);
+	r = expect(s->w, OWN_OPERATOR, "GET", fmt(s->w, "/v1/operations/%s", op), NULL, 200);
+	assert_string_equal(text_at(r.json, "state"), "succeeded");
+	assert_int_equal(s->vms[0].at[0].stops, 0);
+	assert_int_equal(stage_count(s, "SELECT epoch FROM vms"), 1);
+}
+
+static void a_test_is_cleaned_up_by_time(void **state)
+{
+	struct stage *s = *state;
+	const char *run =
+		stage_start(s, "test", "validate_replication", 1, "\"max_duration_seconds\":600");
+
+	stage_settle(s);
+	stage_wants(s, run, "test_running", NULL);
+	stage_press(s, OWN_APPROVER, run, "extend-commit-timer", "{\"minutes\":10}", 200);
+	stage_pass(s, 700);
+	stage_settle(s);
+	stage_wants(s, run, "test_running", NULL);
+	stage_pass(s, 700);
+	stage_settle(s);
+	stage_wants(s, run, "solved", NULL);
+	assert_false(s->vms[0].at[1].test);
+}
+
+static void a_planned_failover_ends_protected(void **state)
+{
+	struct stage *s = *state;
+	const char *run = stage_start(s, "planned", "host_maintenance", 1, "");
+
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", "customer_validation");
+	assert_int_equal(stage_where(s, 0), 1);
+	assert_int_equal(s->vms[0].at[0].epoch, 2);
+	assert_int_equal(stage_count(s, "SELECT epoch FROM vms"), 2);
+	stage_press(
+		s, OWN_APPROVER, run, "verify", "{\"result\":\"pass\",\"notes\":\"good\"}", 200);
+	stage_settle(s);
+	stage_wants(s, run, "protected", "evidence_ready");
+	struct reply r = stage_run(s, run);
+
+	assert_int_equal(number_at(r.json, "rpo_measured_seconds"), 0);
+	assert_true(json_is_integer(json_object_get(r.json, "rto_measured_seconds")));
+	assert_true(json_is_integer(json_object_get(r.json, "downtime_seconds")));
+	assert_string_equal(text_at(r.json, "data_loss"), "none");
+	assert_string_equal(text_at(r.json, "verdict"), "passed");
+	/* first the primary's host, then the replica's */
+	assert_non_null(strstr(r.body, "\"name\":\"stop\""));
+	assert_string_equal(text_at(r.json, "steps.2.host_id"), s->hosts[0].id);
+	assert_string_equal(text_at(r.json, "steps.7.host_id"), s->hosts[1].id);
+}
+
+static void and_the_way_home_is_another_one(void **state)
+{
+	struct stage *s = *state;
+	const char *run = stage_start(s, "planned", "host_maintenance", 1, "");
+
+	stage_settle(s);
+	stage_press(s, OWN_APPROVER, run, "verify", "{\"result\":\"fail\"}", 200);
+	stage_settle(s);
+	stage_wants(s, run, "protected", NULL);
+	run = stage_start(s, "planned", "failback", 1, "");
+	stage_settle(s);
+	stage_press(s, OWN_APPROVER, run, "verify", "{\"result\":\"pass\"}", 200);
+	stage_settle(s);
+	stage_wants(s, run, "protected", NULL);
+	assert_int_equal(stage_where(s, 0), 0);
+	assert_int_equal(stage_count(s, "SELECT epoch FROM vms"), 3);
+}
+
+static void an_unplanned_failover_needs_two_people(void **state)
+{
+	struct stage *s = *state;
+
+	stage_kill(s, 0);
+	const char *run = stage_start(s, "unplanned", "site_outage", 1, "");
+
+	stage_settle(s);
+	stage_wants(s, run, "waiting", "fencing");
+	assert_string_equal(stage_text(s, run, "waiting_for.code"), "attestation_needed");
+	assert_non_null(strstr(stage_run(s, run).body, "attest-down"));
+	assert_int_equal(stage_where(s, 0), -1);
+	stage_attest(s, run, 0);
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
+	assert_int_equal(stage_where(s, 0), 1);
+	struct reply r = stage_press(s, OWN_APPROVER, run, "commit", "{}", 409);
+
+	expect_code(&r, 409, "invalid_state");
+	stage_press(s, OWN_APPROVER, run, "verify", "{\"result\":\"pass\"}", 200);
+	stage_press(s, ENGINEER, run, "commit", "{}", 202);
+	stage_settle(s);
+	stage_wants(s, run, "committed_unprotected", "committed_unprotected");
+	stage_press(s, ENGINEER, run, "reverse", "{}", 409);
+	assert_int_equal(number_at(stage_run(s, run).json, "rpo_measured_seconds"), 12);
+	assert_non_null(strstr(stage_text(s, run, "data_loss"), "are lost"));
+	/* the old primary comes back: demoted before anything else */
+	stage_revive(s, 0);
+	stage_settle(s);
+	stage_wants(s, run, "committed_unprotected", "source_returned");
+	assert_false(s->vms[0].at[0].primary);
+	assert_int_equal(s->vms[0].at[0].epoch, 2);
+	stage_press(s, ENGINEER, run, "reverse", "{}", 202);
+	stage_settle(s);
+	stage_wants(s, run, "protected", NULL);
+	assert_int_equal(s->vms[0].at[0].starts, 0);
+}
+
+static void a_source_that_answers_is_not_failed_over(void **state)
+{
+	struct stage *s = *state;
+	const char *run = stage_start(s, "unplanned", "site_outage", 1, "");
+
+	stage_settle(s);
+	stage_wants(s, run, "waiting", "assessing");
+	assert_string_equal(stage_text(s, run, "waiting_for.code"), "source_answers");
+	struct reply r = stage_press(s, ENGINEER, run,
+		fmt(s->w, "steps/%lld/skip", (long long)stage_waiting_step(s, run)), "{}", 409);
+
+	expect_code(&r, 409, "invalid_state");
+	stage_press(s, OWN_APPROVER, run, "cancel", "{}", 200);
+	stage_settle(s);
+	stage_wants(s, run, "rolled_back", "cancelled");
+	assert_int_equal(stage_where(s, 0), 0);
+	assert_int_equal(stage_count(s, "SELECT epoch FROM vms"), 1);
+}
+
+static void after_a_virus_the_source_is_stopped_first(void **state)
+{
+	struct stage *s = *state;
+	const char *run = stage_start(s, "unplanned", "virus_attack", 1,
+		fmt(s->w, "\"recovery_point_id\":\"%s\"", s->vms[0].point_id));
+
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
+	assert_int_equal(s->vms[0].at[0].stops, 1);
+	assert_int_equal(stage_where(s, 0), 1);
+}
+
+static void a_rollback_returns_to_the_source(void **state)
+{
+	struct stage *s = *state;
+
+	stage_kill(s, 0);
+	const char *run = stage_start(s, "unplanned", "site_outage", 1, "");
+
+	stage_settle(s);
+	stage_attest(s, run, 0);
+	stage_settle(s);
+	stage_press(s, OWN_APPROVER, run, "verify", "{\"result\":\"fail\",\"notes\":\"no\"}", 200);
+	stage_press(s, OWN_APPROVER, run, "rollback", "{}", 202);
+	stage_settle(s);
+	/* nobody runs it until the source is back, and it says so */
+	stage_wants(s, run, "running", "reverting");
+	assert_int_equal(stage_where(s, 0), -1);
+	assert_string_equal(stage_text(s, run, "waiting_for.what"), "promote_back");
+	stage_revive(s, 0);
+	stage_settle(s);
+	stage_wants(s, run, "rolled_back", "rolled_back");
+	assert_int_equal(stage_where(s, 0), 0);
+	assert_int_equal(stage_count(s, "SELECT epoch FROM vms"), 3);
+}
+
+static void another_point_is_another_start(void **state)
+{
+	struct stage *s = *state;
+
+	stage_kill(s, 0);
+	const char *run = stage_start(s, "unplanned", "site_outage", 1, "");
+
+	stage_settle(s);
+	stage_attest(s, run, 0);
+	stage_settle(s);
+	stage_press(s, OWN_APPROVER, run, "rollback",
+		fmt(s->w, "{\"recovery_point_id\":\"%s\"}", s->vms[0].point_id), 202);
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
+	assert_int_equal(stage_where(s, 0), 1);
+	assert_int_equal(s->vms[0].at[1].epoch, 3);
+	assert_int_equal(s->vms[0].at[1].starts, 2);
+}
+
+static void what_fails_before_the_commit_is_undone_and_can_be_tried_again(void **state)
+{
+	struct stage *s = *state;
+
+	s->fail_verb = "sync";
+	s->fail_times = 2;
+	const char *run = stage_start(s, "planned", "host_maintenance", 1, "");
+
+	stage_settle(s);
+	stage_wants(s, run, "failed", "aborted");
+	assert_int_equal(stage_where(s, 0), 0);
+	assert_int_equal(s->vms[0].at[0].starts, 1);
+	assert_int_equal(stage_count(s, "SELECT epoch FROM vms"), 1);
+	run = stage_start(s, "planned", "host_maintenance", 1, "");
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
+	assert_int_equal(stage_where(s, 0), 1);
+}
+
+static void what_fails_after_it_waits_for_a_person(void **state)
+{
+	struct stage *s = *state;
+
+	s->fail_verb = "promote";
+	s->fail_times = 1;
+	const char *run = stage_start(s, "planned", "host_maintenance", 1, "");
+
+	stage_settle(s);
+	stage_wants(s, run, "waiting", "failing_over");
+	assert_int_equal(stage_where(s, 0), -1);
+	stage_press(s, OWN_APPROVER, run, "cancel", "{}", 409);
+	stage_press(s, OWN_APPROVER, run, "rollback", "{}", 409);
+	stage_press(s, OWN_APPROVER, run,
+		fmt(s->w, "steps/%lld/retry", (long long)stage_waiting_step(s, run)), "{}", 403);
+	stage_press(s, ENGINEER, run,
+		fmt(s->w, "steps/%lld/retry", (long long)stage_waiting_step(s, run)), "{}", 200);
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
+	assert_int_equal(stage_where(s, 0), 1);
+}
+
+static void calling_off_lets_the_source_run_again(void **state)
+{
+	struct stage *s = *state;
+
+	s->hosts[0].quiet = true;
+	const char *run = stage_start(s, "planned", "host_maintenance", 1, "");
+
+	stage_settle(s);
+	stage_wants(s, run, "running", "quiescing");
+	stage_press(s, OWN_APPROVER, run, "cancel", "{}", 200);
+	s->hosts[0].quiet = false;
+	stage_settle(s);
+	stage_wants(s, run, "rolled_back", "cancelled");
+	assert_int_equal(stage_where(s, 0), 0);
+	assert_int_equal(s->vms[0].at[0].stops, 0);
+}
+
+static void a_silent_replica_ends_in_an_undo(void **state)
+{
+	struct stage *s = *state;
+	const char *run = stage_start(s, "planned", "host_maintenance", 1, "");
+
+	s->limit = 1; /* the stop is answered, nothing after it */
+	stage_settle(s);
+	stage_wants(s, run, "running", "final_sync");
+	stage_pass(s, 7300);
+	stage_round(s);
+	stage_pass(s, 7300);
+	stage_round(s);
+	stage_wants(s, run, "running", "aborting");
+	s->limit = -1;
+	stage_settle(s);
+	stage_wants(s, run, "failed", "aborted");
+	assert_int_equal(stage_where(s, 0), 0);
+}
+
+static void a_timer_commits(void **state)
+{
+	struct stage *s = *state;
+
+	stage_kill(s, 0);
+	const char *run = stage_start(s, "unplanned", "site_outage", 1,
+		"\"commit_policy\":\"commit\",\"commit_minutes\":30");
+
+	stage_settle(s);
+	stage_attest(s, run, 0);
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
+	stage_pass(s, 1900);
+	stage_settle(s);
+	stage_wants(s, run, "committed_unprotected", NULL);
+	assert_string_equal(stage_text(s, run, "validation"), "timeout");
+}
+
+static void answers_count_once(void **state)
+{
+	struct stage *s = *state;
+
+	s->twice = true;
+	const char *run = stage_start(s, "planned", "host_maintenance", 1, "");
+
+	stage_settle(s);
+	stage_press(s, OWN_APPROVER, run, "verify", "{\"result\":\"pass\"}", 200);
+	stage_settle(s);
+	stage_wants(s, run, "protected", NULL);
+	assert_int_equal(s->vms[0].at[1].starts, 1);
+}
+
+static void a_vm_is_in_one_run_at_a_time(void **state)
+{
+	struct stage *s = *state;
+	const char *first = stage_start(s, "test", "validate_replication", 1, "");
+
+	stage_settle(s);
+	const char *second = stage_ask(s, "planned", "host_maintenance", 1, "");
+
+	assert_non_null(strstr(stage_run(s, second).body, "\"run_open\""));
+	stage_approve(s, second);
+	stage_settle(s);
+	stage_wants(s, second, "awaiting_approval", "plan_changed");
+	stage_press(s, OWN_OPERATOR, first, "cleanup-test", "{}", 202);
+	stage_settle(s);
+	stage_approve(s, second);
+	stage_settle(s);
+	stage_wants(s, second, "customer_validation", NULL);
+}
+
+static void a_restart_in_every_state_changes_nothing(void **state)
+{
+	struct stage *s = *state;
+
+	s->restarts = true;
+	const char *run = stage_start(s, "planned", "host_maintenance", 1, "");
+
+	stage_settle(s);
+	stage_press(s, OWN_APPROVER, run, "verify", "{\"result\":\"pass\"}", 200);
+	stage_settle(s);
+	stage_wants(s, run, "protected", NULL);
+	assert_int_equal(s->vms[0].at[0].stops, 1);
+	assert_int_equal(s->vms[0].at[1].starts, 1);
+}
+
+static void a_request_that_makes_no_sense_is_refused(void **state)
+{
+	static const struct {
+		const char *kind, *reason, *more, *rule;
+	} rows[] = {
+		{ "planned", "site_outage", "", "wrong_kind" },
+		{ "planned", "nonsense", "", "unknown_value" },
+		{ "test", "validate_replication", "\"chain\":\"perhaps\"", "unknown_value" },
+		{ "planned", "host_maintenance",
+			"\"commit_policy\":\"rollback\",\"commit_minutes\":5", "not_allowed" },
+		{ "planned", "host_maintenance", "\"commit_policy\":\"commit\"", "required" },
+		{ "test", "validate_replication", "\"plan_id\":\"pln_x\"", "not_allowed" },
+		{ "test", "validate_replication", "\"recovery_point_id\":\"rpt_x\"", "not_found" },
+	};
+	struct stage *s = *state;
+
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		assert_null(stage_ask(s, rows[i].kind, rows[i].reason, 1, rows[i].more));
+		assert_string_equal(s->w->cx.problem.fields[0].rule, rows[i].rule);
+	}
+	ud_ctx_clear(&s->w->cx);
+}
+
+#define STORY(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORY(a_test_runs_beside_and_leaves_nothing),
+		STORY(a_test_is_cleaned_up_by_time),
+		STORY(a_planned_failover_ends_protected),
+		STORY(and_the_way_home_is_another_one),
+		STORY(an_unplanned_failover_needs_two_people),
+		STORY(a_source_that_answers_is_not_failed_over),
+		STORY(after_a_virus_the_source_is_stopped_first),
+		STORY(a_rollback_returns_to_the_source),
+		STORY(another_point_is_another_start),
+		STORY(what_fails_before_the_commit_is_undone_and_can_be_tried_again),
+		STORY(what_fails_after_it_waits_for_a_person),
+		STORY(calling_off_lets_the_source_run_again),
+		STORY(a_silent_replica_ends_in_an_undo),
+		STORY(a_timer_commits),
+		STORY(answers_count_once),
+		STORY(a_vm_is_in_one_run_at_a_time),
+		STORY(a_restart_in_every_state_changes_nothing),
+		STORY(a_request_that_makes_no_sense_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A stage for failovers: hosts, protected VMs with points, and agents played by the test, which
+ * answer commands as the protocol wants (numbers, epochs, holds) straight into the database. They
+ * see to it that no VM ever runs on two hosts, whatever a story does.
+ */
+#ifndef TESTS_SUPPORT_STAGE_H
+#define TESTS_SUPPORT_STAGE_H
+
+#include "api/failovers.h"
+#include "support/harness.h"
+
+enum { STAGE_HOSTS = 3, STAGE_VMS = 128 };
+
+/* One VM on one host, as that host's journal has it. */
+struct stage_copy {
+	int64_t epoch, seq;
+	bool running, hold, primary, test;
+	int starts, stops;
+};
+struct stage_vm {
+	const char *id, *name, *replication_id, *point_id;
+	struct stage_copy at[STAGE_HOSTS];
+	int64_t cycles;
+};
+struct stage_host {
+	const char *id, *agent_id;
+	bool down;  /* nobody answers; its VMs do not run when it was killed */
+	bool cut;   /* it does not reach the server, but runs on */
+	bool quiet; /* it answers nothing although it is there */
+};
+
+struct stage {
+	struct world *w;
+	const char *site;
+	struct stage_host hosts[STAGE_HOSTS];
+	struct stage_vm vms[STAGE_VMS];
+	int count;
+	/* the next so many commands of a verb fail, are refused, or are answered twice */
+	const char *fail_verb;
+	int fail_times;
+	bool twice;
+	/* commands answered so far, and a limit: then nobody answers any more (-1 = none) */
+	int answered, limit;
+	bool overlapped; /* two hosts ran one VM at a time */
+	bool restarts;   /* the server is killed and started before every round */
+	bool reports;    /* replication is told as it goes on; the standard is yes */
+};
+
+/* A world with vms VMs of the own customer, running on host 0 and replicated to host 1. */
+struct stage *stage_begin(int vms);
+void stage_end(struct stage *s);
+
+/* Ask for a failover of VMs [0, vms), as the customer's operator would by a ticket; the id of the
+ * run, or NULL with the problem in w->cx. more: further members of the request, or "". */
+const char *stage_ask(
+	struct stage *s, const char *kind, const char *reason, int vms, const char *more);
+/* The last approval. */
+void stage_approve(struct stage *s, const char *run);
+/* Two people have stated that the source of a VM is off. */
+void stage_attest(struct stage *s, const char *run, int vm);
+/* ask and approve. */
+const char *stage_start(
+	struct stage *s, const char *kind, const char *reason, int vms, const char *more);
+
+/* Let time and agents work until nothing moves any more. */
+void stage_settle(struct stage *s);
+/* One round: ticks, then every command that can be answered. How much was done. */
+int stage_round(struct stage *s);
+/* Time goes by; agents that are there are seen. */
+void stage_pass(struct stage *s, int64_t seconds);
+/* A host dies with its VMs; a host comes back, its VMs off but for what the hypervisor starts. */
+void stage_kill(struct stage *s, int host);
+void stage_revive(struct stage *s, int host);
+
+/* The run by the API; what it has under a path. */
+struct reply stage_run(struct stage *s, const char *run);
+const char *stage_text(struct stage *s, const char *run, const char *path);
+/* Fail unless the run is in this state and phase (NULL = any). */
+void stage_wants(struct stage *s, const char *run, const char *state, const char *phase);
+/* Call an operation of the run; fails unless it answers with status. */
+struct reply stage_press(struct stage *s, enum who who, const char *run, const char *op,
+	const char *body, int status);
+/* The number of the step that waits, in the list of steps. */
+int64_t stage_waiting_step(struct stage *s, const char *run);
+/* On which host does a VM run? -1 = on none. */
+int stage_where(const struct stage *s, int vm);
+/* How often an event was recorded. */
+int64_t stage_count(struct stage *s, const char *sql);
+
+#endif
