@@ -9,6 +9,7 @@
 
 #include "agent/courier.h"
 #include "agent/keeper.h"
+#include "agent/replicator.h"
 #include "agent/reporter.h"
 #include "base/env.h"
 #include "base/file.h"
@@ -184,6 +185,7 @@ static enum ud_code start(struct ud_ctx *cx, struct ud_agent_run *a)
 	code = ud_reporter_start(cx, &a->station, a->link, &reporter);
 	a->reporter = reporter;
 	UD_TRY(code);
+	UD_TRY(ud_replicator_start(cx, &a->station, a->link, &a->station.replica));
 	if (pthread_create(&a->keeper, NULL, keep, a) != 0)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot start a thread");
 	a->keeping = true;
@@ -229,6 +231,8 @@ void ud_agent_end(struct ud_agent_run **pa)
 		ud_courier_stop(courier);
 	if (reporter)
 		ud_reporter_stop(reporter);
+	if (a->station.replica)
+		ud_replicator_stop(a->station.replica);
 	ud_runner_release(&a->runner);
 	ud_courier_release(&courier);
 	ud_keeper_release(&a->leases);
@@ -236,6 +240,7 @@ void ud_agent_end(struct ud_agent_run **pa)
 	if (hv != absent())
 		ud_hv_close(&hv);
 	ud_reporter_release(&reporter); /* the driver tells nobody any more */
+	ud_replicator_release(&a->station.replica);
 	ud_journal_release(&a->station.journal);
 	ud_arena_release(&a->arena);
 	ud_free(a);

@@ -25,10 +25,10 @@ static const struct {
 	SLOT(guest_read), SLOT(freeze), SLOT(thaw), SLOT(checkpoint_create), SLOT(checkpoint_list),
 	SLOT(checkpoint_apply), SLOT(checkpoint_delete), SLOT(limits_get), SLOT(limits_set),
 	SLOT(definition_export), SLOT(definition_import), SLOT(undefine), SLOT(diagnose),
-	SLOT(replica_check), SLOT(relation_set), SLOT(relation_drop), SLOT(relation_resync),
-	SLOT(relation_test), SLOT(relations), SLOT(points), SLOT(point_verify), SLOT(prepare),
-	SLOT(fail_over), SLOT(complete), SLOT(cancel), SLOT(displace), SLOT(test_start),
-	SLOT(test_drop) };
+	SLOT(replicate), SLOT(peer_ask), SLOT(replica_check), SLOT(relation_set),
+	SLOT(relation_drop), SLOT(relation_resync), SLOT(relation_test), SLOT(relations),
+	SLOT(points), SLOT(point_verify), SLOT(prepare), SLOT(fail_over), SLOT(complete),
+	SLOT(cancel), SLOT(displace), SLOT(test_start), SLOT(test_drop) };
 
 void ud_hv_capabilities(struct ud_ctx *cx, const struct ud_driver *driver, struct ud_texts *ret)
 {
@@ -306,6 +306,18 @@ enum ud_code ud_hv_undefine(struct ud_ctx *cx, struct ud_hv *hv, const char *uui
 enum ud_code ud_hv_diagnose(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret)
 {
 	return LOOK(diagnose, uuid, uuid, ret);
+}
+
+enum ud_code ud_hv_replicate(
+	struct ud_ctx *cx, struct ud_hv *hv, const struct ud_hv_replication *with, int *ret_port)
+{
+	return LOOK(replicate, NULL, with, ret_port);
+}
+
+enum ud_code ud_hv_peer_ask(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
+	const char *message, const char **ret_answer)
+{
+	return FOR(peer_ask, replication_id, replication_id, message, ret_answer);
 }
 
 enum ud_code ud_hv_replica_check(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,

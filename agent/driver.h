@@ -60,6 +60,23 @@ struct ud_guest_ran {
 };
 enum { UD_GUEST_OUTPUT = 256 << 10, UD_GUEST_FILE = 4 << 20 };
 
+/* What a driver's replication needs of the agent around it. Copied; calls come on any thread. */
+struct ud_hv_replication {
+	const char *agent_id;
+	const char *listen; /* "A:P" for points from other hosts; NULL or "" = none */
+	/* PEM: our certificate, chain and key; the installation's root */
+	const char *identity, *root;
+	/* may this host take a delta of this epoch for the VM? the journal's word; NULL = yes */
+	enum ud_code (*may_receive)(
+		struct ud_ctx *cx, void *data, const char *vm_id, int64_t epoch);
+	/* a message of a peer that is the VM's source or target (leases); NULL = unsupported */
+	enum ud_code (*message)(struct ud_ctx *cx, void *data, const char *vm_id,
+		const char *peer_agent_id, const char *message, const char **ret_answer);
+	/* something of a relation has changed that the server should hear of soon; may be NULL */
+	void (*changed)(void *data, const char *replication_id);
+	void *data;
+};
+
 /* A replica's VM to be brought up. */
 struct ud_hv_promotion {
 	const char *replication_id;
@@ -166,6 +183,13 @@ struct ud_driver {
 	enum ud_code (*diagnose)(
 		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret);
 
+	/* take replication up: listen, and go on with what was set before. Again: with credentials
+	 * that were renewed. *ret_port: where it listens, 0 = nowhere */
+	enum ud_code (*replicate)(struct ud_ctx *cx, struct ud_hv *hv,
+		const struct ud_hv_replication *with, int *ret_port);
+	/* pass a message to the relation's other end, beside all data, and take its answer */
+	enum ud_code (*peer_ask)(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
+		const char *message, const char **ret_answer);
 	/* what forbids to replicate this VM from here; nothing is changed */
 	enum ud_code (*replica_check)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
 		const struct ud_texts *excluded_disks, ud_hv_blocked *visit, void *data);
@@ -278,6 +302,10 @@ enum ud_code ud_hv_definition_import(
 enum ud_code ud_hv_undefine(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid) UD_USE;
 enum ud_code ud_hv_diagnose(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret)
 	UD_USE;
+enum ud_code ud_hv_replicate(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_hv_replication *with, int *ret_port) UD_USE;
+enum ud_code ud_hv_peer_ask(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
+	const char *message, const char **ret_answer) UD_USE;
 enum ud_code ud_hv_replica_check(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
 	const struct ud_texts *excluded_disks, ud_hv_blocked *visit, void *data) UD_USE;
 enum ud_code ud_hv_relation_set(struct ud_ctx *cx, struct ud_hv *hv,

@@ -26,7 +26,7 @@ struct ud_station {
 	ud_journal *journal;
 	const char *host_boot;         /* of the machine */
 	struct ud_leases *leases;      /* leave to run: agent/lease.h */
-	struct ud_replicator *replica; /* the replication engine */
+	struct ud_replicator *replica; /* agent/replicator.h */
 	/*
 	 * Crash points, for tests; NULL in the program. It answers whether the agent ends at this
 	 * point of a command: from then on it is dead, does nothing and stores nothing, as if
@@ -118,5 +118,9 @@ ud_verb_run ud_do_vm_start, ud_do_vm_shutdown, ud_do_vm_power_off, ud_do_vm_save
 ud_verb_run ud_do_vm_run, ud_do_vm_diagnose, ud_do_vm_screenshot, ud_do_vm_limits,
 	ud_do_checkpoint_create, ud_look_checkpoint_create, ud_do_checkpoint_list,
 	ud_do_checkpoint_apply, ud_do_checkpoint_delete, ud_do_host_diagnose, ud_do_host_logs;
+
+/* verbs_replication.c */
+ud_verb_run ud_do_relation_set, ud_do_relation_resync, ud_do_relation_drop, ud_do_relation_test,
+	ud_do_point_verify;
 
 #endif
