@@ -11,6 +11,16 @@
 static const struct {
 	const char *resource, *noun;
 } nouns[] = {
+	/* the more particular first */
+	{ "tickets.comments.create", "ticket comment" },
+	{ "tickets.comments.list", "ticket thread" },
+	{ "tickets.request-info", "ticket info" },
+	{ "tickets", "ticket" },
+	{ "queues", "queue" },
+	{ "ticket-categories", "ticket-category" },
+	{ "approval-policies", "approval-policy" },
+	{ "calendars", "calendar" },
+	{ "slas", "sla" },
 	{ "customers", "customer" },
 	{ "subscriptions", "subscription" },
 	{ "sites", "site" },

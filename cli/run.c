@@ -107,6 +107,8 @@ static json_t *field_value(
 	}
 	if (has_type(schema, "boolean"))
 		return json_boolean(!*text || strcmp(text, "true") == 0);
+	if (!json_object_get(schema, "type") && (*text == '{' || *text == '['))
+		return json_loads(text, 0, NULL); /* a document of any form */
 	return json_string(text);
 }
 
@@ -178,7 +180,7 @@ static const char *with_parameters(struct cli *c, const struct cli_command *cmd,
 static bool is_named(json_t *row, const char *name)
 {
 	static const char *const keys[] = { "name", "code", "email", "prefix", "address",
-		"account_number" };
+		"account_number", "number" };
 
 	for (size_t i = 0; i < UD_LEN(keys); i++) {
 		const char *s = json_string_value(json_object_get(row, keys[i]));
@@ -386,6 +388,26 @@ static int wait_for(struct cli *c, const char *id, int64_t seconds)
 	}
 }
 
+/* A call that must not happen twice has a key, its own where none was given. */
+static const char *key_header(struct cli *c, const struct cli_command *cmd, const char *key)
+{
+	json_t *p;
+	size_t i;
+
+	if (key)
+		return ud_printf(c->cx.arena, "Idempotency-Key: %s", key);
+	json_array_foreach(json_object_get(cmd->operation, "parameters"), i, p)
+	{
+		const char *name = json_string_value(json_object_get(p, "name"));
+
+		if (name && strcmp(name, "Idempotency-Key") == 0 &&
+			json_is_true(json_object_get(p, "required")))
+			return ud_printf(c->cx.arena, "Idempotency-Key: %s",
+				ud_id_new(c->cx.arena, c->cx.env, ud_now_ms(c->cx.env), "key"));
+	}
+	return NULL;
+}
+
 static int run_change(struct cli *c, const struct cli_command *cmd, const char *path)
 {
 	json_t *schema = ud_cli_body_schema(c, cmd), *body;
@@ -409,8 +431,8 @@ static int run_change(struct cli *c, const struct cli_command *cmd, const char *
 
 	if (code == CLI_DONE && match)
 		code = match_header(c, path, &header);
-	if (key)
-		header = ud_printf(c->cx.arena, "Idempotency-Key: %s", key);
+	if (!header)
+		header = key_header(c, cmd, key);
 	if (body)
 		text = ud_json_text(c->cx.arena, body, JSON_COMPACT);
 	const char *method = strcmp(cmd->method, "post") == 0 ? "POST"

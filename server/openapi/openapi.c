@@ -271,7 +271,11 @@ static json_t *parameters(const struct ud_route *r)
 				    : (r->flags & UD_WRITE) && !(r->roles & UD_ANYONE))
 			json_array_append_new(list,
 				parameter(general[i].in, general[i].name, general[i].type,
-					general[i].flag == UD_MATCH_REQUIRED, general[i].about));
+					general[i].flag == UD_MATCH_REQUIRED ||
+						(r->flags & UD_KEY_REQUIRED &&
+							strcmp(general[i].name,
+								"Idempotency-Key") == 0),
+					general[i].about));
 	if (r->flags & UD_LIST && r->resource)
 		filter_parameters(list, r);
 	return list;

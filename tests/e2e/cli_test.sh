@@ -117,7 +117,7 @@ for format in table wide json yaml csv name; do
 done
 check "an unknown format ends with 2" exits 2 host list -o xml
 check "the format comes from the environment" bash -c "UNDERSTUDY_OUTPUT=name '$bin/understudy' host list | grep -qx lon-a"
-for list in customer site host vm network user service-account subscription event audit operation; do
+for list in customer site host vm network user service-account subscription event audit operation ticket queue calendar sla approval-policy ticket-category; do
 	check "$list list is valid JSON" json_is_valid $list list
 done
 check "a pipe gets no colour" plain host list
@@ -135,6 +135,15 @@ for shell in bash zsh fish; do
 done
 check "completion knows the next words" bash -c "'$bin/understudy' __complete ip block | grep -qx allocate-block"
 check "completion knows flags" bash -c "'$bin/understudy' __complete host create | grep -qx -- --site-id"
+check "a ticket is opened without a key of one's own" exits 0 ticket create --type incident --subject 'It is slow' --severity high --site-id "$site"
+number=$(u ticket list -o json | jq -r '.data[0].number')
+check "a ticket is found by its number" bash -c "'$bin/understudy' ticket show '$number' -o json | jq -e '.severity == \"high\"'"
+check "somebody says something" exits 0 ticket comment "$number" --body 'We are looking.'
+check "and it is read" bash -c "'$bin/understudy' ticket thread '$number' -o json | jq -e '.data[0].body == \"We are looking.\"'"
+check "the customer is asked" exits 0 ticket info "$number" --question 'Since when?'
+check "what the state does not allow ends with 5" exits 5 ticket reopen "$number"
+check "a queue has figures" bash -c "'$bin/understudy' queue stats Support -o json | jq -e '.pending_customer == 1'"
+check "a program takes no ticket" exits 4 queue next Support
 check "a host is deleted" exits 0 host delete lon-a --yes
 echo "1..$n"
 exit $bad
