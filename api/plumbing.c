@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/replications.h"
 #include "base/crypto.h"
 #include "db/events.h"
 #include "server/http/forms.h"
@@ -60,6 +61,7 @@ static enum ud_code metrics(struct ud_ctx *cx, struct ud_request *rq)
 			"Metrics need the token of [metrics] token_file or an allowed address.");
 	ud_metrics_write(rq->server->metrics, ud_database_stats(rq->server->db),
 		ud_database_engine(rq->server->db), &rq->out);
+	UD_TRY(ud_replications_metrics(cx, &rq->out));
 	return ud_answer_text(cx, rq, 200, "text/plain; version=0.0.4; charset=utf-8");
 }
 

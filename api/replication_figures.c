@@ -289,6 +289,37 @@ static enum ud_code measurements(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer(cx, rq, &measurement_shape, &m);
 }
 
+/* ---- metrics ---- */
+
+static void write_head(struct ud_buf *b, const char *name, const char *help)
+{
+	ud_buf_printf(b, "# HELP understudy_%s %s\n# TYPE understudy_%s gauge\n", name, help, name);
+}
+
+static void write_state(void *data, const char *state, int64_t n)
+{
+	ud_buf_printf(data, "understudy_replications{state=\"%s\"} %lld\n", state, (long long)n);
+}
+
+enum ud_code ud_replications_metrics(struct ud_ctx *cx, struct ud_buf *out)
+{
+	int64_t breached = 0, worst = UD_NONE;
+
+	write_head(out, "replications", "Replications by state.");
+	UD_TRY(ud_replications_count(cx, write_state, out, &breached));
+	write_head(out, "replications_rpo_breached",
+		"Replications whose newest recovery point is older than promised.");
+	ud_buf_printf(out, "understudy_replications_rpo_breached %lld\n", (long long)breached);
+	UD_TRY(ud_replications_worst(cx, &worst));
+	if (worst == UD_NONE)
+		return UD_OK;
+	write_head(out, "replication_rpo_worst_seconds",
+		"Largest age of a replication's newest recovery point.");
+	ud_buf_printf(
+		out, "understudy_replication_rpo_worst_seconds %lld\n", (long long)(worst / 1000));
+	return UD_OK;
+}
+
 /* clang-format off */
 static const struct ud_route rows[] = {
 	{ "GET",  "/v1/replications/{id}/health",       "replications.health",       UD_PEOPLE,      "replications:read",  0, .answer = &health_shape, .handle = health, .about = "Tell the health of a replication, with the figures behind it." },

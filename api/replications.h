@@ -59,6 +59,10 @@ enum ud_code ud_replication_open(struct ud_ctx *cx, struct ud_request *rq,
 enum ud_code ud_replication_accepted(
 	struct ud_ctx *cx, struct ud_request *rq, struct ud_operation *op) UD_USE;
 
+/* Append the figures of all replications in Prometheus' text format. Nothing in them says whose
+ * they are. */
+enum ud_code ud_replications_metrics(struct ud_ctx *cx, struct ud_buf *out) UD_USE;
+
 ud_handler ud_replications_create, ud_replications_extend;
 extern const struct ud_shape ud_replication_new_shape, ud_replication_extend_shape;
 

@@ -215,6 +215,16 @@ enum ud_code ud_replication_working(struct ud_ctx *cx, const struct ud_replicati
 	return UD_OK;
 }
 
+enum ud_code ud_replication_rested(
+	struct ud_ctx *cx, const struct ud_replication *r, int64_t ms, bool *ret)
+{
+	struct following f;
+
+	UD_TRY(follow(cx, r, &f));
+	*ret = !f.open && (!r->operation_id || cx->now_ms - f.old.ended_at.ms >= ms);
+	return UD_OK;
+}
+
 /* Store the operation; an end gets its event. */
 static enum ud_code keep(struct ud_ctx *cx, struct following *f)
 {

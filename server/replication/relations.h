@@ -49,6 +49,9 @@ enum ud_code ud_replication_begin(struct ud_ctx *cx, const struct ud_commanding 
 /* Is the operation of a replication under way? */
 enum ud_code ud_replication_working(struct ud_ctx *cx, const struct ud_replication *r, bool *ret)
 	UD_USE;
+/* Is there no operation of it under way, nor one that ended less than so long ago? */
+enum ud_code ud_replication_rested(
+	struct ud_ctx *cx, const struct ud_replication *r, int64_t ms, bool *ret) UD_USE;
 /* The ends have told something new: moves the operation on. */
 enum ud_code ud_replication_followed(struct ud_ctx *cx, const struct ud_replication *r) UD_USE;
 

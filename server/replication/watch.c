@@ -6,11 +6,12 @@
 
 #include <string.h>
 
+#include "db/events.h"
 #include "db/replications.h"
 #include "server/replication/judge.h"
 #include "server/replication/relations.h"
 
-enum { MINUTE_MS = 60000, DAY_MINUTES = 1440 };
+enum { MINUTE_MS = 60000, DAY_MINUTES = 1440, RESYNC_REST_MS = 300000 };
 
 struct watch {
 	const struct ud_commanding *commanding; /* NULL = only look */
@@ -42,16 +43,37 @@ static enum ud_code deaf(
 	return UD_OK;
 }
 
+/* Should it be resynchronised by itself? A failure is not repeated at once. */
+static enum ud_code heals(struct ud_ctx *cx, const struct ud_replication *r, bool *ret)
+{
+	*ret = r->auto_resync && r->wanted == UD_RELATION_ACTIVE &&
+		r->state == UD_REPLICATION_RESYNC_REQUIRED;
+	return *ret ? ud_replication_rested(cx, r, RESYNC_REST_MS, ret) : UD_OK;
+}
+
+static enum ud_code heal(struct ud_ctx *cx, const struct ud_commanding *c, struct ud_replication *r)
+{
+	const struct ud_relation_resync resync = { .replication_id = r->row.id,
+		.method = UD_RESYNC_AUTO };
+	const struct ud_replication old = *r;
+	struct ud_operation op;
+
+	UD_TRY(ud_replication_begin(cx, c, r, UD_WORK_RESYNC, &resync, &op));
+	UD_TRY(ud_row_update(cx, &ud_replications, &old, r));
+	return ud_event_add(cx, "resync_requested", ud_replications.shape, &old, r);
+}
+
 static enum ud_code look(struct ud_ctx *cx, void *data, const void *row)
 {
 	struct watch *w = data;
-	bool due = false, source = false, target = false;
+	bool due = false, source = false, target = false, ill = false;
 
 	if (w->due)
 		return UD_OK;
 	UD_TRY(ud_judge_due(cx, row, &due));
 	UD_TRY(deaf(cx, row, &source, &target));
-	w->due = due || source || target;
+	UD_TRY(heals(cx, row, &ill));
+	w->due = due || source || target || ill;
 	return UD_OK;
 }
 
@@ -59,9 +81,12 @@ static enum ud_code act(struct ud_ctx *cx, void *data, const void *row)
 {
 	const struct watch *w = data;
 	struct ud_replication r = *(const struct ud_replication *)row;
-	bool changed = false, source = false, target = false;
+	bool changed = false, source = false, target = false, ill = false;
 
 	UD_TRY(ud_judge_store(cx, &r, &changed));
+	UD_TRY(heals(cx, &r, &ill));
+	if (ill)
+		UD_TRY(heal(cx, w->commanding, &r));
 	UD_TRY(deaf(cx, &r, &source, &target));
 	if (target)
 		UD_TRY(ud_relation_send(cx, w->commanding, &r, UD_RELATION_TARGET));

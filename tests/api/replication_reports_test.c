@@ -543,6 +543,28 @@ static void every_minute_is_in_the_ledger(void **state)
 	scene_seen(s);
 }
 
+static void prometheus_learns_the_worst(void **state)
+{
+	struct scene *s = *state;
+	const char *id = scene_protect(s, scene_vm(s));
+
+	scene_report(s, HOST_B,
+		one(s,
+			scene_item(s, id, "target", "replicating",
+				",\"newest_point_age_ms\":86400000000")));
+	scene_report(s, HOST_A,
+		one(s,
+			scene_item(s, id, "source", "replicating",
+				",\"newest_point_age_ms\":86400000000")));
+	struct reply r = call(s->w, NOBODY, "GET", "/metrics", NULL, NULL);
+
+	assert_int_equal(r.status, 200);
+	assert_non_null(strstr(r.body, "understudy_replications{state=\"replicating\"} "));
+	assert_non_null(strstr(r.body, "\nunderstudy_replication_rpo_worst_seconds 86400000\n"));
+	assert_non_null(strstr(r.body, "\nunderstudy_replications_rpo_breached "));
+	assert_null(strstr(r.body, s->w->own));
+}
+
 /* ---- honest buttons ---- */
 
 /* The route of an operation, by its row. */
@@ -696,6 +718,7 @@ int main(void)
 		cmocka_unit_test(the_window_of_health_begins_anew),
 		cmocka_unit_test(the_window_is_that_of_hyperv),
 		cmocka_unit_test(every_minute_is_in_the_ledger),
+		cmocka_unit_test(prometheus_learns_the_worst),
 		cmocka_unit_test(the_table_of_operations_is_that_of_the_routes),
 		cmocka_unit_test(calling_equals_what_is_listed),
 	};

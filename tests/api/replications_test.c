@@ -486,6 +486,43 @@ static void a_resync_is_followed_to_its_end(void **state)
 	assert_string_equal(text_at(r.json, "state"), "succeeded");
 }
 
+static void a_broken_copy_heals_by_itself(void **state)
+{
+	struct scene *s = *state;
+	const char *id = scene_protect(s, scene_vm(s)),
+		   *path = fmt(s->w, "/v1/replications/%s", id);
+	const char *broken = fmt(s->w, "[%s]", scene_item(s, id, "source", "resync_required", ""));
+	struct told t;
+
+	expect(s->w, LEAD, "PATCH", path, "{\"auto_resync\":false}", 200);
+	scene_do(s, HOST_B, "relation_set");
+	scene_do(s, HOST_A, "relation_set");
+	s->w->clock_ms += 301000; /* its setting up is long ago */
+	scene_report(s, HOST_A, broken);
+	world_tick(s->w);
+	assert_true(scene_idle(s, HOST_A)); /* people have said not to */
+	expect(s->w, LEAD, "PATCH", path, "{\"auto_resync\":true}", 200);
+	scene_do(s, HOST_B, "relation_set");
+	scene_do(s, HOST_A, "relation_set");
+	scene_report(s, HOST_A, broken);
+	world_tick(s->w);
+	world_tick(s->w); /* and once is enough */
+	t = scene_take(s, HOST_A);
+	assert_string_equal(t.verb, "relation_resync");
+	assert_string_equal(text_at(t.args, "method"), "auto");
+	scene_answer(s, HOST_A, &t, "failed", NULL, "{\"code\":\"unreachable\"}");
+	scene_report(s, HOST_A, broken);
+	world_tick(s->w); /* a failure is not repeated at once */
+	assert_true(scene_idle(s, HOST_A));
+	s->w->clock_ms += 301000;
+	scene_report(s, HOST_A, broken);
+	world_tick(s->w);
+	scene_do(s, HOST_A, "relation_resync");
+	scene_report(s, HOST_A, fmt(s->w, "[%s]", scene_item(s, id, "source", "replicating", "")));
+	assert_string_equal(text_at(scene_show(s, LEAD, id), "state"), "replicating");
+	scene_seen(s);
+}
+
 static void a_connection_is_tested_by_the_source(void **state)
 {
 	struct scene *s = *state;
@@ -637,6 +674,7 @@ int main(void)
 		cmocka_unit_test(a_change_is_told_to_both_hosts),
 		cmocka_unit_test(what_a_host_has_not_heard_is_said_again),
 		cmocka_unit_test(a_resync_is_followed_to_its_end),
+		cmocka_unit_test(a_broken_copy_heals_by_itself),
 		cmocka_unit_test(a_connection_is_tested_by_the_source),
 		cmocka_unit_test(a_removed_replication_is_told_to_both_hosts),
 		cmocka_unit_test(a_silent_host_does_not_keep_it_from_being_removed),
