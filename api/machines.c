@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "api/api.h"
+#include "api/replications.h"
 #include "db/hosts.h"
 #include "db/sites.h"
 #include "db/vms.h"
@@ -46,7 +46,16 @@ static enum ud_code vm_before(
 	return UD_OK;
 }
 
-static const struct ud_resource vms = { .table = &ud_vms, .before = vm_before };
+static enum ud_code vm_complete(struct ud_ctx *cx, void *row)
+{
+	struct ud_vm *vm = row;
+
+	return ud_replication_summary(cx, vm->row.id, &vm->protection);
+}
+
+static const struct ud_resource vms = {
+	.table = &ud_vms, .before = vm_before, .complete = vm_complete
+};
 
 enum {
 	HOST_CHANGE = UD_OPERATOR | UD_R(SUPPORT_ENGINEER) | UD_R(SUPPORT_LEAD),

@@ -7,6 +7,7 @@
 
 #include "api/replications.h"
 #include "db/events.h"
+#include "db/recovery_points.h"
 #include "server/replication/judge.h"
 
 /* ---- health ---- */
@@ -287,6 +288,74 @@ static enum ud_code measurements(struct ud_ctx *cx, struct ud_request *rq)
 	ud_buf_free(&s.b);
 	UD_TRY(code);
 	return ud_answer(cx, rq, &measurement_shape, &m);
+}
+
+/* ---- on the VM's page ---- */
+
+static void write_leg(struct ud_buf *b, const struct ud_replication *r,
+	const struct ud_judgement *j, const char *newest)
+{
+	ud_buf_printf(b,
+		"{\"replication_id\":\"%s\",\"target_host_id\":\"%s\",\"wanted\":\"%s\",\"state\":\"%s\","
+		"\"health\":\"%s\",\"schedule_interval_seconds\":%lld,\"rpo_target_seconds\":%lld,"
+		"\"rpo_breached\":%s,\"rpo_measured_seconds\":",
+		r->row.id, r->target_host_id, ud_relation_states.names[r->wanted],
+		ud_replication_states.names[j->state], ud_replication_healths.names[j->health],
+		(long long)r->schedule_interval_seconds, (long long)r->rpo_target_seconds,
+		j->breached ? "true" : "false");
+	if (j->rpo_known)
+		ud_buf_int(b, j->rpo_at_most_ms / 1000);
+	else
+		ud_buf_puts(b, "null");
+	ud_buf_puts(b, ",\"newest_recovery_point_id\":");
+	ud_buf_json(b, newest);
+}
+
+/* One leg as an object that is still open; false = there is none. */
+static enum ud_code add_leg(
+	struct ud_ctx *cx, const char *vm_id, enum ud_leg leg, struct ud_buf *b, bool *ret_found)
+{
+	struct ud_replication r = { 0 };
+	struct ud_replication_ends ends;
+	struct ud_judgement j;
+	const char *newest = NULL;
+
+	UD_TRY(ud_replication_of_vm(cx, vm_id, leg, ret_found, &r));
+	if (!*ret_found)
+		return UD_OK;
+	UD_TRY(ud_replication_ends(cx, &r, &ends));
+	UD_TRY(ud_recovery_point_newest(cx, r.row.id, &newest));
+	ud_judge(cx, &r, &ends, &j);
+	write_leg(b, &r, &j, newest);
+	return UD_OK;
+}
+
+static enum ud_code write_summary(
+	struct ud_ctx *cx, const char *vm_id, struct ud_buf *b, bool *ret_found)
+{
+	const char *policy = NULL;
+	int64_t epoch;
+	bool extended = false;
+
+	UD_TRY(add_leg(cx, vm_id, UD_LEG_PRIMARY, b, ret_found));
+	if (!*ret_found)
+		return UD_OK;
+	UD_TRY(ud_vm_epoch(cx, vm_id, &epoch, &policy));
+	ud_buf_printf(b, ",\"fencing_policy\":\"%s\",\"extended\":", policy);
+	UD_TRY(add_leg(cx, vm_id, UD_LEG_EXTENDED, b, &extended));
+	ud_buf_puts(b, extended ? "}}" : "null}");
+	return UD_OK;
+}
+
+enum ud_code ud_replication_summary(struct ud_ctx *cx, const char *vm_id, struct ud_json *ret)
+{
+	struct ud_buf b = { 0 };
+	bool found = false;
+	enum ud_code code = write_summary(cx, vm_id, &b, &found);
+
+	ret->text = code == UD_OK && found ? ud_strndup(cx->arena, b.data, b.len) : NULL;
+	ud_buf_free(&b);
+	return code;
 }
 
 /* ---- metrics ---- */

@@ -59,6 +59,10 @@ enum ud_code ud_replication_open(struct ud_ctx *cx, struct ud_request *rq,
 enum ud_code ud_replication_accepted(
 	struct ud_ctx *cx, struct ud_request *rq, struct ud_operation *op) UD_USE;
 
+/* How a VM is protected, for its own page: a JSON object, or NULL when it is not. The caller has
+ * read the VM with its scope. */
+enum ud_code ud_replication_summary(struct ud_ctx *cx, const char *vm_id, struct ud_json *ret)
+	UD_USE;
 /* Append the figures of all replications in Prometheus' text format. Nothing in them says whose
  * they are. */
 enum ud_code ud_replications_metrics(struct ud_ctx *cx, struct ud_buf *out) UD_USE;

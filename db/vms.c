@@ -37,6 +37,7 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_vm, split_brain_suspected, .flags = UD_SERVER, .about = "Two hosts say that they run it."),
 	UD_FIELD(ud_vm, epoch,           .flags = UD_SERVER, .about = "Fencing epoch: grows with every change of its owner."),
 	UD_FIELD(ud_vm, allowed_operations, .flags = UD_COMPUTED, .about = "What may be done with it now."),
+	UD_FIELD(ud_vm, protection,         .flags = UD_COMPUTED, .about = "How it is protected: replication, state, health, age of the newest point, third host; null = not at all."),
 	UD_FIELD(ud_vm, blocked_operations, .flags = UD_COMPUTED, .about = "What may not, why, and who can change that."),
 };
 /* clang-format on */

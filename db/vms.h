@@ -49,6 +49,7 @@ struct ud_vm {
 	int64_t epoch;
 	struct ud_texts allowed_operations; /* computed */
 	struct ud_json blocked_operations;  /* computed */
+	struct ud_json protection;          /* computed: ud_replication_summary */
 };
 extern const struct ud_table ud_vms;
 

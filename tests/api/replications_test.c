@@ -159,6 +159,11 @@ static void a_vm_is_protected_step_by_step(void **state)
 	assert_int_equal(number_at(shown, "rpo_target_seconds"), 60);
 	r = expect(s->w, OWN_VIEWER, "GET", fmt(s->w, "/v1/vms/%s", vm), NULL, 200);
 	assert_string_equal(text_at(r.json, "dr_role"), "primary");
+	assert_string_equal(text_at(r.json, "protection.replication_id"), id);
+	assert_string_equal(text_at(r.json, "protection.state"), "replicating");
+	assert_string_equal(text_at(r.json, "protection.health"), "normal");
+	assert_int_equal(number_at(r.json, "protection.rpo_measured_seconds"), 4);
+	assert_string_equal(text_at(r.json, "protection.fencing_policy"), "lease");
 	assert_true(scene_told(s, id, "replication.created"));
 	assert_true(scene_told(s, id, "replication.seeded"));
 	assert_true(scene_told(s, id, "replication.state_changed"));
@@ -570,6 +575,7 @@ static void a_removed_replication_is_told_to_both_hosts(void **state)
 	assert_int_equal(json_array_size(json_object_get(shown, "allowed_operations")), 0);
 	r = expect(s->w, OWN_VIEWER, "GET", fmt(s->w, "/v1/vms/%s", vm), NULL, 200);
 	assert_string_equal(text_at(r.json, "dr_role"), "unprotected");
+	assert_true(json_is_null(json_object_get(r.json, "protection")));
 	/* a host that goes on is told again, once */
 	const char *item = scene_item(s, id, "target", "replicating", "");
 
@@ -636,6 +642,9 @@ static void a_replica_is_copied_on(void **state)
 	assert_string_equal(text_at(r.json, "source_host_id"), s->agents[HOST_B].host_id);
 	const char *third = scene_extend(s, id);
 	json_t *shown = scene_show(s, OWN_VIEWER, third);
+
+	r = expect(s->w, OWN_VIEWER, "GET", fmt(s->w, "/v1/vms/%s", s->vm), NULL, 200);
+	assert_string_equal(text_at(r.json, "protection.extended.replication_id"), third);
 
 	assert_string_equal(text_at(shown, "leg"), "extended");
 	assert_string_equal(text_at(shown, "parent_id"), id);
