@@ -279,9 +279,17 @@ static enum ud_code approve(struct ud_ctx *cx, struct ud_request *rq)
 	struct ud_approval_need need;
 	struct ud_approval_count count;
 	struct ud_ticket old = { 0 }, t;
+	bool changed = false;
 
 	UD_TRY(ud_ticket_load(cx, rq, &old, &t));
 	UD_TRY(ud_approval_need(cx, &old, &need));
+	if (old.failover_id && old.approval == UD_APPROVAL_AWAITING)
+		UD_TRY(ud_ticket_run_replan(cx, &old, &changed));
+	if (changed) { /* the new plan is kept, and told of by refusing this */
+		rq->verdict = ud_fail(cx, UD_E_PLAN_CHANGED, "plan_hash",
+			"The dry run found another plan than you looked at.");
+		return UD_OK;
+	}
 	if (old.plan_hash && strcmp(old.plan_hash, in->plan_hash) != 0)
 		return ud_fail(cx, UD_E_PLAN_CHANGED, "plan_hash",
 			"The plan is another one than you looked at.");

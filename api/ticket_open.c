@@ -63,19 +63,16 @@ static enum ud_code set_number(struct ud_ctx *cx, struct ud_ticket *t)
 	return ud_ticket_number(cx, code ? code : "x", &t->number);
 }
 
-static enum ud_code set_requester(struct ud_ctx *cx, struct ud_ticket *t)
+static void set_requester(const struct ud_ctx *cx, struct ud_ticket *t)
 {
-	const struct ud_scope *s = cx->scope;
-
-	if (!t->requester_id) {
-		t->requester_id = s->id;
-		t->requester_name = s->name;
-	}
-	return UD_OK;
+	if (t->requester_id)
+		return;
+	t->requester_id = cx->scope->id;
+	t->requester_name = cx->scope->name;
 }
 
 /* Instants and integers that are not there yet. */
-static void clear(struct ud_ctx *cx, struct ud_ticket *t)
+static void clear(const struct ud_ctx *cx, struct ud_ticket *t)
 {
 	t->state = UD_TICKET_NEW;
 	t->resolution = UD_RESOLUTION_NONE;
@@ -85,7 +82,15 @@ static void clear(struct ud_ctx *cx, struct ud_ticket *t)
 		t->closed_at.ms = UD_NONE;
 }
 
-enum ud_code ud_ticket_open(struct ud_ctx *cx, struct ud_ticket *t)
+/* A ticket of a run is stored before its run, which refers to it, and bound to it then. */
+static enum ud_code plan(struct ud_ctx *cx, struct ud_ticket *t, void *request)
+{
+	UD_TRY(ud_ticket_run_plan(cx, request, t));
+	UD_TRY(ud_approval_settle(cx, t));
+	return ud_ticket_bind(cx, t);
+}
+
+enum ud_code ud_ticket_open(struct ud_ctx *cx, struct ud_ticket *t, void *request)
 {
 	if (cx->scope->customer_id)
 		t->row.customer_id = cx->scope->customer_id;
@@ -93,13 +98,16 @@ enum ud_code ud_ticket_open(struct ud_ctx *cx, struct ud_ticket *t)
 	UD_TRY(check_resources(cx, t));
 	UD_TRY(find_site(cx, t));
 	UD_TRY(set_number(cx, t));
-	UD_TRY(set_requester(cx, t));
+	set_requester(cx, t);
 	if (!t->queue_id)
 		UD_TRY(ud_queue_route(
 			cx, t->row.customer_id, t->type, t->category_id, &t->queue_id));
 	UD_TRY(ud_ticket_start_clocks(cx, t));
-	UD_TRY(ud_approval_settle(cx, t));
+	if (!request)
+		UD_TRY(ud_approval_settle(cx, t));
 	UD_TRY(ud_row_insert(cx, &ud_tickets, t));
+	if (request)
+		UD_TRY(plan(cx, t, request));
 	return ud_event_add(cx, "created", ud_tickets.shape, NULL, t);
 }
 

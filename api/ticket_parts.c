@@ -110,7 +110,7 @@ static enum ud_code go_on(struct ud_ctx *cx, const struct ud_ticket *old,
 		.channel = old->channel,
 		.on_behalf_of_id = old->on_behalf_of_id,
 		.continues_id = old->row.id };
-	UD_TRY(ud_ticket_open(cx, ret));
+	UD_TRY(ud_ticket_open(cx, ret, NULL));
 	l.ticket_id = ret->row.id;
 	UD_TRY(ud_row_insert(cx, &ud_ticket_links, &l));
 	UD_TRY(ud_event_add(cx, "created", ud_ticket_links.shape, NULL, &l));

@@ -116,9 +116,7 @@ static enum ud_code create(struct ud_ctx *cx, struct ud_request *rq)
 		UD_TRY(ud_ticket_run_read(cx, in->failover.text, &t, &request));
 	if (!t.subject)
 		t.subject = subject_of(cx, &t);
-	UD_TRY(ud_ticket_open(cx, &t));
-	if (request)
-		UD_TRY(ud_ticket_run_plan(cx, request, &t));
+	UD_TRY(ud_ticket_open(cx, &t, request));
 	return ud_ticket_answer(cx, rq, &t);
 }
 
@@ -401,7 +399,7 @@ static enum ud_code split(struct ud_ctx *cx, struct ud_request *rq)
 		.on_behalf_of_id = old.on_behalf_of_id };
 
 	UD_TRY(ud_ticket_fire(cx, UD_TICKET_SPLIT, &old, &t));
-	UD_TRY(ud_ticket_open(cx, &part));
+	UD_TRY(ud_ticket_open(cx, &part, NULL));
 	UD_TRY(link_up(cx, &part, old.row.id, UD_IS_PART_OF));
 	UD_TRY(ud_comments_move(cx, old.row.id, part.row.id, &in->comment_ids, &moved));
 	if (moved != (int64_t)in->comment_ids.count)

@@ -134,10 +134,11 @@ enum ud_code ud_ticket_run_clocks(
 
 /*
  * Put a new ticket into the database: number, queue, category, clocks, approvals and requester are
- * settled here, then the log is told. *t holds what was asked for. For requests, and for whatever
- * opens tickets by itself (drills, alerts).
+ * settled here, then the log is told. *t holds what was asked for; request is a failover's
+ * (ud_ticket_run_read) or NULL. For calls, and for whatever opens tickets by itself (drills,
+ * alerts).
  */
-enum ud_code ud_ticket_open(struct ud_ctx *cx, struct ud_ticket *t) UD_USE;
+enum ud_code ud_ticket_open(struct ud_ctx *cx, struct ud_ticket *t, void *request) UD_USE;
 
 /* What follows when the words, the severity or the things of a ticket are changed, before it is
  * stored. */

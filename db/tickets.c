@@ -130,6 +130,15 @@ enum ud_code ud_ticket_site_code(struct ud_ctx *cx, const char *site_id, const c
 		cx, &found, ret, "SELECT code FROM sites WHERE id = $1", UD_VALS(ud_t(site_id)));
 }
 
+enum ud_code ud_ticket_bind(struct ud_ctx *cx, const struct ud_ticket *t)
+{
+	/* every tenant: the row was stored in this very transaction */
+	return ud_exec(cx, NULL,
+		"UPDATE tickets SET failover_id = $2, plan_hash = $3, approval = $4 WHERE id = $1",
+		UD_VALS(ud_t(t->row.id), ud_t(t->failover_id), ud_t(t->plan_hash),
+			ud_t(approval_names[t->approval])));
+}
+
 enum ud_code ud_ticket_staff_name(struct ud_ctx *cx, const char *user_id, const char **ret)
 {
 	bool found;

@@ -139,6 +139,8 @@ enum ud_code ud_ticket_number(struct ud_ctx *cx, const char *site_code, const ch
 enum ud_code ud_ticket_vm_site(struct ud_ctx *cx, const char *vm_id, const char **ret) UD_USE;
 /* The code of a site, NULL when it is gone. */
 enum ud_code ud_ticket_site_code(struct ud_ctx *cx, const char *site_id, const char **ret) UD_USE;
+/* Bind a ticket that was just made to its run: failover_id, plan_hash and approval of the row. */
+enum ud_code ud_ticket_bind(struct ud_ctx *cx, const struct ud_ticket *t) UD_USE;
 /* The name of a user who works for the provider and is active; NULL when there is none such. */
 enum ud_code ud_ticket_staff_name(struct ud_ctx *cx, const char *user_id, const char **ret) UD_USE;
 
