@@ -544,6 +544,14 @@ static enum ud_code store_started(
 	return UD_OK;
 }
 
+/* Where a crash would hurt; see ud_act_point. */
+static enum ud_code point(struct ud_ctx *cx, const ud_leases *l, const char *name)
+{
+	if (l->s.dies && l->s.dies(l->s.dies_data, name))
+		return ud_fail(cx, UD_E_OUTCOME_UNKNOWN, NULL, "died at %s", name);
+	return UD_OK;
+}
+
 static enum ud_code resume_in_time(
 	struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm, int64_t until_ms)
 {
@@ -556,10 +564,12 @@ static enum ud_code resume_in_time(
 		code = UD_OK;
 	}
 	UD_TRY(code);
+	UD_TRY(point(cx, l, "guarded"));
 	if (ud_mono_ms(l->env) >= until_ms)
 		return ud_fail(cx, UD_E_NOT_IN_TIME, NULL,
 			"The leave to start had ended before the VM was ready.");
-	return ud_hv_resume(cx, *l->s.hv, vm->uuid);
+	UD_TRY(ud_hv_resume(cx, *l->s.hv, vm->uuid));
+	return point(cx, l, "running");
 }
 
 /*
@@ -572,11 +582,12 @@ static enum ud_code start_guarded(
 	if (vm->breakglass)
 		return ud_hv_start(cx, *l->s.hv, vm->uuid, 0);
 	UD_TRY(ud_hv_start(cx, *l->s.hv, vm->uuid, UD_START_PAUSED));
+	UD_TRY(point(cx, l, "standing"));
 	enum ud_code code = resume_in_time(cx, l, vm, until_ms);
 
 	if (code == UD_OK && vm->policy != UD_POLICY_LEASE)
 		code = l->s.calls.disarm(cx, l->s.calls.data, vm);
-	if (code != UD_OK) {
+	if (code != UD_OK && code != UD_E_OUTCOME_UNKNOWN) {
 		struct ud_problem why = cx->problem;
 
 		if (ud_hv_power_off(cx, *l->s.hv, vm->uuid) != UD_OK)
@@ -584,6 +595,16 @@ static enum ud_code start_guarded(
 		cx->problem = why;
 	}
 	return code;
+}
+
+/* It got going, and the agent ended before it could say so: all it lacks is what comes after. */
+static enum ud_code go_on(
+	struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm, int64_t until_ms)
+{
+	if (vm->breakglass)
+		return UD_OK;
+	return vm->policy == UD_POLICY_LEASE ? put_off(cx, l, vm, until_ms)
+					     : l->s.calls.disarm(cx, l->s.calls.data, vm);
 }
 
 static void saw_running(ud_leases *l, const char *vm_id)
@@ -627,6 +648,7 @@ static void end_start(ud_leases *l, const char *vm_id, bool ran)
 static enum ud_code start_permitted(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm)
 {
 	struct permit p = { .host_boot = l->s.host_boot, .epoch = vm->epoch };
+	enum ud_power power;
 
 	UD_TRY(may_start(cx, vm));
 	if (vm->breakglass) /* two people have said so, and the journal has it */
@@ -634,7 +656,10 @@ static enum ud_code start_permitted(struct ud_ctx *cx, ud_leases *l, const struc
 	else
 		UD_TRY(ask_start(cx, l, vm, &p.until_ms));
 	UD_TRY(ud_journal_vm_change(cx, l->s.journal, vm->vm_id, store_permit, &p));
-	UD_TRY(start_guarded(cx, l, &p.vm, p.until_ms));
+	UD_TRY(point(cx, l, "permitted"));
+	UD_TRY(power_of(cx, l, vm, &power));
+	UD_TRY(power == UD_POWER_RUNNING ? go_on(cx, l, &p.vm, p.until_ms)
+					 : start_guarded(cx, l, &p.vm, p.until_ms));
 	return ud_journal_vm_change(cx, l->s.journal, vm->vm_id, store_started, &p);
 }
 

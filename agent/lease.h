@@ -50,6 +50,9 @@ struct ud_lease_settings {
 	struct ud_hv *_Atomic *hv; /* the one in use */
 	const char *host_boot;     /* of the machine */
 	struct ud_lease_calls calls;
+	/* crash points, for tests; NULL in the program: true = the agent is dead from here on */
+	bool (*dies)(void *data, const char *point);
+	void *dies_data;
 };
 
 /* settings are copied; what they point to outlives it. Release with ud_leases_release. */
