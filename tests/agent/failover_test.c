@@ -78,9 +78,9 @@ static void fence(struct pair *p)
 			t = pair_told(p, 1, seq);
 		if (t.ended && t.outcome != UD_OUTCOME_DONE)
 			fail_msg("fence: %s", t.error);
-		if (t.ended && p->now_ms >= p->granted_until_ms)
+		if (t.ended && p->now_ms >= p->granted_until_ms[0])
 			return;
-		if (p->now_ms >= p->granted_until_ms)
+		if (p->now_ms >= p->granted_until_ms[0])
 			pair_settle(p, 1);
 	}
 	fail_msg("the grants do not end");

@@ -64,8 +64,8 @@ static struct ud_lease_word decide(struct pair *p, int asker, const struct ud_le
 	w.verdict = UD_LEASE_GRANTED;
 	w.reason = NULL;
 	w.seconds = PAIR_LEASE;
-	if (asker == 0 && (start || p->policy == UD_POLICY_LEASE))
-		p->granted_until_ms = p->now_ms + PAIR_WAIT_MS;
+	if (start || p->policy == UD_POLICY_LEASE)
+		p->granted_until_ms[asker] = p->now_ms + PAIR_WAIT_MS;
 	return w;
 }
 
@@ -421,10 +421,18 @@ static void relate(struct pair *p, int host, enum ud_relation_role role)
 		.recovery_points_kept = 4,
 		.app_consistent_every_hours = UD_NONE,
 		.rate_bytes_per_second = UD_NONE,
-		.generation = 1 };
+		.initial.text = p->generation > 1 ? "{\"method\":\"reverse\"}" : NULL,
+		.generation = p->generation };
 	struct ud_relation_result ret = { 0 };
 
 	must(p->cx, ud_hv_relation_set(p->cx, p->host[host].station.hv, &r, &ret));
+}
+
+void pair_relate(struct pair *p)
+{
+	p->generation++;
+	relate(p, !p->owner, UD_RELATION_TARGET);
+	relate(p, p->owner, UD_RELATION_SOURCE);
 }
 
 static void host_begin(struct pair *p, int n, int world)
@@ -472,8 +480,7 @@ void pair_begin(struct pair *p, struct ud_ctx *cx, enum ud_policy policy)
 	scripted_set_power(p->host[0].script, p->uuid, UD_POWER_RUNNING);
 	pair_done(p, 0, UD_VERB_PROTECT, ud_printf(cx->arena, "{\"role\":\"primary\",%s", args));
 	pair_done(p, 1, UD_VERB_PROTECT, ud_printf(cx->arena, "{\"role\":\"replica\",%s", args));
-	relate(p, 1, UD_RELATION_TARGET);
-	relate(p, 0, UD_RELATION_SOURCE);
+	pair_relate(p);
 	scripted_write(p->host[0].script, p->uuid);
 	must(cx, scripted_cycle(cx, p->host[0].script, PAIR_RELATION));
 	p->points = 0;

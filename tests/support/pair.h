@@ -54,9 +54,10 @@ struct pair {
 	int64_t epoch, seq;
 	int owner;
 	bool shut, keep_only;     /* the gate */
-	int64_t granted_until_ms; /* of all grants to host 0, with their margin */
+	int64_t granted_until_ms[2]; /* of all grants to each host, with their margin */
 	enum ud_policy policy;
 	int running_max; /* most VMs seen running at once */
+	int64_t generation;
 };
 
 /* An answer to a command. */
@@ -99,6 +100,8 @@ void pair_watch(struct pair *p);
 struct ud_journal_vm pair_row(struct pair *p, int host);
 /* The newest point that a host has. */
 const char *pair_newest(struct pair *p, int host);
+/* Both ends of the relation anew, the owner being its source. */
+void pair_relate(struct pair *p);
 /* The epoch goes to another host. */
 void pair_commit(struct pair *p, int owner);
 
