@@ -15,7 +15,7 @@
 
 #define RELATION "{\"replication_id\":\"" PAIR_RELATION "\"}"
 
-enum { RUNS = 12, RUNS_LONG = 300, EVENTS = 150, HISTORY = 64 };
+enum { RUNS = 24, RUNS_LONG = 300, EVENTS = 150, HISTORY = 64 };
 
 enum step { NONE, STOP, SYNC, FENCE, PROMOTE, DEMOTE, RESUME, REPLICA, STEPS };
 static const char *const verbs[] = { NULL, UD_VERB_STOP, UD_VERB_SYNC, UD_VERB_FENCE,
@@ -317,7 +317,8 @@ static void run(struct ud_ctx *cx, uint64_t seed, struct plane *total)
 
 	check(c, seed, EVENTS);
 	if (!healed)
-		fail_msg("seed %llu: not healed: step %d, owner %d, A %s %s epoch %lld, B %s %s epoch %lld of %lld",
+		fail_msg(
+			"seed %llu: not healed: step %d, owner %d, A %s %s epoch %lld, B %s %s epoch %lld of %lld",
 			(unsigned long long)seed, c->step, c->p.owner,
 			ud_vm_roles.names[pair_row(&c->p, 0).role],
 			pair_runs(&c->p, 0) ? "runs" : "is off",

@@ -53,7 +53,7 @@ struct pair {
 	/* the control plane */
 	int64_t epoch, seq;
 	int owner;
-	bool shut, keep_only;     /* the gate */
+	bool shut, keep_only;        /* the gate */
 	int64_t granted_until_ms[2]; /* of all grants to each host, with their margin */
 	enum ud_policy policy;
 	int running_max; /* most VMs seen running at once */
