@@ -43,6 +43,10 @@ void ud_random(const struct ud_env *env, void *buf, size_t n);
  * thread. */
 int64_t ud_stopwatch_us(void);
 
+/* Day of the week (0 = Monday) and minute of the day that this machine's clocks on the wall show at
+ * an instant. Any thread. */
+void ud_local_time(int64_t now_ms, int *ret_weekday, int *ret_minute);
+
 struct timespec;
 /* The instant of CLOCK_MONOTONIC some milliseconds from now, for pthread_cond_timedwait. */
 void ud_deadline(int64_t after_ms, struct timespec *ret);

@@ -711,7 +711,7 @@ static enum ud_code publish(
 		return ud_store_failed(cx, store, rc, "the point", false);
 	m.n = in->n;
 	m.kind = in->head.kind;
-	m.parent = in->head.parent;
+	m.parent = ud_strdup(cx->arena, in->head.parent);
 	m.epoch = in->head.epoch;
 	if (in->base)
 		rc = ud_beneath_make(store->root, folder);

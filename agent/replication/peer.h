@@ -2,7 +2,7 @@
 /*
  * The stream between two agents: TLS 1.3 over TCP, both ends with their agent certificates, or the
  * same stream wrapped by GSSAPI. It knows who the other end is, and nothing of what is said.
- * One thread sends and another may receive at the same time.
+ * One thread at a time, but for ud_stream_cut.
  */
 #ifndef AGENT_REPLICATION_PEER_H
 #define AGENT_REPLICATION_PEER_H
@@ -48,9 +48,13 @@ const char *ud_stream_peer(const ud_stream *stream);
 /* End both directions at once: whoever waits in it returns. Any thread. */
 void ud_stream_cut(ud_stream *stream);
 
-/* All n bytes, or an error: 0 or an errno. ETIMEDOUT when nothing moves for timeout_ms. */
+/* All n bytes, or an error: 0 or an errno. ETIMEDOUT when nothing moves for timeout_ms; EACCES when
+ * the other end does not believe our certificate, which may show late. */
 int ud_stream_send(ud_stream *stream, const void *data, size_t n, int64_t timeout_ms) UD_USE;
 /* Exactly n bytes. EPIPE when the other end has ended. */
 int ud_stream_receive(ud_stream *stream, void *data, size_t n, int64_t timeout_ms) UD_USE;
+
+/* Wait until something to receive is there: 0, ETIMEDOUT, or an errno. */
+int ud_stream_wait(ud_stream *stream, int64_t timeout_ms) UD_USE;
 
 #endif

@@ -1,135 +1,497 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What server and agents say about replication: what is written is read back, and bounds hold.
+ * Sender and receiver over real connections: points arrive whole or not at all, whatever the link
+ * does, and nobody but the right agent may talk.
  */
-#include "base/replication.h"
+#include "agent/replication/sender.h"
 
 #include <string.h>
+#include <unistd.h>
 
+#include "agent/replication/tree.h"
 #include "support/context.h"
+#include "support/ends.h"
 
-/* clang-format off */
-static const char relation[] =
-	"{\"replication_id\":\"rpl_01arz3ndektsv4rrffq69g5fav\",\"vm_id\":\"vm_01arz3ndektsv4rrffq69g5fav\","
-	"\"uuid\":\"3f2b7a52-0000-4000-8000-000000000001\",\"role\":\"target\",\"leg\":\"extended\","
-	"\"state\":\"paused\",\"peer_host_id\":\"hst_01arz3ndektsv4rrffq69g5fav\","
-	"\"peer_agent_id\":\"agt_01arz3ndektsv4rrffq69g5fav\",\"peer_address\":\"192.0.2.7:8444\","
-	"\"epoch\":281474976710657,\"schedule_interval_seconds\":5,\"recovery_points_kept\":24,"
-	"\"app_consistent_every_hours\":null,\"compression\":\"zstd1\",\"authentication\":\"certificate\","
-	"\"rate_bytes_per_second\":1048576,\"windows\":[{\"days\":[\"sat\"],\"from_minute\":0,"
-	"\"rate_bytes_per_second\":null,\"until_minute\":360}],\"excluded_disks\":[\"vdb\"],"
-	"\"pinned_points\":[],\"initial\":{\"method\":\"network\",\"start_at\":null},\"generation\":3}";
-/* clang-format on */
+enum { MIB = 1 << 20 };
 
-static const char *encoded(struct ud_ctx *cx, const struct ud_shape *shape, const void *row)
+static void ship(struct ends *e, enum ud_ship how, struct ud_shipped *ret)
 {
-	struct ud_buf b = { 0 };
-
-	ud_shape_encode(&b, shape, row, NULL);
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	if (ends_ship(e, how, ret) != UD_OK)
+		fail_msg("%s", e->cx->problem.detail);
 }
 
-static void a_relation_is_read_as_it_was_written(void **state)
+static void points_arrive_with_the_same_roots(void **state)
 {
-	struct ud_ctx *cx = *state;
-	struct ud_relation r = { 0 };
-
-	assert_int_equal(
-		ud_shape_read(cx, &ud_relation_shape, relation, strlen(relation), &r), UD_OK);
-	assert_int_equal(r.role, UD_RELATION_TARGET);
-	assert_int_equal(r.leg, UD_LEG_EXTENDED);
-	assert_true(r.epoch == (INT64_C(1) << 48) + 1);
-	assert_true(r.app_consistent_every_hours == UD_NONE);
-	assert_string_equal(encoded(cx, &ud_relation_shape, &r), relation);
-}
-
-static void windows_of_a_relation_are_a_list(void **state)
-{
-	struct ud_ctx *cx = *state;
-	struct ud_relation r = { 0 };
-	struct ud_transfer_window *w = NULL;
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 };
+	const struct ud_manifest_disk *disks = NULL;
+	char root[UD_SHA256_HEX];
+	const char *text = NULL;
 	size_t n = 0;
 
-	assert_int_equal(
-		ud_shape_read(cx, &ud_relation_shape, relation, strlen(relation), &r), UD_OK);
-	assert_int_equal(
-		ud_shape_read_list(cx, &ud_transfer_window_shape, r.windows.text, 1, &w, &n),
-		UD_OK);
-	assert_int_equal(n, 1);
-	assert_string_equal(w[0].days.items[0], "sat");
-	assert_int_equal(w[0].until_minute, 360);
-	assert_true(w[0].rate_bytes_per_second == UD_NONE);
+	ship(e, UD_SHIP_FULL, &s);
+	for (uint64_t i = 0; i < 5; i++) {
+		disks_stir(e->disks, 50 + i, 6);
+		ship(e, UD_SHIP_DELTA, &s);
+		assert_int_equal(ud_manifest_disks(e->cx, &s.point, &disks, &n), UD_OK);
+		for (size_t k = 0; k < 2; k++) {
+			disks_root(e->disks, k, root);
+			assert_string_equal(disks[k].root, root);
+		}
+	}
+	ends_check(e);
+	assert_string_equal(e->peer, "agt_source");
+	assert_int_equal(ud_store_file(e->cx, e->store, e->id[3], "domain.xml", &text, &n), UD_OK);
+	assert_string_equal(text, "<domain/>");
 }
 
-static void lists_have_bounds(void **state)
+static void only_what_changed_travels(void **state)
 {
-	static const struct {
-		const char *text;
-		enum ud_code code;
-		size_t n;
-	} rows[] = {
-		{ NULL, UD_OK, 0 },
-		{ "[]", UD_OK, 0 },
-		{ "[{\"code\":\"a\"},{\"code\":\"b\",\"detail\":\"c\"}]", UD_OK, 2 },
-		{ "[{\"code\":\"a\"},{\"code\":\"b\"},{\"code\":\"c\"}]", UD_E_VALIDATION, 0 },
-		{ "{\"code\":\"a\"}", UD_E_VALIDATION, 0 },
-		{ "[{}]", UD_E_VALIDATION, 0 },
-		{ "[{\"code\":\"a\",\"more\":1}]", UD_E_UNKNOWN_FIELD, 0 },
-		{ "[7]", UD_E_MALFORMED, 0 },
-		{ "[", UD_E_MALFORMED, 0 },
-	};
-	struct ud_ctx *cx = *state;
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 };
 
-	for (size_t i = 0; i < UD_LEN(rows); i++) {
-		struct ud_replication_error *e = NULL;
-		size_t n = 0;
+	ship(e, UD_SHIP_FULL, &s);
+	disks_write(e->disks, 0, 5 * UD_EXTENT + 7, 100, 9);
+	disks_zero(e->disks, 0, 8 * MIB, 4 * MIB); /* a discard: much dirty, nothing to read */
+	ship(e, UD_SHIP_DELTA, &s);
+	assert_int_equal(s.read_bytes, UD_EXTENT);
+	assert_true(s.wire_bytes < 2 * UD_EXTENT);
+	assert_int_equal(s.point.changed_bytes, UD_EXTENT + 4 * MIB);
+	ends_check(e);
+}
 
-		assert_int_equal(ud_shape_read_list(
-					 cx, &ud_replication_error_shape, rows[i].text, 2, &e, &n),
-			rows[i].code);
-		assert_int_equal(n, rows[i].n);
+static void either_end_may_restart_between_points(void **state)
+{
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 };
+
+	ship(e, UD_SHIP_FULL, &s);
+	for (uint64_t i = 0; i < 6; i++) {
+		disks_stir(e->disks, 80 + i, 4);
+		if (i % 2)
+			ends_sender(e);
+		if (i % 3)
+			ends_restart_target(e);
+		ship(e, UD_SHIP_DELTA, &s);
+	}
+	ends_check(e);
+}
+
+static void a_lost_answer_is_no_second_point(void **state)
+{
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 }, again = { 0 };
+
+	ship(e, UD_SHIP_FULL, &s);
+	disks_stir(e->disks, 3, 4);
+	struct disks *before = disks_copy(e->disks);
+
+	ship(e, UD_SHIP_DELTA, &s);
+	/* as if the answer had not come: the same once more, by a sender that was restarted */
+	const char *id = e->id[--e->points];
+
+	disks_free(e->disks);
+	disks_free(e->at[e->points]);
+	e->disks = before;
+	ends_sender(e);
+	assert_int_equal(ends_ship_id(e, UD_SHIP_DELTA, id, &again), UD_OK);
+	assert_string_equal(again.point.id, s.point.id);
+	assert_int_equal(again.read_bytes, 0);
+	disks_stir(e->disks, 4, 4);
+	ship(e, UD_SHIP_DELTA, &s);
+	ends_check(e);
+}
+
+static void a_cut_delta_goes_on_at_the_last_whole_chunk(void **state)
+{
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 };
+
+	e->settings.compression = UD_COMPRESSION_NONE;
+	ends_sender(e);
+	ship(e, UD_SHIP_FULL, &s);
+	disks_write(e->disks, 0, 0, 20 * MIB, 11);
+	const char *id = ud_manifest_id(e->cx);
+
+	relay_set(e->relay, (struct relay_faults){ .cut_after = 11 * MIB });
+	assert_int_equal(ends_ship_id(e, UD_SHIP_DELTA, id, &s), UD_E_UNAVAILABLE);
+	struct ud_sender_have have = { 0 };
+
+	/* the receiver learns of the cut in its own time */
+	for (int i = 0; i < 2000 && !*ud_store_receiving(e->cx, e->store); i++)
+		assert_int_equal(ud_sender_have(e->cx, e->sender, &have), UD_OK);
+	assert_int_equal(ud_sender_have(e->cx, e->sender, &have), UD_OK);
+	assert_string_equal(have.receiving_id, id);
+	assert_string_equal(have.newest_id, e->id[0]);
+	assert_int_equal(ends_ship_id(e, UD_SHIP_DELTA, id, &s), UD_OK);
+	assert_true(s.resumed_bytes >= 8 * MIB);
+	assert_true(s.wire_bytes < 13 * MIB);
+	ends_check(e);
+}
+
+static void a_cut_full_copy_goes_on_by_hashes(void **state)
+{
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 };
+
+	e->settings.compression = UD_COMPRESSION_NONE;
+	ends_sender(e);
+	disks_write(e->disks, 0, 0, 20 * MIB, 12);
+	relay_set(e->relay, (struct relay_faults){ .cut_after = 12 * MIB });
+	assert_int_equal(ends_ship(e, UD_SHIP_FULL, &s), UD_E_UNAVAILABLE);
+	ends_restart_target(e); /* hashes are reckoned from what is there */
+	struct ud_sender_have have = { 0 };
+
+	assert_int_equal(ud_sender_have(e->cx, e->sender, &have), UD_OK);
+	assert_true(have.seeded);
+	assert_string_equal(have.newest_id, "");
+	disks_stir(e->disks, 77, 5); /* the VM went on: it is another image now */
+	ship(e, UD_SHIP_FULL, &s);
+	assert_true(s.wire_bytes < 16 * MIB);
+	ends_check(e);
+	disks_stir(e->disks, 78, 5);
+	ship(e, UD_SHIP_DELTA, &s);
+	ends_check(e);
+}
+
+static void comparing_finds_what_no_bitmap_tells(void **state)
+{
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 };
+
+	ship(e, UD_SHIP_FULL, &s);
+	disks_write(e->disks, 0, 3 * MIB, 70000, 5);
+	disks_zero(e->disks, 0, 6 * MIB, MIB);
+	disks_write(e->disks, 1, 100, 10, 6);
+	disks_clean(e->disks); /* bitmaps are lost, and so are the hashes */
+	assert_int_equal(unlink(context_path(e->cx, "hashes/parent")), 0);
+	ends_sender(e);
+	disks_write(e->disks, 1, 0, 10, 7);
+	assert_int_equal(ends_ship(e, UD_SHIP_DELTA, &s), UD_E_CONFLICT);
+	ship(e, UD_SHIP_COMPARE, &s);
+	assert_int_equal(s.point.kind, UD_MANIFEST_RESYNC);
+	assert_true(s.wire_bytes < 2 * MIB);
+	ends_check(e);
+	disks_stir(e->disks, 8, 5);
+	ship(e, UD_SHIP_DELTA, &s);
+	ends_check(e);
+}
+
+static void an_old_copy_on_the_target_spares_the_full_one(void **state)
+{
+	struct ends *e = *state;
+	ud_source *source = disks_source(e->disks, 0);
+	struct ud_shipped s = { 0 };
+
+	assert_int_equal(ud_store_seed(e->cx, e->store, source), UD_OK);
+	ud_source_release(&source);
+	disks_stir(e->disks, 21, 4);
+	ship(e, UD_SHIP_COMPARE, &s);
+	assert_true(s.wire_bytes < 2 * MIB);
+	ends_check(e);
+	disks_stir(e->disks, 22, 4);
+	ship(e, UD_SHIP_DELTA, &s);
+	ends_check(e);
+}
+
+static void external_media_carry_the_first_point(void **state)
+{
+	struct ends *e = *state;
+	const char *folder = context_path(e->cx, "media");
+	ud_source *source = disks_source(e->disks, 12);
+	struct ud_ship_job job = { .point = { .id = ud_manifest_id(e->cx), .epoch = 1 },
+		.how = UD_SHIP_FULL,
+		.source = source };
+	struct ud_shipped s = { 0 };
+
+	/* it stops in the middle, and goes on */
+	assert_int_equal(ud_sender_export(e->cx, e->sender, &job, folder, &s), UD_E_HYPERVISOR);
+	assert_int_equal(ud_store_import(e->cx, e->store, folder), UD_E_NOT_FOUND);
+	ud_source_release(&source);
+	job.source = source = disks_source(e->disks, 0);
+	assert_int_equal(ud_sender_export(e->cx, e->sender, &job, folder, &s), UD_OK);
+	assert_true(s.resumed_bytes > 0);
+	ud_source_release(&source);
+	assert_int_equal(ud_store_import(e->cx, e->store, folder), UD_OK);
+	e->at[0] = disks_copy(e->disks);
+	e->id[e->points++] = job.point.id;
+	ends_check(e);
+	disks_clean(e->disks);
+	disks_stir(e->disks, 31, 4);
+	ship(e, UD_SHIP_DELTA, &s);
+	ends_check(e);
+}
+
+static void a_turned_bit_on_the_link_harms_nothing(void **state)
+{
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 };
+
+	ship(e, UD_SHIP_FULL, &s);
+	for (int64_t i = 1; i <= 6; i++) {
+		disks_stir(e->disks, (uint64_t)i, 5);
+		relay_set(e->relay, (struct relay_faults){ .corrupt_at = 20000 * i * i });
+		while (ends_ship(e, UD_SHIP_DELTA, &s) != UD_OK)
+			relay_set(e->relay, (struct relay_faults){ 0 });
+		ends_check(e);
 	}
 }
 
-static void figures_that_are_not_told_are_not_zero(void **state)
+static void a_stalled_link_times_out(void **state)
 {
-	static const char text[] =
-		"{\"replication_id\":\"rpl_x\",\"role\":\"source\",\"state\":\"seeding\"}";
-	struct ud_ctx *cx = *state;
-	struct ud_replication_report r = { 0 };
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 };
 
+	ship(e, UD_SHIP_FULL, &s);
+	e->settings.timeout_ms = 50;
+	ends_sender(e);
+	disks_stir(e->disks, 2, 5);
+	relay_set(e->relay, (struct relay_faults){ .stall = true });
+	assert_int_equal(ends_ship(e, UD_SHIP_DELTA, &s), UD_E_UNAVAILABLE);
+	relay_set(e->relay, (struct relay_faults){ 0 });
+	e->settings.timeout_ms = 20000;
+	ends_sender(e);
+	ship(e, UD_SHIP_DELTA, &s);
+	ends_check(e);
+}
+
+static void a_source_that_fails_makes_no_point(void **state)
+{
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 };
+	ud_source *source;
+
+	ship(e, UD_SHIP_FULL, &s);
+	disks_write(e->disks, 0, 0, 9 * MIB, 3);
+	source = disks_source(e->disks, 5);
+	const struct ud_ship_job job = {
+		.point = { .id = ud_manifest_id(e->cx), .parent = e->id[0], .epoch = 1 },
+		.how = UD_SHIP_DELTA,
+		.source = source
+	};
+
+	assert_int_equal(ud_sender_ship(e->cx, e->sender, &job, &s), UD_E_HYPERVISOR);
+	assert_non_null(strstr(e->cx->problem.detail, "reading vda"));
+	ud_source_release(&source);
+	ends_check(e);
+	ship(e, UD_SHIP_DELTA, &s);
+	ends_check(e);
+}
+
+static void the_targets_refusal_comes_with_its_words(void **state)
+{
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 };
+
+	e->refuse = UD_E_INVALID_STATE;
+	assert_int_equal(ends_ship(e, UD_SHIP_FULL, &s), UD_E_INVALID_STATE);
+	assert_string_equal(e->cx->problem.detail, "the target: not now");
+	e->refuse = UD_OK;
+	ship(e, UD_SHIP_FULL, &s);
+	/* a full target says so in the middle of the data */
+	ud_receiver_cut(e->receiver, "rep_1");
+	e->store_settings.reserve_bytes = INT64_C(1) << 60;
+	ends_restart_target(e);
+	disks_write(e->disks, 0, 0, 20 * MIB, 3);
+	assert_int_equal(ends_ship(e, UD_SHIP_DELTA, &s), UD_E_STORAGE_FULL);
+	e->store_settings.reserve_bytes = 0;
+	ends_restart_target(e);
+	ship(e, UD_SHIP_DELTA, &s);
+	ends_check(e);
+}
+
+static void a_wrong_extent_is_repaired_from_the_source(void **state)
+{
+	struct ends *e = *state;
+	const struct ud_scrub how = { 0 };
+	struct ud_scrubbed found = { 0 };
+	struct ud_shipped s = { 0 };
+	int64_t n = 0;
+
+	ship(e, UD_SHIP_FULL, &s);
+	ud_source *source = disks_source(e->disks, 0);
+
+	assert_int_equal(ud_sender_verify(e->cx, e->sender, source, 1000, &n), UD_OK);
 	assert_int_equal(
-		ud_shape_read(cx, &ud_replication_report_shape, text, strlen(text), &r), UD_OK);
-	assert_true(r.newest_point_age_ms == UD_NONE);
-	assert_true(r.cycles_missed == UD_NONE);
-	assert_true(r.generation == UD_NONE);
-	assert_null(r.points.text);
+		n, ud_extents(e->disks->disk[0].size) + ud_extents(e->disks->disk[1].size));
+	/* the bytes on the disk rot; nobody told the store */
+	FILE *f = fopen(context_path(e->cx, "replica/base/vda.raw"), "r+");
+
+	for (long at = 3; at < 24 * MIB; at += 5 * MIB) {
+		fseek(f, at, SEEK_SET);
+		int c = fgetc(f);
+
+		fseek(f, at, SEEK_SET);
+		fputc(c ^ 1, f);
+	}
+	fclose(f);
+	assert_int_equal(ud_store_scrub(e->cx, e->store, &how, &found), UD_OK);
+	assert_int_equal(found.bad_extents, 5);
+	assert_int_equal(ud_sender_repair(e->cx, e->sender, source, &n), UD_OK);
+	assert_int_equal(n, 5);
+	assert_int_equal(ud_store_scrub(e->cx, e->store, &how, &found), UD_OK);
+	assert_int_equal(found.bad_extents, 0);
+	ends_check(e);
+	/* and a source that is another image is found out */
+	disks_write(e->disks, 1, MIB, 1, 99);
+	assert_int_equal(ud_sender_verify(e->cx, e->sender, source, 1000, &n), UD_E_CONFLICT);
+	assert_non_null(strstr(e->cx->problem.detail, "extent 16 of vdb"));
+	ud_source_release(&source);
 }
 
-static void no_age_is_negative(void **state)
+static void peers_can_ask_other_things(void **state)
 {
-	static const char text[] =
-		"{\"replication_id\":\"rpl_x\",\"role\":\"target\",\"state\":\"replicating\",\"newest_point_age_ms\":-1}";
-	struct ud_ctx *cx = *state;
-	struct ud_replication_report r = { 0 };
+	struct ends *e = *state;
+	const struct ud_piece *pieces = NULL;
+	const struct ud_source_disk disks[] = { { "vdb", 1 }, { "vda", 1 } };
+	const char *answer = NULL;
+	size_t n = 0;
 
-	assert_int_equal(ud_shape_read(cx, &ud_replication_report_shape, text, strlen(text), &r),
-		UD_E_VALIDATION);
-	assert_non_null(context_problem(cx, "newest_point_age_ms", "out_of_range"));
+	assert_int_equal(ud_sender_lease(e->cx, e->sender, "hello", &answer), UD_OK);
+	assert_string_equal(answer, "agt_source heard hello");
+	assert_int_equal(
+		ud_sender_changed(e->cx, e->sender, "rpt_x", disks, 2, &pieces, &n), UD_OK);
+	assert_int_equal(n, 5000);
+	assert_int_equal(pieces[4999].disk, 1);
+	assert_int_equal(pieces[4999].offset, 4999 * 3 * 512);
 }
+
+static void the_way_back_ships_the_union(void **state)
+{
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 };
+	const struct ud_piece theirs[] = { { 0, MIB, 70000 }, { 0, INT64_C(1) << 40, 512 } };
+
+	ship(e, UD_SHIP_FULL, &s);
+	disks_write(e->disks, 1, 0, 10, 1);
+	ud_source *source = disks_source(e->disks, 0), *both = NULL;
+
+	assert_int_equal(ud_source_union(e->cx, &source, theirs, 2, &both), UD_OK);
+	assert_null(source);
+	const struct ud_ship_job job = {
+		.point = { .id = ud_manifest_id(e->cx), .parent = e->id[0], .epoch = 1 },
+		.how = UD_SHIP_DELTA,
+		.source = both
+	};
+
+	assert_int_equal(ud_sender_ship(e->cx, e->sender, &job, &s), UD_OK);
+	/* extents 16 and 17 of vda beside the one that was written */
+	assert_int_equal(s.point.changed_bytes, 3 * UD_EXTENT);
+	ud_source_release(&both);
+	e->at[e->points] = disks_copy(e->disks);
+	e->id[e->points++] = job.point.id;
+	ends_check(e);
+}
+
+static void a_rate_is_kept(void **state)
+{
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 };
+
+	e->settings.compression = UD_COMPRESSION_NONE;
+	ends_sender(e);
+	ship(e, UD_SHIP_FULL, &s);
+	disks_write(e->disks, 0, 0, 8 * MIB, 3);
+	ud_sender_set_rate(e->sender, 16 * MIB, NULL, 0);
+	ship(e, UD_SHIP_DELTA, &s);
+	/* 8 MiB at 16 MiB/s, of which a quarter of a second is in the bucket */
+	assert_true(s.duration_ms >= 200);
+	ends_check(e);
+}
+
+/* ---- who may talk ---- */
+
+/* A certificate on either end, and what comes of it. */
+static void try_peer(struct ends *e, struct ud_peer peer, enum ud_code want)
+{
+	struct ud_sender_have have = { 0 };
+
+	e->settings.peer = peer;
+	ends_sender(e);
+	e->peer[0] = 0;
+	enum ud_code code = ud_sender_have(e->cx, e->sender, &have);
+
+	if (code != want)
+		fail_msg("%s: %s", ud_error_info(code)->name,
+			e->cx->problem.detail ? e->cx->problem.detail : "");
+	if (want != UD_OK)
+		assert_string_equal(e->peer, ""); /* the receiver asked for no store */
+}
+
+static void nobody_but_an_agent_of_ours_may_talk(void **state)
+{
+	struct ends *e = *state;
+	struct ud_ctx *cx = e->cx;
+	struct ends_authority stranger = ends_authority(cx);
+	const struct ud_peer good = e->settings.peer;
+	struct ud_peer p = good;
+
+	try_peer(e, good, UD_OK);
+	/* signed by another root */
+	p.identity = ends_identity(cx, &stranger, UD_X509_AGENT, "agt_source", 0);
+	try_peer(e, p, UD_E_CERTIFICATE_REFUSED);
+	/* of our root, but a server's */
+	p.identity = ends_identity(cx, &e->authority, UD_X509_SERVER, "agt_source", 0);
+	try_peer(e, p, UD_E_CERTIFICATE_REFUSED);
+	/* an agent's that has expired */
+	p.identity =
+		ends_identity(cx, &e->authority, UD_X509_AGENT, "agt_source", cx->now_ms - 1000);
+	try_peer(e, p, UD_E_CERTIFICATE_REFUSED);
+	/* the target is another agent than the relation says */
+	p = good;
+	p.agent_id = "agt_other";
+	try_peer(e, p, UD_E_CERTIFICATE_REFUSED);
+	/* the target is of another installation: we trust another root */
+	p = good;
+	p.root = stranger.root;
+	try_peer(e, p, UD_E_CERTIFICATE_REFUSED);
+	try_peer(e, good, UD_OK);
+}
+
+static void a_renewed_certificate_is_used(void **state)
+{
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 };
+	const struct ud_peer peer = { .identity = ends_identity(e->cx, &e->authority, UD_X509_AGENT,
+					      "agt_renamed", 0),
+		.root = e->authority.root };
+
+	ship(e, UD_SHIP_FULL, &s);
+	assert_int_equal(ud_receiver_set_peer(e->cx, e->receiver, &peer), UD_OK);
+	/* the old connection goes on; a new one meets the new name */
+	disks_stir(e->disks, 1, 2);
+	ship(e, UD_SHIP_DELTA, &s);
+	ends_sender(e);
+	struct ud_sender_have have = { 0 };
+
+	assert_int_equal(ud_sender_have(e->cx, e->sender, &have), UD_E_CERTIFICATE_REFUSED);
+}
+
+#define CASE(f) cmocka_unit_test_setup_teardown(f, ends_begin, ends_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_relation_is_read_as_it_was_written),
-		cmocka_unit_test(windows_of_a_relation_are_a_list),
-		cmocka_unit_test(lists_have_bounds),
-		cmocka_unit_test(figures_that_are_not_told_are_not_zero),
-		cmocka_unit_test(no_age_is_negative),
+		CASE(points_arrive_with_the_same_roots),
+		CASE(only_what_changed_travels),
+		CASE(either_end_may_restart_between_points),
+		CASE(a_lost_answer_is_no_second_point),
+		CASE(a_cut_delta_goes_on_at_the_last_whole_chunk),
+		CASE(a_cut_full_copy_goes_on_by_hashes),
+		CASE(comparing_finds_what_no_bitmap_tells),
+		CASE(an_old_copy_on_the_target_spares_the_full_one),
+		CASE(external_media_carry_the_first_point),
+		CASE(a_turned_bit_on_the_link_harms_nothing),
+		CASE(a_stalled_link_times_out),
+		CASE(a_source_that_fails_makes_no_point),
+		CASE(the_targets_refusal_comes_with_its_words),
+		CASE(a_wrong_extent_is_repaired_from_the_source),
+		CASE(peers_can_ask_other_things),
+		CASE(the_way_back_ships_the_union),
+		CASE(a_rate_is_kept),
+		CASE(nobody_but_an_agent_of_ours_may_talk),
+		CASE(a_renewed_certificate_is_used),
 	};
 
-	return cmocka_run_group_tests(tests, context_begin, context_end);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
