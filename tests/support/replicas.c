@@ -106,15 +106,20 @@ void scene_end(struct scene *s)
 	port_end(s->p);
 }
 
-void scene_disks(struct scene *s, const char *vm, const char *disks)
+void scene_machine(struct scene *s, const char *vm, const char *members)
 {
 	struct facts f = { s->agents[HOST_A].host_id, vm,
 		fmt(s->w,
 			"{\"uuid\":\"0192f0c1-2345-4789-8abc-0123456789ab\",\"name\":\"x\",\"power\":\"running\","
-			"\"guest_agent\":\"connected\",\"memory_bytes\":1073741824,\"disks\":%s}",
-			disks) };
+			"\"guest_agent\":\"connected\",\"memory_bytes\":1073741824,%s}",
+			members) };
 
 	world_write(s->w, put_vm_facts, &f);
+}
+
+void scene_disks(struct scene *s, const char *vm, const char *disks)
+{
+	scene_machine(s, vm, fmt(s->w, "\"disks\":%s", disks));
 }
 
 const char *scene_vm(struct scene *s)

@@ -28,6 +28,8 @@ void scene_end(struct scene *s);
 const char *scene_vm(struct scene *s);
 /* Replace what is known of a VM on host A: the disks as JSON. */
 void scene_disks(struct scene *s, const char *vm, const char *disks);
+/* The same with other members of the machine: "\"disks\":[…]", "\"nics\":[…]". */
+void scene_machine(struct scene *s, const char *vm, const char *members);
 /* Let all agents be seen now; the clock may have moved. */
 void scene_seen(struct scene *s);
 

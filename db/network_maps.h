@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Maps of networks: what a network of one site is at another, for real failovers and for tests. A
+ * map belongs to its network, whose scope the caller has checked.
+ */
+#ifndef DB_NETWORK_MAPS_H
+#define DB_NETWORK_MAPS_H
+
+#include "db/networks.h"
+
+enum { UD_NETWORK_MAP_MAX = 64 };
+
+/* One site's entry. Either network may be absent, not both. */
+struct ud_network_map_entry {
+	const char *target_site_id, *real_network_id, *test_network_id;
+};
+extern const struct ud_shape ud_network_map_entry_shape;
+
+/* The entries of a network's map, by site; at most UD_NETWORK_MAP_MAX. */
+enum ud_code ud_network_map_get(struct ud_ctx *cx, const char *network_id,
+	struct ud_network_map_entry *ret, size_t *ret_n) UD_USE;
+/* Replace them. */
+enum ud_code ud_network_map_set(struct ud_ctx *cx, const char *network_id,
+	const struct ud_network_map_entry *entries, size_t n) UD_USE;
+
+/*
+ * What a VM's cards are to be connected to when it starts at another host: [{"mac","network"}] as
+ * promote and test_start take it, network being the switch's name there. test: of a test. Cards
+ * whose network has no entry are left out of it and named in *ret_unmapped by their MAC addresses;
+ * without an inventory of the VM both are empty. The caller has read the VM with its scope.
+ */
+enum ud_code ud_network_map_cards(struct ud_ctx *cx, const char *vm_id, const char *from_host_id,
+	const char *to_host_id, bool test, struct ud_json *ret, struct ud_texts *ret_unmapped)
+	UD_USE;
+
+#endif
