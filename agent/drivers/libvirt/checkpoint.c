@@ -8,7 +8,7 @@
 #include <libvirt/libvirt-qemu.h>
 #include <string.h>
 
-#include "agent/drivers/libvirt/inside.h"
+#include "agent/drivers/libvirt/relation.h"
 #include "base/env.h"
 #include "base/rules.h"
 
@@ -346,11 +346,13 @@ enum ud_code ud_lv_checkpoint_apply(
 	if (record_of(cx, doc, name)) {
 		UD_TRY(ud_lv_power_off(cx, hv, uuid));
 		UD_TRY(images_of(cx, d, &images));
+		ud_lv_content_changed(cx, lv, uuid);
 		return snapshot_off(cx, &images, "-a", name);
 	}
 	snapshot = virDomainSnapshotLookupByName(d, name, 0);
 	if (!snapshot)
 		return ud_lv_fail(cx, "find the checkpoint");
+	ud_lv_content_changed(cx, lv, uuid);
 	if (virDomainRevertToSnapshot(snapshot, VIR_DOMAIN_SNAPSHOT_REVERT_FORCE) < 0)
 		return ud_lv_fail(cx, "go back to the checkpoint");
 	return UD_OK;

@@ -23,6 +23,7 @@ struct ud_lv_event {
 };
 
 struct ud_lv_freeze;
+struct ud_lv_book;
 
 struct ud_lv {
 	struct ud_hv hv;
@@ -33,7 +34,8 @@ struct ud_lv {
 	void *data;
 	int callbacks[8];
 	size_t callback_count;
-	char accel[8]; /* "kvm", "tcg" */
+	char accel[8];           /* "kvm", "tcg" */
+	struct ud_lv_book *book; /* of relations: relation.h */
 
 	pthread_mutex_t lock; /* over all below */
 	pthread_cond_t moved; /* an event came, or a freeze ended */

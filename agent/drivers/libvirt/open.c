@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/drivers/libvirt/inside.h"
+#include "agent/drivers/libvirt/relation.h"
 #include "base/env.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -253,6 +253,7 @@ static void close_it(struct ud_hv *hv)
 {
 	struct ud_lv *lv = ud_lv_of(hv);
 
+	ud_lv_replication_end(lv);
 	ud_lv_freeze_end(lv);
 	for (size_t i = 0; i < lv->callback_count; i++)
 		virConnectDomainEventDeregisterAny(lv->conn, lv->callbacks[i]);
@@ -282,6 +283,9 @@ static enum ud_code open_it(
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&lv->moved, &attr);
+	lv->book = ud_malloc(sizeof(*lv->book));
+	pthread_mutex_init(&lv->book->lock, NULL);
+	pthread_cond_init(&lv->book->moved, &attr);
 	pthread_condattr_destroy(&attr);
 	enum ud_code code = connect_to(cx, uri, lv);
 
@@ -328,4 +332,21 @@ const struct ud_driver ud_driver_libvirt = {
 	.definition_import = ud_lv_import,
 	.undefine = ud_lv_undefine,
 	.diagnose = ud_lv_diagnose,
+	.replicate = ud_lv_replicate,
+	.peer_ask = ud_lv_peer_ask,
+	.replica_check = ud_lv_replica_check,
+	.relation_set = ud_lv_relation_set,
+	.relation_drop = ud_lv_relation_drop,
+	.relation_resync = ud_lv_relation_resync,
+	.relation_test = ud_lv_relation_test,
+	.relations = ud_lv_relations,
+	.points = ud_lv_points,
+	.point_verify = ud_lv_point_verify,
+	.prepare = ud_lv_prepare,
+	.fail_over = ud_lv_fail_over,
+	.complete = ud_lv_complete,
+	.cancel = ud_lv_cancel,
+	.displace = ud_lv_displace,
+	.test_start = ud_lv_test_start,
+	.test_drop = ud_lv_test_drop,
 };

@@ -1,0 +1,695 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One cycle of a source: a backup job of libvirt's with a new checkpoint, all disks at one moment;
+ * what is dirty since the checkpoint before is read over NBD and shipped; the job is ended. The old
+ * checkpoint goes only when the target has the point, so that a cycle that fails loses nothing.
+ *
+ * Names are never used twice: ud-<generation of copies>-<number>. A bitmap that QEMU calls
+ * inconsistent (it was killed, or the VM moved) costs all of ours; then hashes are compared.
+ */
+#include <dirent.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "agent/drivers/libvirt/relation.h"
+#include "base/crypto.h"
+#include "base/env.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#define PREFIX "ud-"
+enum {
+	JOB_END_MS = 30000,
+	NBD_MS = 30000,
+	FREEZE_MS = 5000,
+	WATCH_MS = 1000,
+	HOUR_MS = 3600000,
+	XML_DESC = VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE
+};
+/* scratch: what the guest overwrites while a job is open; it may grow to the disks' size */
+static const int64_t scratch_reserve = INT64_C(64) << 20;
+
+/* A cycle under way. */
+struct cycle {
+	struct ud_ctx *cx;
+	struct ud_lv_relation *r;
+	struct ud_lv *lv;
+	virDomainPtr d;
+	struct ud_relation relation;
+	struct ud_lv_state state;
+	struct ud_lv_image images[UD_LV_DISKS];
+	size_t image_count;
+	const char *all[UD_LV_DISKS]; /* targets of all disks, excluded ones, too */
+	size_t all_count;
+	const char *socket, *scratch;
+	const char *checkpoint; /* the new one */
+	enum ud_ship how;
+	const char *parent;
+	struct ud_manifest point;
+	int64_t taken_mono_ms;
+	/* watching the scratch files while the job is open */
+	pthread_t watcher;
+	bool watched, over; /* over: under the book's lock */
+	bool cut_short;
+};
+
+/* ---- what is ours in libvirt ---- */
+
+static bool is_ours(const char *name)
+{
+	return name && strncmp(name, PREFIX, strlen(PREFIX)) == 0;
+}
+
+/* Remove a bitmap of ours that has no checkpoint any more; a VM that is off keeps it in its images,
+ * where it does no harm until the VM runs again. */
+static void drop_bitmaps(struct ud_ctx *cx, virDomainPtr d)
+{
+	json_t *nodes = NULL, *node;
+	size_t i, k;
+
+	if (virDomainIsActive(d) != 1 ||
+		ud_lv_qmp(cx, d, "query-named-block-nodes", "{\"flat\":true}", &nodes) != UD_OK) {
+		ud_ctx_clear(cx);
+		return;
+	}
+	json_array_foreach(nodes, i, node)
+	{
+		const char *name = json_string_value(json_object_get(node, "node-name"));
+		json_t *bitmaps = json_object_get(node, "dirty-bitmaps"), *bitmap;
+
+		json_array_foreach(bitmaps, k, bitmap)
+		{
+			const char *is = json_string_value(json_object_get(bitmap, "name"));
+			json_t *answer = NULL;
+
+			if (!is_ours(is) || !name)
+				continue;
+			if (ud_lv_qmp(cx, d, "block-dirty-bitmap-remove",
+				    ud_printf(cx->arena, "{\"node\":\"%s\",\"name\":\"%s\"}", name,
+					    is),
+				    &answer) == UD_OK)
+				json_decref(answer);
+			ud_ctx_clear(cx);
+		}
+	}
+	json_decref(nodes);
+}
+
+void ud_lv_checkpoints_drop(struct ud_ctx *cx, virDomainPtr d)
+{
+	virDomainCheckpointPtr *all = NULL;
+	int n = virDomainListAllCheckpoints(d, &all, 0);
+
+	for (int i = 0; i < n; i++) {
+		/* a plain delete fails when the bitmap is gone, and on a VM that is off */
+		if (is_ours(virDomainCheckpointGetName(all[i])) &&
+			virDomainCheckpointDelete(all[i], 0) < 0)
+			(void)virDomainCheckpointDelete(
+				all[i], VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY);
+		virDomainCheckpointFree(all[i]);
+	}
+	ud_free(all);
+	drop_bitmaps(cx, d);
+}
+
+/* Remove one checkpoint of ours; "" = none. */
+static void drop_checkpoint(virDomainPtr d, const char *name)
+{
+	UD_AUTO(ud_lv_checkpoint) *c = NULL;
+
+	if (!*name)
+		return;
+	c = virDomainCheckpointLookupByName(d, name, 0);
+	if (c && virDomainCheckpointDelete(c, 0) < 0)
+		(void)virDomainCheckpointDelete(c, VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY);
+}
+
+/* ---- the job ---- */
+
+static bool job_runs(virDomainPtr d)
+{
+	char *xml = virDomainBackupGetXMLDesc(d, 0);
+	bool runs = xml != NULL;
+
+	ud_free(xml);
+	return runs;
+}
+
+/* The call returns before the job is gone; what comes next must not race with it. */
+enum ud_code ud_lv_job_end(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d)
+{
+	int64_t last = ud_mono_ms(cx->env) + JOB_END_MS;
+
+	if (virDomainIsActive(d) != 1 || !job_runs(d))
+		return UD_OK;
+	(void)virDomainAbortJob(d); /* one that has just ended is no failure */
+	for (;;) {
+		size_t seen = ud_lv_events(lv);
+
+		if (virDomainIsActive(d) != 1 || !job_runs(d))
+			return UD_OK;
+		if (ud_mono_ms(cx->env) >= last)
+			return ud_fail(cx, UD_E_NOT_IN_TIME, NULL, "The backup job does not end.");
+		ud_lv_wait_event(lv, seen, 100);
+	}
+}
+
+static void clear_scratch(struct ud_ctx *cx, const char *folder)
+{
+	DIR *dir = opendir(folder);
+
+	if (!dir)
+		return;
+	for (struct dirent *e; (e = readdir(dir));)
+		if (e->d_name[0] != '.')
+			(void)cx->env->files->remove(
+				ud_printf(cx->arena, "%s/%s", folder, e->d_name));
+	closedir(dir);
+}
+
+static const char *mode_of(struct cycle *c, const char *target)
+{
+	for (size_t i = 0; i < c->image_count; i++)
+		if (strcmp(c->images[i].target, target) == 0)
+			return "yes";
+	return "no";
+}
+
+/* Every disk is named, yes or no: that is how disks are left out. */
+static const char *backup_xml(struct cycle *c)
+{
+	struct ud_buf b = { 0 };
+
+	ud_buf_puts(&b, "<domainbackup mode='pull'>");
+	if (c->how == UD_SHIP_DELTA)
+		ud_buf_printf(&b, "<incremental>%s</incremental>", c->state.checkpoint);
+	ud_buf_printf(&b, "<server transport='unix' socket='%s'/><disks>", c->socket);
+	for (size_t i = 0; i < c->all_count; i++) {
+		bool yes = strcmp(mode_of(c, c->all[i]), "yes") == 0;
+
+		if (yes)
+			ud_buf_printf(&b,
+				"<disk name='%s' backup='yes' type='file'><scratch "
+				"file='%s/%s'/></disk>",
+				c->all[i], c->scratch, c->all[i]);
+		else
+			ud_buf_printf(&b, "<disk name='%s' backup='no'/>", c->all[i]);
+	}
+	ud_buf_puts(&b, "</disks></domainbackup>");
+	const char *text = ud_strndup(c->cx->arena, b.data, b.len);
+
+	ud_buf_free(&b);
+	return text;
+}
+
+static const char *checkpoint_xml(struct cycle *c)
+{
+	struct ud_buf b = { 0 };
+
+	ud_buf_printf(&b, "<domaincheckpoint><name>%s</name><disks>", c->checkpoint);
+	for (size_t i = 0; i < c->all_count; i++)
+		ud_buf_printf(&b, "<disk name='%s' checkpoint='%s'/>", c->all[i],
+			strcmp(mode_of(c, c->all[i]), "yes") == 0 ? "bitmap" : "no");
+	ud_buf_puts(&b, "</disks></domaincheckpoint>");
+	const char *text = ud_strndup(c->cx->arena, b.data, b.len);
+
+	ud_buf_free(&b);
+	return text;
+}
+
+/* Is a point of a frozen guest due? */
+static bool app_due(struct cycle *c)
+{
+	int64_t hours = c->relation.app_consistent_every_hours;
+	int64_t now = ud_now_ms(c->cx->env);
+
+	return hours != UD_NONE &&
+		(now < c->state.app_at_ms || now - c->state.app_at_ms >= hours * HOUR_MS);
+}
+
+/* Begin the job, of a frozen guest when that is due. The thaw comes whatever happens. */
+static enum ud_code begin_job(struct cycle *c, bool *ret_broken)
+{
+	struct ud_ctx *cx = c->cx;
+	bool app = app_due(c), frozen = false;
+	const char *backup = backup_xml(c), *checkpoint = checkpoint_xml(c);
+
+	c->point.requested = app ? UD_CONSISTENCY_APPLICATION : UD_CONSISTENCY_CRASH;
+	c->point.consistency = UD_CONSISTENCY_CRASH;
+	c->point.reason = "";
+	if (app) {
+		frozen = ud_lv_freeze(cx, &c->lv->hv, c->relation.uuid, FREEZE_MS) == UD_OK;
+		if (!frozen)
+			c->point.reason = cx->problem.detail;
+		ud_ctx_clear(cx);
+	}
+	int rc = virDomainBackupBegin(c->d, backup, checkpoint, 0);
+	enum ud_code code = rc < 0 ? ud_lv_fail(cx, "begin a backup job") : UD_OK;
+	const virError *error = rc < 0 ? virGetLastError() : NULL;
+	bool broken = error && error->code == VIR_ERR_CHECKPOINT_INCONSISTENT;
+
+	c->taken_mono_ms = ud_mono_ms(cx->env);
+	c->point.taken_at.ms = ud_now_ms(cx->env);
+	if (frozen && ud_lv_thaw(cx, &c->lv->hv, c->relation.uuid) == UD_OK)
+		c->point.consistency = UD_CONSISTENCY_APPLICATION;
+	else if (frozen)
+		c->point.reason = "The guest was thawed too early.";
+	if (app && code == UD_OK)
+		c->state.app_at_ms = c->point.taken_at.ms;
+	*ret_broken = broken;
+	return code;
+}
+
+/* ---- watching ---- */
+
+static bool scratch_is_full(struct cycle *c)
+{
+	struct statvfs st;
+
+	return statvfs(c->scratch, &st) == 0 &&
+		(int64_t)(st.f_bavail * st.f_frsize) < scratch_reserve;
+}
+
+/* A full scratch file stops the guest. Before that the job is aborted; a guest that stands still
+ * already goes on after it. */
+static void *watch(void *data)
+{
+	struct cycle *c = data;
+	struct ud_lv_book *book = c->lv->book;
+	struct timespec until;
+
+	pthread_mutex_lock(&book->lock);
+	while (!c->over) {
+		pthread_mutex_unlock(&book->lock);
+		int state = 0, reason = 0;
+		bool stuck = virDomainGetState(c->d, &state, &reason, 0) == 0 &&
+			state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR;
+
+		if (stuck || scratch_is_full(c)) {
+			(void)virDomainAbortJob(c->d);
+			if (stuck)
+				(void)virDomainResume(c->d);
+			pthread_mutex_lock(&book->lock);
+			c->cut_short = true;
+			ud_log(UD_LOG_WARNING, "cycle_cut_short", "relation", c->r->id, "reason",
+				stuck ? "the guest stood still" : "no room for scratch files",
+				NULL);
+			break;
+		}
+		ud_deadline(WATCH_MS, &until);
+		pthread_mutex_lock(&book->lock);
+		if (!c->over)
+			pthread_cond_timedwait(&book->moved, &book->lock, &until);
+	}
+	pthread_mutex_unlock(&book->lock);
+	return NULL;
+}
+
+static void watch_end(struct cycle *c)
+{
+	if (!c->watched)
+		return;
+	pthread_mutex_lock(&c->lv->book->lock);
+	c->over = true;
+	pthread_cond_broadcast(&c->lv->book->moved);
+	pthread_mutex_unlock(&c->lv->book->lock);
+	pthread_join(c->watcher, NULL);
+	c->watched = false;
+}
+
+/* ---- shipping ---- */
+
+static enum ud_code windows_of(struct ud_ctx *cx, const struct ud_relation *relation,
+	struct ud_transfer_window **ret, size_t *ret_n)
+{
+	const char *text = relation->windows.text;
+	json_t *list = NULL, *item;
+	enum ud_code code = UD_OK;
+	size_t i;
+
+	*ret_n = 0;
+	if (!text)
+		return UD_OK;
+	UD_TRY(ud_json_parse(cx, text, strlen(text), &list));
+	*ret = ud_alloc(cx->arena, sizeof(**ret) * (json_array_size(list) + 1));
+	json_array_foreach(list, i, item)
+	{
+		struct ud_given given = { 0 };
+
+		if (code == UD_OK)
+			code = ud_shape_decode(cx, &ud_transfer_window_shape, UD_CREATE, item,
+				&(*ret)[(*ret_n)++], &given);
+	}
+	json_decref(list);
+	return code;
+}
+
+enum ud_code ud_lv_sender_ready(struct ud_ctx *cx, struct ud_lv_relation *r,
+	const struct ud_relation *relation, ud_sender **sender, int64_t *generation)
+{
+	struct ud_lv_book *book = r->lv->book;
+	struct ud_transfer_window *windows = NULL;
+	size_t window_count = 0;
+	ud_sender *fresh = NULL, *old;
+
+	if (*sender && *generation == relation->generation)
+		return UD_OK;
+	UD_TRY(windows_of(cx, relation, &windows, &window_count));
+	pthread_mutex_lock(&book->lock);
+	struct ud_sender_settings settings = { .replication_id = r->id,
+		.vm_id = relation->vm_id,
+		.address = relation->peer_address,
+		.peer = { .auth = UD_PEER_CERTIFICATE,
+			.identity = ud_strdup(cx->arena, book->with.identity),
+			.root = ud_strdup(cx->arena, book->with.root),
+			.agent_id = relation->peer_agent_id },
+		.folder = ud_printf(cx->arena, "%s/sender", r->dir),
+		.compression = (enum ud_compression)relation->compression,
+		.rate_bytes_per_second = relation->rate_bytes_per_second,
+		.windows = windows,
+		.window_count = window_count };
+
+	pthread_mutex_unlock(&book->lock);
+	if (!settings.peer.identity)
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "The agent has no identity yet.");
+	UD_TRY(ud_sender_open(cx, &settings, &fresh));
+	pthread_mutex_lock(&book->lock);
+	old = *sender;
+	*sender = fresh;
+	*generation = relation->generation;
+	pthread_mutex_unlock(&book->lock);
+	ud_sender_release(&old);
+	return UD_OK;
+}
+
+/* A point whose fate we do not know: the target does. */
+static enum ud_code settle_pending(struct cycle *c, const struct ud_sender_have *have)
+{
+	struct ud_lv_state *s = &c->state;
+
+	if (!*s->pending_point)
+		return UD_OK;
+	if (strcmp(have->newest_id, s->pending_point) == 0) {
+		if (c->d)
+			drop_checkpoint(c->d, s->checkpoint);
+		s->checkpoint = s->pending_checkpoint;
+		s->point_id = s->pending_point;
+	} else if (c->d) {
+		drop_checkpoint(c->d, s->pending_checkpoint);
+	}
+	s->pending_point = s->pending_checkpoint = "";
+	return ud_lv_state_write(c->cx, c->r, s);
+}
+
+/* What is to be shipped, from what the target has. */
+static enum ud_code decide(struct cycle *c)
+{
+	struct ud_sender_have have = { 0 };
+	struct ud_lv_state *s = &c->state;
+
+	UD_TRY(ud_lv_sender_ready(
+		c->cx, c->r, &c->relation, &c->r->sender, &c->r->sender_generation));
+	if (!*s->pending_point && *s->checkpoint && !s->compare) {
+		c->how = UD_SHIP_DELTA;
+		c->parent = s->point_id;
+		return UD_OK;
+	}
+	UD_TRY(ud_sender_have(c->cx, c->r->sender, &have));
+	UD_TRY(settle_pending(c, &have));
+	c->parent = have.newest_id;
+	if (*have.newest_id && *s->checkpoint && !s->compare &&
+		strcmp(have.newest_id, s->point_id) == 0)
+		c->how = UD_SHIP_DELTA;
+	else if (*have.newest_id || have.seeded)
+		c->how = UD_SHIP_COMPARE;
+	else
+		c->how = UD_SHIP_FULL;
+	return UD_OK;
+}
+
+/* The definition goes with every point, and the firmware's variables, which are no disk. */
+static enum ud_code files_of(struct cycle *c, struct ud_ship_file files[2], size_t *ret_n)
+{
+	struct ud_ctx *cx = c->cx;
+	UD_AUTO(ud_lv_doc) *doc = NULL;
+	char *xml = virDomainGetXMLDesc(c->d, XML_DESC);
+
+	if (!xml)
+		return ud_lv_fail(cx, "read the VM's definition");
+	const char *text = ud_lv_take(cx, xml);
+
+	files[0] = (struct ud_ship_file){ "domain.xml", text, strlen(text) };
+	*ret_n = 1;
+	UD_TRY(ud_lv_read(cx, text, &doc));
+	const char *nvram = ud_lv_content(cx, ud_lv_child(xmlDocGetRootElement(doc), "os/nvram"));
+	char *data = NULL;
+	size_t n = 0;
+
+	if (nvram && *nvram && cx->env->files->read(nvram, UD_MANIFEST_FILE, &data, &n) == 0) {
+		void *copy = ud_alloc(cx->arena, n + 1);
+
+		memcpy(copy, data, n);
+		ud_free(data);
+		files[(*ret_n)++] = (struct ud_ship_file){ "nvram.fd", copy, n };
+	}
+	return UD_OK;
+}
+
+static enum ud_code ship(struct cycle *c, ud_source *source, struct ud_shipped *ret)
+{
+	struct ud_ship_file files[2];
+	struct ud_ship_job job = { .point = c->point,
+		.taken_mono_ms = c->taken_mono_ms,
+		.how = c->how,
+		.source = source,
+		.files = files };
+
+	UD_TRY(files_of(c, files, &job.file_count));
+	return ud_sender_ship(c->cx, c->r->sender, &job, ret);
+}
+
+static void new_point(struct cycle *c)
+{
+	c->point.id = ud_manifest_id(c->cx);
+	c->point.parent = c->parent;
+	c->point.replication_id = c->relation.replication_id;
+	c->point.vm_id = c->relation.vm_id;
+	c->point.epoch = c->relation.epoch;
+}
+
+/* The target has it: the old checkpoint can go. */
+static enum ud_code accept(struct cycle *c, const struct ud_shipped *shipped)
+{
+	struct ud_lv_state *s = &c->state;
+	const char *old = s->checkpoint;
+
+	s->checkpoint = c->checkpoint;
+	s->point_id = shipped->point.id;
+	s->pending_checkpoint = s->pending_point = "";
+	s->compare = false;
+	s->state = UD_REPLICATION_REPLICATING;
+	s->bytes_sent += shipped->wire_bytes;
+	UD_TRY(ud_lv_state_write(c->cx, c->r, s));
+	if (c->d && strcmp(old, c->checkpoint) != 0)
+		drop_checkpoint(c->d, old);
+	return UD_OK;
+}
+
+static enum ud_code nbd_source(struct cycle *c, ud_source **ret)
+{
+	struct ud_nbd_disk disks[UD_LV_DISKS];
+
+	for (size_t i = 0; i < c->image_count; i++)
+		disks[i] = (struct ud_nbd_disk){ .name = c->images[i].target,
+			.socket_path = c->socket,
+			.export_name = c->images[i].target,
+			.bitmap = c->how != UD_SHIP_DELTA
+				? NULL
+				: ud_printf(c->cx->arena, "qemu:dirty-bitmap:backup-%s",
+					  c->images[i].target) };
+	return ud_source_nbd(c->cx, disks, c->image_count, NBD_MS, ret);
+}
+
+/* With the job open: read and ship, under a watch. */
+static enum ud_code move(struct cycle *c, struct ud_shipped *ret)
+{
+	UD_AUTO(ud_source) *source = NULL;
+
+	c->watched = pthread_create(&c->watcher, NULL, watch, c) == 0;
+	enum ud_code code = nbd_source(c, &source);
+
+	if (code == UD_OK)
+		code = ship(c, source, ret);
+	watch_end(c);
+	if (code != UD_OK && c->cut_short)
+		return ud_fail(c->cx, UD_E_STORAGE_FULL, NULL,
+			"The cycle was cut short: no room for what the guest writes meanwhile.");
+	return code;
+}
+
+/* Forget all bitmaps: hashes are to be compared from the next cycle on. */
+static enum ud_code forget_bitmaps(struct cycle *c)
+{
+	struct ud_lv_state *s = &c->state;
+
+	ud_log(UD_LOG_WARNING, "bitmaps_lost", "relation", c->r->id, NULL);
+	ud_lv_checkpoints_drop(c->cx, c->d);
+	s->checkpoint = s->pending_checkpoint = s->pending_point = "";
+	s->compare = true;
+	s->state = UD_REPLICATION_RESYNCING;
+	return ud_lv_state_write(c->cx, c->r, s);
+}
+
+static enum ud_code name_checkpoint(struct cycle *c)
+{
+	unsigned char chance[4];
+
+	ud_random(c->cx->env, chance, sizeof(chance));
+	c->checkpoint = ud_printf(c->cx->arena, PREFIX "%s-%lld", ud_hex(c->cx->arena, chance, 4),
+		(long long)++c->state.n);
+	c->state.pending_checkpoint = c->checkpoint;
+	c->state.pending_point = c->point.id;
+	if (c->how != UD_SHIP_DELTA)
+		c->state.state =
+			c->how == UD_SHIP_FULL ? UD_REPLICATION_SEEDING : UD_REPLICATION_RESYNCING;
+	return ud_lv_state_write(c->cx, c->r, &c->state);
+}
+
+/* A running VM. */
+static enum ud_code online(struct cycle *c, struct ud_shipped *ret)
+{
+	bool broken = false;
+
+	UD_TRY(ud_lv_job_end(c->cx, c->lv, c->d)); /* of a process before us */
+	clear_scratch(c->cx, c->scratch);
+	UD_TRY(decide(c));
+	new_point(c);
+	UD_TRY(name_checkpoint(c));
+	enum ud_code code = begin_job(c, &broken);
+
+	if (broken) {
+		/* once more, now without bitmaps */
+		UD_TRY(forget_bitmaps(c));
+		ud_ctx_clear(c->cx);
+		UD_TRY(decide(c));
+		new_point(c);
+		UD_TRY(name_checkpoint(c));
+		code = begin_job(c, &broken);
+	}
+	UD_TRY(code);
+	code = move(c, ret);
+	if (code != UD_OK) {
+		struct ud_problem first = c->cx->problem;
+
+		enum ud_code ended = ud_lv_job_end(c->cx, c->lv, c->d);
+
+		if (ended != UD_OK) /* the next cycle tries again */
+			ud_log(UD_LOG_WARNING, "job_end", "relation", c->r->id, NULL);
+		c->cx->problem = first;
+	} else {
+		code = ud_lv_job_end(c->cx, c->lv, c->d);
+	}
+	clear_scratch(c->cx, c->scratch);
+	UD_TRY(code);
+	c->r->off_synced = false;
+	return accept(c, ret);
+}
+
+/* A VM that is off: its images say themselves what is dirty since the checkpoint. No new one can be
+ * made, so the old one stays the base, and later cycles ship a little more than they need. */
+static enum ud_code offline(struct cycle *c, struct ud_shipped *ret)
+{
+	UD_AUTO(ud_lv_images) *images = NULL;
+	UD_AUTO(ud_source) *source = NULL;
+
+	UD_TRY(decide(c));
+	new_point(c);
+	c->point.requested = c->point.consistency = UD_CONSISTENCY_CRASH;
+	c->point.reason = "";
+	c->checkpoint = c->state.checkpoint;
+	c->taken_mono_ms = ud_mono_ms(c->cx->env);
+	c->point.taken_at.ms = ud_now_ms(c->cx->env);
+	const char *bitmap = c->how == UD_SHIP_DELTA ? c->state.checkpoint : NULL;
+	enum ud_code code =
+		ud_lv_images_open(c->cx, c->r, c->images, c->image_count, bitmap, &images, &source);
+
+	if (code != UD_OK && bitmap) {
+		/* QEMU was killed: the bitmap in the images is not to be trusted */
+		ud_ctx_clear(c->cx);
+		c->how = UD_SHIP_COMPARE;
+		code = ud_lv_images_open(
+			c->cx, c->r, c->images, c->image_count, NULL, &images, &source);
+	}
+	UD_TRY(code);
+	c->state.pending_checkpoint = c->checkpoint;
+	c->state.pending_point = c->point.id;
+	UD_TRY(ud_lv_state_write(c->cx, c->r, &c->state));
+	UD_TRY(ship(c, source, ret));
+	UD_TRY(accept(c, ret));
+	c->r->off_synced = true;
+	return UD_OK;
+}
+
+static enum ud_code look_at_disks(struct cycle *c)
+{
+	UD_AUTO(ud_lv_doc) *doc = NULL;
+
+	UD_TRY(ud_lv_definition(c->cx, c->d, 0, &doc));
+	xmlNodePtr root = xmlDocGetRootElement(doc);
+
+	for (xmlNodePtr disk = ud_lv_child(root, "devices/disk"); disk; disk = ud_lv_next(disk)) {
+		const char *target = ud_lv_attribute(c->cx, ud_lv_child(disk, "target"), "dev");
+
+		if (target && c->all_count < UD_LV_DISKS)
+			c->all[c->all_count++] = target;
+	}
+	return ud_lv_images_of(
+		c->cx, root, &c->relation.excluded_disks, c->images, &c->image_count);
+}
+
+static void remember(struct cycle *c, int64_t began_us, const struct ud_shipped *shipped)
+{
+	struct ud_lv_book *book = c->lv->book;
+	int64_t ms = (ud_stopwatch_us() - began_us) / 1000;
+
+	pthread_mutex_lock(&book->lock);
+	c->r->last_cycle_ms = ms;
+	c->r->latency_ms = c->r->latency_ms == UD_NONE ? ms : (c->r->latency_ms * 7 + ms) / 8;
+	c->r->pending_bytes = 0;
+	pthread_mutex_unlock(&book->lock);
+	ud_log(UD_LOG_INFO, "cycle", "relation", c->r->id, "point", shipped->point.id, "ms",
+		ud_printf(c->cx->arena, "%lld", (long long)ms), "bytes",
+		ud_printf(c->cx->arena, "%lld", (long long)shipped->point.changed_bytes), "wire",
+		ud_printf(c->cx->arena, "%lld", (long long)shipped->wire_bytes), NULL);
+}
+
+enum ud_code ud_lv_cycle(
+	struct ud_ctx *cx, struct ud_lv_relation *r, bool must_be_off, struct ud_point *ret)
+{
+	UD_AUTO(ud_lv_domain) *d = NULL;
+	struct cycle c = { .cx = cx, .r = r, .lv = r->lv };
+	struct ud_shipped shipped = { 0 };
+	int64_t began = ud_stopwatch_us();
+
+	ud_lv_relation_read(cx, r, &c.relation, &c.state);
+	c.socket = ud_printf(cx->arena, "%s/run/%.30s.sock", r->lv->dir, r->id);
+	c.scratch = ud_printf(cx->arena, "%s/scratch", r->dir);
+	UD_TRY(ud_lv_make_folder(cx, ud_printf(cx->arena, "%s/run", r->lv->dir)));
+	UD_TRY(ud_lv_make_folder(cx, c.scratch));
+	UD_TRY(ud_lv_find(cx, r->lv, c.relation.uuid, &d));
+	c.d = d;
+	UD_TRY(look_at_disks(&c));
+	bool active = virDomainIsActive(d) == 1;
+
+	if (active && must_be_off)
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The VM is not off.");
+	if (!active && !must_be_off && r->off_synced)
+		return UD_OK; /* nothing can have changed */
+	UD_TRY(active ? online(&c, &shipped) : offline(&c, &shipped));
+	remember(&c, began, &shipped);
+	if (ret)
+		ud_manifest_point(cx, &shipped.point, false, ret);
+	return UD_OK;
+}

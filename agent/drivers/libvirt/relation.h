@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Replication in this driver: what is kept of a relation, and what its files say to each other.
+ *
+ * A relation has a folder (…/understudy/relations/ID): relation.json as it was set, state.json as
+ * far as it came, sender/ of the sender, store-N of the replica, former.xml of a source that was
+ * displaced. A thread of its own does the cycles of a source and the care of a target. Its work
+ * lock is held by whoever moves it: a cycle, or a call that fails over; its fields are under the
+ * book's lock.
+ */
+#ifndef AGENT_DRIVERS_LIBVIRT_RELATION_H
+#define AGENT_DRIVERS_LIBVIRT_RELATION_H
+
+#include "agent/drivers/libvirt/inside.h"
+#include "agent/replication/receiver.h"
+#include "agent/replication/sender.h"
+#include "agent/replication/store.h"
+
+enum { UD_LV_DISKS = 32, UD_LV_POINT_AGES = 64 };
+
+/* state.json: what must outlive the process. */
+struct ud_lv_state {
+	unsigned state; /* enum ud_replication_state */
+	/* source: our libvirt checkpoint that the target's newest point was taken with; "" = none,
+	 * the next cycle is a whole one */
+	const char *checkpoint;
+	const char *point_id; /* source: newest point that the target has, as far as we know */
+	/* source: a point that was begun, until we know whether the target has it */
+	const char *pending_checkpoint, *pending_point;
+	bool compare;            /* source: bitmaps are not to be trusted, hashes are compared */
+	int64_t n;               /* source: number for the next checkpoint */
+	int64_t app_at_ms;       /* source: when the last frozen point was taken */
+	int64_t store;           /* target: number of the store's folder; 0 = none yet */
+	bool seed;               /* target: the store is filled from the displaced disks first */
+	const char *failed_over; /* target: point the VM was brought up from; "" = none */
+	bool committed;
+	bool displaced;        /* former source: its VM has left the hypervisor */
+	const char *divergent; /* name of its kept disks; "" = they hold nothing of their own */
+	int64_t divergent_bytes;
+	int64_t cycles, missed, bytes_sent;
+};
+extern const struct ud_shape ud_lv_state_shape;
+
+struct ud_lv_book;
+
+/* A point's age is counted on our own clock from when it was published. */
+struct ud_lv_point_age {
+	char id[40];
+	int64_t taken_mono_ms;
+};
+
+struct ud_lv_relation {
+	struct ud_lv_relation *next;
+	struct ud_lv *lv;
+	char *id, *dir; /* its name and its folder */
+	pthread_mutex_t work;
+
+	/* under the book's lock */
+	ud_arena *arena; /* of relation and state; made anew when they are set */
+	struct ud_relation relation;
+	struct ud_lv_state state;
+	char *error_code, *error_detail; /* NULL = none */
+	struct ud_lv_point_age ages[UD_LV_POINT_AGES];
+	size_t age_count;
+	int64_t last_cycle_ms, latency_ms, pending_bytes;
+	int64_t next_due_mono_ms;
+	bool poked, ending, gone, thread_runs;
+	pthread_t thread;
+
+	/* under the work lock */
+	ud_sender *sender;
+	int64_t sender_generation;
+	ud_store *store; /* pointer under the book's lock, too */
+	bool off_synced; /* the VM is off and all it wrote has been shipped */
+
+	/* messages to the peer go beside the data, under a lock of their own */
+	pthread_mutex_t talk;
+	ud_sender *messenger;
+	int64_t messenger_generation;
+};
+
+struct ud_lv_book {
+	pthread_mutex_t lock;
+	pthread_cond_t moved;
+	struct ud_lv_relation *relations;
+	ud_receiver *receiver;
+	ud_arena *arena; /* of the settings */
+	struct ud_hv_replication with;
+	int port;
+};
+
+/* ---- relations.c ---- */
+
+/* The relation of that id; it stays until the driver is closed. UD_E_NOT_FOUND. */
+enum ud_code ud_lv_relation_get(
+	struct ud_ctx *cx, struct ud_lv *lv, const char *id, struct ud_lv_relation **ret) UD_USE;
+/* Relation and state as they stand, copied into the arena. */
+void ud_lv_relation_read(struct ud_ctx *cx, struct ud_lv_relation *r, struct ud_relation *ret,
+	struct ud_lv_state *ret_state);
+/* Store a state, on disk and in memory. UD_E_UNAVAILABLE. */
+enum ud_code ud_lv_state_write(
+	struct ud_ctx *cx, struct ud_lv_relation *r, const struct ud_lv_state *state) UD_USE;
+/* Say what is wrong, or NULL: nothing any more. */
+void ud_lv_relation_error(struct ud_lv_relation *r, const char *code, const char *detail);
+/* The server should hear of it soon. */
+void ud_lv_relation_changed(struct ud_lv_relation *r);
+/* End all threads and the receiver: at close. */
+void ud_lv_replication_end(struct ud_lv *lv);
+/* The relation of a VM by its UUID, or NULL. */
+struct ud_lv_relation *ud_lv_relation_of_vm(struct ud_lv *lv, const char *uuid);
+/* Has the VM's data changed under our bitmaps' feet (a checkpoint was applied)? Then its relation
+ * compares hashes. */
+void ud_lv_content_changed(struct ud_ctx *cx, struct ud_lv *lv, const char *uuid);
+
+/* ---- cycle.c: a source's cycles ---- */
+
+/* One cycle under the work lock; makes a point of a running VM, or the last one of a VM that is
+ * off. *ret (may be NULL): the point. */
+enum ud_code ud_lv_cycle(
+	struct ud_ctx *cx, struct ud_lv_relation *r, bool must_be_off, struct ud_point *ret) UD_USE;
+/* Ready a sender for the relation as it is set: the one in *sender when it is of this generation,
+ * else a new one in its place. */
+enum ud_code ud_lv_sender_ready(struct ud_ctx *cx, struct ud_lv_relation *r,
+	const struct ud_relation *relation, ud_sender **sender, int64_t *generation) UD_USE;
+/* Remove our checkpoints and bitmaps of a VM. */
+void ud_lv_checkpoints_drop(struct ud_ctx *cx, virDomainPtr d);
+/* Abort a backup job and wait until it is gone. */
+enum ud_code ud_lv_job_end(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d) UD_USE;
+
+/* ---- offline.c: images of VMs that are off, by qemu-nbd ---- */
+
+struct ud_lv_image {
+	const char *target, *path, *format;
+};
+typedef struct ud_lv_images ud_lv_images;
+/* Serve images read-only; bitmap NULL = none. *ret_source reads them. UD_E_HYPERVISOR. */
+enum ud_code ud_lv_images_open(struct ud_ctx *cx, struct ud_lv_relation *r,
+	const struct ud_lv_image *images, size_t n, const char *bitmap, ud_lv_images **ret,
+	ud_source **ret_source) UD_USE;
+void ud_lv_images_release(ud_lv_images **images);
+/* The images of a definition that hold data, without excluded ones; UD_LV_DISKS at most. */
+enum ud_code ud_lv_images_of(struct ud_ctx *cx, xmlNodePtr root, const struct ud_texts *excluded,
+	struct ud_lv_image *ret, size_t *ret_n) UD_USE;
+
+/* ---- replica.c: a target's store ---- */
+
+/* Open the relation's store, and make it when it is not there; under the work lock. */
+enum ud_code ud_lv_store_open(struct ud_ctx *cx, struct ud_lv_relation *r) UD_USE;
+/* Cut connections and close it; under the work lock. */
+void ud_lv_store_close(struct ud_lv_relation *r);
+/* What a target does from time to time: seeding, merging; under the work lock. */
+enum ud_code ud_lv_tend(struct ud_ctx *cx, struct ud_lv_relation *r) UD_USE;
+/* Callbacks of the receiver. */
+void ud_lv_receiver_calls(struct ud_lv *lv, struct ud_receiver_calls *ret);
+/* Age of a point on our own clock. */
+int64_t ud_lv_point_age(
+	struct ud_ctx *cx, struct ud_lv_relation *r, const struct ud_manifest *point);
+
+/* ---- slots ---- */
+/* As agent/driver.h says of each. */
+enum ud_code ud_lv_replicate(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_hv_replication *with, int *ret_port) UD_USE;
+enum ud_code ud_lv_peer_ask(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
+	const char *message, const char **ret_answer) UD_USE;
+enum ud_code ud_lv_replica_check(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const struct ud_texts *excluded_disks, ud_hv_blocked *visit, void *data) UD_USE;
+enum ud_code ud_lv_relation_set(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_relation *relation, struct ud_relation_result *ret) UD_USE;
+enum ud_code ud_lv_relation_drop(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_relation_drop *drop, struct ud_relation_result *ret) UD_USE;
+enum ud_code ud_lv_relation_resync(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_relation_resync *resync, struct ud_relation_result *ret) UD_USE;
+enum ud_code ud_lv_relation_test(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_relation_test *test, struct ud_relation_tested *ret) UD_USE;
+enum ud_code ud_lv_relations(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_related *visit, void *data)
+	UD_USE;
+enum ud_code ud_lv_points(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
+	ud_hv_pointed *visit, void *data) UD_USE;
+enum ud_code ud_lv_point_verify(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_point_verify *verify, struct ud_point_verified *ret) UD_USE;
+enum ud_code ud_lv_prepare(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
+	struct ud_point *ret) UD_USE;
+enum ud_code ud_lv_fail_over(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_hv_promotion *promotion, struct ud_hv_promoted *ret) UD_USE;
+enum ud_code ud_lv_complete(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id) UD_USE;
+enum ud_code ud_lv_cancel(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id) UD_USE;
+enum ud_code ud_lv_displace(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, struct ud_hv_displaced *ret) UD_USE;
+enum ud_code ud_lv_test_start(struct ud_ctx *cx, struct ud_hv *hv, const struct ud_hv_test *test,
+	struct ud_hv_tested *ret) UD_USE;
+enum ud_code ud_lv_test_drop(struct ud_ctx *cx, struct ud_hv *hv, const char *test_id) UD_USE;
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is asked of relations and changes nothing: points and their proof, the way to the peer, and
+ * what stands against replicating a VM at all.
+ */
+#include <string.h>
+
+#include "agent/drivers/libvirt/relation.h"
+#include "base/env.h"
+#include "base/log.h"
+
+enum { POINTS_MAX = 2048, CONNECT_MS = 10000 };
+
+/* ---- points ---- */
+
+struct points {
+	struct ud_lv_relation *r;
+	struct ud_point *items;
+	size_t count;
+};
+
+static enum ud_code take_point(struct ud_ctx *cx, void *data, const struct ud_stored_point *stored)
+{
+	struct points *p = data;
+
+	if (p->count == POINTS_MAX)
+		return UD_OK;
+	struct ud_point *point = &p->items[p->count++];
+
+	ud_manifest_point(cx, &stored->point, *stored->bad, point);
+	point->age_ms = ud_lv_point_age(cx, p->r, &stored->point);
+	return UD_OK;
+}
+
+enum ud_code ud_lv_points(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
+	ud_hv_pointed *visit, void *data)
+{
+	struct points p = { .items = ud_alloc(cx->arena, sizeof(struct ud_point) * POINTS_MAX) };
+	struct ud_relation relation = { 0 };
+	struct ud_lv_state state = { 0 };
+	enum ud_code code = UD_OK;
+
+	UD_TRY(ud_lv_relation_get(cx, ud_lv_of(hv), replication_id, &p.r));
+	pthread_mutex_lock(&p.r->work);
+	ud_lv_relation_read(cx, p.r, &relation, &state);
+	if (relation.role == UD_RELATION_TARGET && state.store > 0) {
+		code = ud_lv_store_open(cx, p.r);
+		if (code == UD_OK)
+			code = ud_store_points(cx, p.r->store, take_point, &p);
+	}
+	pthread_mutex_unlock(&p.r->work);
+	for (size_t i = p.count; i > 0 && code == UD_OK; i--)
+		code = visit(cx, data, &p.items[i - 1]);
+	return code;
+}
+
+enum ud_code ud_lv_point_verify(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_point_verify *verify, struct ud_point_verified *ret)
+{
+	struct ud_lv_relation *r = NULL;
+	struct ud_stored_point point = { 0 };
+	struct ud_scrubbed scrubbed = { 0 };
+	struct ud_scrub scrub = { 0 };
+
+	UD_TRY(ud_lv_relation_get(cx, ud_lv_of(hv), verify->replication_id, &r));
+	pthread_mutex_lock(&r->work);
+	enum ud_code code = ud_lv_store_open(cx, r);
+
+	if (code == UD_OK)
+		code = ud_store_point(cx, r->store, verify->point_id, &point);
+	if (code == UD_OK)
+		code = ud_store_scrub(cx, r->store, &scrub, &scrubbed);
+	if (code == UD_OK) /* what scrubbing found stands with the point now */
+		code = ud_store_point(cx, r->store, verify->point_id, &point);
+	pthread_mutex_unlock(&r->work);
+	UD_TRY(code);
+	struct ud_point told = { 0 };
+
+	ud_manifest_point(cx, &point.point, *point.bad, &told);
+	*ret = (struct ud_point_verified){ .point_id = told.id,
+		.intact = !*point.bad,
+		.roots = told.roots,
+		.text = *point.bad ? point.bad
+				   : ud_printf(cx->arena, "%lld extents read back.",
+					     (long long)scrubbed.extents) };
+	return UD_OK;
+}
+
+/* ---- the peer ---- */
+
+static void read_credentials(struct ud_ctx *cx, struct ud_lv *lv, struct ud_peer *ret)
+{
+	pthread_mutex_lock(&lv->book->lock);
+	ret->identity = ud_strdup(cx->arena, lv->book->with.identity);
+	ret->root = ud_strdup(cx->arena, lv->book->with.root);
+	pthread_mutex_unlock(&lv->book->lock);
+}
+
+enum ud_code ud_lv_relation_test(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_relation_test *test, struct ud_relation_tested *ret)
+{
+	struct ud_peer peer = { .auth = UD_PEER_CERTIFICATE, .agent_id = test->peer_agent_id };
+	UD_AUTO(ud_peers) *peers = NULL;
+	UD_AUTO(ud_stream) *stream = NULL;
+
+	read_credentials(cx, ud_lv_of(hv), &peer);
+	if (!peer.identity)
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "The agent has no identity yet.");
+	UD_TRY(ud_peers_open(cx, &peer, &peers));
+	int64_t began = ud_mono_ms(cx->env);
+	enum ud_code code = ud_stream_connect(cx, peers, test->peer_address, CONNECT_MS, &stream);
+
+	*ret = (struct ud_relation_tested){ .reachable = code == UD_OK,
+		.encrypted = true,
+		.latency_ms = code == UD_OK ? ud_mono_ms(cx->env) - began : UD_NONE,
+		.bytes_per_second = UD_NONE,
+		.code = code == UD_OK ? NULL : ud_error_info(code)->name,
+		.text = code == UD_OK ? NULL : cx->problem.detail };
+	ud_ctx_clear(cx);
+	return UD_OK;
+}
+
+enum ud_code ud_lv_peer_ask(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
+	const char *message, const char **ret_answer)
+{
+	struct ud_lv_relation *r = NULL;
+	struct ud_relation relation = { 0 };
+	struct ud_lv_state state = { 0 };
+
+	UD_TRY(ud_lv_relation_get(cx, ud_lv_of(hv), replication_id, &r));
+	ud_lv_relation_read(cx, r, &relation, &state);
+	pthread_mutex_lock(&r->talk);
+	enum ud_code code =
+		ud_lv_sender_ready(cx, r, &relation, &r->messenger, &r->messenger_generation);
+
+	if (code == UD_OK)
+		code = ud_sender_lease(cx, r->messenger, message, ret_answer);
+	pthread_mutex_unlock(&r->talk);
+	return code;
+}
+
+/* ---- what forbids it ---- */
+
+struct checking {
+	struct ud_ctx *cx;
+	ud_hv_blocked *visit;
+	void *data;
+};
+
+static enum ud_code blocks(struct checking *c, const char *code, const char *subject,
+	const char *text, const char *fix, bool warning)
+{
+	struct ud_blocker b = {
+		.code = code, .text = text, .fix = fix, .warning = warning, .subject = subject
+	};
+
+	return c->visit(c->cx, c->data, &b);
+}
+
+static bool is_excluded(const struct ud_texts *excluded, const char *target)
+{
+	for (size_t i = 0; excluded && i < excluded->count; i++)
+		if (strcmp(excluded->items[i], target) == 0)
+			return true;
+	return false;
+}
+
+static enum ud_code check_disk(struct checking *c, const struct ud_disk *disk)
+{
+	struct ud_ctx *cx = c->cx;
+
+	if (disk->shared)
+		UD_TRY(blocks(c, "shared_disk", disk->target,
+			ud_printf(cx->arena, "Disk %s is shared with other VMs.", disk->target),
+			"Exclude it, or give the VM a disk of its own.", false));
+	if (disk->passthrough)
+		UD_TRY(blocks(c, "passthrough_disk", disk->target,
+			ud_printf(cx->arena, "Disk %s is a device of the host.", disk->target),
+			"Exclude it, or move it into an image.", false));
+	if (!disk->path)
+		return blocks(c, "unsupported_disk", disk->target,
+			ud_printf(cx->arena, "Disk %s has no image on this host.", disk->target),
+			"Exclude it, or move it into a qcow2 image.", false);
+	if (!disk->passthrough && strcmp(disk->format, "qcow2") != 0)
+		return blocks(c, "unsupported_disk", disk->target,
+			ud_printf(cx->arena, "Disk %s is %s; changes are tracked in qcow2 only.",
+				disk->target, disk->format),
+			"Convert it with qemu-img, or exclude it.", false);
+	return UD_OK;
+}
+
+static enum ud_code check_disks(
+	struct checking *c, const struct ud_machine *m, const struct ud_texts *excluded)
+{
+	json_t *list = NULL, *item;
+	enum ud_code code = UD_OK;
+	size_t i, left = 0;
+
+	UD_TRY(ud_json_parse(c->cx, m->disks.text, strlen(m->disks.text), &list));
+	json_array_foreach(list, i, item)
+	{
+		struct ud_disk disk = { 0 };
+		struct ud_given given = { 0 };
+
+		if (code == UD_OK)
+			code = ud_shape_decode(
+				c->cx, &ud_disk_shape, UD_CREATE, item, &disk, &given);
+		if (code != UD_OK || disk.read_only || is_excluded(excluded, disk.target))
+			continue;
+		left++;
+		code = check_disk(c, &disk);
+	}
+	json_decref(list);
+	UD_TRY(code);
+	return left > 0 ? UD_OK
+			: blocks(c, "no_disk", NULL, "The VM has no disk to replicate.",
+				  "Exclude fewer disks.", false);
+}
+
+static enum ud_code check_devices(struct checking *c, struct ud_lv *lv, const char *uuid)
+{
+	UD_AUTO(ud_lv_domain) *d = NULL;
+	UD_AUTO(ud_lv_doc) *doc = NULL;
+
+	UD_TRY(ud_lv_find(c->cx, lv, uuid, &d));
+	UD_TRY(ud_lv_definition(c->cx, d, 0, &doc));
+	xmlNodePtr root = xmlDocGetRootElement(doc);
+
+	if (ud_lv_child(root, "devices/hostdev"))
+		UD_TRY(blocks(c, "host_device", NULL,
+			"The VM has devices of this host; its replica comes up without them.",
+			"Take them out if the guest cannot do without.", true));
+	if (ud_lv_child(root, "devices/tpm"))
+		UD_TRY(blocks(c, "tpm_state", NULL, "The state of the VM's TPM is not replicated.",
+			"Keep the recovery keys of what it protects.", true));
+	if (ud_lv_child(root, "os/kernel"))
+		UD_TRY(blocks(c, "direct_boot", NULL,
+			"The VM boots a kernel from a file of this host.",
+			"Put the same files at the same place on the target.", true));
+	return UD_OK;
+}
+
+enum ud_code ud_lv_replica_check(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const struct ud_texts *excluded_disks, ud_hv_blocked *visit, void *data)
+{
+	struct checking c = { cx, visit, data };
+	struct ud_machine m = { 0 };
+
+	UD_TRY(ud_lv_machine(cx, hv, uuid, &m));
+	if (m.transient)
+		UD_TRY(blocks(&c, "transient_vm", NULL,
+			"The VM is transient: its bitmaps go with it.", "Define it.", false));
+	UD_TRY(check_disks(&c, &m, excluded_disks));
+	return check_devices(&c, ud_lv_of(hv), uuid);
+}

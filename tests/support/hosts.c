@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Hosts in processes of their own; see hosts.h. Both ends are the same program, so that a pointer
+ * to a function means the same to them.
+ */
+#include "support/hosts.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/drivers/libvirt/libvirt.h"
+#include "base/env.h"
+#include "support/context.h"
+
+enum { TEXT = 1 << 20 };
+
+struct message {
+	host_work *work; /* NULL = end */
+	enum ud_code code;
+	size_t n;
+};
+
+static bool whole(ssize_t (*move)(int, void *, size_t), int fd, void *data, size_t n)
+{
+	char *at = data;
+
+	while (n > 0) {
+		ssize_t got = move(fd, at, n);
+
+		if (got <= 0)
+			return false;
+		at += got;
+		n -= (size_t)got;
+	}
+	return true;
+}
+
+static ssize_t put(int fd, void *data, size_t n)
+{
+	return send(fd, data, n, MSG_NOSIGNAL);
+}
+
+static ssize_t get(int fd, void *data, size_t n)
+{
+	return recv(fd, data, n, 0);
+}
+
+static bool send_message(int fd, host_work *work, enum ud_code code, const char *text)
+{
+	struct message m = { work, code, strlen(text) };
+
+	return whole(put, fd, &m, sizeof(m)) && whole(put, fd, (void *)text, m.n);
+}
+
+static bool receive_message(int fd, struct message *m, char *text)
+{
+	if (!whole(get, fd, m, sizeof(*m)) || m->n >= TEXT || !whole(get, fd, text, m->n))
+		return false;
+	text[m->n] = '\0';
+	return true;
+}
+
+/* ---- over there ---- */
+
+static enum ud_code open_host(struct ud_ctx *cx, const struct host *h, struct host_inside *in)
+{
+	static const struct ud_driver *const drivers[] = { &ud_driver_libvirt, NULL };
+	const struct ud_hv_replication with = { .agent_id = h->agent_id,
+		.listen = "127.0.0.1:0",
+		.identity = h->identity,
+		.root = h->root };
+
+	UD_TRY(ud_hv_open(cx, drivers, guests_uri(cx, h->guests, h->name), NULL, NULL, &in->hv));
+	return ud_hv_replicate(cx, in->hv, &with, &in->port);
+}
+
+static void serve_one(struct host_inside *in, const struct message *m, const char *text, int fd)
+{
+	UD_AUTO(ud_arena) *arena = ud_arena_new();
+	struct ud_ctx cx = { .arena = arena,
+		.env = &ud_env_real,
+		.now_ms = ud_now_ms(&ud_env_real),
+		.request_id = "work" };
+	const char *out = NULL;
+
+	in->cx = &cx;
+	enum ud_code code = m->work(in, text, &out);
+
+	if (code != UD_OK)
+		out = cx.problem.detail;
+	if (!send_message(fd, NULL, code, out ? out : ""))
+		_exit(3);
+}
+
+static _Noreturn void serve(const struct host *h, int fd)
+{
+	UD_AUTO(ud_arena) *arena = ud_arena_new();
+	struct ud_ctx cx = {
+		.arena = arena, .env = &ud_env_real, .now_ms = ud_now_ms(&ud_env_real)
+	};
+	struct host_inside in = { 0 };
+	struct message m = { 0 };
+	char *text = ud_malloc(TEXT);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	enum ud_code code = open_host(&cx, h, &in);
+
+	snprintf(text, TEXT, "%d %s", in.port, cx.problem.detail ? cx.problem.detail : "");
+	if (send_message(fd, NULL, code, text) && code == UD_OK)
+		while (receive_message(fd, &m, text) && m.work)
+			serve_one(&in, &m, text, fd);
+	if (in.hv)
+		ud_hv_close(&in.hv);
+	ud_free(text);
+	_exit(0); /* without the test program's own ends */
+}
+
+/* ---- over here ---- */
+
+void host_again(struct ud_ctx *cx, struct host *h)
+{
+	struct message m = { 0 };
+	char *text = ud_alloc(cx->arena, TEXT);
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	h->pid = fork();
+	assert_true(h->pid >= 0);
+	if (h->pid == 0) {
+		close(pair[0]);
+		serve(h, pair[1]);
+	}
+	close(pair[1]);
+	h->fd = pair[0];
+	assert_true(receive_message(h->fd, &m, text));
+	if (m.code != UD_OK)
+		fail_msg("host %s: %s", h->name, text);
+	h->port = atoi(text);
+}
+
+void host_begin(struct ud_ctx *cx, const struct guests *g, const struct ends_authority *a,
+	const char *name, const char *agent_id, struct host *ret)
+{
+	enum { VALID_MS = 3600000 };
+
+	*ret = (struct host){ .name = name,
+		.agent_id = agent_id,
+		.identity = ends_identity(cx, a, UD_X509_AGENT, agent_id, cx->now_ms + VALID_MS),
+		.root = a->root,
+		.guests = g };
+	host_again(cx, ret);
+}
+
+static void gone(struct host *h)
+{
+	int status;
+
+	close(h->fd);
+	waitpid(h->pid, &status, 0);
+	h->pid = 0;
+}
+
+void host_end(struct host *h)
+{
+	if (h->pid <= 0)
+		return;
+	(void)!send_message(h->fd, NULL, UD_OK, "");
+	gone(h);
+}
+
+void host_kill(struct host *h)
+{
+	kill(h->pid, SIGKILL);
+	gone(h);
+}
+
+enum ud_code host_do(
+	struct ud_ctx *cx, struct host *h, host_work *work, const char *in, const char **ret_out)
+{
+	struct message m = { 0 };
+	char *text = ud_malloc(TEXT);
+
+	if (!send_message(h->fd, work, UD_OK, in) || !receive_message(h->fd, &m, text))
+		fail_msg("host %s is gone", h->name);
+	if (ret_out)
+		*ret_out = ud_strdup(cx->arena, text);
+	ud_free(text);
+	return m.code;
+}
+
+const char *host_must(struct ud_ctx *cx, struct host *h, host_work *work, const char *in)
+{
+	const char *out = NULL;
+	enum ud_code code = host_do(cx, h, work, in, &out);
+
+	if (code != UD_OK)
+		fail_msg("host %s: %s: %s", h->name, ud_error_info(code)->name, out);
+	return out;
+}
