@@ -59,7 +59,7 @@ static const struct ud_field edit_fields[] = {
 static const struct ud_shape edit_shape = { .bare = true, UD_SHAPE(comment_edit, edit_fields) };
 /* clang-format on */
 
-static enum ud_code check_internal(struct ud_ctx *cx)
+enum ud_code ud_ticket_internal(struct ud_ctx *cx)
 {
 	if (!ud_ticket_by_staff(cx))
 		return ud_fail(cx, UD_E_ROLE_MISSING, "visibility",
@@ -145,7 +145,7 @@ static enum ud_code create_comment(struct ud_ctx *cx, struct ud_request *rq)
 	if (v.code != UD_OK)
 		return ud_fail(cx, v.code, NULL, "%s", v.text);
 	if (in->visibility == UD_VISIBILITY_INTERNAL)
-		UD_TRY(check_internal(cx));
+		UD_TRY(ud_ticket_internal(cx));
 	else
 		UD_TRY(reply(cx, in, &t));
 	UD_TRY(add_comment(cx, &t, in, &c));

@@ -145,6 +145,10 @@ enum ud_code ud_ticket_open(struct ud_ctx *cx, struct ud_ticket *t, void *reques
 enum ud_code ud_ticket_changed(struct ud_ctx *cx, const struct ud_ticket *old, struct ud_ticket *t)
 	UD_USE;
 
+/* May the caller add something internal? UD_E_ROLE_MISSING for customers, UD_E_VALIDATION on behalf
+ * of one. */
+enum ud_code ud_ticket_internal(struct ud_ctx *cx) UD_USE;
+
 /* Is the caller one of the provider's people, whomever they act for? */
 bool ud_ticket_by_staff(const struct ud_ctx *cx);
 

@@ -21,6 +21,7 @@ static const struct ud_option table[] = {
 	[UD_O_SERVER_TLS_KEY] =             { "server", "tls_key", UD_OPTION_TEXT, "", .about = "PEM file with its key." },
 	[UD_O_SERVER_TRUSTED_PROXIES] =     { "server", "trusted_proxies", UD_OPTION_ADDRESSES, "", .about = "Addresses of proxies, comma-separated ('unix' for whoever uses a Unix socket): their X-Forwarded-For says who calls, and the limit of connections per address does not hold for them." },
 	[UD_O_SERVER_WORKERS] =             { "server", "workers", UD_OPTION_INT, "0", 0, 8, .about = "Threads that serve requests; 0 = one per core, 2 to 8." },
+	[UD_O_SERVER_ATTACHMENTS] =         { "server", "attachments", UD_OPTION_TEXT, "", .about = "Folder for files that people attach to tickets, the same for all servers of one database; attachments beside the configuration when not set." },
 	[UD_O_AGENTS_LISTEN] =              { "agents", "listen", UD_OPTION_PORT, ":8443", .about = "Address of the agents' port: ADDRESS:PORT, :PORT for every address; empty = no agents." },
 	[UD_O_AGENTS_PUBLIC_URL] =          { "agents", "public_url", UD_OPTION_URL, "", .about = "https:// address under which agents reach that port; made from this machine's name when not set." },
 	[UD_O_DATABASE_URL] =               { "database", "url", UD_OPTION_DATABASE, "", .about = "sqlite:PATH or postgresql://…; a file beside the configuration when not set." },

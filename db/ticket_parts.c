@@ -30,6 +30,23 @@ static const struct ud_shape comment_shape = { .object = "ticket_comment",
 	.about = "A comment on a ticket." };
 const struct ud_table ud_ticket_comments = { .shape = &comment_shape };
 
+static const struct ud_field attachment_fields[] = {
+	UD_FIELD(ud_ticket_attachment, ticket_id,    .flags = UD_SERVER, .refers = "tkt", .about = "Ticket it belongs to."),
+	UD_FIELD(ud_ticket_attachment, filename,     .flags = UD_SERVER | UD_BRIEF, .about = "Name it came with."),
+	UD_FIELD(ud_ticket_attachment, content_type, .flags = UD_SERVER, .about = "Media type that the sender gave."),
+	UD_FIELD(ud_ticket_attachment, size_bytes,   .flags = UD_SERVER | UD_BRIEF, .about = "Size."),
+	UD_FIELD(ud_ticket_attachment, sha256,       .flags = UD_SERVER, .about = "SHA-256 of its bytes, in hex."),
+	UD_FIELD(ud_ticket_attachment, visibility,   .flags = UD_SERVER | UD_BRIEF, .values = &ud_visibilities, .about = "internal = only the provider's people see it."),
+	UD_FIELD(ud_ticket_attachment, author_id,    .flags = UD_SERVER, .about = "Who sent it."),
+	UD_FIELD(ud_ticket_attachment, author_name,  .flags = UD_SERVER | UD_BRIEF, .about = "Name of who sent it."),
+};
+static const struct ud_shape attachment_shape = { .object = "ticket_attachment",
+	.prefix = "tat",
+	.table = "ticket_attachments",
+	UD_SHAPE(ud_ticket_attachment, attachment_fields),
+	.about = "A file that somebody attached to a ticket." };
+const struct ud_table ud_ticket_attachments = { .shape = &attachment_shape };
+
 static const struct ud_field watcher_fields[] = {
 	UD_FIELD(ud_ticket_watcher, ticket_id, .flags = UD_SERVER, .refers = "tkt", .about = "Ticket that is watched."),
 	UD_FIELD(ud_ticket_watcher, user_id,   .flags = UD_REQUIRED | UD_FIXED, .refers = "usr", .about = "Who watches it."),
@@ -88,6 +105,16 @@ enum ud_code ud_comments_move(struct ud_ctx *cx, const char *ticket_id, const ch
 		*ret += changes;
 	}
 	return UD_OK;
+}
+
+enum ud_code ud_attachments_count(struct ud_ctx *cx, const char *ticket_id, int64_t *ret)
+{
+	bool found;
+
+	/* every tenant: the caller has read the ticket; internal ones count, too */
+	return ud_query_int(cx, &found, ret,
+		"SELECT COUNT(*) FROM ticket_attachments WHERE ticket_id = $1",
+		UD_VALS(ud_t(ticket_id)));
 }
 
 enum ud_code ud_watcher_name(struct ud_ctx *cx, const char *user_id, bool *ret_found,

@@ -25,6 +25,19 @@ extern const struct ud_table ud_ticket_comments;
 enum ud_code ud_comments_move(struct ud_ctx *cx, const char *ticket_id, const char *to_id,
 	const struct ud_texts *ids, int64_t *ret) UD_USE;
 
+/* A file; its bytes lie in the attachments' folder under the row's id. */
+struct ud_ticket_attachment {
+	struct ud_row row;
+	const char *ticket_id, *filename, *content_type;
+	int64_t size_bytes;
+	const char *sha256;
+	unsigned visibility; /* enum ud_visibility */
+	const char *author_id, *author_name;
+};
+extern const struct ud_table ud_ticket_attachments;
+/* How many a ticket has. */
+enum ud_code ud_attachments_count(struct ud_ctx *cx, const char *ticket_id, int64_t *ret) UD_USE;
+
 struct ud_ticket_watcher {
 	struct ud_row row;
 	const char *ticket_id, *user_id, *user_name;

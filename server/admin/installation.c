@@ -98,6 +98,9 @@ enum ud_code ud_installation_settings(
 		.tls_key = or_null(o->text[UD_O_SERVER_TLS_KEY]),
 		.trusted_proxies = o->text[UD_O_SERVER_TRUSTED_PROXIES],
 		.workers = (int)o->number[UD_O_SERVER_WORKERS],
+		.attachments = *o->text[UD_O_SERVER_ATTACHMENTS]
+			? o->text[UD_O_SERVER_ATTACHMENTS]
+			: ud_printf(cx->arena, "%s/attachments", in->dir),
 		.connections = (int)o->number[UD_O_LIMITS_CONNECTIONS],
 		.per_address = (int)o->number[UD_O_LIMITS_PER_ADDRESS],
 		.requests_per_minute = (int)o->number[UD_O_LIMITS_REQUESTS_PER_MINUTE],

@@ -12,6 +12,7 @@
 
 #include "base/env.h"
 #include "base/log.h"
+#include "base/spool.h"
 #include "db/idempotency.h"
 #include "server/auth/auth.h"
 #include "server/http/forms.h"
@@ -306,10 +307,13 @@ static enum ud_code apply(struct ud_write *w)
 	rq->out.len = 0;
 	rq->header_count = io->header_mark;
 	rq->verdict = UD_OK;
+	rq->upload_used = false;
 	if (rq->idempotency_key && !rq->dry_run)
 		UD_TRY(ud_idempotent_find(&rq->cx, &old, &found));
 	if (found)
 		return replay(rq, &old);
+	if (rq->upload)
+		UD_TRY(check_params(rq));
 	UD_TRY(rq->route->handle(&rq->cx, rq));
 	if (rq->dry_run) {
 		io->dry_run_fine = true;
@@ -352,7 +356,12 @@ static enum ud_code begin_write(struct ud_io *io)
 {
 	struct ud_request *rq = &io->rq;
 
-	UD_TRY(check_params(rq));
+	if (!rq->upload) /* a file's are looked at by its prepare */
+		UD_TRY(check_params(rq));
+	if (rq->upload) { /* what is hashed for a repeated call */
+		rq->body.len = 0;
+		ud_buf_puts(&rq->body, ud_spool_seal(rq->upload));
+	}
 	if (rq->idempotency_key)
 		io->request_hash = ud_idempotent_hash(&rq->cx, rq->server->keys.cursor,
 			sizeof(rq->server->keys.cursor), rq->method, io->raw, rq->body.data,
@@ -364,18 +373,93 @@ static enum ud_code begin_write(struct ud_io *io)
 
 /* ---- the order of things ---- */
 
+/* What a snapshot may be older than is counted before it is taken. */
+static enum ud_code read_begin(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+
+	rq->commits = ud_database_commits(rq->server->db);
+	rq->wakes = ud_waiters_count(rq->server->waiters);
+	return ud_read_begin(&rq->cx, io->loop->reader);
+}
+
+/* Who asks, and may they? With a connection to read. */
+static enum ud_code admit_caller(struct ud_request *rq)
+{
+	UD_TRY(ud_auth_scope(&rq->cx, rq));
+	UD_TRY(check_rate(rq));
+	UD_TRY(ud_auth_allow(&rq->cx, rq));
+	return read_headers(rq);
+}
+
+/* A file's name: a name and no path. */
+static enum ud_code read_filename(struct ud_request *rq)
+{
+	const char *name = ud_request_param(rq, "filename");
+
+	if (!name || !*name || strlen(name) > 200 || strpbrk(name, "/\\") ||
+		strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return ud_fail(&rq->cx, UD_E_PARAMETER_INVALID, "filename",
+			"filename is a name of 1 to 200 bytes without / and \\.");
+	for (const char *p = name; *p; p++)
+		if ((unsigned char)*p < 32 || *p == 127)
+			return ud_fail(&rq->cx, UD_E_PARAMETER_INVALID, "filename",
+				"filename has a control character.");
+	rq->filename = name;
+	return UD_OK;
+}
+
+static enum ud_code begin_upload(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+	const char *folder = rq->server->settings.attachments,
+		   *length = ud_request_header(rq, "Content-Length");
+
+	UD_TRY(read_filename(rq));
+	if (!folder)
+		return ud_fail(&rq->cx, UD_E_UNSUPPORTED, NULL, "This server takes no files.");
+	if (length && (strlen(length) > 9 || atol(length) > UD_UPLOAD_MAX))
+		return ud_fail(&rq->cx, UD_E_BODY_TOO_LARGE, NULL,
+			"A file may have at most %d bytes.", UD_UPLOAD_MAX);
+	const char *type = ud_request_header(rq, "Content-Type");
+
+	rq->upload_type = type ? printable(rq->cx.arena, type, 100) : NULL;
+	io->upload_ms = ud_mono_ms(rq->cx.env);
+	return ud_spool_open(&rq->cx, folder, UD_UPLOAD_MAX, &rq->upload);
+}
+
+enum ud_code ud_dispatch_upload(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+
+	rq->bearers = io->loop->bearers;
+	UD_TRY(parse_target(io));
+	rq->route = ud_route_find(&rq->cx, rq);
+	if (!rq->route || !(rq->route->flags & UD_UPLOAD)) {
+		ud_ctx_clear(&rq->cx); /* an ordinary call: looked at when all of it is there */
+		rq->route = NULL;
+		return UD_OK;
+	}
+	UD_TRY(read_begin(io));
+	enum ud_code code = admit_caller(rq);
+
+	ud_read_end(&rq->cx, io->loop->reader);
+	return code == UD_OK ? begin_upload(io) : code;
+}
+
 /* Everything before the handler, with a connection to read. */
 static enum ud_code admit(struct ud_io *io)
 {
 	struct ud_request *rq = &io->rq;
 
+	if (rq->upload)
+		return begin_write(io); /* let in before the file came */
 	rq->route = ud_route_find(&rq->cx, rq);
 	if (!rq->route)
 		return rq->cx.problem.code;
-	UD_TRY(ud_auth_scope(&rq->cx, rq));
-	UD_TRY(check_rate(rq));
-	UD_TRY(ud_auth_allow(&rq->cx, rq));
-	UD_TRY(read_headers(rq));
+	if (rq->route->flags & UD_UPLOAD)
+		return read_filename(rq);
+	UD_TRY(admit_caller(rq));
 	UD_TRY(read_body(io));
 	return rq->route->flags & UD_WRITE ? begin_write(io) : run_read(io);
 }
@@ -420,20 +504,10 @@ static bool sleep_again(struct ud_io *io, bool *ret_again)
 	return true;
 }
 
-/* What a snapshot may be older than is counted before it is taken. */
-static enum ud_code read_begin(struct ud_io *io)
-{
-	struct ud_request *rq = &io->rq;
-
-	rq->commits = ud_database_commits(rq->server->db);
-	rq->wakes = ud_waiters_count(rq->server->waiters);
-	return ud_read_begin(&rq->cx, io->loop->reader);
-}
-
 void ud_dispatch(struct ud_io *io)
 {
 	struct ud_request *rq = &io->rq;
-	enum ud_code code = parse_target(io);
+	enum ud_code code = rq->upload ? UD_OK : parse_target(io);
 
 	bool again = false;
 

@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/env.h"
 #include "base/id.h"
+#include "base/spool.h"
 #include "server/events/stream.h"
 #include "server/http/io.h"
 #include "server/http/waiters.h"
@@ -50,6 +52,16 @@ void ud_front_free(struct ud_io *io)
 	ud_free(io);
 }
 
+/* A file stays when its row was stored, or nobody knows whether it was. */
+static void end_upload(struct ud_request *rq)
+{
+	if (rq->upload && rq->upload_used && !rq->dry_run &&
+		(rq->status / 100 == 2 ||
+			rq->status == ud_error_info(UD_E_OUTCOME_UNKNOWN)->status))
+		ud_spool_keep(rq->upload);
+	ud_spool_release(&rq->upload);
+}
+
 /* Back to the free list with its memory kept. */
 static void io_done(struct ud_io *io)
 {
@@ -58,6 +70,9 @@ static void io_done(struct ud_io *io)
 	struct ud_buf body = io->rq.body, out = io->rq.out;
 
 	json_decref(io->rq.json);
+	end_upload(&io->rq);
+	if (io->rq.file_fd > 0)
+		close(io->rq.file_fd);
 	ud_arena_reset(arena);
 	if (body.cap > 65536)
 		ud_buf_free(&body);
@@ -123,6 +138,12 @@ static enum MHD_Result count_header(void *cls, enum MHD_ValueKind kind, const ch
 	return MHD_YES;
 }
 
+/* Uploads name their file; whether it is one is the route's to say. */
+static bool may_upload(const struct ud_io *io)
+{
+	return strcmp(io->rq.method, "POST") == 0 && strstr(io->raw, "filename=");
+}
+
 /* A message that two parsers could read in two ways is refused (RFC 9112 6.3, 3.2). */
 static enum ud_code check_framing(struct ud_io *io)
 {
@@ -143,7 +164,7 @@ static enum ud_code check_framing(struct ud_io *io)
 	const char *length =
 		MHD_lookup_connection_value(io->mhd, MHD_HEADER_KIND, "Content-Length");
 
-	if (length && strlen(length) > 7)
+	if (length && strlen(length) > 7 && !may_upload(io))
 		return ud_fail(cx, UD_E_BODY_TOO_LARGE, NULL, "A body may have at most %d bytes.",
 			UD_BODY_MAX);
 	return UD_OK;
@@ -210,6 +231,8 @@ static enum MHD_Result first_call(struct ud_io *io, const char *method)
 	io->started = true;
 	enum ud_code code = check_framing(io);
 
+	if (code == UD_OK && may_upload(io))
+		code = ud_dispatch_upload(io);
 	if (code == UD_OK)
 		return MHD_YES;
 	ud_answer_problem(&io->rq, code);
@@ -218,13 +241,25 @@ static enum MHD_Result first_call(struct ud_io *io, const char *method)
 	return ud_respond(io);
 }
 
+/* A file may take its time, as long as it comes at a rate worth waiting for; what is too much is
+ * swallowed, and the answer says why. */
+static void take_file(struct ud_io *io, const char *data, size_t n)
+{
+	(void)ud_spool_add(io->rq.upload, data, n);
+	set_deadline(io,
+		UD_BODY_MS - (ud_mono_ms(io->loop->server->env) - io->upload_ms) +
+			ud_spool_size(io->rq.upload) / UD_FILE_BYTES_PER_MS);
+}
+
 static enum MHD_Result take_body(struct ud_io *io, const char *upload, size_t *size)
 {
 	if (io->finished) {
 		*size = 0;
 		return MHD_YES;
 	}
-	if (io->rq.body.len + *size > UD_BODY_MAX)
+	if (io->rq.upload)
+		take_file(io, upload, *size);
+	else if (io->rq.body.len + *size > UD_BODY_MAX)
 		io->too_large = true; /* swallow the rest; the answer says why */
 	else
 		ud_buf_add(&io->rq.body, upload, *size);
@@ -251,6 +286,9 @@ enum MHD_Result ud_front_handle(void *cls, struct MHD_Connection *mhd, const cha
 		if (!io->finished)
 			return MHD_YES; /* suspended; called again after the resume */
 	}
+	end_upload(&io->rq);
+	if (io->rq.file_size)
+		set_deadline(io, UD_ANSWER_MS + io->rq.file_size / UD_FILE_BYTES_PER_MS);
 	return ud_respond(io);
 }
 

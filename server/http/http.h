@@ -45,9 +45,18 @@ enum ud_route_flags {
 	UD_HTML = 1 << 10, /* errors and answers are pages for people */
 	/* takes ?wait=seconds: the handler runs again on changes until it answers */
 	UD_WAIT = 1 << 11,
-	UD_STREAM = 1 << 12,   /* the handler starts a stream */
+	UD_STREAM = 1 << 12, /* the handler starts a stream */
+	/*
+	 * The body is a file as it is, at most UD_UPLOAD_MAX bytes, with ?filename=; it comes to
+	 * the disk piece by piece after the caller was let in, and prepare (UD_SLOW) finds it in
+	 * rq->upload. A handler that stores its row sets rq->upload_used.
+	 */
+	UD_UPLOAD = 1 << 14,
+	UD_DOWNLOAD = 1 << 15, /* answers a file: ud_answer_file */
 	UD_UNLISTED = 1 << 13, /* a page's file, not a call: not in the specification */
 };
+
+enum { UD_UPLOAD_MAX = 50 << 20 };
 
 /* A resource that the general handlers of rest.h serve. */
 struct ud_resource {
@@ -155,7 +164,12 @@ struct ud_request {
 	uint64_t wakes; /* the count of wakes before the snapshot it reads */
 	/* a write that is stored although the caller gets this problem (failed sign-in) */
 	enum ud_code verdict;
-	bool waiting;             /* set by a handler: nothing to say yet, run me again */
+	bool waiting;            /* set by a handler: nothing to say yet, run me again */
+	struct ud_spool *upload; /* UD_UPLOAD: what came */
+	bool upload_used;
+	const char *filename, *upload_type; /* as the caller named it, and its Content-Type */
+	int file_fd;                        /* UD_DOWNLOAD: what goes; with file_size */
+	int64_t file_size;
 	struct ud_stream *stream; /* UD_STREAM */
 	struct ud_form *form;     /* the call came from a form of the basic pages (forms.h) */
 	struct ud_io *io;         /* of the front; nobody else's */
@@ -177,6 +191,10 @@ enum ud_code ud_answer_none(struct ud_ctx *cx, struct ud_request *rq) UD_USE;
 /* Answer with what the caller wrote into rq->out. */
 enum ud_code ud_answer_text(
 	struct ud_ctx *cx, struct ud_request *rq, int status, const char *content_type) UD_USE;
+/* Answer with a file of so many bytes: takes the descriptor. name is told to browsers, which are to
+ * save it and not to show it. */
+enum ud_code ud_answer_file(
+	struct ud_ctx *cx, struct ud_request *rq, int fd, int64_t size, const char *name) UD_USE;
 /* Add a response header; the texts live in the arena or are constants. Dropped over UD_MAX_HEADERS.
  */
 void ud_answer_header(struct ud_request *rq, const char *name, const char *value);

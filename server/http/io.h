@@ -14,6 +14,8 @@
 enum { UD_BODY_MAX = 1 << 20, UD_ADDRESS_TEXT = 64 };
 
 /* Absolute deadlines in milliseconds: the library's own timeout only knows inactivity. */
+/* the least rate of files: 16 KB a second */
+enum { UD_FILE_BYTES_PER_MS = 16 };
 enum { UD_HEADER_MS = 10000, UD_BODY_MS = 30000, UD_ANSWER_MS = 60000, UD_IDLE_MS = 60000 };
 
 /* One connection; belongs to its loop's thread. */
@@ -41,6 +43,7 @@ struct ud_io {
 	bool suspended;
 	bool too_large;
 	int64_t started_us;
+	int64_t upload_ms; /* monotonic begin of a file */
 	/* in the loop's list of waiters, and among those of its key (waiters.c) */
 	struct ud_io *waiting_next, **waiting_link;
 	struct ud_io *key_next, **key_link;
@@ -105,6 +108,11 @@ void ud_front_free(struct ud_io *io);
 /* dispatch.c: from complete request to answer, or to the writer. */
 void ud_dispatch(struct ud_io *io);
 void ud_dispatch_again(struct ud_io *io);
+/*
+ * The headers of a request are there and it may be an upload (?filename=): when its route is one,
+ * the caller is let in and the file begun before the body comes.
+ */
+enum ud_code ud_dispatch_upload(struct ud_io *io) UD_USE;
 /* Hand a prepared write to the writer. Any thread. */
 void ud_dispatch_post(struct ud_io *io);
 

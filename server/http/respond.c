@@ -11,6 +11,7 @@
 #include "server/http/forms.h"
 #include "server/http/io.h"
 #include "server/http/pages.h"
+#include "server/http/target.h"
 #include "server/metrics/metrics.h"
 
 void ud_answer_header(struct ud_request *rq, const char *name, const char *value)
@@ -38,6 +39,29 @@ static const char *location(struct ud_ctx *cx, const struct ud_request *rq,
 	for (char *p = collection; *p; p++)
 		*p = *p == '_' ? '-' : *p;
 	return ud_printf(cx->arena, "/v1/%s/%s", collection, id);
+}
+
+/* A name as RFC 6266 and RFC 8187 want it: plain where it can be, and in UTF-8 beside. */
+static const char *disposition(struct ud_ctx *cx, const char *name)
+{
+	char *plain = ud_strdup(cx->arena, name);
+
+	for (char *p = plain; *p; p++)
+		if ((unsigned char)*p < 32 || (unsigned char)*p > 126 || strchr("\"\\%", *p))
+			*p = '_';
+	return ud_printf(cx->arena, "attachment; filename=\"%s\"; filename*=UTF-8''%s", plain,
+		ud_percent(cx->arena, name));
+}
+
+enum ud_code ud_answer_file(
+	struct ud_ctx *cx, struct ud_request *rq, int fd, int64_t size, const char *name)
+{
+	rq->file_fd = fd;
+	rq->file_size = size;
+	rq->status = 200;
+	rq->content_type = "application/octet-stream";
+	ud_answer_header(rq, "Content-Disposition", disposition(cx, name));
+	return UD_OK;
 }
 
 /* Make {"id":… to {"dry_run":true,"id":… */
@@ -292,14 +316,26 @@ void ud_answer_deprecation(struct ud_request *rq)
 		ud_answer_header(rq, "Sunset", http_date(&rq->cx, r->sunset_at));
 }
 
+/* The library closes the descriptor with the response. */
+static struct MHD_Response *file_response(struct ud_request *rq)
+{
+	struct MHD_Response *response =
+		MHD_create_response_from_fd64((uint64_t)rq->file_size, rq->file_fd);
+
+	if (response)
+		rq->file_fd = 0;
+	return response;
+}
+
 enum MHD_Result ud_respond(struct ud_io *io)
 {
 	struct ud_request *rq = &io->rq;
 
 	ud_form_answer(rq);
 	/* out lives until the request has ended: the library need not copy it */
-	struct MHD_Response *response = rq->stream
-		? ud_stream_response(rq)
+	struct MHD_Response *response = rq->stream ? ud_stream_response(rq)
+		: rq->file_fd > 0
+		? file_response(rq)
 		: MHD_create_response_from_buffer(
 			  rq->out.len, rq->out.len ? rq->out.data : "", MHD_RESPMEM_PERSISTENT);
 

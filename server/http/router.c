@@ -16,6 +16,8 @@ const struct ud_shape *ud_route_body(const struct ud_route *r)
 	bool create = strcmp(r->method, "POST") == 0 && r->status == 201;
 	bool whole = r->resource && (create || strcmp(r->method, "PATCH") == 0);
 
+	if (r->flags & UD_UPLOAD)
+		return NULL;
 	return r->body ? r->body : whole ? r->resource->table->shape : NULL;
 }
 

@@ -33,7 +33,8 @@ struct ud_server_settings {
 	const char *require_mfa; /* "none", "staff", "all" */
 	int session_hours, idle_minutes;
 	int idempotency_days;
-	int lease_seconds; /* of what hosts are granted */
+	const char *attachments; /* folder of uploaded files; NULL = none are taken */
+	int lease_seconds;       /* of what hosts are granted */
 	const char *metrics_allow, *metrics_token;
 	/* what agents are enrolled with: address of their port, and the pin of our root; NULL =
 	 * this installation has none */

@@ -245,6 +245,8 @@ static const struct {
 	{ "query", "wait", "integer", "Seconds to wait for a change, at most 25.", UD_WAIT },
 	{ "header", "If-Match", "string", "ETag of the object as it was read, or *.",
 		UD_MATCH_REQUIRED },
+	{ "query", "filename", "string", "Name of the file, 1 to 200 bytes without a path.",
+		UD_UPLOAD },
 	{ "query", "dry_run", "boolean", "true = check everything and change nothing.", 0 },
 	{ "header", "Idempotency-Key", "string",
 		"A fresh key; a repeated call with it is answered as the first.", 0 },
@@ -272,6 +274,7 @@ static json_t *parameters(const struct ud_route *r)
 			json_array_append_new(list,
 				parameter(general[i].in, general[i].name, general[i].type,
 					general[i].flag == UD_MATCH_REQUIRED ||
+						general[i].flag == UD_UPLOAD ||
 						(r->flags & UD_KEY_REQUIRED &&
 							strcmp(general[i].name,
 								"Idempotency-Key") == 0),
@@ -312,6 +315,8 @@ static const char *media_type(const struct ud_route *r)
 		return "text/event-stream";
 	if (r->flags & UD_HTML)
 		return "text/html";
+	if (r->flags & UD_DOWNLOAD)
+		return "application/octet-stream";
 	return strcmp(r->path, "/metrics") == 0 ? "text/plain" : "application/json";
 }
 
@@ -365,6 +370,11 @@ static json_t *operation(struct ud_ctx *cx, const char *tag, const struct ud_rou
 				strcmp(r->method, "PATCH") == 0 ? "application/merge-patch+json"
 								: "application/json",
 				"schema", ref("schemas", body_name(cx, r))));
+	if (r->flags & UD_UPLOAD)
+		json_object_set_new(op, "requestBody",
+			json_pack("{s:b, s:{s:{s:{s:s, s:s}}}}", "required", 1, "content",
+				"application/octet-stream", "schema", "type", "string",
+				"description", "The file as it is."));
 	json_object_set_new(op, "responses", responses);
 	if (r->deprecated_at)
 		json_object_set_new(op, "deprecated", json_true());

@@ -82,6 +82,7 @@ static const struct {
 	{ "/calendars/{", "cal", false },
 	{ "/slas/{", "sla", false },
 	{ "/comments/{", "tco", false },
+	{ "/attachments/{", "tat", false },
 	{ "/watchers/{", "twa", false },
 	{ "/links/{", "tln", false },
 	{ "/time-entries/{", "tte", false },
@@ -217,6 +218,10 @@ static const char *path_of(const struct matrix *m, const struct cell *x)
 	if (strcmp(x->route->operation, "search") == 0)
 		out = fmt(m->w, "%s%sq=%s", out, glue,
 			tenants_marks[x->caller->base == FIRST ? SECOND : FIRST]);
+	if (x->route->flags & UD_UPLOAD) {
+		out = fmt(m->w, "%s%sfilename=cell.txt", out, glue);
+		glue = "&";
+	}
 	/* writes are tried dry, so that every cell meets the same rows */
 	return x->route->flags & UD_WRITE ? fmt(m->w, "%s%sdry_run=true", out, glue) : out;
 }

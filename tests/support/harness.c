@@ -16,6 +16,7 @@
 #include "api/api.h"
 #include "api/people.h"
 #include "base/env.h"
+#include "base/file.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "db/customers.h"
@@ -175,8 +176,11 @@ static void start(struct world *w)
 		.pepper = "pepper", .cursor = "cursor", .seal = "seal"
 	};
 
+	struct ud_server_settings mine = settings;
+
+	mine.attachments = fmt(w, "%s/attachments", w->dir);
 	must(ud_server_start(
-		     &w->cx, w->db, &settings, &keys, ud_api, &ud_api_work, &w->env, &w->server),
+		     &w->cx, w->db, &mine, &keys, ud_api, &ud_api_work, &w->env, &w->server),
 		&w->cx);
 }
 
@@ -220,6 +224,13 @@ void world_restart(struct world *w)
 	start(w);
 }
 
+static void remove_attachment(void *data, const char *name)
+{
+	struct world *w = data;
+
+	unlink(fmt(w, "%s/attachments/%s", w->dir, name));
+}
+
 void world_end(struct world *w)
 {
 	curl_easy_cleanup(w->curl);
@@ -228,6 +239,8 @@ void world_end(struct world *w)
 	ud_database_release(&w->db);
 	for (const char *end[] = { "", "-wal", "-shm" }, **e = end; e < end + 3; e++)
 		unlink(fmt(w, "%s/test.db%s", w->dir, *e));
+	ud_files_real.list(fmt(w, "%s/attachments", w->dir), remove_attachment, w);
+	rmdir(fmt(w, "%s/attachments", w->dir));
 	rmdir(w->dir);
 	ud_free(w->dir);
 	ud_free(w->url);

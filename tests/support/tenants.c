@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/file.h"
 #include "db/addresses.h"
 #include "db/agents.h"
 #include "db/approvals.h"
@@ -313,6 +314,22 @@ static enum ud_code fill_desk(struct ud_ctx *cx, struct filling *f)
 	return add(cx, f, &ud_approval_policies, &policy, NULL);
 }
 
+/* A file with its bytes. */
+static enum ud_code fill_file(struct ud_ctx *cx, struct filling *f, const char *ticket_id)
+{
+	const char *folder = fmt(f->t->world, "%s/attachments", f->t->world->dir), *id;
+	struct ud_ticket_attachment file = { .row = f->row,
+		.ticket_id = ticket_id,
+		.filename = mark(f, "file"),
+		.size_bytes = 4,
+		.sha256 = "9834876dcfb05cb167a5c24953eba58c4ac89b1adf57f28f2f9d09af107ee8f0",
+		.author_name = mark(f, "sender") };
+
+	UD_TRY(add(cx, f, &ud_ticket_attachments, &file, &id));
+	(void)cx->env->files->make_folder(folder, 0700);
+	return ud_file_write(cx, fmt(f->t->world, "%s/%s", folder, id), "aaa", 3, 0600);
+}
+
 static enum ud_code fill_tickets(struct ud_ctx *cx, struct filling *f)
 {
 	struct ud_ticket ticket = { .row = f->row,
@@ -359,6 +376,7 @@ static enum ud_code fill_tickets(struct ud_ctx *cx, struct filling *f)
 	UD_TRY(add(cx, f, &ud_attestations, &attestation, NULL));
 	UD_TRY(add(cx, f, &ud_ticket_comments, &comment, NULL));
 	UD_TRY(add(cx, f, &ud_ticket_watchers, &watcher, NULL));
+	UD_TRY(fill_file(cx, f, id));
 	UD_TRY(add(cx, f, &ud_ticket_links, &link, NULL));
 	return add(cx, f, &ud_time_entries, &entry, NULL);
 }
