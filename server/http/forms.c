@@ -227,8 +227,9 @@ static void problem_page(struct ud_request *rq)
 	ud_buf_puts(b, "</p>");
 	if (p->code == UD_E_STEP_UP_REQUIRED && rq->scope.session_id)
 		confirm_form(rq);
-	ud_buf_puts(b,
-		"<p><a href=\"/basic/home\">My protection</a> · <a href=\"/basic\">Sign in</a></p>");
+	ud_buf_printf(b,
+		"<p><a href=\"/basic/home\">My protection</a> · <a href=\"/basic\">Sign in</a> · <code>%s</code></p>",
+		info->name);
 	ud_page_end(b);
 	rq->content_type = "text/html; charset=utf-8";
 }
@@ -257,9 +258,7 @@ void ud_form_answer(struct ud_request *rq)
 		return;
 	/* without it a browser says "Origin: null" of its forms, and so nothing */
 	ud_answer_header(rq, "Referrer-Policy", "same-origin");
-	if (rq->status == 401 && rq->cx.problem.code == UD_E_UNAUTHENTICATED)
-		go_to(rq, "/basic");
-	else if (rq->status >= 400)
+	if (rq->status >= 400)
 		problem_page(rq);
 	else if (rq->form) {
 		const char *next = next_page(rq);

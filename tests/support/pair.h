@@ -31,7 +31,7 @@ struct host {
 	struct ud_runner *runner;
 	const char *journal; /* its path */
 	int boots;
-	char boot[24];
+	char boot[32];
 	bool line_cut; /* to the control plane */
 	/* the guard's one entry; it outlives the agent */
 	bool armed, killed;

@@ -12,7 +12,7 @@ import { Run } from './run.js';
 
 const open = ['new', 'open', 'pending_customer', 'pending_vendor', 'pending_maintenance', 'pending_machine'];
 export const types = ['incident', 'request', 'change', 'failover', 'drill', 'firewall_change', 'hardware', 'consultation', 'account', 'billing'];
-const severities = ['low', 'normal', 'high', 'urgent', 'critical', 'emergency'];
+const severities = ['low', 'normal', 'high', 'urgent'];
 
 /** How long until a clock ends, in words and colour. */
 export const Due = ({ at, breached }) => {
