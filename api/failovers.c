@@ -188,6 +188,7 @@ static void tell_planned(const struct ud_failover *f, bool blocked, struct ud_fa
 		.customer_id = f->row.customer_id,
 		.plan_hash = f->plan_hash,
 		.kind = f->kind,
+		.vm_ids = f->vm_ids,
 		.blockers = f->blockers,
 		.predicted = f->predicted,
 		.blocked = blocked };
@@ -354,8 +355,8 @@ static enum ud_code begin_one(
 
 		UD_TRY(ud_workflow_of(cx, members[i].vm_id, UD_NONE, &id, &run));
 		if (id)
-			return give_back(cx, failover_id,
-				"A VM of it is in another failover that has not ended.");
+			return move(cx, failover_id, UD_FAILOVER_FAILED, "vm_in_other_run",
+				"not_begun");
 	}
 	return ud_flow_begin(cx, c, failover_id, members, n);
 }

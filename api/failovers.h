@@ -34,6 +34,7 @@ struct ud_failover_request {
 struct ud_failover_planned {
 	const char *failover_id, *customer_id, *plan_hash; /* "sha256:…" */
 	unsigned kind;
+	struct ud_texts vm_ids;
 	/* list of ud_blocker (base/replication.h); one that is no warning forbids approval (409
 	 * invalid_state). subject is the VM */
 	struct ud_json blockers;

@@ -7,6 +7,7 @@
 #define API_TICKET_RUN_H
 
 #include "api/tickets.h"
+#include "db/commands.h"
 
 /*
  * Decode the member "failover" of a new ticket and set what follows from it: kind, and the customer
@@ -38,5 +39,9 @@ enum ud_code ud_ticket_run_concerns(
 /* Two people have stated that the VM's source is off. */
 enum ud_code ud_ticket_run_attested(struct ud_ctx *cx, const struct ud_ticket *t, const char *vm_id)
 	UD_USE;
+
+/* A tick: tickets follow what their runs have come to. */
+enum ud_code ud_ticket_runs_due(struct ud_ctx *cx, bool *ret) UD_USE;
+enum ud_code ud_ticket_runs_tell(struct ud_ctx *cx, const struct ud_commanding *c) UD_USE;
 
 #endif

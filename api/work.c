@@ -5,6 +5,7 @@
  */
 #include "api/api.h"
 #include "api/failovers.h"
+#include "api/ticket_run.h"
 #include "api/ticket_ticks.h"
 #include "base/replication.h"
 #include "server/agents/inventory.h"
@@ -21,6 +22,7 @@ static enum ud_code expire_commands(struct ud_ctx *cx, const struct ud_commandin
 static const struct ud_tick ticks[] = {
 	/* name               every  on commit  due                 apply */
 	{ "begin_failovers",  1000,  true,      ud_failovers_due,   ud_failovers_begin },
+	{ "tell_tickets",     1000,  true,      ud_ticket_runs_due, ud_ticket_runs_tell },
 	{ "move_failovers",   500,   true,      ud_flow_due,        ud_flow_tick },
 	{ "expire_commands",  1000,  false,     ud_command_overdue, expire_commands },
 	{ "replications",     10000, false,     ud_replication_watch_due, ud_replication_watch },

@@ -101,26 +101,47 @@ enum ud_code ud_failover_take(struct ud_ctx *cx, const char *id, struct ud_failo
 	return ud_row_get(cx, &ud_failovers, id, ret);
 }
 
-enum { SCHEDULED_MAX = 100 };
+enum { BATCH = 100 };
 
-enum ud_code ud_failovers_scheduled(struct ud_ctx *cx, struct ud_texts *ret)
+static enum ud_code read_batch(struct ud_ctx *cx, const char *sql, const struct ud_val *vals,
+	size_t n, struct ud_texts *ret)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
 	bool more = false;
 
-	ret->items = ud_alloc(cx->arena, sizeof(char *) * SCHEDULED_MAX);
+	ret->items = ud_alloc(cx->arena, sizeof(char *) * BATCH);
 	ret->count = 0;
-	/* every tenant: the clock is the same for all */
-	UD_TRY(ud_query(cx, &rows,
-		"SELECT id FROM failovers WHERE state IN ('approved', 'scheduled')"
-		" AND COALESCE(scheduled_at, 0) <= $1 ORDER BY id LIMIT $2",
-		UD_VALS(ud_i(cx->now_ms), ud_i(SCHEDULED_MAX))));
+	UD_TRY(ud_query(cx, &rows, sql, vals, n));
 	UD_TRY(ud_next(cx, rows, &more));
-	while (more) {
+	while (more && ret->count < BATCH) {
 		ret->items[ret->count++] = ud_col_dup(cx, rows, 0);
 		UD_TRY(ud_next(cx, rows, &more));
 	}
 	return UD_OK;
+}
+
+enum ud_code ud_failovers_scheduled(struct ud_ctx *cx, struct ud_texts *ret)
+{
+	/* every tenant: the clock is the same for all */
+	return read_batch(cx,
+		"SELECT id FROM failovers WHERE state IN ('approved', 'scheduled')"
+		" AND COALESCE(scheduled_at, 0) <= $1 ORDER BY id LIMIT 100",
+		UD_VALS(ud_i(cx->now_ms)), ret);
+}
+
+enum ud_code ud_failovers_untold(struct ud_ctx *cx, struct ud_texts *ret)
+{
+	/* every tenant: tickets of all follow their runs */
+	return read_batch(cx,
+		"SELECT id FROM failovers WHERE told_state <> state ORDER BY id LIMIT 100",
+		UD_NO_VALS, ret);
+}
+
+enum ud_code ud_failover_told(struct ud_ctx *cx, const struct ud_failover *f)
+{
+	/* every tenant: the run was read before */
+	return ud_exec(cx, NULL, "UPDATE failovers SET told_state = $2 WHERE id = $1",
+		UD_VALS(ud_t(f->row.id), ud_t(state_names[f->state])));
 }
 
 enum ud_code ud_failover_past(struct ud_ctx *cx, const char *vm_id, enum ud_failover_kind kind,

@@ -94,6 +94,10 @@ enum ud_code ud_failover_take(struct ud_ctx *cx, const char *id, struct ud_failo
 /* Ids of runs that were approved and whose time has come. Every tenant's. */
 enum ud_code ud_failovers_scheduled(struct ud_ctx *cx, struct ud_texts *ret) UD_USE;
 
+/* Ids of runs whose tickets have not been told of their state yet, a batch; and: it was told. */
+enum ud_code ud_failovers_untold(struct ud_ctx *cx, struct ud_texts *ret) UD_USE;
+enum ud_code ud_failover_told(struct ud_ctx *cx, const struct ud_failover *f) UD_USE;
+
 /* How long earlier runs of a kind took until a VM served, the last ten. */
 struct ud_failover_history {
 	int64_t runs, mean_seconds, least_seconds, most_seconds;

@@ -45,8 +45,10 @@ CREATE TABLE failovers (
 	validated_by TEXT,
 	commit_at BIGINT,
 	test_ends_at BIGINT,
-	operation_id TEXT
+	operation_id TEXT,
+	told_state TEXT NOT NULL DEFAULT 'awaiting_approval'
 );
+CREATE INDEX failovers_untold ON failovers(id) WHERE told_state <> state;
 CREATE UNIQUE INDEX failovers_ticket_id ON failovers(ticket_id);
 CREATE INDEX failovers_customer_id ON failovers(customer_id, id);
 CREATE INDEX failovers_kind ON failovers(kind, id);

@@ -338,12 +338,95 @@ static void a_vm_is_in_one_run_at_a_time(void **state)
 	assert_non_null(strstr(stage_run(s, second).body, "\"run_open\""));
 	stage_approve(s, second);
 	stage_settle(s);
-	stage_wants(s, second, "awaiting_approval", "plan_changed");
+	stage_wants(s, second, "failed", "vm_in_other_run");
 	stage_press(s, OWN_OPERATOR, first, "cleanup-test", "{}", 202);
 	stage_settle(s);
-	stage_approve(s, second);
+	stage_wants(s, first, "solved", NULL);
+}
+
+static const char *ticket(struct stage *s, const char *kind, const char *reason)
+{
+	const char *headers[] = { fmt(s->w, "Idempotency-Key: %s-%s", kind, reason), NULL };
+	struct reply r = call(s->w, OWN_OPERATOR, "POST", "/v1/tickets",
+		fmt(s->w,
+			"{\"type\":\"failover\",\"failover\":{\"kind\":\"%s\",\"vm_ids\":[\"%s\"],"
+			"\"reason_code\":\"%s\"}}",
+			kind, s->vms[0].id, reason),
+		headers);
+
+	if (r.status != 201)
+		fail_msg("%s", r.body);
+	return fmt(s->w, "%s", text_at(r.json, "id"));
+}
+
+static void approve(struct stage *s, enum who who, const char *id)
+{
+	struct reply r = expect(s->w, who, "GET", fmt(s->w, "/v1/tickets/%s", id), NULL, 200);
+
+	expect(s->w, who, "POST", fmt(s->w, "/v1/tickets/%s/approve", id),
+		fmt(s->w, "{\"plan_hash\":\"%s\"}", text_at(r.json, "plan_hash")), 200);
+}
+
+static const char *of_ticket(struct stage *s, const char *id, const char *path)
+{
+	return fmt(s->w, "%s",
+		text_at(expect(s->w, AUDITOR, "GET", fmt(s->w, "/v1/tickets/%s", id), NULL, 200)
+				.json,
+			path));
+}
+
+static void a_ticket_is_the_only_way_in(void **state)
+{
+	struct stage *s = *state;
+	const char *id = ticket(s, "planned", "host_maintenance");
+	const char *run = of_ticket(s, id, "failover_id");
+
 	stage_settle(s);
-	stage_wants(s, second, "customer_validation", NULL);
+	stage_wants(s, run, "awaiting_approval", NULL);
+	approve(s, OWN_APPROVER, id);
+	stage_settle(s);
+	stage_wants(s, run, "awaiting_approval", NULL);
+	approve(s, ENGINEER, id);
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
+	assert_string_equal(of_ticket(s, id, "state"), "pending_customer");
+	expect(s->w, ENGINEER, "POST", fmt(s->w, "/v1/tickets/%s/solve", id), "{}", 409);
+	stage_press(s, OWN_APPROVER, run, "verify", "{\"result\":\"pass\"}", 200);
+	stage_settle(s);
+	stage_wants(s, run, "protected", NULL);
+	assert_string_equal(of_ticket(s, id, "state"), "open");
+	expect(s->w, ENGINEER, "POST", fmt(s->w, "/v1/tickets/%s/solve", id), "{}", 200);
+	assert_string_equal(of_ticket(s, id, "state"), "solved");
+	stage_wants(s, run, "solved", NULL);
+}
+
+static void attest(struct stage *s, enum who who, const char *id)
+{
+	expect(s->w, who, "POST", fmt(s->w, "/v1/tickets/%s/attest-down", id),
+		fmt(s->w,
+			"{\"vm_id\":\"%s\",\"statement\":\"I have seen the host without power.\"}",
+			s->vms[0].id),
+		200);
+}
+
+static void two_people_attest_at_the_ticket(void **state)
+{
+	struct stage *s = *state;
+
+	stage_kill(s, 0);
+	const char *id = ticket(s, "unplanned", "site_outage");
+	const char *run = of_ticket(s, id, "failover_id");
+
+	approve(s, OWN_APPROVER, id);
+	approve(s, LEAD, id);
+	stage_settle(s);
+	stage_wants(s, run, "waiting", "fencing");
+	attest(s, OWN_APPROVER, id);
+	stage_settle(s);
+	stage_wants(s, run, "waiting", "fencing");
+	attest(s, ENGINEER, id);
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
 }
 
 static void a_restart_in_every_state_changes_nothing(void **state)
@@ -405,6 +488,8 @@ int main(void)
 		STORY(a_timer_commits),
 		STORY(answers_count_once),
 		STORY(a_vm_is_in_one_run_at_a_time),
+		STORY(a_ticket_is_the_only_way_in),
+		STORY(two_people_attest_at_the_ticket),
 		STORY(a_restart_in_every_state_changes_nothing),
 		STORY(a_request_that_makes_no_sense_is_refused),
 	};
