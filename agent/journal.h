@@ -31,7 +31,7 @@ struct ud_journal_vm {
 	int64_t epoch;
 	int64_t seq;     /* the newest number taken; not stored by ud_journal_vm_put */
 	unsigned role;   /* enum ud_vm_role */
-	unsigned policy; /* enum ud_policy */
+	unsigned policy; /* enum ud_fencing_policy */
 	bool hold;       /* stopped by a command: nobody but a command starts it again */
 	bool wanted;     /* should run here: started by a command, or found running */
 	int64_t lease_seconds;

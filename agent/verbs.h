@@ -106,6 +106,17 @@ enum ud_code ud_may_start(struct ud_ctx *cx, struct ud_act *act) UD_USE;
 /* verbs_failover.c */
 ud_verb_run ud_do_protect, ud_do_stop, ud_do_sync, ud_do_fence, ud_do_promote, ud_do_demote,
 	ud_do_resume, ud_do_complete, ud_do_revert, ud_do_test_start, ud_do_test_drop;
+struct ud_protect_args;
+struct ud_relation;
+/* Take the part for the command's VM that these words say; each step is idempotent. */
+enum ud_code ud_act_protect(
+	struct ud_ctx *cx, struct ud_act *act, const struct ud_protect_args *args) UD_USE;
+/* A first copy's relation brings the VM's protection along, and takes it away when it is dropped;
+ * that of a third copy leaves it as it is. */
+enum ud_code ud_act_relate(
+	struct ud_ctx *cx, struct ud_act *act, const struct ud_relation *relation) UD_USE;
+enum ud_code ud_act_unrelate(struct ud_ctx *cx, struct ud_act *act, const char *replication_id)
+	UD_USE;
 /* verbs_check.c */
 ud_verb_run ud_do_boot_check;
 /* The UUID of a test's copy, from the journal; NULL = this host has no such test. */

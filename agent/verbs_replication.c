@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Verbs of relations: each passes on to the driver what the server wants; the driver does the work
- * and the replicator tells how it goes. Which part this host plays for the VM is not theirs.
+ * and the replicator tells how it goes. Which part this host plays for the VM comes first.
  */
 #include "agent/verbs.h"
 #include "base/replication.h"
@@ -17,6 +17,7 @@ enum ud_code ud_do_relation_set(struct ud_ctx *cx, struct ud_act *act)
 {
 	struct ud_relation_result result = { 0 };
 
+	UD_TRY(ud_act_relate(cx, act, act->args));
 	act->begun = true;
 	UD_TRY(ud_hv_relation_set(cx, act->station->hv, act->args, &result));
 	return leave(cx, act, &result);
@@ -33,10 +34,12 @@ enum ud_code ud_do_relation_resync(struct ud_ctx *cx, struct ud_act *act)
 
 enum ud_code ud_do_relation_drop(struct ud_ctx *cx, struct ud_act *act)
 {
+	const struct ud_relation_drop *drop = act->args;
 	struct ud_relation_result result = { 0 };
 
 	act->begun = true;
-	UD_TRY(ud_hv_relation_drop(cx, act->station->hv, act->args, &result));
+	UD_TRY(ud_hv_relation_drop(cx, act->station->hv, drop, &result));
+	UD_TRY(ud_act_unrelate(cx, act, drop->replication_id));
 	return leave(cx, act, &result);
 }
 

@@ -10,7 +10,7 @@ static const char *const verdict_names[] = { "granted", "refused", "superseded" 
 const struct ud_enum ud_lease_verdicts = { "lease_verdict", verdict_names, UD_LEN(verdict_names) };
 
 static const char *const policy_names[] = { "none", "attest", "lease", "stonith" };
-const struct ud_enum ud_policies = { "fencing_policy", policy_names, UD_LEN(policy_names) };
+const struct ud_enum ud_fencing_policies = { "fencing_policy", policy_names, UD_LEN(policy_names) };
 static const char *const role_names[] = { "free", "primary", "replica" };
 const struct ud_enum ud_protect_roles = { "protect_role", role_names, UD_LEN(role_names) };
 
@@ -19,7 +19,7 @@ enum { ID = 30, LIST = 1 << 16 };
 /* clang-format off */
 static const struct ud_field protect_fields[] = {
 	UD_FIELD(ud_protect_args, role,          .flags = UD_REQUIRED, .values = &ud_protect_roles, .about = "Part that the host plays."),
-	UD_FIELD(ud_protect_args, policy,        .flags = UD_REQUIRED, .values = &ud_policies, .about = "Fencing policy."),
+	UD_FIELD(ud_protect_args, policy,        .flags = UD_REQUIRED, .values = &ud_fencing_policies, .about = "Fencing policy."),
 	UD_FIELD(ud_protect_args, lease_seconds, .flags = UD_REQUIRED, .min = 1, .max = 3600, .about = "Length of a lease."),
 	UD_FIELD(ud_protect_args, break_glass,   .about = "True when break-glass is allowed."),
 };

@@ -26,8 +26,8 @@ enum ud_lease_verdict {
 extern const struct ud_enum ud_lease_verdicts;
 
 /* How the old primary is kept from running before another host is promoted. */
-enum ud_policy { UD_POLICY_NONE, UD_POLICY_ATTEST, UD_POLICY_LEASE, UD_POLICY_STONITH };
-extern const struct ud_enum ud_policies;
+enum ud_fencing_policy { UD_POLICY_NONE, UD_POLICY_ATTEST, UD_POLICY_LEASE, UD_POLICY_STONITH };
+extern const struct ud_enum ud_fencing_policies;
 
 /*
  * protect: what part this host plays for the VM, and by which policy. Roles change by failovers
@@ -40,7 +40,7 @@ enum ud_protect_role { UD_PROTECT_FREE, UD_PROTECT_PRIMARY, UD_PROTECT_REPLICA }
 extern const struct ud_enum ud_protect_roles;
 struct ud_protect_args {
 	unsigned role;         /* enum ud_protect_role */
-	unsigned policy;       /* enum ud_policy */
+	unsigned policy;       /* enum ud_fencing_policy */
 	int64_t lease_seconds; /* of what this host grants its peer, and how often it asks */
 	bool break_glass;      /* allowed: a start needs the peer's leave, too */
 };

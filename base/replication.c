@@ -94,6 +94,9 @@ static const struct ud_field relation_fields[] = {
 	UD_FIELD(ud_relation, pinned_points,              .max = KEPT_MAX, .about = "Points that are not merged away."),
 	UD_FIELD(ud_relation, initial,                    .max = LIST, .about = "The first full copy."),
 	UD_FIELD(ud_relation, generation,                 .flags = UD_REQUIRED, .min = 1, .about = "Grows with every change; an older one is refused."),
+	UD_FIELD(ud_relation, fencing_policy,             .values = &ud_fencing_policies, .standard = UD_POLICY_ATTEST, .about = "Fencing policy of the VM."),
+	UD_FIELD(ud_relation, lease_seconds,              .min = 1, .max = 3600, .standard = 30, .about = "Length of a lease."),
+	UD_FIELD(ud_relation, break_glass,                .about = "True when break-glass is allowed."),
 };
 static const struct ud_field result_fields[] = {
 	UD_FIELD(ud_relation_result, replication_id, .flags = UD_REQUIRED, .max = ID, .about = "The replication."),

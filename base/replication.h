@@ -10,7 +10,7 @@
 #ifndef BASE_REPLICATION_H
 #define BASE_REPLICATION_H
 
-#include "base/shape.h"
+#include "base/lease.h"
 
 #define UD_VERB_RELATION_SET "relation_set"
 #define UD_VERB_RELATION_RESYNC "relation_resync"
@@ -129,6 +129,10 @@ struct ud_relation {
 	struct ud_texts pinned_points;  /* ids that are not merged away */
 	struct ud_json initial;         /* ud_relation_initial */
 	int64_t generation;             /* grows with every change */
+	/* what a first copy's ends need to know of their VM: base/lease.h */
+	unsigned fencing_policy; /* enum ud_fencing_policy */
+	int64_t lease_seconds;
+	bool break_glass;
 };
 extern const struct ud_shape ud_relation_shape;
 

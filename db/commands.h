@@ -51,6 +51,7 @@ struct ud_commanding {
 	/* of the installation: opens the command key */
 	const unsigned char *seal;
 	const struct ud_command_reaction *reactions; /* ended by a NULL function; NULL = none */
+	int64_t lease_seconds;                       /* that hosts are granted; 0 = the standard */
 };
 
 /* A command to be. Texts are not kept. */

@@ -140,6 +140,18 @@ enum ud_code ud_lease_grant(struct ud_ctx *cx, const char *host_id, bool may_sta
 	return store(cx, host_id, ask, lease_seconds);
 }
 
+enum ud_code ud_lease_in_force(struct ud_ctx *cx, const char *vm_id, const char *host_id, bool *ret)
+{
+	int64_t one;
+
+	/* every tenant: the caller has read the VM with its scope */
+	return ud_query_int(cx, ret, &one,
+		"SELECT 1 FROM leases JOIN vms ON vms.id = leases.vm_id WHERE leases.vm_id = $1"
+		" AND leases.host_id = $2 AND leases.epoch = vms.epoch AND leases.purpose = 'keep'"
+		" AND vms.fencing_policy = 'lease'",
+		UD_VALS(ud_t(vm_id), ud_t(host_id)));
+}
+
 /* ---- waiting ---- */
 
 /* Grants by another clock count from now on by ours. */

@@ -35,6 +35,13 @@ enum ud_code ud_lease_grant(struct ud_ctx *cx, const char *host_id, bool may_sta
 	int64_t lease_seconds, const struct ud_lease_ask *ask, struct ud_lease_word *ret) UD_USE;
 
 /*
+ * Does the host live by leases under this epoch? Only after it has kept one: a VM whose policy was
+ * just set to lease may run without anybody to end it, and so may one that was off.
+ */
+enum ud_code ud_lease_in_force(struct ud_ctx *cx, const char *vm_id, const char *host_id, bool *ret)
+	UD_USE;
+
+/*
  * How long until every grant for a VM to another host than this (NULL = to any) has surely ended:
  * *ret_ms, 0 = now. A grant that was made by the clock of another machine, or before a reboot of
  * this one, is waited out in full from the first time this machine asks; asking notes that time.

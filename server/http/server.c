@@ -150,7 +150,8 @@ enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
 	s->db = db;
 	s->settings = *settings;
 	s->keys = *keys;
-	s->commanding = (struct ud_commanding){ s->keys.seal, work->reactions };
+	s->commanding =
+		(struct ud_commanding){ s->keys.seal, work->reactions, s->settings.lease_seconds };
 	s->routes = routes;
 	s->limits = ud_limits_new(settings->connections, settings->per_address,
 		settings->requests_per_minute, settings->burst);

@@ -61,8 +61,12 @@ static enum ud_code fill(struct ud_ctx *cx, const struct ud_replication *r,
 		.windows = r->windows,
 		.excluded_disks = r->excluded_disk_ids,
 		.initial.text = encoded(cx, &ud_relation_initial_shape, &initial),
-		.generation = r->generation };
+		.generation = r->generation,
+		.lease_seconds = 30 };
 	UD_TRY(ud_vm_epoch(cx, r->vm_id, &ret->epoch, &policy));
+	int known = ud_enum_index(&ud_fencing_policies, policy);
+
+	ret->fencing_policy = known > 0 ? (unsigned)known : UD_POLICY_ATTEST;
 	UD_TRY(ud_recovery_points_pinned(cx, r->row.id, &ret->pinned_points));
 	return fill_peer(
 		cx, role == UD_RELATION_SOURCE ? r->target_host_id : r->source_host_id, ret);
@@ -107,6 +111,8 @@ enum ud_code ud_relation_send(struct ud_ctx *cx, const struct ud_commanding *c,
 	struct ud_relation relation;
 
 	UD_TRY(ud_relation_of(cx, r, role, &relation));
+	if (c->lease_seconds)
+		relation.lease_seconds = c->lease_seconds;
 	return ud_relation_command(
 		cx, c, r, role, UD_VERB_RELATION_SET, &ud_relation_shape, &relation, NULL);
 }

@@ -195,12 +195,15 @@ enum ud_code ud_look_isolate(
 	return UD_OK;
 }
 
-static enum ud_code by_policy(struct flow *fl, enum found *ret)
+static enum ud_code by_policy(struct ud_ctx *cx, struct flow *fl, enum found *ret)
 {
 	const struct ud_workflow *w = fl->w;
+	bool leased = false;
 
 	*ret = NEXT;
-	if (w->stopped_at.ms > 0 || strcmp(w->fencing_policy, "lease") == 0)
+	/* under policy lease the source ends by itself; not so when it never had a lease */
+	UD_TRY(ud_lease_in_force(cx, w->vm_id, w->source_host_id, &leased));
+	if (w->stopped_at.ms > 0 || leased)
 		return UD_OK;
 	if (strcmp(w->fencing_policy, "stonith") == 0 && w->attested_at.ms <= 0)
 		return ask(fl, ret, "fence_unconfirmed",
@@ -223,7 +226,7 @@ enum ud_code ud_look_evidence(
 	int64_t left = 0;
 
 	(void)ret_jump;
-	UD_TRY(by_policy(fl, ret));
+	UD_TRY(by_policy(cx, fl, ret));
 	if (*ret != NEXT)
 		return UD_OK;
 	UD_TRY(ud_lease_wait(cx, fl->w->vm_id, fl->w->target_host_id, &left));

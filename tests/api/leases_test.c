@@ -248,6 +248,35 @@ static void a_shorter_lease_does_not_hide_a_longer_one(void **state)
 	assert_true(wait_for(s, NULL) > 590000);
 }
 
+static enum ud_code look_force(struct ud_ctx *cx, void *data)
+{
+	struct scene *s = data;
+	bool in_force = false;
+
+	UD_TRY(ud_lease_in_force(cx, s->vm, s->owner.host_id, &in_force));
+	s->wait_ms = in_force;
+	return UD_OK;
+}
+
+static bool in_force(struct scene *s)
+{
+	world_write(s->w, look_force, s);
+	return s->wait_ms != 0;
+}
+
+static void a_lease_is_in_force_once_one_was_kept(void **state)
+{
+	struct scene *s = *state;
+
+	assert_false(in_force(s));
+	assert_string_equal(verdict(s, &s->owner, 5, "start"), "granted");
+	assert_false(in_force(s));
+	assert_string_equal(verdict(s, &s->owner, 5, "keep"), "granted");
+	assert_true(in_force(s));
+	set_epoch(s, 6);
+	assert_false(in_force(s));
+}
+
 static void many_questions_are_answered_in_order(void **state)
 {
 	struct scene *s = *state;
@@ -283,6 +312,7 @@ int main(void)
 		SCENE(a_grant_is_waited_out_with_its_margin),
 		SCENE(a_grant_by_another_clock_is_waited_out_from_first_sight),
 		SCENE(a_shorter_lease_does_not_hide_a_longer_one),
+		SCENE(a_lease_is_in_force_once_one_was_kept),
 		SCENE(many_questions_are_answered_in_order),
 	};
 #undef SCENE

@@ -458,13 +458,13 @@ static void host_begin(struct pair *p, int n, int world)
 	agent_up(h);
 }
 
-void pair_begin(struct pair *p, struct ud_ctx *cx, enum ud_policy policy)
+void pair_begin(struct pair *p, struct ud_ctx *cx, enum ud_fencing_policy policy)
 {
 	static int worlds;
 	int world = worlds++;
 	const char *args = ud_printf(cx->arena,
 		"\"policy\":\"%s\",\"lease_seconds\":%d,\"break_glass\":false}",
-		ud_policies.names[policy], PAIR_LEASE);
+		ud_fencing_policies.names[policy], PAIR_LEASE);
 
 	*p = (struct pair){
 		.cx = cx, .env = *cx->env, .now_ms = 10000000, .epoch = 1, .policy = policy

@@ -55,7 +55,7 @@ struct pair {
 	int owner;
 	bool shut, keep_only;        /* the gate */
 	int64_t granted_until_ms[2]; /* of all grants to each host, with their margin */
-	enum ud_policy policy;
+	enum ud_fencing_policy policy;
 	int running_max; /* most VMs seen running at once */
 	int64_t generation;
 };
@@ -68,7 +68,7 @@ struct told {
 };
 
 /* Host 0 protects the VM as primary, running; host 1 is its replica with one point. */
-void pair_begin(struct pair *p, struct ud_ctx *cx, enum ud_policy policy);
+void pair_begin(struct pair *p, struct ud_ctx *cx, enum ud_fencing_policy policy);
 void pair_end(struct pair *p);
 
 /* Hand a command to a host; its number. */
