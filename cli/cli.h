@@ -118,6 +118,10 @@ int ud_cli_run_api(struct cli *c);
 int ud_cli_run_wait(struct cli *c);
 int ud_cli_run_follow(struct cli *c);
 
+/* ---- replication.c ---- */
+int ud_cli_run_top(struct cli *c);
+int ud_cli_run_unprotect(struct cli *c);
+
 /* ---- help.c ---- */
 int ud_cli_help(struct cli *c);
 int ud_cli_man(struct cli *c);

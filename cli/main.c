@@ -32,6 +32,8 @@ static const struct {
 	{ "api", ud_cli_run_api, false },
 	{ "operation wait", ud_cli_run_wait, false },
 	{ "event follow", ud_cli_run_follow, false },
+	{ "replication top", ud_cli_run_top, false },
+	{ "vm unprotect", ud_cli_run_unprotect, false },
 	{ "completion", ud_cli_completion, true },
 	{ "help", ud_cli_help, true },
 	{ "version", print_version, true },

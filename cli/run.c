@@ -227,6 +227,40 @@ static int resolve(struct cli *c, const char *collection, const char *name, cons
 	return code;
 }
 
+/* A replication has no name: it goes by its VM's, and the third host's by NAME/extended. */
+static int resolve_replication(struct cli *c, const char *name, const char **ret)
+{
+	const char *slash = strchr(name, '/'), *vm = NULL;
+	const char *leg = slash ? slash + 1 : "primary";
+	struct cli_reply r;
+	bool explain = c->explain;
+
+	if (ud_id_valid(name, NULL)) {
+		*ret = name;
+		return CLI_DONE;
+	}
+	int code = resolve(c, "/v1/vms",
+		slash ? ud_strndup(c->cx.arena, name, (size_t)(slash - name)) : name, &vm);
+
+	if (code)
+		return code;
+	c->explain = false;
+	ud_cli_call(c, "GET",
+		ud_printf(c->cx.arena, "/v1/replications?vm_id=%s&leg=%s&wanted=active,paused", vm,
+			percent(c, leg)),
+		NULL, NULL, &r);
+	c->explain = explain;
+	code = ud_cli_reply_code(c, &r);
+	const char *id = json_string_value(
+		json_object_get(json_array_get(json_object_get(r.json, "data"), 0), "id"));
+
+	if (code == CLI_DONE && !id)
+		code = ud_cli_fail(CLI_NOT_FOUND, "%s is not replicated", name);
+	*ret = ud_strdup(c->cx.arena, id);
+	ud_cli_reply_free(&r);
+	return code;
+}
+
 /* Put the words into the path's {…}. */
 static int fill_path(struct cli *c, const struct cli_command *cmd, size_t used, const char **ret)
 {
@@ -241,7 +275,9 @@ static int fill_path(struct cli *c, const struct cli_command *cmd, size_t used, 
 				ud_cli_command_name(c, cmd->id));
 		path = ud_printf(c->cx.arena, "%s%.*s", path, (int)(brace - rest), rest);
 		const char *collection = ud_strndup(c->cx.arena, path, strlen(path) - 1);
-		int code = resolve(c, collection, c->words[next++], &id);
+		bool replication = strcmp(collection, "/v1/replications") == 0;
+		int code = replication ? resolve_replication(c, c->words[next++], &id)
+				       : resolve(c, collection, c->words[next++], &id);
 
 		if (code)
 			return code;

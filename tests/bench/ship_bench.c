@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ships a delta between two processes of this machine, over loopback, encrypted, and prints one line
- * of figures. tests/bench/replication calls it:
- *   bench_ship_bench FOLDER none|zstd1|zstd3|auto EMPTY.sock DIRTY.sock BITMAP
- * The target first gets a full copy of the export "vda" behind EMPTY.sock (not counted), then the
- * delta that DIRTY.sock's bitmap tells.
+ * Ships a delta between two processes of this machine, over loopback, encrypted, and prints one
+ * line of figures. tests/bench/replication calls it: bench_ship_bench FOLDER none|zstd1|zstd3|auto
+ * EMPTY.sock DIRTY.sock BITMAP The target first gets a full copy of the export "vda" behind
+ * EMPTY.sock (not counted), then the delta that DIRTY.sock's bitmap tells.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -25,9 +24,9 @@ static struct ud_ctx *new_context(void)
 {
 	static struct ud_ctx cx;
 
-	cx = (struct ud_ctx){ .arena = ud_arena_new(),
-		.env = &ud_env_real,
-		.now_ms = ud_now_ms(&ud_env_real) };
+	cx = (struct ud_ctx){
+		.arena = ud_arena_new(), .env = &ud_env_real, .now_ms = ud_now_ms(&ud_env_real)
+	};
 	return &cx;
 }
 
@@ -63,7 +62,8 @@ static enum ud_code the_store(struct ud_ctx *cx, void *data, const char *replica
 }
 
 /* Serve until the other side closes the pipe; tells its port first. */
-static int run_target(struct ud_ctx *cx, const char *folder, const struct ud_peer *peer, int in, int out)
+static int run_target(
+	struct ud_ctx *cx, const char *folder, const struct ud_peer *peer, int in, int out)
 {
 	const struct ud_store_settings settings = { .path = ud_printf(
 							    cx->arena, "%s/replica", folder) };
@@ -99,8 +99,7 @@ struct target {
 	int to, from, port;
 };
 
-static struct target start_target(
-	struct ud_ctx *cx, const char *folder, const struct ud_peer *peer)
+static struct target start_target(struct ud_ctx *cx, const char *folder, const struct ud_peer *peer)
 {
 	int to[2], from[2];
 	struct target t = { 0 };
@@ -151,13 +150,15 @@ int main(int argc, char **argv)
 	struct ud_ctx *cx = new_context();
 
 	if (argc != 6 || ud_enum_index(&ud_compressions, argv[2]) < 0) {
-		fprintf(stderr, "usage: %s FOLDER COMPRESSION EMPTY.sock DIRTY.sock BITMAP\n", argv[0]);
+		fprintf(stderr, "usage: %s FOLDER COMPRESSION EMPTY.sock DIRTY.sock BITMAP\n",
+			argv[0]);
 		return 2;
 	}
 	ud_log_set_level(UD_LOG_WARNING);
 	struct ends_authority a = ends_authority(cx);
-	const struct ud_peer theirs = { .identity = ends_identity(cx, &a, UD_X509_AGENT, "agt_b", 0),
-		.root = a.root };
+	const struct ud_peer theirs = {
+		.identity = ends_identity(cx, &a, UD_X509_AGENT, "agt_b", 0), .root = a.root
+	};
 	struct target t = start_target(cx, argv[1], &theirs);
 	const struct ud_sender_settings settings = { .replication_id = "rep_bench",
 		.vm_id = "vm_bench",

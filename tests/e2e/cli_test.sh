@@ -117,7 +117,7 @@ for format in table wide json yaml csv name; do
 done
 check "an unknown format ends with 2" exits 2 host list -o xml
 check "the format comes from the environment" bash -c "UNDERSTUDY_OUTPUT=name '$bin/understudy' host list | grep -qx lon-a"
-for list in customer site host vm network user service-account subscription event audit operation ticket queue calendar sla approval-policy ticket-category; do
+for list in customer site host vm network user service-account subscription event audit operation ticket queue calendar sla approval-policy ticket-category policy replication recovery-point; do
 	check "$list list is valid JSON" json_is_valid $list list
 done
 check "a pipe gets no colour" plain host list
@@ -145,5 +145,34 @@ check "what the state does not allow ends with 5" exits 5 ticket reopen "$number
 check "a queue has figures" bash -c "'$bin/understudy' queue stats Support -o json | jq -e '.pending_customer == 1'"
 check "a program takes no ticket" exits 4 queue next Support
 check "a host is deleted" exits 0 host delete lon-a --yes
+# a replication as agents would have brought it up, of a VM with a name of its own
+u host create --name lon-b --site-id "$site" --hypervisor kvm >/dev/null
+u vm create --name sql-01 --host-id "$(u host show lon-b -o json | jq -r .id)" >/dev/null
+u host create --name ams-a --site-id "$site" --hypervisor kvm >/dev/null
+check "what stands in the way of a copy is told" says 'no_replication_address' 0 vm protect sql-01 --target-host-id \
+	"$(u host show ams-a -o json | jq -r .id)" --schedule-interval-seconds 30 --recovery-points-kept 3 \
+	--rpo-target-seconds 60 --rto-target-seconds 600 --dry-run -o json
+check "and refused by the call itself" exits 6 vm protect sql-01 --target-site-id "$site" --schedule-interval-seconds 30 \
+	--recovery-points-kept 3 --rpo-target-seconds 60 --rto-target-seconds 600
+check "a policy is created" exits 0 policy create --name gold --schedule-interval-seconds 30 --rpo-target-seconds 60 \
+	--rto-target-seconds 600
+check "a VM that is not replicated has no points" exits 3 replication points sql-01
+sqlite3 -cmd '.timeout 10000' "$dir/i/understudy.db" "INSERT INTO replications(id, version, created_at, updated_at, labels, vm_id, leg,
+	source_host_id, target_host_id, wanted, state, state_since, health, schedule_interval_seconds, rpo_target_seconds,
+	rto_target_seconds, recovery_points_kept, compression, authentication, excluded_disk_ids, initial_method, auto_resync,
+	generation, health_since, window_started_at, window_cycles_total, window_cycles_missed)
+	SELECT 'rpl_01k5s00000000000000000000a', 1, 1, 1, '{}', v.id, 'primary', a.id, b.id, 'active', 'replicating', 1, 'normal', 30,
+	60, 600, 3, 'auto', 'certificate', '[]', 'network', 1, 1, 1, 1, 0, 0 FROM vms v, hosts a, hosts b
+	WHERE v.name = 'sql-01' AND a.name = 'lon-b' AND b.name = 'ams-a';
+	INSERT INTO replication_ends(replication_id, role, host_id, observed_at, state, newest_point_age_ms, bytes_sent)
+	SELECT id, 'source', source_host_id, $(date +%s%3N) + 3600000, 'replicating', 12000, 1500000 FROM replications"
+u site create --name Paris --code par --kind provider_dc --time-zone UTC >/dev/null # the server's next commit
+check "all replications are seen as they go" says 'sql-01 *primary *ams-a *replicating .*12 s' 0 replication top
+check "twice, with what was sent between" says '0 B/s' 0 replication top --count 2 --interval 1
+check "a replication goes by its VM's name" says rpl_01k5s00000000000000000000a 0 replication show sql-01 -o name
+check "so do its points" exits 0 replication points sql-01
+check "it has no third host" exits 3 replication show sql-01/extended
+check "protection is taken away by the VM's name" says replication_remove 0 vm unprotect sql-01 -o json
+check "and then there is none" exits 3 replication show sql-01
 echo "1..$n"
 exit $bad

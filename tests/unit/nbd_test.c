@@ -35,7 +35,8 @@ static void run(struct ud_ctx *cx, const char *const *argv)
 /* qemu-io with one command on a qcow2 image. */
 static void io(struct ud_ctx *cx, const char *image, const char *command)
 {
-	const char *const argv[] = { "/usr/bin/qemu-io", "-f", "qcow2", "-c", command, image, NULL };
+	const char *const argv[] = { "/usr/bin/qemu-io", "-f", "qcow2", "-c", command, image,
+		NULL };
 
 	run(cx, argv);
 }
@@ -94,9 +95,9 @@ static void dirty_is_cut_with_allocation(void **state)
 	struct ud_ctx *cx = *state;
 	struct server s = serve(cx, make_image(cx));
 	static const struct ud_plan_run want[] = {
-		{ 0, 16, 1, false },   /* 64 KiB at 1 MiB */
-		{ 0, 352, 32, true },  /* the discard: 2 MiB at 22 MiB */
-		{ 0, 480, 1, false },  /* at 30 MiB */
+		{ 0, 16, 1, false },  /* 64 KiB at 1 MiB */
+		{ 0, 352, 32, true }, /* the discard: 2 MiB at 22 MiB */
+		{ 0, 480, 1, false }, /* at 30 MiB */
 	};
 	struct ud_plan_at at = { 0 };
 	struct ud_plan_run run;
@@ -140,8 +141,8 @@ static void many_reads_are_under_way_at_once(void **state)
 
 	assert_int_equal(connect_to(cx, &s, NULL, &source), UD_OK);
 	for (size_t i = 0; i < UD_LEN(reads); i++) {
-		reads[i] = (struct ud_read){ 0, (int64_t)i * 4 * MIB, UD_CHUNK,
-			ud_malloc(UD_CHUNK), 0, NULL };
+		reads[i] = (struct ud_read){ 0, (int64_t)i * 4 * MIB, UD_CHUNK, ud_malloc(UD_CHUNK),
+			0, NULL };
 		assert_int_equal(source->ops->submit(cx, source, &reads[i]), UD_OK);
 	}
 	for (size_t i = 0; i < UD_LEN(reads); i++) {
@@ -168,8 +169,7 @@ static void a_server_that_goes_or_lacks_something_is_an_error(void **state)
 	ud_source *source = NULL;
 	ud_plan *plan = NULL;
 
-	assert_int_equal(
-		connect_to(cx, &s, "qemu:dirty-bitmap:none", &source), UD_E_HYPERVISOR);
+	assert_int_equal(connect_to(cx, &s, "qemu:dirty-bitmap:none", &source), UD_E_HYPERVISOR);
 	stop(cx, &s);
 	unlink(s.socket);
 	s = serve(cx, context_path(cx, "vda.qcow2"));
@@ -206,7 +206,8 @@ static enum ud_code listed_extents(struct ud_ctx *cx, ud_source *source, size_t 
 	(void)disk;
 	(void)whole;
 	for (size_t i = 0; i < l->n; i++)
-		UD_TRY(visit(cx, data, l->pieces[i].offset, l->pieces[i].length, l->pieces[i].kind));
+		UD_TRY(visit(
+			cx, data, l->pieces[i].offset, l->pieces[i].length, l->pieces[i].kind));
 	return UD_OK;
 }
 
@@ -214,14 +215,14 @@ static void pieces_of_any_alignment_become_whole_extents(void **state)
 {
 	enum { E = UD_EXTENT };
 	static const struct piece pieces[] = {
-		{ 0, 100, UD_EXTENT_DATA },               /* 0: data */
-		{ 100, 2 * E - 100, UD_EXTENT_CLEAN },    /* 1: clean */
-		{ 2 * E, E / 2, UD_EXTENT_ZERO },         /* 2: half zeros, half clean: read it */
+		{ 0, 100, UD_EXTENT_DATA },            /* 0: data */
+		{ 100, 2 * E - 100, UD_EXTENT_CLEAN }, /* 1: clean */
+		{ 2 * E, E / 2, UD_EXTENT_ZERO },      /* 2: half zeros, half clean: read it */
 		{ 2 * E + E / 2, E / 2, UD_EXTENT_CLEAN },
-		{ 3 * E, 3 * E, UD_EXTENT_ZERO },         /* 3 to 5: zeros */
-		{ 6 * E, 10, UD_EXTENT_ZERO },            /* 6: zeros and data: data */
+		{ 3 * E, 3 * E, UD_EXTENT_ZERO }, /* 3 to 5: zeros */
+		{ 6 * E, 10, UD_EXTENT_ZERO },    /* 6: zeros and data: data */
 		{ 6 * E + 10, 2 * E - 10, UD_EXTENT_DATA },
-		{ 8 * E, 512, UD_EXTENT_ZERO },           /* 8: the last one, 512 bytes: zeros */
+		{ 8 * E, 512, UD_EXTENT_ZERO }, /* 8: the last one, 512 bytes: zeros */
 	};
 	static const struct ud_plan_run want[] = { { 0, 0, 1, false }, { 0, 2, 1, false },
 		{ 0, 3, 3, true }, { 0, 6, 2, false }, { 0, 8, 1, true } };
@@ -250,8 +251,8 @@ int main(void)
 			dirty_is_cut_with_allocation, context_begin, context_end),
 		cmocka_unit_test_setup_teardown(
 			many_reads_are_under_way_at_once, context_begin, context_end),
-		cmocka_unit_test_setup_teardown(
-			a_server_that_goes_or_lacks_something_is_an_error, context_begin, context_end),
+		cmocka_unit_test_setup_teardown(a_server_that_goes_or_lacks_something_is_an_error,
+			context_begin, context_end),
 		cmocka_unit_test_setup_teardown(
 			pieces_of_any_alignment_become_whole_extents, context_begin, context_end),
 	};
