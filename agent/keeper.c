@@ -45,13 +45,16 @@ static enum ud_code ask_peer(struct ud_ctx *cx, void *data, const char *vm_id,
 	const struct ud_wire_lease *ask, struct ud_wire_leases *ret)
 {
 	const struct ud_keeper *k = data;
-	const char *answer = NULL;
+	const char *answer = NULL, *replication_id = NULL;
 	struct ud_buf b = { 0 };
 
-	if (!k->s.peer)
-		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "there is no replication here");
+	UD_TRY(ud_journal_noted(cx, k->s.station->journal,
+		ud_printf(cx->arena, UD_NOTE_RELATION, vm_id), &replication_id));
+	if (!replication_id)
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s has no replication", vm_id);
 	ud_shape_encode(&b, &ud_wire_lease_shape, ask, NULL);
-	enum ud_code code = k->s.peer(cx, k->s.peer_data, vm_id, ud_buf_text(&b), &answer);
+	enum ud_code code =
+		ud_hv_peer_ask(cx, k->s.station->hv, replication_id, ud_buf_text(&b), &answer);
 
 	ud_buf_free(&b);
 	UD_TRY(code);

@@ -13,16 +13,9 @@
 struct ud_keeper;
 struct ud_guard;
 
-/* The way to the peers, where there is replication: pass a message of base/lease.h to the host at
- * the other end of the VM's relation and take its answer. UD_E_UNAVAILABLE: no answer. */
-typedef enum ud_code ud_lease_peer(struct ud_ctx *cx, void *data, const char *vm_id,
-	const char *message, const char **ret_answer);
-
 struct ud_keeper_settings {
 	struct ud_station *station; /* its leases are set here */
 	ud_link *link;
-	ud_lease_peer *peer; /* NULL = no replication here */
-	void *peer_data;
 };
 
 /*
