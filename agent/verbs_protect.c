@@ -141,6 +141,10 @@ enum ud_code ud_act_relate(
 	if (third && relation->role == UD_RELATION_SOURCE)
 		return UD_OK;
 	UD_TRY(ud_act_protect(cx, act, &args));
+	if (!third)
+		UD_TRY(ud_journal_note(cx, act->station->journal,
+			ud_printf(cx->arena, UD_NOTE_RELATION, act->command->subject_id),
+			relation->replication_id));
 	return ud_journal_note(cx, act->station->journal, note_of(cx, relation->replication_id),
 		ud_legs.names[relation->leg]);
 }
