@@ -20,6 +20,13 @@ extern const struct ud_routes ud_api_plumbing, ud_api_customers, ud_api_sessions
 	ud_api_tickets, ud_api_ticket_parts, ud_api_ticket_attachments, ud_api_approvals,
 	ud_api_queues, ud_api_calendars;
 
+extern const struct ud_routes ud_api_vm_verbs, ud_api_host_verbs, ud_api_topology;
+
+/* What follows commands about checkpoints: rows of them. */
+enum ud_code ud_checkpoint_created(struct ud_ctx *cx, const struct ud_command_ended *e) UD_USE;
+enum ud_code ud_checkpoint_deleted(struct ud_ctx *cx, const struct ud_command_ended *e) UD_USE;
+enum ud_code ud_checkpoints_listed(struct ud_ctx *cx, const struct ud_command_ended *e) UD_USE;
+
 /* Kinds of operations and their work, ended by a NULL kind. */
 extern const struct ud_job_kind ud_api_jobs[];
 /* All work beside requests: work.c is its table of contents. */

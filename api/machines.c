@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/replications.h"
+#include "api/verbs.h"
 #include "db/hosts.h"
 #include "db/sites.h"
 #include "db/vms.h"
@@ -30,7 +31,9 @@ static enum ud_code host_before(
 	return UD_OK;
 }
 
-static const struct ud_resource hosts = { .table = &ud_hosts, .before = host_before };
+static const struct ud_resource hosts = {
+	.table = &ud_hosts, .before = host_before, .complete = ud_host_complete
+};
 
 /* What only staff may change of a VM's record. */
 static enum ud_code vm_before(
@@ -50,7 +53,8 @@ static enum ud_code vm_complete(struct ud_ctx *cx, void *row)
 {
 	struct ud_vm *vm = row;
 
-	return ud_replication_summary(cx, vm->row.id, &vm->protection);
+	UD_TRY(ud_replication_summary(cx, vm->row.id, &vm->protection));
+	return ud_vm_complete(cx, vm);
 }
 
 static const struct ud_resource vms = {

@@ -30,6 +30,14 @@ static enum ud_code complete(struct ud_ctx *cx, void *row)
 
 static const struct ud_resource operations = { .table = &ud_operations, .complete = complete };
 
+static bool is_job(const char *kind)
+{
+	for (const struct ud_job_kind *k = ud_api_jobs; k->kind; k++)
+		if (strcmp(k->kind, kind) == 0)
+			return true;
+	return false;
+}
+
 /* With ?wait= the answer leaves when the operation has ended, or at the end of the wait. */
 static enum ud_code show(struct ud_ctx *cx, struct ud_request *rq)
 {
@@ -41,6 +49,9 @@ static enum ud_code show(struct ud_ctx *cx, struct ud_request *rq)
 		return UD_OK;
 	}
 	UD_TRY(complete(cx, &op));
+	/* what jobs make is downloaded (result) by those who may; agents' answers are shown */
+	if (!is_job(op.kind))
+		op.output.text = op.result.text;
 	return ud_answer(cx, rq, ud_operations.shape, &op);
 }
 

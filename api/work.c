@@ -8,6 +8,7 @@
 #include "api/ticket_run.h"
 #include "api/ticket_ticks.h"
 #include "base/replication.h"
+#include "base/verbs.h"
 #include "server/agents/inventory.h"
 #include "server/replication/relations.h"
 #include "server/replication/watch.h"
@@ -38,6 +39,9 @@ static const struct ud_tick ticks[] = {
 
 static const struct ud_command_reaction reactions[] = {
 	/* verb  ended; verb NULL = all */
+	{ UD_VERB_CHECKPOINT_CREATE, ud_checkpoint_created },
+	{ UD_VERB_CHECKPOINT_DELETE, ud_checkpoint_deleted },
+	{ UD_VERB_CHECKPOINT_LIST, ud_checkpoints_listed },
 	{ UD_VERB_RELATION_SET,    ud_relation_set_ended },
 	{ UD_VERB_RELATION_RESYNC, ud_relation_resync_ended },
 	{ UD_VERB_RELATION_TEST,   ud_relation_test_ended },

@@ -40,6 +40,7 @@ static const struct ud_error_info infos[] = {
 	[UD_E_IDEMPOTENCY_KEY_IN_USE] =   { "idempotency_key_in_use",   409, false, "This Idempotency-Key was used for another request", "Use a fresh key for a new request." },
 	[UD_E_LAST_ADMINISTRATOR] =       { "last_administrator",       409, false, "The last administrator must stay",      "Give somebody else the role first." },
 	[UD_E_UNSUPPORTED] =              { "unsupported",              409, false, "The host cannot do this",               "Look at the capabilities of the host." },
+	[UD_E_VM_UNMANAGED] =             { "vm_unmanaged",             409, false, "The VM is not managed",                 "Have the VM managed first, or let its customer do it." },
 	[UD_E_NOT_IN_TIME] =              { "not_in_time",              409, true,  "It was not done in time",               "Look at the VM, then try again or choose a harder way." },
 	[UD_E_PLAN_CHANGED] =             { "plan_changed",             409, false, "The plan changed since you looked at it", "Read the ticket again, look at its plan, and send its new plan_hash." },
 	[UD_E_CURSOR_EXPIRED] =           { "cursor_expired",           410, false, "The cursor is older than 24 hours",     "Start anew without a cursor." },

@@ -43,7 +43,7 @@ static const struct ud_field checkpoints_fields[] = {
 	UD_FIELD(ud_checkpoints, checkpoints, .max = TEXT, .about = "The VM's checkpoints."),
 };
 static const struct ud_field text_fields[] = {
-	UD_FIELD(ud_text_result, text, .flags = UD_REQUIRED, .max = TEXT, .about = "What was found."),
+	UD_FIELD(ud_text_result, text, .max = TEXT, .about = "What was found."),
 };
 static const struct ud_field picture_fields[] = {
 	UD_FIELD(ud_picture, png, .flags = UD_REQUIRED, .max = TEXT, .about = "The picture, PNG in base64url."),
@@ -54,17 +54,14 @@ static const struct ud_field logs_fields[] = {
 /* clang-format on */
 const struct ud_shape ud_power_result_shape = { UD_SHAPE(ud_power_result, power_fields),
 	.bare = true };
-const struct ud_shape ud_shutdown_args_shape = {
-	.object = "vm_shutdown", UD_SHAPE(ud_shutdown_args, shutdown_fields), .bare = true
-};
-const struct ud_shape ud_guest_args_shape = {
-	.object = "vm_run", UD_SHAPE(ud_guest_args, guest_args_fields), .bare = true
-};
+const struct ud_shape ud_shutdown_args_shape = { UD_SHAPE(ud_shutdown_args, shutdown_fields),
+	.bare = true };
+const struct ud_shape ud_guest_args_shape = { UD_SHAPE(ud_guest_args, guest_args_fields),
+	.bare = true };
 const struct ud_shape ud_guest_result_shape = { UD_SHAPE(ud_guest_result, guest_result_fields),
 	.bare = true };
-const struct ud_shape ud_checkpoint_args_shape = {
-	.object = "checkpoint_create", UD_SHAPE(ud_checkpoint_args, checkpoint_fields), .bare = true
-};
+const struct ud_shape ud_checkpoint_args_shape = { UD_SHAPE(ud_checkpoint_args, checkpoint_fields),
+	.bare = true };
 const struct ud_shape ud_checkpoint_name_shape = { UD_SHAPE(ud_checkpoint_name, name_fields),
 	.bare = true };
 const struct ud_shape ud_checkpoints_shape = { UD_SHAPE(ud_checkpoints, checkpoints_fields),

@@ -286,6 +286,27 @@ enum ud_code ud_command_answer(struct ud_ctx *cx, const struct ud_commanding *c,
 	return react(cx, c, &ended);
 }
 
+enum ud_code ud_command_newest(struct ud_ctx *cx, const char *subject_id, const char *verb,
+	const char **ret, int64_t *ret_at)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	*ret = NULL;
+	*ret_at = UD_NONE;
+	/* every tenant: the caller has read the subject with its scope */
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT result, ended_at FROM commands WHERE subject_id = $1 AND verb = $2"
+		" AND state = 'done' ORDER BY seq DESC LIMIT 1",
+		UD_VALS(ud_t(subject_id), ud_t(verb))));
+	UD_TRY(ud_next(cx, rows, &more));
+	if (!more)
+		return UD_OK;
+	*ret = ud_col_dup(cx, rows, 0);
+	*ret_at = ud_col_int(rows, 1);
+	return ud_next(cx, rows, &more);
+}
+
 enum ud_code ud_command_overdue(struct ud_ctx *cx, bool *ret)
 {
 	int64_t one;

@@ -120,6 +120,11 @@ enum ud_code ud_command_progress(
 enum ud_code ud_command_answer(struct ud_ctx *cx, const struct ud_commanding *c,
 	const char *host_id, const struct ud_wire_result *answer, bool *ret_fresh) UD_USE;
 
+/* The newest result of a verb that was done about a subject, whose caller has read it with its
+ * scope; *ret NULL = there is none. */
+enum ud_code ud_command_newest(struct ud_ctx *cx, const char *subject_id, const char *verb,
+	const char **ret, int64_t *ret_at) UD_USE;
+
 /* End what no agent fetched in time; their operations fail with host_unreachable. */
 enum ud_code ud_command_expire(struct ud_ctx *cx, const struct ud_commanding *c) UD_USE;
 /* Is there anything to expire? A read. */

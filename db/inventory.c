@@ -227,21 +227,13 @@ static void read_sample(const ud_rows *rows, struct ud_sample *ret)
 			ud_col_null(rows, (int)i + 1) ? UD_NONE : ud_col_int(rows, (int)i + 1);
 }
 
-enum ud_code ud_inventory_samples(struct ud_ctx *cx, const char *vm_id, int64_t after_ms,
-	ud_sample_visitor *visit, void *data)
+static enum ud_code visit_samples(struct ud_ctx *cx, const char *sql, const struct ud_val *vals,
+	size_t n, ud_sample_visitor *visit, void *data)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
 	bool more = false;
 
-	/* every tenant: the caller has read the VM with its scope */
-	UD_TRY(ud_query(cx, &rows,
-		"SELECT taken_at, mono_ms, cpu_ns, memory_used_bytes, disk_read_bytes,"
-		" disk_write_bytes, disk_reads, disk_writes, net_receive_bytes, net_send_bytes FROM"
-		" (SELECT taken_at, mono_ms, cpu_ns, memory_used_bytes, disk_read_bytes,"
-		" disk_write_bytes, disk_reads, disk_writes, net_receive_bytes, net_send_bytes"
-		" FROM samples WHERE vm_id = $1 AND taken_at > $2 ORDER BY taken_at DESC LIMIT $3)"
-		" AS newest ORDER BY taken_at",
-		UD_VALS(ud_t(vm_id), ud_i(after_ms), ud_i(SAMPLES_MAX))));
+	UD_TRY(ud_query(cx, &rows, sql, vals, n));
 	UD_TRY(ud_next(cx, rows, &more));
 	while (more) {
 		struct ud_sample s;
@@ -251,6 +243,36 @@ enum ud_code ud_inventory_samples(struct ud_ctx *cx, const char *vm_id, int64_t 
 		UD_TRY(ud_next(cx, rows, &more));
 	}
 	return UD_OK;
+}
+
+enum ud_code ud_inventory_samples(struct ud_ctx *cx, const char *vm_id, int64_t after_ms,
+	ud_sample_visitor *visit, void *data)
+{
+	/* every tenant: the caller has read the VM with its scope */
+	return visit_samples(cx,
+		"SELECT taken_at, mono_ms, cpu_ns, memory_used_bytes, disk_read_bytes,"
+		" disk_write_bytes, disk_reads, disk_writes, net_receive_bytes, net_send_bytes FROM"
+		" (SELECT taken_at, mono_ms, cpu_ns, memory_used_bytes, disk_read_bytes,"
+		" disk_write_bytes, disk_reads, disk_writes, net_receive_bytes, net_send_bytes"
+		" FROM samples WHERE vm_id = $1 AND taken_at > $2 ORDER BY taken_at DESC LIMIT $3)"
+		" AS newest ORDER BY taken_at",
+		UD_VALS(ud_t(vm_id), ud_i(after_ms), ud_i(SAMPLES_MAX)), visit, data);
+}
+
+enum ud_code ud_inventory_host_samples(struct ud_ctx *cx, const char *host_id, int64_t after_ms,
+	ud_sample_visitor *visit, void *data)
+{
+	/* every tenant: the caller has read the host with its scope */
+	return visit_samples(cx,
+		"SELECT taken_at, MAX(mono_ms), CAST(SUM(cpu_ns) AS BIGINT),"
+		" CAST(SUM(memory_used_bytes) AS BIGINT), CAST(SUM(disk_read_bytes) AS BIGINT),"
+		" CAST(SUM(disk_write_bytes) AS BIGINT), CAST(SUM(disk_reads) AS BIGINT),"
+		" CAST(SUM(disk_writes) AS BIGINT), CAST(SUM(net_receive_bytes) AS BIGINT),"
+		" CAST(SUM(net_send_bytes) AS BIGINT)"
+		" FROM samples JOIN vms ON vms.id = samples.vm_id"
+		" WHERE vms.host_id = $1 AND taken_at > $2"
+		" GROUP BY taken_at ORDER BY taken_at LIMIT $3",
+		UD_VALS(ud_t(host_id), ud_i(after_ms), ud_i(SAMPLES_MAX)), visit, data);
 }
 
 enum ud_code ud_inventory_forget(struct ud_ctx *cx, int64_t before_ms)

@@ -52,6 +52,9 @@ typedef enum ud_code ud_sample_visitor(
 	struct ud_ctx *cx, void *data, int64_t taken_at, const struct ud_sample *s);
 enum ud_code ud_inventory_samples(struct ud_ctx *cx, const char *vm_id, int64_t after_ms,
 	ud_sample_visitor *visit, void *data) UD_USE;
+/* Sums over the VMs that a host has now. */
+enum ud_code ud_inventory_host_samples(struct ud_ctx *cx, const char *host_id, int64_t after_ms,
+	ud_sample_visitor *visit, void *data) UD_USE;
 /* Forget figures older than an instant; is there any such? */
 enum ud_code ud_inventory_forget(struct ud_ctx *cx, int64_t before_ms) UD_USE;
 enum ud_code ud_inventory_old(struct ud_ctx *cx, int64_t before_ms, bool *ret) UD_USE;

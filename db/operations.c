@@ -25,6 +25,7 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_operation, owned_until,        .flags = UD_SECRET | UD_SERVER),
 	UD_FIELD(ud_operation, fence,              .flags = UD_SECRET | UD_SERVER),
 	UD_FIELD(ud_operation, ended_at,           .flags = UD_SERVER | UD_BRIEF, .about = "When it ended."),
+	UD_FIELD(ud_operation, output,             .flags = UD_COMPUTED, .about = "What came out of it; shown with the operation alone, not in lists."),
 	UD_FIELD(ud_operation, allowed_operations, .flags = UD_COMPUTED, .about = "What may be done with it now."),
 };
 /* clang-format on */

@@ -31,6 +31,7 @@ struct ud_operation {
 	struct ud_time owned_until;
 	int64_t fence;
 	struct ud_time ended_at;
+	struct ud_json output;              /* computed: what came out, for who may see it */
 	struct ud_texts allowed_operations; /* computed */
 };
 extern const struct ud_table ud_operations;

@@ -41,3 +41,14 @@ enum ud_code ud_subscribed(
 		UD_VALS(ud_t(customer_id),
 			ud_t(ud_printf(cx->arena, "%%\"%s\"%%", add_on_names[add_on]))));
 }
+
+enum ud_code ud_subscribed_managed(struct ud_ctx *cx, const char *customer_id, bool *ret)
+{
+	int64_t one;
+
+	return ud_query_int(cx, ret, &one,
+		"SELECT 1 FROM subscriptions"
+		" WHERE customer_id = $1 AND state IN ('active', 'past_due', 'ending')"
+		" AND kind = 'managed' LIMIT 1",
+		UD_VALS(ud_t(customer_id)));
+}

@@ -37,6 +37,8 @@ struct ud_subscription {
 };
 extern const struct ud_table ud_subscriptions;
 
+/* Has the customer a managed subscription in force? */
+enum ud_code ud_subscribed_managed(struct ud_ctx *cx, const char *customer_id, bool *ret) UD_USE;
 /* Has the customer a subscription in force (active, past due or ending) with this add-on? */
 enum ud_code ud_subscribed(
 	struct ud_ctx *cx, const char *customer_id, enum ud_add_on add_on, bool *ret) UD_USE;

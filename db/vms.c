@@ -27,6 +27,7 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_vm, vcpus,           .flags = UD_NULLABLE, .min = 1, .max = 1024, .about = "Virtual processors."),
 	UD_FIELD(ud_vm, memory_bytes,    .flags = UD_NULLABLE, .min = 1 << 20, .max = INT64_C(1) << 44, .about = "Memory."),
 	UD_FIELD(ud_vm, disk_bytes,      .flags = UD_NULLABLE, .min = 0, .max = INT64_C(1) << 50, .about = "Virtual size of all disks."),
+	UD_FIELD(ud_vm, desired_power,   .flags = UD_SERVER, .values = &ud_powers, .about = "Power that was asked for last; unknown when nobody asked."),
 	UD_FIELD(ud_vm, power_last,      .flags = UD_SERVER, .values = &ud_powers, .about = "Power that was observed before it became unknown."),
 	UD_FIELD(ud_vm, power_raw,       .flags = UD_SERVER, .about = "Power in the hypervisor's words."),
 	UD_FIELD(ud_vm, guest_agent,     .flags = UD_SERVER, .values = &ud_guest_agents, .about = "State of the agent inside the guest."),

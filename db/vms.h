@@ -38,6 +38,7 @@ struct ud_vm {
 	const char *guest_os;
 	int64_t vcpus, memory_bytes, disk_bytes;
 	/* as observed; server/agents/inventory.c writes them */
+	unsigned desired_power;     /* enum ud_power: as it was asked for last */
 	unsigned power_last;        /* enum ud_power: before it became unknown */
 	const char *power_raw;      /* in the hypervisor's words */
 	unsigned guest_agent;       /* enum ud_guest_agent */

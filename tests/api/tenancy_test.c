@@ -62,6 +62,7 @@ static const struct {
 	{ "/hosts/{", "hst", false },
 	{ "/agents/{", "agt", false },
 	{ "/vms/{", "vm", false },
+	{ "/checkpoints/{", "cpt", false },
 	{ "/policies/{", "pol", false },
 	{ "/replications/{", "rpl", false },
 	{ "/recovery-points/{", "rpt", false },
@@ -488,6 +489,34 @@ static const struct {
 } reasons[] = {
 	{ "agents.delete", "invalid_state" }, /* it is believed still */
 	{ "calendars.delete", "in_use" },
+	{ "agents.fetch_logs", "invalid_state" }, /* this server has no port for agents */
+	{ "agents.logs", "invalid_state" }, /* nobody fetched them */
+	{ "checkpoints.apply", "invalid_state" }, /* no host of theirs is heard */
+	{ "checkpoints.delete", "invalid_state" },
+	{ "hosts.diagnose", "invalid_state" },
+	{ "hosts.drain", "invalid_state" },
+	{ "hosts.quarantine", "invalid_state" },
+	{ "hosts.resume", "invalid_state" },
+	{ "hosts.facts", "invalid_state" }, /* it has told nothing */
+	{ "hosts.networks", "invalid_state" }, /* it has told nothing */
+	{ "hosts.storage", "invalid_state" }, /* it has told nothing */
+	{ "hosts.teams", "invalid_state" }, /* it has told nothing */
+	{ "vms.checkpoint", "invalid_state" },
+	{ "vms.checkpoint_list", "invalid_state" },
+	{ "vms.diagnose", "invalid_state" },
+	{ "vms.limit", "invalid_state" },
+	{ "vms.pause", "invalid_state" },
+	{ "vms.reset", "invalid_state" },
+	{ "vms.resume", "invalid_state" },
+	{ "vms.run", "invalid_state" },
+	{ "vms.save", "invalid_state" },
+	{ "vms.screenshot", "invalid_state" },
+	{ "vms.shutdown", "invalid_state" },
+	{ "vms.start", "invalid_state" },
+	{ "vms.stop", "invalid_state" },
+	{ "vms.run", "vm_unmanaged" },
+	{ "vms.facts", "invalid_state" },
+	{ "vms.picture", "invalid_state" },
 	{ "customers.create", "parameter_invalid" }, /* nobody is made on behalf of another */
 	{ "customers.create", "validation_failed" }, /* customer_id is its own id */
 	{ "customers.resume", "invalid_state" }, /* it is active */

@@ -12,6 +12,7 @@
 #include "db/agents.h"
 #include "db/approvals.h"
 #include "db/calendars.h"
+#include "db/checkpoints.h"
 #include "db/customers.h"
 #include "db/events.h"
 #include "db/failovers.h"
@@ -137,7 +138,13 @@ static enum ud_code fill_machines(struct ud_ctx *cx, struct filling *f)
 		.memory_bytes = UD_NONE,
 		.disk_bytes = UD_NONE };
 
-	return add(cx, f, &ud_vms, &vm, &f->vm);
+	UD_TRY(add(cx, f, &ud_vms, &vm, &f->vm));
+	struct ud_checkpoint c = { .row = f->row,
+		.vm_id = f->vm,
+		.name = mark(f, "checkpoint"),
+		.reason = mark(f, "reason") };
+
+	return add(cx, f, &ud_checkpoints, &c, NULL);
 }
 
 static enum ud_code fill_protection(struct ud_ctx *cx, struct filling *f)
