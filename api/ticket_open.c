@@ -133,7 +133,9 @@ enum ud_code ud_ticket_plan_changed(struct ud_ctx *cx, const char *ticket_id, co
 	enum ud_code code = ud_row_get(cx, &ud_tickets, ticket_id, &old);
 
 	t = old;
-	if (code == UD_OK && !(old.plan_hash && strcmp(old.plan_hash, plan_hash) == 0)) {
+	bool same = old.plan_hash && strcmp(old.plan_hash, plan_hash) == 0;
+
+	if (code == UD_OK && !(same && old.approval != UD_APPROVAL_APPROVED)) {
 		t.plan_hash = plan_hash;
 		if (t.approval != UD_APPROVAL_NONE)
 			t.approval = UD_APPROVAL_AWAITING;

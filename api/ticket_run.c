@@ -82,19 +82,39 @@ enum ud_code ud_ticket_run_ready(
 	return UD_OK;
 }
 
+/* One of the close gate's points. */
+struct point {
+	const char *code, *text, *who, *vm_id;
+};
+/* clang-format off */
+static const struct ud_field point_fields[] = {
+	UD_FIELD(point, code,  .max = 100),
+	UD_FIELD(point, text,  .max = 2000),
+	UD_FIELD(point, who,   .max = 100),
+	UD_FIELD(point, vm_id, .max = 100),
+};
+/* clang-format on */
+static const struct ud_shape point_shape = { .bare = true, UD_SHAPE(point, point_fields) };
+
 enum ud_code ud_ticket_run_gate(
 	struct ud_ctx *cx, const struct ud_ticket *t, struct ud_ticket_verdict *v)
 {
-	struct ud_json points = { 0 };
-	size_t open = 0;
+	struct ud_json list = { 0 };
+	struct point *points = NULL;
+	const char *texts = "";
+	size_t open = 0, n = 0;
 
-	UD_TRY(ud_failover_gate(cx, t->failover_id, &points, &open));
+	UD_TRY(ud_failover_gate(cx, t->failover_id, &list, &open));
 	if (!open)
 		return UD_OK;
+	UD_TRY(ud_shape_read_list(cx, &point_shape, list.text, 2000, (void **)&points, &n));
+	for (size_t i = 0; i < n; i++)
+		if (!strstr(texts, points[i].text)) /* the same of many VMs is said once */
+			texts = ud_printf(cx->arena, "%s %s", texts, points[i].text);
 	return no(v,
-		ud_printf(cx->arena, "%zu point%s of the run still open: %s", open,
-			open == 1 ? " is" : "s are", points.text),
-		NULL, "support");
+		ud_printf(cx->arena, "%zu point%s of the run still open:%s", open,
+			open == 1 ? " is" : "s are", texts),
+		NULL, n ? points[0].who : NULL);
 }
 
 enum ud_code ud_ticket_run_idle(
@@ -190,6 +210,9 @@ static enum ud_code tell_ticket(struct ud_ctx *cx, const char *failover_id)
 		code = ud_ticket_plan_changed(cx, f.ticket_id, f.plan_hash);
 	else
 		code = ud_ticket_happen(cx, f.ticket_id, event_of(&f));
+	/* a drill that left nothing behind needs nobody more */
+	if (code == UD_OK && f.state == UD_FAILOVER_SOLVED)
+		code = ud_ticket_happen(cx, f.ticket_id, UD_TICKET_SOLVE);
 	if (code != UD_E_NOT_FOUND)
 		return code;
 	ud_ctx_clear(cx); /* the ticket was erased */

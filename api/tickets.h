@@ -110,8 +110,9 @@ enum ud_code ud_ticket_happen(struct ud_ctx *cx, const char *ticket_id, enum ud_
 	UD_USE;
 
 /*
- * The plan of a ticket changed: approvals given so far are void, and it awaits new ones under the
- * new hash. For whoever owns the plan (runs); does nothing when the hash is the same.
+ * The plan of a ticket changed, or what was approved could not begin: approvals given so far are
+ * void, and it awaits new ones under this hash. For whoever owns the plan (runs); does nothing when
+ * it awaits them under the same hash already.
  */
 enum ud_code ud_ticket_plan_changed(struct ud_ctx *cx, const char *ticket_id, const char *plan_hash)
 	UD_USE;

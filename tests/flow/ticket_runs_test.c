@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A failover as people see it: asked for by a ticket, approved by those who may, followed by the
+ * ticket's state, and solved when everything is in order. Agents are played by the stage.
+ */
+#include <string.h>
+
+#include "support/stage.h"
+
+static int keys;
+
+static int begin(void **state)
+{
+	*state = stage_begin(1);
+	return 0;
+}
+
+static int end(void **state)
+{
+	stage_end(*state);
+	return 0;
+}
+
+static struct reply ask(struct stage *s, enum who who, const char *kind, const char *reason)
+{
+	const char *headers[] = { fmt(s->w, "Idempotency-Key: run-%d", keys++), NULL };
+
+	return call(s->w, who, "POST", "/v1/tickets",
+		fmt(s->w,
+			"{\"type\":\"failover\",\"failover\":{\"kind\":\"%s\",\"reason_code\":\"%s\",\"vm_ids\":[\"%s\"]}}",
+			kind, reason, s->vms[0].id),
+		headers);
+}
+
+static struct reply ticket(struct stage *s, const char *id)
+{
+	return expect(s->w, OWN_OPERATOR, "GET", fmt(s->w, "/v1/tickets/%s", id), NULL, 200);
+}
+
+static void ticket_is(struct stage *s, const char *id, const char *state)
+{
+	struct reply r = ticket(s, id);
+
+	if (strcmp(text_at(r.json, "state"), state) != 0)
+		fail_msg("wanted %s: %s", state, r.body);
+}
+
+static struct reply approve(struct stage *s, enum who who, const char *id)
+{
+	const char *hash = text_at(ticket(s, id).json, "plan_hash");
+
+	return callf(s->w, who, "POST", fmt(s->w, "/v1/tickets/%s/approve", id),
+		"{\"plan_hash\":\"%s\"}", hash);
+}
+
+static struct reply act(struct stage *s, enum who who, const char *id, const char *verb)
+{
+	return call(s->w, who, "POST", fmt(s->w, "/v1/tickets/%s/%s", id, verb), "{}", NULL);
+}
+
+static void a_drill_is_approved_by_one_and_solves_itself(void **state)
+{
+	struct stage *s = *state;
+	struct reply r = ask(s, OWN_OPERATOR, "test", "validate_replication");
+
+	assert_int_equal(r.status, 201);
+	const char *id = text_at(r.json, "id"), *run = text_at(r.json, "failover_id");
+
+	assert_memory_equal(run, "flo_", 4);
+	assert_memory_equal(text_at(r.json, "plan_hash"), "sha256:", 7);
+	assert_int_equal(json_array_size(json_object_get(r.json, "blockers")), 0);
+	assert_true(json_is_object(json_object_get(r.json, "predicted")));
+	assert_string_equal(text_at(r.json, "customer_id"), s->w->own);
+	assert_string_equal(text_at(r.json, "subject"), "Test failover of 1 VM");
+	assert_non_null(strstr(text_at(r.json, "number"), "-"));
+	assert_string_equal(text_at(r.json, "failover_kind"), "test");
+	expect(s->w, OTHER_ADMIN, "GET", fmt(s->w, "/v1/tickets/%s", id), NULL, 404);
+	r = call(s->w, OWN_OPERATOR, "POST", fmt(s->w, "/v1/tickets/%s/approve", id),
+		"{\"plan_hash\":\"sha256:another\"}", NULL);
+	expect_code(&r, 409, "plan_changed");
+	r = act(s, OWN_OPERATOR, id, "solve");
+	expect_code(&r, 409, "invalid_state");
+	stage_settle(s);
+	stage_wants(s, run, "awaiting_approval", NULL);
+	r = approve(s, OWN_OPERATOR, id); /* the requester alone: it is a drill */
+	assert_int_equal(r.status, 200);
+	assert_string_equal(text_at(r.json, "approval"), "approved");
+	stage_settle(s);
+	stage_wants(s, run, "test_running", NULL);
+	ticket_is(s, id, "pending_customer");
+	r = act(s, OWN_OPERATOR, id, "cancel");
+	expect_code(&r, 409, "invalid_state");
+	r = act(s, ENGINEER, id, "solve");
+	expect_code(&r, 409, "invalid_state");
+	assert_non_null(strstr(text_at(r.json, "detail"), "test VM is still there"));
+	stage_press(s, OWN_OPERATOR, run, "verify", "{\"result\":\"pass\"}", 200);
+	stage_press(s, OWN_OPERATOR, run, "cleanup-test", "{}", 202);
+	stage_settle(s);
+	world_tick(s->w);
+	ticket_is(s, id, "solved");
+	r = expect(s->w, OWN_VIEWER, "GET", fmt(s->w, "/v1/tickets/%s/history?limit=200", id), NULL,
+		200);
+	assert_non_null(strstr(r.body, "\"ticket.approved\""));
+	assert_non_null(strstr(r.body, "\"ticket.run_asked\""));
+	assert_non_null(strstr(r.body, "\"ticket.solved\""));
+	/* reopened by a person it stays open: its run has nothing more to say */
+	r = act(s, OWN_OPERATOR, id, "reopen");
+	assert_int_equal(r.status, 200);
+	world_tick(s->w);
+	ticket_is(s, id, "open");
+}
+
+static void a_planned_failover_takes_both_sides(void **state)
+{
+	struct stage *s = *state;
+	struct reply r = ask(s, OWN_APPROVER, "planned", "host_maintenance");
+	const char *id = text_at(r.json, "id"), *run = text_at(r.json, "failover_id");
+
+	assert_int_equal(r.status, 201);
+	r = approve(s, OWN_OPERATOR, id);
+	expect_code(&r, 403, "role_missing");
+	r = approve(s, OWN_APPROVER, id);
+	assert_string_equal(text_at(r.json, "approval"), "awaiting");
+	stage_settle(s);
+	stage_wants(s, run, "awaiting_approval", NULL);
+	r = approve(s, ENGINEER, id);
+	assert_string_equal(text_at(r.json, "approval"), "approved");
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
+	ticket_is(s, id, "pending_customer");
+	stage_press(s, OWN_APPROVER, run, "verify", "{\"result\":\"pass\"}", 200);
+	stage_settle(s);
+	ticket_is(s, id, "open");
+	r = act(s, ENGINEER, id, "solve");
+	assert_int_equal(r.status, 200);
+	stage_wants(s, run, "solved", NULL);
+}
+
+static void two_people_state_that_the_source_is_off(void **state)
+{
+	struct stage *s = *state;
+	const char *statement = "I stood before the rack and pulled both cords.";
+
+	stage_kill(s, 0);
+	struct reply r = ask(s, OWN_ADMIN, "unplanned", "site_outage");
+	const char *id = text_at(r.json, "id"), *run = text_at(r.json, "failover_id");
+	const char *path = fmt(s->w, "/v1/tickets/%s/attest-down", id);
+	const char *format = "{\"vm_id\":\"%s\",\"statement\":\"%s\"}";
+
+	assert_int_equal(r.status, 201);
+	r = approve(s, OWN_ADMIN, id);
+	expect_code(&r, 403, "own_request");
+	assert_int_equal(approve(s, OWN_APPROVER, id).status, 200);
+	assert_int_equal(approve(s, LEAD, id).status, 200);
+	stage_settle(s);
+	stage_wants(s, run, "waiting", "fencing");
+	r = callf(s->w, OWN_APPROVER, "POST", path, format, s->vms[0].id, "It is off.");
+	expect_code(&r, 422, "validation_failed");
+	r = callf(s->w, OWN_OPERATOR, "POST", path, format, s->vms[0].id, statement);
+	expect_code(&r, 403, "role_missing");
+	r = callf(s->w, OWN_APPROVER, "POST", path, format, "vm_00000000000000000000000000",
+		statement);
+	expect_code(&r, 422, "validation_failed");
+	r = callf(s->w, OWN_APPROVER, "POST", path, format, s->vms[0].id, statement);
+	assert_int_equal(r.status, 200);
+	assert_true(json_is_false(json_object_get(r.json, "effective")));
+	stage_settle(s);
+	stage_wants(s, run, "waiting", "fencing");
+	r = callf(s->w, OWN_APPROVER, "POST", path, format, s->vms[0].id, statement);
+	expect_code(&r, 409, "invalid_state");
+	r = callf(s->w, ENGINEER, "POST", path, format, s->vms[0].id, statement);
+	assert_true(json_is_true(json_object_get(r.json, "effective")));
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
+	assert_int_equal(stage_where(s, 0), 1);
+	r = expect(
+		s->w, OWN_VIEWER, "GET", fmt(s->w, "/v1/tickets/%s/attestations", id), NULL, 200);
+	assert_int_equal(json_array_size(json_object_get(r.json, "data")), 2);
+	r = act(s, ENGINEER, id, "solve");
+	expect_code(&r, 409, "invalid_state");
+}
+
+static void what_is_rejected_or_withdrawn_never_begins(void **state)
+{
+	struct stage *s = *state;
+	struct reply r = ask(s, OWN_OPERATOR, "planned", "host_maintenance");
+	const char *id = text_at(r.json, "id"), *run = text_at(r.json, "failover_id");
+
+	assert_int_equal(approve(s, OWN_APPROVER, id).status, 200);
+	r = callf(s->w, ENGINEER, "POST", fmt(s->w, "/v1/tickets/%s/reject", id),
+		"{\"note\":\"Not in the freeze.\"}");
+	assert_string_equal(text_at(r.json, "state"), "rejected");
+	r = approve(s, LEAD, id);
+	expect_code(&r, 409, "invalid_state");
+	stage_settle(s);
+	stage_wants(s, run, "rolled_back", "rejected");
+	r = ask(s, OWN_OPERATOR, "planned", "host_maintenance");
+	id = text_at(r.json, "id"), run = text_at(r.json, "failover_id");
+	r = act(s, OWN_OPERATOR, id, "cancel");
+	assert_string_equal(text_at(r.json, "resolution"), "canceled");
+	stage_settle(s);
+	stage_wants(s, run, "rolled_back", "cancelled");
+	assert_int_equal(stage_where(s, 0), 0);
+}
+
+static void what_cannot_be_asked_makes_no_ticket(void **state)
+{
+	struct stage *s = *state;
+	int64_t before = stage_count(s, "SELECT COUNT(*) FROM tickets");
+	struct reply r = ask(s, OTHER_ADMIN, "test", "validate_replication");
+
+	expect_code(&r, 422, "validation_failed");
+	r = ask(s, OWN_OPERATOR, "test", "site_outage");
+	expect_code(&r, 422, "validation_failed");
+	r = ask(s, OWN_VIEWER, "test", "validate_replication");
+	expect_code(&r, 403, "role_missing");
+	r = call(s->w, OWN_OPERATOR, "POST", "/v1/tickets?dry_run=true",
+		fmt(s->w,
+			"{\"type\":\"failover\",\"failover\":{\"kind\":\"test\",\"reason_code\":\"validate_replication\",\"vm_ids\":[\"%s\"]}}",
+			s->vms[0].id),
+		(const char *const[]){ "Idempotency-Key: dry", NULL });
+	assert_int_equal(r.status / 100, 2);
+	assert_true(json_is_object(json_object_get(r.json, "predicted")));
+	assert_int_equal(stage_count(s, "SELECT COUNT(*) FROM tickets"), before);
+	assert_int_equal(stage_count(s, "SELECT COUNT(*) FROM failovers"), 0);
+}
+
+/* ---- step-up ---- */
+
+static void a_session_proves_itself_before_it_approves(void **state)
+{
+	struct stage *s = *state;
+	struct world *w = s->w;
+	static const char password[] = "an altogether Fine phrase";
+	struct reply r = callf(w, OWN_ADMIN, "POST", "/v1/users",
+		"{\"email\":\"anna@example.net\",\"display_name\":\"Anna\",\"role\":\"customer_approver\",\"password\":\"%s\"}",
+		password);
+
+	assert_int_equal(r.status, 201);
+	r = callf(w, NOBODY, "POST", "/v1/sessions",
+		"{\"email\":\"anna@example.net\",\"password\":\"%s\"}", password);
+	assert_int_equal(r.status, 201);
+	const char *set = header_of(w, &r, "Set-Cookie");
+	const char *headers[] = { fmt(w, "Cookie: %.*s", (int)strcspn(set, ";"), set),
+		fmt(w, "X-CSRF-Token: %s", text_at(r.json, "csrf_token")), NULL };
+	struct reply test = ask(s, OWN_OPERATOR, "test", "validate_replication"),
+		     planned = ask(s, OWN_OPERATOR, "planned", "host_maintenance");
+
+	r = call(w, NOBODY, "POST", fmt(w, "/v1/tickets/%s/approve", text_at(planned.json, "id")),
+		fmt(w, "{\"plan_hash\":\"%s\"}", text_at(planned.json, "plan_hash")), headers);
+	expect_code(&r, 401, "step_up_required");
+	r = call(w, NOBODY, "POST", fmt(w, "/v1/tickets/%s/approve", text_at(test.json, "id")),
+		fmt(w, "{\"plan_hash\":\"%s\"}", text_at(test.json, "plan_hash")), headers);
+	assert_int_equal(r.status, 200); /* a drill needs none */
+	r = call(w, NOBODY, "POST", "/v1/me/step-up", fmt(w, "{\"password\":\"%s\"}", password),
+		headers);
+	assert_int_equal(r.status, 200);
+	set = header_of(w, &r, "Set-Cookie");
+	headers[0] = fmt(w, "Cookie: %.*s", (int)strcspn(set, ";"), set);
+	r = call(w, NOBODY, "POST", fmt(w, "/v1/tickets/%s/approve", text_at(planned.json, "id")),
+		fmt(w, "{\"plan_hash\":\"%s\"}", text_at(planned.json, "plan_hash")), headers);
+	assert_int_equal(r.status, 200);
+}
+
+#define STORY(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		STORY(a_drill_is_approved_by_one_and_solves_itself),
+		STORY(a_planned_failover_takes_both_sides),
+		STORY(two_people_state_that_the_source_is_off),
+		STORY(what_is_rejected_or_withdrawn_never_begins),
+		STORY(what_cannot_be_asked_makes_no_ticket),
+		STORY(a_session_proves_itself_before_it_approves),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
