@@ -62,7 +62,7 @@ static int result(int rc)
 
 int ud_beneath_make(int root, const char *path)
 {
-	const char *name;
+	const char *name = path;
 	int folder = parent_of(root, path, &name);
 
 	if (folder < 0)
@@ -75,7 +75,7 @@ int ud_beneath_make(int root, const char *path)
 
 int ud_beneath_rename(int root, const char *from, const char *to)
 {
-	const char *a, *b;
+	const char *a = from, *b = to;
 	int from_folder = parent_of(root, from, &a);
 
 	if (from_folder < 0)
@@ -91,7 +91,7 @@ int ud_beneath_rename(int root, const char *from, const char *to)
 
 int ud_beneath_remove(int root, const char *path)
 {
-	const char *name;
+	const char *name = path;
 	int folder = parent_of(root, path, &name);
 
 	if (folder < 0)
@@ -135,7 +135,7 @@ static int clear_folder(int fd, int depth)
 
 int ud_beneath_clear(int root, const char *path)
 {
-	const char *name;
+	const char *name = path;
 	int fd = ud_beneath_open(root, path, O_RDONLY | O_DIRECTORY, 0);
 
 	if (fd < 0)
@@ -212,7 +212,7 @@ int ud_write_at(int fd, const void *buf, size_t n, int64_t offset)
 int ud_beneath_write(int root, const char *path, const void *data, size_t n)
 {
 	char part[PATH_BYTES];
-	const char *name;
+	const char *name = path;
 
 	if ((size_t)snprintf(part, sizeof(part), "%s.part", path) >= sizeof(part))
 		return -ENAMETOOLONG;

@@ -487,6 +487,7 @@ int ud_incoming_write(
 		rc = keep_moving(incoming, d, place, n);
 	if (rc < 0)
 		ud_incoming_spoil(incoming, rc);
+	ud_store_stepped(incoming->store, "data");
 	return rc;
 }
 

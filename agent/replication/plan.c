@@ -37,7 +37,7 @@ static void add(ud_plan *p, size_t disk, int64_t extent, int64_t count, bool zer
 		last->count += count;
 		return;
 	}
-	if (p->count == p->cap) {
+	if (!p->runs || p->count == p->cap) {
 		p->cap = 2 * p->cap + 64;
 		p->runs = ud_realloc(p->runs, p->cap * sizeof(*p->runs));
 	}

@@ -337,6 +337,7 @@ static enum ud_code export_to(struct ud_ctx *cx, struct ship *p, int root)
 		code = send_end(cx, p, &carrier, &rc);
 	if (code == UD_OK && (rc != 0 || fsync(fd) != 0))
 		code = media_failed(cx, rc ? rc : errno);
+	p->flow.carrier = NULL;
 	close(fd);
 	if (code == UD_OK && (rc = ud_beneath_rename(root, media_part, media_file)) < 0)
 		code = media_failed(cx, -rc);

@@ -383,6 +383,45 @@ static void the_way_back_ships_the_union(void **state)
 	ends_check(e);
 }
 
+/* A third host: points of the second are forwarded, several in one where its schedule is slower. */
+static void points_are_forwarded_to_a_third_host(void **state)
+{
+	struct ends *e = *state;
+	static const int taken[] = { 0, 2, 5 }; /* points that the third host gets */
+	ud_store *second = e->store;
+	struct ud_shipped s = { 0 };
+
+	ship(e, UD_SHIP_FULL, &s);
+	for (uint64_t i = 0; i < 5; i++) {
+		disks_stir(e->disks, 60 + i, 6);
+		ship(e, UD_SHIP_DELTA, &s);
+	}
+	/* the receiver's relation leads to the third store from here on */
+	struct ud_store_settings settings = { .path = context_path(e->cx, "third") };
+
+	ud_receiver_cut(e->receiver, "rep_1");
+	assert_int_equal(ud_store_open(e->cx, &settings, &e->store), UD_OK);
+	e->settings.folder = context_path(e->cx, "hashes-of-the-second");
+	ends_sender(e);
+	for (size_t i = 0; i < UD_LEN(taken); i++) {
+		const char *from = i ? e->id[taken[i - 1]] : "", *to = e->id[taken[i]];
+		ud_source *source = NULL;
+
+		assert_int_equal(ud_store_source(e->cx, second, from, to, &source), UD_OK);
+		const struct ud_ship_job job = { .point = { .id = to, .parent = from, .epoch = 1 },
+			.how = i ? UD_SHIP_DELTA : UD_SHIP_FULL,
+			.source = source };
+
+		assert_int_equal(ud_sender_ship(e->cx, e->sender, &job, &s), UD_OK);
+		ud_source_release(&source);
+	}
+	assert_int_equal(stores_count(e->cx, e->store), UD_LEN(taken));
+	for (size_t i = 0; i < UD_LEN(taken); i++)
+		stores_check(e->cx, e->store, e->id[taken[i]], e->at[taken[i]]);
+	ud_receiver_cut(e->receiver, "rep_1");
+	ud_store_release(&second);
+}
+
 static void a_rate_is_kept(void **state)
 {
 	struct ends *e = *state;
@@ -488,6 +527,7 @@ int main(void)
 		CASE(a_wrong_extent_is_repaired_from_the_source),
 		CASE(peers_can_ask_other_things),
 		CASE(the_way_back_ships_the_union),
+		CASE(points_are_forwarded_to_a_third_host),
 		CASE(a_rate_is_kept),
 		CASE(nobody_but_an_agent_of_ours_may_talk),
 		CASE(a_renewed_certificate_is_used),

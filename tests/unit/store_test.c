@@ -5,8 +5,10 @@
 #include "agent/replication/store.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -604,6 +606,33 @@ static void below_its_reserve_nothing_comes_in(void **state)
 	assert_int_equal(ud_store_state(f->cx, f->store, &reason), UD_STORE_GOOD);
 }
 
+/* The file system takes no more: here a limit on the size of files stands in for it. */
+static void a_full_disk_keeps_the_last_point(void **state)
+{
+	struct fixture *f = *state;
+	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+	const char *reason = NULL;
+
+	signal(SIGXFSZ, SIG_IGN);
+	for (rlim_t limit = 0; limit < 40 * UD_EXTENT; limit += 5 * UD_EXTENT + 1000) {
+		const struct rlimit small = { limit, RLIM_INFINITY };
+
+		stir(f);
+		disks_write(f->at[f->newest], 0, MIB, 4 * MIB, 77);
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+		enum ud_code code = feed(f, 3);
+
+		assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+		assert_int_equal(code, UD_E_STORAGE_FULL);
+		assert_int_equal(ud_store_state(f->cx, f->store, &reason), UD_STORE_FULL);
+		assert_int_equal(stores_count(f->cx, f->store), f->newest - 1);
+		stores_check(f->cx, f->store, f->id[f->newest - 1], f->at[f->newest - 1]);
+		assert_int_equal(feed(f, 3), UD_OK); /* there is room again */
+		if (f->newest == POINTS + 3)
+			return;
+	}
+}
+
 static void deltas_between_points_are_a_source(void **state)
 {
 	struct fixture *f = *state;
@@ -669,6 +698,7 @@ int main(void)
 		CASE(a_manifest_that_nobody_understands_stops_the_store),
 		CASE(only_one_process_has_it),
 		CASE(below_its_reserve_nothing_comes_in),
+		CASE(a_full_disk_keeps_the_last_point),
 		CASE(deltas_between_points_are_a_source),
 		CASE(a_store_can_be_given_up),
 	};
