@@ -12,6 +12,7 @@
 #include "db/networks.h"
 #include "db/people.h"
 #include "db/sites.h"
+#include "db/tickets.h"
 #include "db/vms.h"
 #include "server/auth/auth.h"
 #include "server/http/list.h"
@@ -30,6 +31,7 @@ static const struct {
 	{ &ud_networks, UD_PEOPLE, "networks:read", "name" },
 	{ &ud_ip_blocks, UD_PEOPLE, "ip-blocks:read", "prefix" },
 	{ &ud_ip_addresses, UD_PEOPLE, "ip-addresses:read", "address" },
+	{ &ud_tickets, UD_PEOPLE, "tickets:read", "subject" },
 	{ &ud_users, UD_STAFF | UD_CUSTOMER_ADMIN, "users:read", "display_name" },
 };
 

@@ -182,7 +182,7 @@ enum ud_code ud_spool_read(
 	struct ud_ctx *cx, const char *folder, const char *name, int *ret_fd, int64_t *ret_size)
 {
 	char *path = path_of(folder, name);
-	struct stat st;
+	struct stat st = { 0 };
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int why = fd < 0 || fstat(fd, &st) != 0 ? errno : 0;
 	enum ud_code code = UD_OK;

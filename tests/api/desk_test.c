@@ -409,6 +409,25 @@ static void agreements_and_calendars_count(void **state)
 	expect(w, LEAD, "DELETE", fmt(w, "/v1/calendars/%s", calendar), NULL, 409);
 }
 
+static void what_was_laid_aside_comes_back(void **state)
+{
+	struct world *w = *state;
+	const char *id = incident(w);
+	struct reply r = call(w, ENGINEER, "POST", fmt(w, "/v1/tickets/%s/snooze", id),
+		"{\"until\":\"2020-01-01T00:00:00Z\"}", NULL);
+	char until[UD_TIME_TEXT];
+
+	expect_code(&r, 422, "validation_failed");
+	ud_time_format(ud_now_ms(&w->env) + 86400000, until);
+	verb(w, ENGINEER, id, "snooze", fmt(w, "{\"until\":\"%s\"}", until));
+	world_tick(w);
+	assert_string_equal(text_at(ticket(w, id).json, "snoozed_until"), until);
+	w->clock_ms = 86400000 + 1000;
+	world_tick(w);
+	assert_true(json_is_null(json_object_get(ticket(w, id).json, "snoozed_until")));
+	w->clock_ms = 0;
+}
+
 /* ---- merging, splitting, watching ---- */
 
 static void tickets_are_merged_and_split(void **state)
@@ -570,6 +589,7 @@ int main(void)
 		cmocka_unit_test(clocks_run_out_once_and_escalate),
 		cmocka_unit_test(the_clock_stands_still_while_the_customer_is_asked),
 		cmocka_unit_test(agreements_and_calendars_count),
+		cmocka_unit_test(what_was_laid_aside_comes_back),
 		cmocka_unit_test(tickets_are_merged_and_split),
 		cmocka_unit_test(watchers_are_of_the_house),
 		cmocka_unit_test(ten_thousand_tickets_are_found_by_indexes),
