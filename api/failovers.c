@@ -10,6 +10,7 @@
 #include "api/api.h"
 #include "api/failover_plan.h"
 #include "db/events.h"
+#include "db/evidence.h"
 #include "db/recovery_points.h"
 #include "db/replications.h"
 #include "db/vms.h"
@@ -416,11 +417,14 @@ enum ud_code ud_failover_gate(
 {
 	struct ud_failover f = { 0 };
 	struct ud_workflow_list all = { 0 };
+	struct ud_evidence e = { 0 };
 	struct gate g = { 0 };
+	bool sealed = false;
 	enum ud_code code = UD_OK;
 
 	UD_TRY(ud_row_get(cx, &ud_failovers, failover_id, &f));
 	UD_TRY(ud_workflow_all(cx, failover_id, &all));
+	UD_TRY(ud_evidence_of(cx, failover_id, &sealed, &e));
 	ud_buf_putc(&g.out, '[');
 	if (f.state == UD_FAILOVER_AWAITING_APPROVAL || f.state == UD_FAILOVER_APPROVED ||
 		f.state == UD_FAILOVER_SCHEDULED)
@@ -430,6 +434,9 @@ enum ud_code ud_failover_gate(
 		f.validation == UD_VALIDATION_OPEN)
 		open_point(&g, "not_validated", "The customer has not said whether it works.",
 			"customer", NULL);
+	if (all.count && !sealed)
+		open_point(
+			&g, "evidence_unsealed", "The record is not sealed yet.", "support", NULL);
 	for (size_t i = 0; i < all.count && code == UD_OK; i++)
 		code = gate_vm(cx, &f, &all.items[i], &g);
 	ud_buf_putc(&g.out, ']');

@@ -121,6 +121,8 @@ int ud_cli_run_follow(struct cli *c);
 /* ---- replication.c ---- */
 int ud_cli_run_top(struct cli *c);
 int ud_cli_run_unprotect(struct cli *c);
+/* ---- evidence.c ---- */
+int ud_cli_verify(struct cli *c);
 
 /* ---- help.c ---- */
 int ud_cli_help(struct cli *c);

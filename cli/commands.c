@@ -21,6 +21,8 @@ static const struct {
 	{ "approval-policies", "approval-policy" },
 	{ "calendars", "calendar" },
 	{ "slas", "sla" },
+	{ "failovers", "failover" },
+	{ "evidence", "evidence" },
 	{ "customers", "customer" },
 	{ "subscriptions", "subscription" },
 	{ "sites", "site" },

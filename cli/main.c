@@ -34,6 +34,7 @@ static const struct {
 	{ "event follow", ud_cli_run_follow, false },
 	{ "replication top", ud_cli_run_top, false },
 	{ "vm unprotect", ud_cli_run_unprotect, false },
+	{ "verify", ud_cli_verify, true },
 	{ "completion", ud_cli_completion, true },
 	{ "help", ud_cli_help, true },
 	{ "version", print_version, true },

@@ -67,6 +67,7 @@ static const struct {
 	{ "/replications/{", "rpl", false },
 	{ "/recovery-points/{", "rpt", false },
 	{ "/failovers/{", "flo", false },
+	{ "/evidence/{", "evd", false },
 	{ "/steps/{", NULL, false },
 	{ "/networks/{", "net", false },
 	{ "/ip-blocks/{", "ipb", false },
@@ -524,12 +525,12 @@ static const struct {
 	{ "failovers.commit", "invalid_state" },
 	{ "failovers.rollback", "invalid_state" },
 	{ "failovers.reverse", "invalid_state" },
-	{ "failovers.cleanup_test", "invalid_state" },
+	{ "failovers.cleanup", "invalid_state" },
 	{ "failovers.cancel", "invalid_state" },
-	{ "failovers.extend_timer", "invalid_state" },
-	{ "failovers.retry_step", "parameter_invalid" }, /* a step is a number */
-	{ "failovers.skip_step", "parameter_invalid" },
-	{ "failovers.confirm_step", "parameter_invalid" },
+	{ "failovers.extend-timer", "invalid_state" },
+	{ "failovers.retry-step", "parameter_invalid" }, /* a step is a number */
+	{ "failovers.skip-step", "parameter_invalid" },
+	{ "failovers.confirm-step", "parameter_invalid" },
 	{ "fault-domains.delete", "in_use" },
 	{ "fault-domains.edit", "validation_failed" }, /* a site is part of nothing */
 	{ "hosts.delete", "in_use" },

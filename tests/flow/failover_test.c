@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/evidence.h"
 #include "support/stage.h"
 
 static int begin(void **state)
@@ -344,6 +345,55 @@ static void a_vm_is_in_one_run_at_a_time(void **state)
 	stage_wants(s, first, "solved", NULL);
 }
 
+/* The record of a run, as it is downloaded. */
+static const char *record(struct stage *s, const char *run)
+{
+	struct reply r = expect(
+		s->w, OWN_VIEWER, "GET", fmt(s->w, "/v1/failovers/%s/evidence", run), NULL, 200);
+
+	r = expect(s->w, OWN_VIEWER, "GET",
+		fmt(s->w, "/v1/evidence/%s/bundle", text_at(r.json, "id")), NULL, 200);
+	return fmt(s->w, "%s", r.body);
+}
+
+static void a_run_leaves_a_sealed_record(void **state)
+{
+	struct stage *s = *state;
+	const char *run = stage_start(s, "planned", "host_maintenance", 1, "");
+	struct ud_evidence_report report;
+
+	stage_settle(s);
+	expect(s->w, OWN_VIEWER, "GET", fmt(s->w, "/v1/failovers/%s/evidence", run), NULL, 409);
+	stage_press(s, OWN_APPROVER, run, "verify", "{\"result\":\"pass\"}", 200);
+	stage_settle(s);
+	struct reply r = expect(
+		s->w, OWN_VIEWER, "GET", fmt(s->w, "/v1/failovers/%s/evidence", run), NULL, 200);
+	const char *id = fmt(s->w, "%s", text_at(r.json, "id"));
+	const char *text = record(s, run);
+
+	ud_evidence_verify(&s->w->cx, text, strlen(text), NULL, 0, &report);
+	if (!report.intact)
+		fail_msg("%s: %s", report.findings[0].where, report.findings[0].what);
+	assert_true(report.lines > 20);
+	assert_true(report.pictures >= 2);
+	assert_non_null(strstr(text, "\"event\":\"demoted\""));
+	r = expect(s->w, OWN_VIEWER, "GET", "/v1/evidence/signing-keys", NULL, 200);
+	assert_string_equal(text_at(r.json, "data.0.public_key"), report.public_key);
+	r = expect(s->w, OWN_VIEWER, "POST", fmt(s->w, "/v1/evidence/%s/verify", id), "{}", 200);
+	assert_true(json_is_true(json_object_get(r.json, "intact")));
+	r = expect(s->w, OWN_VIEWER, "GET", fmt(s->w, "/v1/evidence/%s/report", id), NULL, 200);
+	assert_non_null(strstr(r.body, "Evidence of a failover"));
+	expect(s->w, OTHER_VIEWER, "GET", fmt(s->w, "/v1/evidence/%s/bundle", id), NULL, 404);
+	/* what is stored is what was sealed, to the byte */
+	char *copy = ud_strdup(s->w->arena, text), *at = strstr(copy, "\"rpo_measured_seconds\":0");
+
+	assert_non_null(at);
+	at[strlen("\"rpo_measured_seconds\":")] = '9';
+	ud_evidence_verify(&s->w->cx, copy, strlen(copy), NULL, 0, &report);
+	assert_false(report.intact);
+	assert_string_equal(report.findings[0].where, "/failover");
+}
+
 static const char *ticket(struct stage *s, const char *kind, const char *reason)
 {
 	const char *headers[] = { fmt(s->w, "Idempotency-Key: %s-%s", kind, reason), NULL };
@@ -488,6 +538,7 @@ int main(void)
 		STORY(a_timer_commits),
 		STORY(answers_count_once),
 		STORY(a_vm_is_in_one_run_at_a_time),
+		STORY(a_run_leaves_a_sealed_record),
 		STORY(a_ticket_is_the_only_way_in),
 		STORY(two_people_attest_at_the_ticket),
 		STORY(a_restart_in_every_state_changes_nothing),

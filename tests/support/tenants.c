@@ -15,6 +15,7 @@
 #include "db/checkpoints.h"
 #include "db/customers.h"
 #include "db/events.h"
+#include "db/evidence.h"
 #include "db/failovers.h"
 #include "db/hosts.h"
 #include "db/networks.h"
@@ -206,7 +207,16 @@ static enum ud_code fill_failovers(struct ud_ctx *cx, struct filling *f)
 	run.plan.text = run.predicted.text = "{}";
 	run.blockers.text = "[]";
 	run.validation_notes = mark(f, "validation");
-	return add(cx, f, &ud_failovers, &run, NULL);
+	const char *id;
+
+	UD_TRY(add(cx, f, &ud_failovers, &run, &id));
+	struct ud_evidence e = { .row = f->row,
+		.failover_id = id,
+		.ticket_id = run.ticket_id,
+		.sha256 = mark(f, "sha256"),
+		.public_key = mark(f, "public") };
+
+	return add(cx, f, &ud_evidence_table, &e, NULL);
 }
 
 static enum ud_code fill_addresses(struct ud_ctx *cx, struct filling *f)

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Evidence of runs: putting the record together when a run has ended, and what else uses it.
+ */
+#ifndef API_EVIDENCE_H
+#define API_EVIDENCE_H
+
+#include "db/commands.h"
+#include "db/evidence.h"
+
+/* The record of a run as JSON text, not sealed yet, under the id that it will have. */
+enum ud_code ud_evidence_write(
+	struct ud_ctx *cx, const struct ud_failover *f, const char *id, const char **ret) UD_USE;
+/* The page that prints a sealed record. */
+enum ud_code ud_evidence_page(struct ud_ctx *cx, const struct ud_evidence *e,
+	const struct ud_failover *f, const char **ret) UD_USE;
+
+/* A tick: runs that have ended get their record. */
+enum ud_code ud_evidence_due(struct ud_ctx *cx, bool *ret) UD_USE;
+enum ud_code ud_evidence_make(struct ud_ctx *cx, const struct ud_commanding *c) UD_USE;
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The record of a run as a page for people: plain, without a script, good on paper. Numbers come
+ * from the run, what happened from its log; the sealed document is what counts.
+ */
+#include <string.h>
+
+#include "api/evidence.h"
+#include "db/approvals.h"
+#include "db/workflows.h"
+
+static void escaped(struct ud_buf *b, const char *text)
+{
+	for (const char *p = text ? text : "-"; *p; p++)
+		switch (*p) {
+		case '<':
+			ud_buf_puts(b, "&lt;");
+			break;
+		case '>':
+			ud_buf_puts(b, "&gt;");
+			break;
+		case '&':
+			ud_buf_puts(b, "&amp;");
+			break;
+		case '"':
+			ud_buf_puts(b, "&quot;");
+			break;
+		default:
+			ud_buf_putc(b, *p);
+		}
+}
+
+static void cell(struct ud_buf *b, const char *text)
+{
+	ud_buf_puts(b, "<td>");
+	escaped(b, text);
+	ud_buf_puts(b, "</td>");
+}
+
+static void fact(struct ud_buf *b, const char *name, const char *value)
+{
+	ud_buf_printf(b, "<tr><th scope=\"row\">%s</th>", name);
+	cell(b, value);
+	ud_buf_puts(b, "</tr>\n");
+}
+
+static const char *instant(struct ud_ctx *cx, int64_t ms)
+{
+	char at[UD_TIME_TEXT];
+
+	if (ms <= 0)
+		return NULL;
+	ud_time_format(ms, at);
+	return ud_strdup(cx->arena, at);
+}
+
+static const char *seconds(struct ud_ctx *cx, int64_t n)
+{
+	return n == UD_NONE ? NULL : ud_printf(cx->arena, "%lld s", (long long)n);
+}
+
+static void facts(struct ud_ctx *cx, struct ud_buf *b, const struct ud_evidence *e,
+	const struct ud_failover *f)
+{
+	ud_buf_puts(b, "<table><tbody>\n");
+	fact(b, "Run", f->row.id);
+	fact(b, "Ticket", f->ticket_id);
+	fact(b, "Kind", ud_failover_kinds.names[f->kind]);
+	fact(b, "Reason", f->reason_code);
+	fact(b, "State", ud_failover_states.names[f->state]);
+	fact(b, "Approved", instant(cx, f->approved_at.ms));
+	fact(b, "Began", instant(cx, f->started_at.ms));
+	fact(b, "Ended", instant(cx, f->ended_at.ms));
+	fact(b, "RPO measured", seconds(cx, f->rpo_measured_seconds));
+	fact(b, "RTO measured", seconds(cx, f->rto_measured_seconds));
+	fact(b, "Downtime", seconds(cx, f->downtime_seconds));
+	fact(b, "Data loss", f->data_loss);
+	fact(b, "Checks", f->verdict);
+	fact(b, "Customer's word", ud_validations.names[f->validation]);
+	fact(b, "Customer's notes", f->validation_notes);
+	fact(b, "Plan approved", f->plan_hash);
+	fact(b, "Record", e->row.id);
+	fact(b, "SHA-256 of the record", e->sha256);
+	fact(b, "Sealed with key", e->public_key);
+	ud_buf_puts(b, "</tbody></table>\n");
+}
+
+static enum ud_code approval_row(struct ud_ctx *cx, void *data, const void *row)
+{
+	const struct ud_approval *a = row;
+	struct ud_buf *b = data;
+
+	ud_buf_puts(b, "<tr>");
+	cell(b, instant(cx, a->row.created_at.ms));
+	cell(b, a->user_name);
+	cell(b, ud_sides.names[a->side]);
+	cell(b, ud_decisions.names[a->decision]);
+	cell(b, a->note);
+	ud_buf_puts(b, "</tr>\n");
+	return UD_OK;
+}
+
+static enum ud_code line_row(struct ud_ctx *cx, void *data, const struct ud_step_line *line)
+{
+	struct ud_buf *b = data;
+
+	ud_buf_puts(b, "<tr>");
+	cell(b, instant(cx, line->at));
+	cell(b, line->vm_id);
+	cell(b, line->step);
+	cell(b, line->event);
+	cell(b, line->host_id ? line->host_id : line->actor_id);
+	ud_buf_puts(b, "</tr>\n");
+	return UD_OK;
+}
+
+static void table(struct ud_buf *b, const char *title, const char *const *heads, size_t n)
+{
+	ud_buf_printf(b, "<h2>%s</h2>\n<table><thead><tr>", title);
+	for (size_t i = 0; i < n; i++)
+		ud_buf_printf(b, "<th scope=\"col\">%s</th>", heads[i]);
+	ud_buf_puts(b, "</tr></thead><tbody>\n");
+}
+
+static enum ud_code write_page(struct ud_ctx *cx, struct ud_buf *b, const struct ud_evidence *e,
+	const struct ud_failover *f)
+{
+	static const char *const approval_heads[] = { "When", "Who", "For", "Decision", "Note" };
+	static const char *const line_heads[] = { "When", "VM", "Step", "Event", "Host or person" };
+	struct ud_list list = { .limit = UD_LIST_MAX };
+	bool more = false;
+
+	ud_buf_printf(b,
+		"<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+		"<meta name=\"viewport\" content=\"width=device-width\">"
+		"<title>Evidence of %s</title>"
+		"<link rel=\"stylesheet\" href=\"/docs/docs.css\"></head><body><main>\n"
+		"<h1>Evidence of a failover</h1>\n"
+		"<p>This page is for reading and printing. What counts is the sealed record: download"
+		" it and check it with <code>understudy verify FILE</code>, without this"
+		" server.</p>\n",
+		f->row.id);
+	facts(cx, b, e, f);
+	table(b, "Approvals", approval_heads, UD_LEN(approval_heads));
+	ud_list_where(&list, "ticket_id", UD_OP_EQ, ud_t(f->ticket_id));
+	UD_TRY(ud_row_list(cx, &ud_approvals, &list, approval_row, b, &more));
+	ud_buf_puts(b, "</tbody></table>\n");
+	table(b, "Timeline", line_heads, UD_LEN(line_heads));
+	UD_TRY(ud_step_lines(cx, f->row.id, line_row, b));
+	ud_buf_puts(b, "</tbody></table>\n</main></body></html>\n");
+	return UD_OK;
+}
+
+enum ud_code ud_evidence_page(struct ud_ctx *cx, const struct ud_evidence *e,
+	const struct ud_failover *f, const char **ret)
+{
+	struct ud_buf b = { 0 };
+	enum ud_code code = write_page(cx, &b, e, f);
+
+	*ret = ud_strndup(cx->arena, b.data, b.len);
+	ud_buf_free(&b);
+	return code;
+}
