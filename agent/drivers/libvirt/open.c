@@ -219,6 +219,51 @@ static enum ud_code settle_root(struct ud_ctx *cx, const char *root)
 	return ud_file_write(cx, path, text, strlen(text), 0644);
 }
 
+/* ---- starts that were cut off ---- */
+
+enum { STATUS_MAX = 4 << 20 };
+
+struct status_files {
+	struct ud_ctx *cx;
+	const char *folder;
+};
+
+/*
+ * libvirt keeps in a VM's status what it was doing. Of a start that a killed process had begun it
+ * never lets go: the VM could not be asked anything any more. Without that word it does what is
+ * right: a guest that has not run is ended, one that runs is kept.
+ */
+static void free_start(void *data, const char *name)
+{
+	static const char held[] = "async='start'";
+	struct status_files *s = data;
+	struct ud_ctx *cx = s->cx;
+	const char *path = ud_printf(cx->arena, "%s/%s", s->folder, name), *text = NULL;
+	size_t length = strlen(name), n = 0;
+
+	if (length < 4 || strcmp(name + length - 4, ".xml") != 0)
+		return;
+	const char *at = ud_file_read(cx, path, STATUS_MAX, &text, &n) == UD_OK
+		? strstr(text, held)
+		: NULL;
+
+	if (at) {
+		text = ud_printf(cx->arena, "%.*sasync='none'%s", (int)(at - text), text,
+			at + strlen(held));
+		if (ud_file_write(cx, path, text, strlen(text), 0600) == UD_OK)
+			ud_log(UD_LOG_WARNING, "start_was_cut_off", "status", path, NULL);
+	}
+	ud_ctx_clear(cx);
+}
+
+static void free_starts(struct ud_ctx *cx, const char *root)
+{
+	struct status_files s = { cx, ud_printf(cx->arena, "%s/run/qemu", root) };
+
+	/* there is no such folder before the first start */
+	(void)!cx->env->files->list(s.folder, free_start, &s);
+}
+
 static enum ud_code take_root(struct ud_ctx *cx, const char *uri, struct ud_lv *lv)
 {
 	if (strncmp(uri, scheme, strlen(scheme)) != 0) {
@@ -233,6 +278,7 @@ static enum ud_code take_root(struct ud_ctx *cx, const char *uri, struct ud_lv *
 			UD_LV_ROOT_MAX);
 	lv->root = ud_heap_strdup(root);
 	lv->dir = ud_heap_strdup(ud_printf(cx->arena, "%s/understudy", root));
+	free_starts(cx, root);
 	return settle_root(cx, root);
 }
 

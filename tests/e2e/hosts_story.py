@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TAP: two agents on folders of their own, real guests. See hosts_test.sh."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import urllib.error
+import urllib.request
+
+SOURCE = os.environ.get("UD_SOURCE_DIR") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BINARY = os.environ["UD_BINARY_DIR"]
+GUEST = f"{SOURCE}/deploy/guest"
+DEADLINE = 120  # seconds for one event; a boot under TCG takes some
+KILLS = 20 if os.environ.get("UD_TEST_LONG") else 3
+
+DOMAIN = """<domain type='{kind}'><name>{name}</name><uuid>{uuid}</uuid><memory unit='MiB'>128</memory>
+<vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type><kernel>{files}/vmlinuz</kernel>
+<initrd>{files}/initrd.img</initrd><cmdline>{words}</cmdline></os><features><acpi/></features>
+<cpu mode='{cpu}'/><devices>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{disks[0]}'/>
+<target dev='vda' bus='virtio'/></disk>
+<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='{disks[1]}'/>
+<target dev='vdb' bus='virtio'/></disk>
+<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+<video><model type='vga' vram='8192'/></video><memballoon model='none'/></devices></domain>
+"""
+
+
+class Host:
+    def __init__(self, story, name):
+        self.name = name
+        self.root = f"{story.folder}/{name}"
+        self.dir = f"{story.folder}/{name}-agent"
+        self.id = None
+        self.process = None
+        self.guests = []
+
+
+class Story:
+    def __init__(self, folder):
+        self.folder = folder
+        self.server = None
+        self.token = ""
+        self.url = ""
+        self.hosts = [Host(self, "lon-a"), Host(self, "lon-b")]
+        self.environment = {**os.environ, "XDG_CONFIG_HOME": f"{folder}/config"}
+        self.log = open(f"{folder}/log", "ab")
+
+    def program(self, name, *words):
+        return subprocess.Popen([f"{BINARY}/{name}", *words], stdin=subprocess.DEVNULL, stdout=self.log,
+                                stderr=self.log, env=self.environment)
+
+    def call(self, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, method=method, headers={
+            "Authorization": f"Bearer {self.token}", "Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def command(self, *words):
+        """The command line; its output."""
+        ran = subprocess.run([f"{BINARY}/understudy", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE, env=self.environment, text=True, timeout=300, check=False)
+        if ran.returncode:
+            raise AssertionError(f"understudy {' '.join(words)}: {ran.returncode} {ran.stdout} {ran.stderr}")
+        return ran.stdout
+
+    def until(self, what, look):
+        """Ask until there is an answer; what the API says is the event."""
+        end = time.monotonic() + DEADLINE
+        while time.monotonic() < end:
+            try:
+                found = look()
+            except urllib.error.URLError:
+                found = None
+            if found:
+                return found
+            self.server.poll()
+            wait_for_a_change(self)
+        raise AssertionError(f"late: {what}")
+
+    def ended(self, op, state="succeeded"):
+        """Wait for the end of an operation, which must be this one."""
+        op = self.until(f"{op['kind']} ends",
+                        lambda: (o := self.call("GET", f"/v1/operations/{op['id']}?wait=10"))["ended_at"] and o)
+        if op["state"] != state:
+            raise AssertionError(f"{op['kind']} {op['state']}: {op['error']}")
+
+    def vm(self, name):
+        for vm in self.call("GET", f"/v1/vms?q={name}")["data"]:
+            if vm["name"] == name:
+                return vm
+        return None
+
+    def power(self, name, power):
+        return self.until(f"{name} is {power}", lambda: (v := self.vm(name)) and v["power"] == power and v)
+
+    def end(self):
+        for host in self.hosts:
+            for process in (host.process,):
+                if process and process.poll() is None:
+                    process.kill()
+                    process.wait()
+            end_guests(host.root)
+        if self.server and self.server.poll() is None:
+            self.server.kill()
+            self.server.wait()
+
+
+def wait_for_a_change(s):
+    """The log of events is followed until it says something, or for a moment: not every change is an event."""
+    try:
+        with urllib.request.urlopen(urllib.request.Request(f"{s.url}/v1/events/stream", headers={
+                "Authorization": f"Bearer {s.token}"}), timeout=0.5) as stream:
+            while not stream.readline().startswith(b"data:"):
+                pass
+    except OSError:
+        pass
+
+
+def pids(root):
+    """Processes of the guests of a folder, by the files that libvirt keeps."""
+    folder = f"{root}/run/qemu"
+    found = {}
+    for name in os.listdir(folder) if os.path.isdir(folder) else []:
+        if name.endswith(".pid") and name != "driver.pid":
+            with open(f"{folder}/{name}", encoding="ascii") as f:
+                found[name[:-4]] = int(f.read().strip() or 0)
+    return found
+
+
+def end_guests(root):
+    for pid in pids(root).values():
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                if b"qemu" in f.read():
+                    os.kill(pid, signal.SIGKILL)
+        except OSError:
+            pass
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def run(*words):
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+
+
+def expect(what, have, want):
+    if have != want:
+        raise AssertionError(f"{what}: {have!r}, not {want!r}")
+
+
+# ---- the story ----
+
+
+def a_server_is_made(s):
+    port, agents = free_port(), free_port()
+    with open(f"{s.folder}/password", "w", encoding="ascii") as f:
+        f.write("a Fine and long phrase\n")
+    run(f"{BINARY}/understudyd", "init", "--dir", f"{s.folder}/i", "--admin-email", "admin@example.net",
+        "--admin-password-file", f"{s.folder}/password", "--admin-token-file", f"{s.folder}/token")
+    with open(f"{s.folder}/i/conf.d/test.conf", "w", encoding="ascii") as f:
+        f.write(f"[server]\nlisten=127.0.0.1:{port}\n[agents]\nlisten=127.0.0.1:{agents}\n"
+                f"public_url=https://127.0.0.1:{agents}\n[auth]\nrequire_mfa=none\n")
+    with open(f"{s.folder}/token", encoding="ascii") as f:
+        s.token = f.read().strip()
+    s.url = f"http://127.0.0.1:{port}"
+    s.environment |= {"UNDERSTUDY_URL": s.url, "UNDERSTUDY_TOKEN": s.token}
+    serve(s)
+
+
+def serve(s):
+    s.server = s.program("understudyd", "serve", "--config", f"{s.folder}/i/understudyd.conf")
+    s.until("the server is ready", lambda: s.call("GET", "/v1/sites") is not None)
+
+
+def guests_lie_on_the_hosts(s):
+    run(f"{GUEST}/build", f"{s.folder}/files")
+    accel = run(f"{GUEST}/accel", f"{s.folder}/files/vmlinuz").strip()
+    with open(f"{s.folder}/files/cmdline", encoding="ascii") as f:
+        words = f.read().strip()
+    for i, (host, name) in enumerate([(0, "sql-01"), (0, "web-01"), (1, "app-01")]):
+        h = s.hosts[host]
+        os.makedirs(f"{h.root}/etc/qemu", exist_ok=True)
+        os.makedirs(f"{h.root}/disks", exist_ok=True)
+        run(f"{GUEST}/disks", f"{h.root}/disks", name, "32", "32")
+        with open(f"{h.root}/etc/qemu/{name}.xml", "w", encoding="ascii") as f:
+            f.write(DOMAIN.format(kind="kvm" if accel == "kvm" else "qemu", cpu="host-passthrough" if accel == "kvm"
+                                  else "maximum", name=name, uuid=f"7d0c3a52-0000-4000-8000-00000000000{i + 1}",
+                                  files=f"{s.folder}/files", words=f"{words} ud.disks=2",
+                                  disks=[f"{h.root}/disks/{name}-vd{d}.qcow2" for d in "ab"]))
+        h.guests.append(name)
+    os.chmod(s.folder, 0o755)  # QEMU runs as a user of its own
+
+
+def hosts_are_added_as_the_pages_say(s):
+    site = json.loads(s.command("site", "create", "--name", "London", "--code", "lon", "--kind", "provider_dc",
+                                "--time-zone", "Europe/London", "-o", "json"))["id"]
+    for h in s.hosts:
+        h.id = json.loads(s.command("host", "create", "--name", h.name, "--site-id", site, "--hypervisor", "kvm",
+                                    "-o", "json"))["id"]
+        words = json.loads(s.command("host", "enroll", h.id, "-o", "json"))["command"].split()
+        expect("the command", words[:2], ["understudy-agent", "enroll"])
+        words[words.index("--dir") + 1] = h.dir
+        run(f"{BINARY}/understudy-agent", *words[1:], "--hypervisor-uri", f"qemu:///embed?root={h.root}")
+        begin_agent(s, h)
+
+
+def begin_agent(s, h):
+    h.process = s.program("understudy-agent", "run", "--config", f"{h.dir}/agent.conf")
+
+
+def the_guests_appear(s):
+    began = time.monotonic()
+    for h in s.hosts:
+        for name in h.guests:
+            vm = s.until(f"{name} appears", lambda n=name: s.vm(n))
+            expect(f"host of {name}", vm["host_id"], h.id)
+            expect(f"power of {name}", vm["power"], "off")
+        s.until(f"{h.name} is active", lambda i=h.id: s.call("GET", f"/v1/hosts/{i}")["state"] == "active")
+    print(f"# all there {time.monotonic() - began:.1f} s after the agents were started")
+
+
+def one_starts_by_the_command_line(s):
+    began = time.monotonic()
+    s.command("vm", "start", "sql-01", "--wait")
+    s.power("sql-01", "running")
+    print(f"# started in {time.monotonic() - began:.1f} s")
+    expect("its processes", list(pids(s.hosts[0].root)), ["sql-01"])
+
+
+def another_by_the_api(s):
+    vm = s.vm("app-01")
+    op = s.call("POST", f"/v1/vms/{vm['id']}/start", {})
+    expect("kind", op["kind"], "vm_start")
+    s.ended(op)
+    s.power("app-01", "running")
+
+
+def one_stops_by_the_command_line(s):
+    s.command("vm", "shutdown", "sql-01", "--timeout-seconds", "60", "--hard", "--wait")
+    s.power("sql-01", "off")
+    expect("its processes", pids(s.hosts[0].root), {})
+
+
+def guests_outlive_their_agent(s):
+    h = s.hosts[1]
+    before = pids(h.root)["app-01"]
+    for _ in range(KILLS):
+        h.process.send_signal(signal.SIGKILL)
+        h.process.wait()
+        expect("the guest runs", alive(before), True)
+        begin_agent(s, h)
+        # a command reaches the new one, and it knows the guest
+        vm = s.vm("app-01")
+        op = s.call("POST", f"/v1/vms/{vm['id']}/diagnose", {})
+        s.ended(op)
+        s.power("app-01", "running")
+    expect("the same process", pids(h.root)["app-01"], before)
+
+
+def a_command_outlives_the_agent(s):
+    """Killed at a moment of chance while it starts a guest: started once, and told."""
+    h = s.hosts[0]
+    for i in range(KILLS):
+        vm = s.power("web-01", "off")
+        op = s.call("POST", f"/v1/vms/{vm['id']}/start", {})
+        end = time.monotonic() + 0.15 * i
+        while time.monotonic() < end:
+            s.call("GET", f"/v1/operations/{op['id']}")
+        h.process.send_signal(signal.SIGKILL)
+        h.process.wait()
+        begin_agent(s, h)
+        s.ended(op)
+        s.power("web-01", "running")
+        expect("processes", list(pids(h.root)), ["web-01"])
+        s.command("vm", "stop", "web-01", "--wait")
+
+
+def a_command_outlives_the_server(s):
+    vm = s.power("web-01", "off")
+    op = s.call("POST", f"/v1/vms/{vm['id']}/start", {})
+    s.server.send_signal(signal.SIGKILL)
+    s.server.wait()
+    serve(s)
+    s.ended(op)
+    s.power("web-01", "running")
+    s.command("vm", "stop", "web-01", "--wait")
+
+
+STORY = [a_server_is_made, guests_lie_on_the_hosts, hosts_are_added_as_the_pages_say, the_guests_appear,
+         one_starts_by_the_command_line, another_by_the_api, one_stops_by_the_command_line,
+         guests_outlive_their_agent, a_command_outlives_the_agent, a_command_outlives_the_server]
+
+
+def main():
+    folder = tempfile.mkdtemp(prefix="udh-", dir="/tmp")
+    story = Story(folder)
+    bad = False
+    print(f"1..{len(STORY)}")
+    try:
+        for n, step in enumerate(STORY, 1):
+            name = step.__name__.replace("_", " ")
+            try:
+                step(story)
+                print(f"ok {n} - {name}", flush=True)
+            except Exception:  # pylint: disable=broad-except
+                bad = True
+                for line in traceback.format_exc().splitlines():
+                    print(f"# {line}")
+                story.log.flush()
+                with open(f"{folder}/log", encoding="utf-8", errors="replace") as f:
+                    for line in f.readlines()[-25:]:
+                        print(f"# log: {line.rstrip()[:300]}")
+                print(f"not ok {n} - {name}", flush=True)
+                break
+    finally:
+        story.end()
+        shutil.rmtree(folder, ignore_errors=True)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
