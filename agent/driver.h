@@ -31,7 +31,7 @@ struct ud_hv {
 
 /* Something about a VM changed; called on a thread of the driver, must not call back into it. */
 typedef void ud_hv_changed(void *data, const char *uuid);
-/* A VM of the inventory; the texts are valid for the call. */
+/* Visitors get texts that are valid for the call, and must not call the driver. */
 typedef enum ud_code ud_hv_visitor(struct ud_ctx *cx, void *data, const struct ud_machine *machine);
 typedef enum ud_code ud_hv_sampled(struct ud_ctx *cx, void *data, const struct ud_sample *sample);
 typedef enum ud_code ud_hv_checkpointed(

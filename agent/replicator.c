@@ -31,10 +31,12 @@ struct ud_replicator {
 	struct ud_hv *hv; /* to which replication was given */
 	int port;
 	unsigned char identity[UD_SHA256]; /* of the credentials it was given */
+	bool told_address;                 /* the server knows where points are taken */
 	pthread_t thread;
 	bool runs;
 	struct told *told; /* the thread's */
 	size_t told_count;
+	size_t told_relations; /* in this round of reports */
 	pthread_mutex_t talk;  /* over answers to peers: none is given after the end */
 	pthread_mutex_t mutex; /* the two below */
 	pthread_cond_t moved;
@@ -126,6 +128,7 @@ static enum ud_code equip(struct ud_ctx *cx, struct ud_replicator *p)
 	UD_TRY(ud_hv_replicate(cx, hv, &with, &port));
 	memcpy(p->identity, identity, sizeof(identity));
 	p->hv = hv;
+	p->told_address = false;
 	pthread_mutex_lock(&p->mutex);
 	p->port = port;
 	pthread_mutex_unlock(&p->mutex);
@@ -187,9 +190,34 @@ struct report {
 	struct ud_buf items;
 	size_t relations, points;
 	bool more; /* there is more to tell than goes into one */
+	/* how the relations stand, taken first: a visitor must not call the driver */
+	struct ud_replication_report stand[UD_REPORT_RELATIONS];
+	size_t count, passed; /* passed: told in the reports before, of the same round */
 	const struct ud_replication_report *at;
 	struct ud_buf list; /* points of the relation at hand */
 };
+
+static enum ud_code take_relation(
+	struct ud_ctx *cx, void *data, const struct ud_replication_report *report)
+{
+	struct report *r = data;
+
+	if (r->passed < r->p->told_relations) {
+		r->passed++;
+		return UD_OK;
+	}
+	if (r->count == UD_REPORT_RELATIONS) {
+		r->more = true;
+		return UD_OK;
+	}
+	struct ud_replication_report *mine = &r->stand[r->count++];
+
+	*mine = *report;
+	mine->replication_id = ud_strdup(cx->arena, report->replication_id);
+	mine->raw = ud_strdup(cx->arena, report->raw);
+	mine->error.text = ud_strdup(cx->arena, report->error.text);
+	return UD_OK;
+}
 
 static enum ud_code add_point(struct ud_ctx *cx, void *data, const struct ud_point *point)
 {
@@ -230,15 +258,10 @@ static void add_dropped(
 
 /* The target tells its points; while its store is being filled there are none, and it is busy. */
 static enum ud_code add_relation(
-	struct ud_ctx *cx, void *data, const struct ud_replication_report *report)
+	struct ud_ctx *cx, struct report *r, const struct ud_replication_report *report)
 {
-	struct report *r = data;
 	struct ud_replication_report full = *report;
 
-	if (r->relations == UD_REPORT_RELATIONS) {
-		r->more = true;
-		return UD_OK;
-	}
 	r->at = report;
 	r->list.len = 0;
 	if (report->role == UD_RELATION_TARGET && report->state != UD_REPLICATION_READY_FOR_SEED) {
@@ -257,17 +280,32 @@ static enum ud_code add_relation(
 	return UD_OK;
 }
 
+/* Where points are taken, with the port that was really chosen; NULL = nowhere. */
+static const char *address_of(struct ud_ctx *cx, struct ud_replicator *p)
+{
+	const char *listen = p->station->config->replication_listen;
+	const char *colon = listen ? strrchr(listen, ':') : NULL;
+	int port = ud_replicator_port(p);
+
+	if (!colon || port <= 0)
+		return NULL;
+	return ud_printf(cx->arena, "%.*s:%d", (int)(colon - listen), listen, port);
+}
+
 /* Tell it all once; *ret_more: at once again. */
 static enum ud_code report_once(struct ud_ctx *cx, struct ud_replicator *p, bool *ret_more)
 {
 	struct report r = { .p = p };
-	struct ud_replication_reports out = { .agent_boot = ud_link_run(p->link) };
+	struct ud_replication_reports out = { .agent_boot = ud_link_run(p->link),
+		.listen = address_of(cx, p) };
 	struct ud_replication_acks acks = { 0 };
 	enum ud_code code = UD_OK;
 
 	*ret_more = false;
 	if (p->station->hv->driver->relations)
-		code = ud_hv_relations(cx, p->station->hv, add_relation, &r);
+		code = ud_hv_relations(cx, p->station->hv, take_relation, &r);
+	for (size_t i = 0; i < r.count && code == UD_OK; i++)
+		code = add_relation(cx, &r, &r.stand[i]);
 	if (code == UD_OK && r.relations > 0) {
 		ud_buf_putc(&r.items, ']');
 		out.items.text = ud_strdup(cx->arena, ud_buf_text(&r.items));
@@ -276,9 +314,15 @@ static enum ud_code report_once(struct ud_ctx *cx, struct ud_replicator *p, bool
 	ud_buf_free(&r.list);
 	UD_TRY(code);
 	if (!out.items.text)
+		p->told_relations = 0;
+	if (!out.items.text && p->told_address)
 		return UD_OK;
+	if (!out.items.text)
+		out.items.text = "[]";
 	UD_TRY(ud_link_send(cx, p->link, "/v1/agent/replication", &ud_replication_reports_shape,
 		&out, CALL_MS, &ud_replication_acks_shape, &acks, NULL));
+	p->told_address = true;
+	p->told_relations = r.more ? p->told_relations + r.count : 0;
 	take_acks(p, &acks);
 	*ret_more = r.more;
 	return UD_OK;

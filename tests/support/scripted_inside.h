@@ -73,6 +73,7 @@ struct scripted_hv {
 	struct scripted_hv *next;
 	ud_hv_changed *changed;
 	void *data;
+	struct ud_hv_replication with; /* as replicate gave it; zeros before */
 };
 
 struct scripted {
@@ -121,6 +122,8 @@ void scripted_power_is(struct scripted *s, struct scripted_vm *vm, enum ud_power
 void scripted_tell(struct scripted *s, const char *uuid);
 
 /* Slots of replication, in a file of their own. */
+enum ud_code scripted_replicate(
+	struct ud_ctx *cx, struct ud_hv *hv, const struct ud_hv_replication *with, int *ret_port);
 enum ud_code scripted_replica_check(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
 	const struct ud_texts *excluded_disks, ud_hv_blocked *visit, void *data);
 enum ud_code scripted_relation_set(struct ud_ctx *cx, struct ud_hv *hv,

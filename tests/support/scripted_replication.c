@@ -92,6 +92,37 @@ static void keep(struct scripted *s, const struct ud_relation *from, struct ud_r
 	}
 }
 
+enum ud_code scripted_replicate(
+	struct ud_ctx *cx, struct ud_hv *hv, const struct ud_hv_replication *with, int *ret_port)
+{
+	const char *colon = with->listen ? strrchr(with->listen, ':') : NULL;
+
+	UD_TRY(scripted_enter_for(cx, hv, "replicate", NULL, SCRIPTED_LOOKS));
+	UD_OUTER(hv, struct scripted_hv, hv)->with = *with;
+	*ret_port = colon ? atoi(colon + 1) : 0;
+	return scripted_leave(cx, hv, "replicate", UD_OK);
+}
+
+/* Does the journal of the host's agent let a point in? Under the lock. */
+static bool may_receive(struct scripted *s, const struct scripted_relation *r, int64_t epoch)
+{
+	UD_AUTO(ud_arena) *arena = ud_arena_new();
+	struct ud_ctx cx = { .arena = arena, .env = &ud_env_real };
+
+	for (struct scripted_hv *hv = s->open; hv; hv = hv->next)
+		if (hv->with.may_receive &&
+			hv->with.may_receive(&cx, hv->with.data, r->r.vm_id, epoch) != UD_OK)
+			return false;
+	return true;
+}
+
+static void tell_agents(struct scripted *s, const struct scripted_relation *r)
+{
+	for (struct scripted_hv *hv = s->open; hv; hv = hv->next)
+		if (hv->with.changed)
+			hv->with.changed(hv->with.data, r->r.replication_id);
+}
+
 static bool is_agent(struct scripted *s, const void *agent_id)
 {
 	return s->agent_id && strcmp(s->agent_id, agent_id) == 0;
@@ -107,7 +138,8 @@ static bool add_point(struct scripted *s, const char *replication_id, enum ud_re
 	struct scripted_relation *r = relation_of(s, replication_id);
 
 	if (r && r->r.role == role && !s->cut && r->r.state == UD_RELATION_ACTIVE &&
-		from->p.epoch >= r->r.epoch) {
+		from->p.epoch >= r->r.epoch &&
+		(role == UD_RELATION_SOURCE || may_receive(s, r, from->p.epoch))) {
 		struct scripted_point *p = ud_alloc(s->arena, sizeof(*p));
 
 		*p = *from;
@@ -124,6 +156,7 @@ static bool add_point(struct scripted *s, const char *replication_id, enum ud_re
 			if (!old->gone && kept++ > r->r.recovery_points_kept)
 				old->gone = true;
 		added = true;
+		tell_agents(s, r);
 	}
 	pthread_mutex_unlock(&s->lock);
 	return added;

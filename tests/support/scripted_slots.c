@@ -485,6 +485,7 @@ const struct ud_driver scripted_driver = {
 	.definition_import = definition_import,
 	.undefine = undefine,
 	.diagnose = diagnose,
+	.replicate = scripted_replicate,
 	.replica_check = scripted_replica_check,
 	.relation_set = scripted_relation_set,
 	.relation_drop = scripted_relation_drop,

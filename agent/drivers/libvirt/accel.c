@@ -79,7 +79,7 @@ void ud_lv_probe(struct ud_ctx *cx, struct ud_lv *lv)
 	size_t n;
 
 	if (said && (strcmp(said, "kvm") == 0 || strcmp(said, "tcg") == 0)) {
-		strcpy(lv->accel, said);
+		memcpy(lv->accel, said, sizeof("kvm"));
 		return;
 	}
 	if (ud_lv_host_boot(cx, &boot) == UD_OK &&
@@ -91,7 +91,7 @@ void ud_lv_probe(struct ud_ctx *cx, struct ud_lv *lv)
 	bool kvm = access("/dev/kvm", R_OK | W_OK) == 0 && boots(cx, lv);
 
 	ud_ctx_clear(cx);
-	strcpy(lv->accel, kvm ? "kvm" : "tcg");
+	memcpy(lv->accel, kvm ? "kvm" : "tcg", sizeof("kvm"));
 	const char *text = ud_printf(cx->arena, "%s %s\n", boot, lv->accel);
 
 	if (ud_file_write(cx, path, text, strlen(text), 0600) != UD_OK)

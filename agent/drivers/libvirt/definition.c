@@ -300,8 +300,8 @@ enum ud_code ud_lv_import(
 enum ud_code ud_lv_undefine(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid)
 {
 	UD_AUTO(ud_lv_domain) *d = NULL;
-	enum ud_power power;
-	const char *raw;
+	enum ud_power power = UD_POWER_UNKNOWN;
+	const char *raw = NULL;
 
 	UD_TRY(ud_lv_find(cx, ud_lv_of(hv), uuid, &d));
 	UD_TRY(ud_lv_power(cx, d, &power, &raw));

@@ -176,8 +176,8 @@ enum ud_code ud_lv_power(
 
 enum ud_code ud_lv_must_run(struct ud_ctx *cx, virDomainPtr d, bool paused)
 {
-	enum ud_power power;
-	const char *raw;
+	enum ud_power power = UD_POWER_UNKNOWN;
+	const char *raw = NULL;
 
 	UD_TRY(ud_lv_power(cx, d, &power, &raw));
 	if (power == UD_POWER_RUNNING ||
@@ -221,8 +221,8 @@ enum ud_code ud_lv_start(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, 
 {
 	UD_AUTO(ud_lv_domain) *d = NULL;
 	bool paused = flags & UD_START_PAUSED;
-	enum ud_power power;
-	const char *raw;
+	enum ud_power power = UD_POWER_UNKNOWN;
+	const char *raw = NULL;
 
 	UD_TRY(ud_lv_find(cx, ud_lv_of(hv), uuid, &d));
 	UD_TRY(ud_lv_power(cx, d, &power, &raw));
@@ -243,8 +243,8 @@ enum ud_code ud_lv_shutdown(
 {
 	struct ud_lv *lv = ud_lv_of(hv);
 	UD_AUTO(ud_lv_domain) *d = NULL;
-	enum ud_power power;
-	const char *raw;
+	enum ud_power power = UD_POWER_UNKNOWN;
+	const char *raw = NULL;
 
 	UD_TRY(ud_lv_find(cx, lv, uuid, &d));
 	UD_TRY(ud_lv_power(cx, d, &power, &raw));
@@ -269,8 +269,8 @@ enum ud_code ud_lv_power_off(struct ud_ctx *cx, struct ud_hv *hv, const char *uu
 {
 	struct ud_lv *lv = ud_lv_of(hv);
 	UD_AUTO(ud_lv_domain) *d = NULL;
-	enum ud_power power;
-	const char *raw;
+	enum ud_power power = UD_POWER_UNKNOWN;
+	const char *raw = NULL;
 
 	UD_TRY(ud_lv_find(cx, lv, uuid, &d));
 	UD_TRY(ud_lv_power(cx, d, &power, &raw));
@@ -286,8 +286,8 @@ enum ud_code ud_lv_power_off(struct ud_ctx *cx, struct ud_hv *hv, const char *uu
 enum ud_code ud_lv_save(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid)
 {
 	UD_AUTO(ud_lv_domain) *d = NULL;
-	enum ud_power power;
-	const char *raw;
+	enum ud_power power = UD_POWER_UNKNOWN;
+	const char *raw = NULL;
 
 	UD_TRY(ud_lv_find(cx, ud_lv_of(hv), uuid, &d));
 	UD_TRY(ud_lv_power(cx, d, &power, &raw));
@@ -314,8 +314,8 @@ enum ud_code ud_lv_pause(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid)
 enum ud_code ud_lv_resume(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid)
 {
 	UD_AUTO(ud_lv_domain) *d = NULL;
-	enum ud_power power;
-	const char *raw;
+	enum ud_power power = UD_POWER_UNKNOWN;
+	const char *raw = NULL;
 
 	UD_TRY(ud_lv_find(cx, ud_lv_of(hv), uuid, &d));
 	UD_TRY(ud_lv_power(cx, d, &power, &raw));
