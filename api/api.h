@@ -20,6 +20,8 @@ extern const struct ud_routes ud_api_plumbing, ud_api_customers, ud_api_sessions
 	ud_api_recovery_points, ud_api_tickets, ud_api_ticket_parts, ud_api_ticket_attachments,
 	ud_api_approvals, ud_api_queues, ud_api_calendars;
 
+extern const struct ud_routes ud_api_notifications;
+
 extern const struct ud_routes ud_api_vm_verbs, ud_api_host_verbs, ud_api_topology;
 
 /* What follows commands about checkpoints: rows of them. */

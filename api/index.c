@@ -25,6 +25,7 @@ const struct ud_routes *const ud_api[] = {
 	&ud_api_ticket_parts,
 	&ud_api_ticket_attachments,
 	&ud_api_approvals,
+	&ud_api_notifications,
 	&ud_api_queues,
 	&ud_api_calendars,
 	&ud_api_users,

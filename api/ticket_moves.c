@@ -365,7 +365,9 @@ static enum ud_code store(
 		ud_ctx_clear(cx);
 		return ud_fail(cx, UD_E_RETRY, NULL, "ticket %s changed meanwhile", old->row.id);
 	}
-	return code == UD_OK ? ud_event_add(cx, verb, ud_tickets.shape, old, t) : code;
+	UD_TRY(code);
+	UD_TRY(ud_event_add(cx, verb, ud_tickets.shape, old, t));
+	return ud_ticket_tell(cx, t, verb);
 }
 
 enum ud_code ud_ticket_move(struct ud_ctx *cx, const struct ud_ticket_move *m,

@@ -144,6 +144,8 @@ enum ud_code ud_ticket_plan_changed(struct ud_ctx *cx, const char *ticket_id, co
 			code = ud_row_update(cx, &ud_tickets, &old, &t);
 		if (code == UD_OK)
 			code = ud_event_add(cx, "plan_changed", ud_tickets.shape, &old, &t);
+		if (code == UD_OK)
+			code = ud_ticket_tell(cx, &t, "plan_changed");
 	}
 	cx->scope = before;
 	return code;

@@ -9,6 +9,9 @@
 #include "api/tickets.h"
 #include "db/events.h"
 #include "db/ticket_parts.h"
+#include "server/http/list.h"
+#include "server/http/server.h"
+#include "server/http/viewers.h"
 
 static enum ud_code load_ticket(
 	struct ud_ctx *cx, const struct ud_request *rq, struct ud_ticket *ret)
@@ -381,6 +384,34 @@ static enum ud_code delete_entry(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_rest_delete(cx, rq);
 }
 
+/* ---- who is looking ---- */
+
+enum { VIEWERS_SHOWN = 50 };
+
+/* Whoever asks looks, too; programs look at nothing. */
+static enum ud_code viewers(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_viewer all[VIEWERS_SHOWN];
+	struct ud_ticket t = { 0 };
+	bool person = cx->scope->kind == UD_PRINCIPAL_USER;
+
+	UD_TRY(load_ticket(cx, rq, &t));
+	size_t n = ud_viewers_look(cx, rq->server->viewers, t.row.id, person ? cx->scope->id : NULL,
+		cx->scope->name, all, UD_LEN(all));
+
+	ud_page_open(rq);
+	for (size_t i = 0; i < n; i++) {
+		ud_buf_puts(&rq->out, i ? ",{\"user_id\":" : "{\"user_id\":");
+		ud_buf_json(&rq->out, all[i].id);
+		ud_buf_puts(&rq->out, ",\"user_name\":");
+		ud_buf_json(&rq->out, all[i].name);
+		ud_buf_puts(&rq->out, ",\"since\":");
+		ud_buf_time(&rq->out, all[i].since_ms);
+		ud_buf_putc(&rq->out, '}');
+	}
+	return ud_page_close(cx, rq, NULL, UD_NONE);
+}
+
 enum { WRITE = UD_CUSTOMER_WRITE | UD_SUPPORT };
 
 /* clang-format off */
@@ -398,6 +429,7 @@ static const struct ud_route rows[] = {
 	{ "POST",   "/v1/tickets/{id}/time-entries",               "tickets.time-entries.create", UD_SUPPORT, "tickets:write", UD_WRITE, &entry_shape, .status = 201, .resource = &entries, .handle = create_entry, .about = "Note time that one has worked on a ticket." },
 	{ "PATCH",  "/v1/tickets/{id}/time-entries/{entry_id}",    "tickets.time-entries.edit",   UD_SUPPORT, "tickets:write", UD_WRITE | UD_MATCH_REQUIRED, .resource = &entries, .handle = edit_entry, .about = "Change a note of one's own time." },
 	{ "DELETE", "/v1/tickets/{id}/time-entries/{entry_id}",    "tickets.time-entries.delete", UD_SUPPORT, "tickets:write", UD_WRITE | UD_MATCH_REQUIRED, .status = 204, .resource = &entries, .handle = delete_entry, .about = "Remove a note of one's own time." },
+	{ "GET",    "/v1/tickets/{id}/viewers",                    "tickets.viewers",             UD_STAFF,   "tickets:read",  0, .handle = viewers, .about = "List who of the provider's people looks at a ticket just now; asking is looking, for 30 seconds." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_ticket_parts = { "Ticket parts", rows, UD_LEN(rows) };

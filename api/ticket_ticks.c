@@ -7,6 +7,7 @@
 #include "api/ticket_ticks.h"
 #include "api/approvals.h"
 #include "db/events.h"
+#include "db/notifications.h"
 
 static enum ud_code any(struct ud_ctx *cx, enum ud_ticket_due what, bool *ret)
 {
@@ -58,6 +59,19 @@ enum ud_code ud_ticket_grace_apply(struct ud_ctx *cx, const struct ud_commanding
 {
 	(void)c;
 	return each(cx, UD_DUE_CLOSE, UD_TICKET_GRACE_OVER);
+}
+
+static const int64_t kept_ms = INT64_C(90) * 86400000;
+
+enum ud_code ud_notifications_forget_due(struct ud_ctx *cx, bool *ret)
+{
+	return ud_notifications_old(cx, cx->now_ms - kept_ms, ret);
+}
+
+enum ud_code ud_notifications_forget_apply(struct ud_ctx *cx, const struct ud_commanding *c)
+{
+	(void)c;
+	return ud_notifications_forget(cx, cx->now_ms - kept_ms);
 }
 
 enum ud_code ud_approvals_expiry_due(struct ud_ctx *cx, bool *ret)

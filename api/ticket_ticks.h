@@ -17,6 +17,9 @@ enum ud_code ud_ticket_snooze_apply(struct ud_ctx *cx, const struct ud_commandin
 /* What was solved seven days ago closes. */
 enum ud_code ud_ticket_grace_due(struct ud_ctx *cx, bool *ret) UD_USE;
 enum ud_code ud_ticket_grace_apply(struct ud_ctx *cx, const struct ud_commanding *c) UD_USE;
+/* Notifications that were seen and are older than 90 days. */
+enum ud_code ud_notifications_forget_due(struct ud_ctx *cx, bool *ret) UD_USE;
+enum ud_code ud_notifications_forget_apply(struct ud_ctx *cx, const struct ud_commanding *c) UD_USE;
 /* Approvals that waited for others too long. */
 enum ud_code ud_approvals_expiry_due(struct ud_ctx *cx, bool *ret) UD_USE;
 enum ud_code ud_approvals_expiry_apply(struct ud_ctx *cx, const struct ud_commanding *c) UD_USE;

@@ -146,6 +146,9 @@ enum ud_code ud_ticket_open(struct ud_ctx *cx, struct ud_ticket *t, void *reques
 enum ud_code ud_ticket_changed(struct ud_ctx *cx, const struct ud_ticket *old, struct ud_ticket *t)
 	UD_USE;
 
+/* Tell whoever hears of a ticket what happened to it, when it is worth telling. */
+enum ud_code ud_ticket_tell(struct ud_ctx *cx, const struct ud_ticket *t, const char *verb) UD_USE;
+
 /* May the caller add something internal? UD_E_ROLE_MISSING for customers, UD_E_VALIDATION on behalf
  * of one. */
 enum ud_code ud_ticket_internal(struct ud_ctx *cx) UD_USE;

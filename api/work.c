@@ -35,6 +35,7 @@ static const struct ud_tick ticks[] = {
 	{ "ticket_clocks",    5000,  false,     ud_ticket_clocks_due, ud_ticket_clocks_apply },
 	{ "ticket_snooze",    5000,  false,     ud_ticket_snooze_due, ud_ticket_snooze_apply },
 	{ "ticket_grace",     60000, false,     ud_ticket_grace_due, ud_ticket_grace_apply },
+	{ "old_notifications", 600000, false,   ud_notifications_forget_due, ud_notifications_forget_apply },
 	{ "approval_expiry",  10000, false,     ud_approvals_expiry_due, ud_approvals_expiry_apply },
 	{ NULL, 0, false, NULL, NULL },
 };

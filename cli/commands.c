@@ -19,6 +19,7 @@ static const struct {
 	{ "queues", "queue" },
 	{ "ticket-categories", "ticket-category" },
 	{ "approval-policies", "approval-policy" },
+	{ "me.notifications", "notification" },
 	{ "calendars", "calendar" },
 	{ "slas", "sla" },
 	{ "failovers", "failover" },

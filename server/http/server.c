@@ -10,6 +10,7 @@
 #include "server/http/io.h"
 #include "server/http/limits.h"
 #include "server/http/slow.h"
+#include "server/http/viewers.h"
 #include "server/http/waiters.h"
 #include "server/jobs/work.h"
 #include "server/metrics/metrics.h"
@@ -156,6 +157,7 @@ enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
 	s->limits = ud_limits_new(settings->connections, settings->per_address,
 		settings->requests_per_minute, settings->burst);
 	s->waiters = ud_waiters_new();
+	s->viewers = ud_viewers_new();
 	s->metrics = ud_metrics_new(routes);
 	enum ud_code code = start_parts(cx, s, work);
 
@@ -188,6 +190,7 @@ void ud_server_release(struct ud_server **server)
 	ud_slow_release(&s->slow);
 	ud_limits_release(&s->limits);
 	ud_waiters_release(&s->waiters);
+	ud_viewers_release(&s->viewers);
 	ud_metrics_release(&s->metrics);
 	ud_free(s->loops);
 	ud_free(s->base_url);

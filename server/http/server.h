@@ -13,6 +13,7 @@ struct ud_jobs;
 struct ud_limits;
 struct ud_metrics;
 struct ud_ticks;
+struct ud_viewers;
 struct ud_waiters;
 struct ud_work;
 
@@ -64,6 +65,7 @@ struct ud_server {
 	struct ud_slow *slow;
 	struct ud_limits *limits;
 	struct ud_waiters *waiters;
+	struct ud_viewers *viewers;
 	struct ud_metrics *metrics;
 	struct ud_jobs *jobs;
 	struct ud_ticks *ticks;

@@ -485,6 +485,24 @@ static void watchers_are_of_the_house(void **state)
 	expect(w, OWN_OPERATOR, "DELETE", fmt(w, "%s/%s", path, row), NULL, 204);
 }
 
+static void who_looks_is_seen_for_half_a_minute(void **state)
+{
+	struct world *w = *state;
+	const char *path = fmt(w, "/v1/tickets/%s/viewers", incident(w));
+	struct reply r;
+
+	expect(w, OWN_ADMIN, "GET", path, NULL, 403);
+	expect(w, LEAD, "GET", path, NULL, 200);
+	r = expect(w, ENGINEER, "GET", path, NULL, 200);
+	assert_int_equal(json_array_size(json_object_get(r.json, "data")), 2);
+	assert_non_null(strstr(r.body, "\"user_name\":\"lead\""));
+	r = expect(w, ENGINEER, "GET", fmt(w, "/v1/tickets/%s/viewers", incident(w)), NULL, 200);
+	assert_int_equal(json_array_size(json_object_get(r.json, "data")), 1);
+	w->mono_ms += 31000;
+	r = expect(w, ENGINEER, "GET", path, NULL, 200);
+	assert_int_equal(json_array_size(json_object_get(r.json, "data")), 1);
+}
+
 /* ---- many ---- */
 
 struct many {
@@ -592,6 +610,7 @@ int main(void)
 		cmocka_unit_test(what_was_laid_aside_comes_back),
 		cmocka_unit_test(tickets_are_merged_and_split),
 		cmocka_unit_test(watchers_are_of_the_house),
+		cmocka_unit_test(who_looks_is_seen_for_half_a_minute),
 		cmocka_unit_test(ten_thousand_tickets_are_found_by_indexes),
 	};
 

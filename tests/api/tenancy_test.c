@@ -74,6 +74,7 @@ static const struct {
 	{ "/ip-addresses/{", "ipa", false },
 	{ "/users/{", "usr", false },
 	{ "/service-accounts/{", "sva", false },
+	{ "/me/notifications/{", "ntf", true },
 	{ "/me/sessions/{", "ses", true },
 	{ "/me/tokens/{", "tok", true },
 	{ "/tokens/{", "tok", false },

@@ -19,6 +19,7 @@
 #include "db/failovers.h"
 #include "db/hosts.h"
 #include "db/networks.h"
+#include "db/notifications.h"
 #include "db/operations.h"
 #include "db/people.h"
 #include "db/policies.h"
@@ -394,6 +395,13 @@ static enum ud_code fill_tickets(struct ud_ctx *cx, struct filling *f)
 	UD_TRY(add(cx, f, &ud_ticket_comments, &comment, NULL));
 	UD_TRY(add(cx, f, &ud_ticket_watchers, &watcher, NULL));
 	UD_TRY(fill_file(cx, f, id));
+	struct ud_notification news = { .row = f->row,
+		.user_id = f->user,
+		.event = "ticket.solved",
+		.subject_id = id,
+		.title = mark(f, "news") };
+
+	UD_TRY(add(cx, f, &ud_notifications, &news, NULL));
 	UD_TRY(add(cx, f, &ud_ticket_links, &link, NULL));
 	return add(cx, f, &ud_time_entries, &entry, NULL);
 }

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What people are told: one row for each person and thing, written in the transaction of what
+ * happened. Never to who did it, never across tenants.
+ */
+#ifndef DB_NOTIFICATIONS_H
+#define DB_NOTIFICATIONS_H
+
+#include "db/rows.h"
+
+struct ud_notification {
+	struct ud_row row;
+	const char *user_id, *event, *subject_id, *title, *actor_name;
+	bool seen;
+};
+extern const struct ud_table ud_notifications;
+
+/* Something to tell. */
+struct ud_news {
+	const char *event;      /* "ticket.answered" */
+	const char *subject_id; /* what it is about */
+	/* whose people may hear of it, beside the provider's; NULL = none */
+	const char *customer_id;
+	const char *title; /* a line for people */
+};
+/*
+ * Tell people (ids of users); the actor is cx->scope. Who is gone, who did it, and who belongs to
+ * another customer is left out.
+ */
+enum ud_code ud_notify(
+	struct ud_ctx *cx, const struct ud_news *news, const struct ud_texts *user_ids) UD_USE;
+/* Mark all of a person's as seen. *ret = how many were not. */
+enum ud_code ud_notifications_see(struct ud_ctx *cx, const char *user_id, int64_t *ret) UD_USE;
+/* Forget what was seen before an instant. */
+enum ud_code ud_notifications_forget(struct ud_ctx *cx, int64_t before_ms) UD_USE;
+/* Is there anything to forget? A read. */
+enum ud_code ud_notifications_old(struct ud_ctx *cx, int64_t before_ms, bool *ret) UD_USE;
+
+#endif
