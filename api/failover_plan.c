@@ -383,6 +383,8 @@ static void write_blockers(struct ud_ctx *cx, struct dry *d)
 	ud_buf_free(&b);
 }
 
+static enum ud_code find_waves(struct ud_ctx *cx, struct dry *d);
+
 enum ud_code ud_failover_dry_run(struct ud_ctx *cx, struct ud_failover *f, bool *ret_blocked)
 {
 	struct dry *d = ud_alloc(cx->arena, sizeof(*d));
@@ -397,10 +399,50 @@ enum ud_code ud_failover_dry_run(struct ud_ctx *cx, struct ud_failover *f, bool 
 	}
 	if (d->count)
 		f->row.customer_id = d->vms[0].row.row.customer_id;
+	UD_TRY(find_waves(cx, d));
 	UD_TRY(predict(cx, d));
 	write_plan(cx, d);
 	write_blockers(cx, d);
 	*ret_blocked = d->blocked;
+	return UD_OK;
+}
+
+enum ud_code ud_failover_of_plan(
+	struct ud_ctx *cx, const struct ud_recovery_plan *p, struct ud_failover *f)
+{
+	struct ud_plan_order order = { 0 };
+
+	UD_TRY(ud_plan_order(cx, p->members.text, &order));
+	f->plan_id = p->row.id;
+	f->plan_version = p->row.version;
+	f->row.customer_id = p->row.customer_id;
+	f->vm_ids = (struct ud_texts){ order.vm_ids, order.count };
+	f->allow_hard_stop |= p->allow_hard_stop;
+	if (!f->checks.text)
+		f->checks = p->checks;
+	if (f->commit_policy == UD_COMMIT_NONE && f->kind != UD_FAILOVER_TEST &&
+		(p->commit_policy != UD_COMMIT_ROLLBACK || f->kind == UD_FAILOVER_UNPLANNED)) {
+		f->commit_policy = p->commit_policy;
+		f->commit_minutes = p->commit_minutes;
+	}
+	return UD_OK;
+}
+
+/* The wave of each VM by the plan as it is now; a plan that is gone leaves one wave. */
+static enum ud_code find_waves(struct ud_ctx *cx, struct dry *d)
+{
+	struct ud_recovery_plan p = { 0 };
+	struct ud_plan_order order = { 0 };
+
+	if (!d->f->plan_id)
+		return UD_OK;
+	UD_TRY(ud_row_get(cx, &ud_recovery_plans, d->f->plan_id, &p));
+	d->f->plan_version = p.row.version;
+	UD_TRY(ud_plan_order(cx, p.members.text, &order));
+	for (size_t i = 0; i < d->count; i++)
+		for (size_t k = 0; k < order.count; k++)
+			if (strcmp(order.vm_ids[k], d->vms[i].vm.vm_id) == 0)
+				d->vms[i].vm.boot_group = order.waves[k];
 	return UD_OK;
 }
 

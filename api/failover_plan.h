@@ -7,6 +7,7 @@
 #define API_FAILOVER_PLAN_H
 
 #include "api/failovers.h"
+#include "db/recovery_plans.h"
 #include "server/workflow/workflow.h"
 
 /* One VM of a plan, as it is approved. */
@@ -18,6 +19,10 @@ struct ud_plan_vm {
 };
 extern const struct ud_shape ud_plan_vm_shape;
 
+/* Take a recovery plan into a request: its VMs in their order, and what it says where the request
+ * says nothing. */
+enum ud_code ud_failover_of_plan(
+	struct ud_ctx *cx, const struct ud_recovery_plan *p, struct ud_failover *f) UD_USE;
 /* Plan anew: fills the plan, its hash, blockers and predictions of *f, whose request members are
  * set. *ret_blocked: one of the blockers is no warning. */
 enum ud_code ud_failover_dry_run(struct ud_ctx *cx, struct ud_failover *f, bool *ret_blocked)

@@ -155,6 +155,18 @@ static enum ud_code check_vms(struct ud_ctx *cx, struct ud_failover *f)
 	return UD_OK;
 }
 
+static enum ud_code take_plan(struct ud_ctx *cx, struct ud_failover *f)
+{
+	struct ud_recovery_plan p = { 0 };
+
+	if (ud_row_get(cx, &ud_recovery_plans, f->plan_id, &p) != UD_OK) {
+		ud_ctx_clear(cx);
+		return ud_fail_field(
+			cx, "plan_id", "not_found", "plan_id names nothing that you can use here.");
+	}
+	return ud_failover_of_plan(cx, &p, f);
+}
+
 static enum ud_code read_request(
 	struct ud_ctx *cx, const struct ud_failover_request *rq, struct ud_failover *f)
 {
@@ -176,8 +188,7 @@ static enum ud_code read_request(
 	UD_TRY(check_timer(cx, rq, f));
 	UD_TRY(read_checks(cx, rq->checks.text, &f->checks));
 	if (f->plan_id)
-		return ud_fail_field(
-			cx, "plan_id", "not_found", "plan_id names nothing that you can use here.");
+		UD_TRY(take_plan(cx, f));
 	return check_vms(cx, f);
 }
 

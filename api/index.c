@@ -17,6 +17,7 @@ const struct ud_routes *const ud_api[] = {
 	&ud_api_replications,
 	&ud_api_replication_figures,
 	&ud_api_recovery_points,
+	&ud_api_recovery_plans,
 	&ud_api_failovers,
 	&ud_api_evidence,
 	&ud_api_networks,

@@ -22,6 +22,7 @@ static const struct {
 	{ "me.notifications", "notification" },
 	{ "calendars", "calendar" },
 	{ "slas", "sla" },
+	{ "recovery-plans", "plan" },
 	{ "failovers", "failover" },
 	{ "evidence", "evidence" },
 	{ "customers", "customer" },

@@ -66,6 +66,7 @@ static const struct {
 	{ "/policies/{", "pol", false },
 	{ "/replications/{", "rpl", false },
 	{ "/recovery-points/{", "rpt", false },
+	{ "/recovery-plans/{", "pln", false },
 	{ "/failovers/{", "flo", false },
 	{ "/evidence/{", "evd", false },
 	{ "/steps/{", NULL, false },
@@ -248,6 +249,7 @@ static const struct {
 	{ "vms.protect", "recovery_points_kept", "3" },
 	{ "replications.extend", "target_host_id", "its own" },
 	{ "replications.extend", "schedule_interval_seconds", "300" },
+	{ "recovery-plans.create", "members", "vm_id" },
 	{ "tickets.create", "subject", "A sample" },
 	{ "tickets.attest-down", "statement", "I pulled the plug myself." },
 };
@@ -294,8 +296,9 @@ static json_t *sample(const struct matrix *m, const struct cell *x, const struct
 		return json_false();
 	case UD_INSTANT:
 		return json_string("2030-01-01T00:00:00.000Z");
-	case UD_JSON:
-		return json_object();
+	case UD_JSON: /* or a list of one object that names a VM */
+		return given ? json_pack("[{s:s}]", given, id_of(m, x->caller, "vm", OWN))
+			     : json_object();
 	case UD_TEXTS:
 		return json_pack("[s]", given ? given : sample_text(f));
 	default:

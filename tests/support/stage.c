@@ -320,6 +320,7 @@ static void run(struct act *a)
 		if (h != a->host && a->v->at[h].running)
 			a->s->overlapped = true;
 	a->c->starts += !a->c->running;
+	a->c->started = a->s->answered;
 	a->c->running = true;
 	a->c->hold = false;
 }
@@ -399,6 +400,7 @@ static enum ud_code perform(struct ud_ctx *cx, struct act *a)
 	a->result = "{}";
 	if (strcmp(verb, UD_VERB_STOP) == 0) {
 		a->c->stops += a->c->running;
+		a->c->stopped = a->s->answered;
 		a->c->running = false;
 		a->c->hold = true;
 		a->result = fmt(a->s->w, "{\"forced\":false,\"stopped_at\":\"%s\"}", now_text(a));

@@ -17,6 +17,7 @@ struct stage_copy {
 	int64_t epoch, seq;
 	bool running, hold, primary, test;
 	int starts, stops;
+	int started, stopped; /* how many commands had been answered then */
 };
 struct stage_vm {
 	const char *id, *name, *replication_id, *point_id;

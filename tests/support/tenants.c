@@ -24,6 +24,7 @@
 #include "db/people.h"
 #include "db/policies.h"
 #include "db/queues.h"
+#include "db/recovery_plans.h"
 #include "db/recovery_points.h"
 #include "db/replications.h"
 #include "db/sites.h"
@@ -195,6 +196,14 @@ static enum ud_code fill_protection(struct ud_ctx *cx, struct filling *f)
 
 static enum ud_code fill_failovers(struct ud_ctx *cx, struct filling *f)
 {
+	struct ud_recovery_plan plan = { .row = f->row,
+		.name = mark(f, "plan"),
+		.members.text = fmt(f->t->world, "[{\"vm_id\":\"%s\"}]", f->vm),
+		.commit_minutes = UD_NONE,
+		.drill_interval_days = UD_NONE,
+		.verified_version = UD_NONE };
+
+	UD_TRY(add(cx, f, &ud_recovery_plans, &plan, NULL));
 	struct ud_failover run = { .row = f->row };
 
 	ud_shape_init(ud_failovers.shape, &run);

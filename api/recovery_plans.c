@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Recovery plans: their rules, versions, readiness, and drills that are overdue.
+ */
+#include "db/recovery_plans.h"
+
+#include <string.h>
+
+#include "api/api.h"
+#include "api/failover_plan.h"
+#include "api/recovery_plans.h"
+#include "api/tickets.h"
+#include "db/events.h"
+#include "db/vms.h"
+
+enum { STALE_MS = 31 * INT64_C(86400000) };
+#define DAY_MS INT64_C(86400000)
+
+static enum ud_code check(struct ud_ctx *cx, const void *old_row, void *row)
+{
+	const struct ud_recovery_plan *p = row;
+	struct ud_plan_order order = { 0 };
+
+	(void)old_row;
+	if (p->commit_policy != UD_COMMIT_NONE && p->commit_minutes == UD_NONE)
+		return ud_fail_field(cx, "commit_minutes", "required",
+			"Say after how many minutes the timer decides.");
+	return ud_plan_order(cx, p->members.text, &order);
+}
+
+/* The VMs are the customer's. */
+static enum ud_code before(
+	struct ud_ctx *cx, const struct ud_given *given, const void *old_row, void *row)
+{
+	struct ud_recovery_plan *p = row;
+	struct ud_plan_order order = { 0 };
+
+	(void)given, (void)old_row;
+	if (!p)
+		return UD_OK;
+	UD_TRY(ud_plan_order(cx, p->members.text, &order));
+	for (size_t i = 0; i < order.count; i++) {
+		struct ud_vm vm = { 0 };
+
+		if (ud_row_get(cx, &ud_vms, order.vm_ids[i], &vm) != UD_OK || !vm.row.customer_id ||
+			(p->row.customer_id &&
+				strcmp(vm.row.customer_id, p->row.customer_id) != 0)) {
+			ud_ctx_clear(cx);
+			return ud_fail_field(cx, "members", "not_found",
+				"members names a VM that you cannot use here.");
+		}
+	}
+	return UD_OK;
+}
+
+static enum ud_code complete(struct ud_ctx *cx, void *row)
+{
+	struct ud_recovery_plan *p = row;
+	int64_t last = 0;
+
+	p->readiness = "unverified";
+	if (p->verified_at.ms > 0)
+		p->readiness = p->verified_version == p->row.version &&
+				cx->now_ms - p->verified_at.ms < STALE_MS
+			? "verified"
+			: "stale";
+	UD_TRY(ud_plan_last_drill(cx, p->row.id, &last));
+	p->last_drill_at.ms = last > 0 ? last : UD_NONE;
+	p->next_drill_due_at.ms = p->drill_interval_days == UD_NONE
+		? UD_NONE
+		: (last > 0 ? last : p->row.created_at.ms) + p->drill_interval_days * DAY_MS;
+	return UD_OK;
+}
+
+static const struct ud_resource plans = {
+	.table = &ud_recovery_plans, .check = check, .before = before, .complete = complete
+};
+
+static enum ud_code create(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_recovery_plan p = *(const struct ud_recovery_plan *)rq->in;
+
+	UD_TRY(ud_rest_store(cx, &plans, &rq->given, &p));
+	UD_TRY(ud_plan_version_add(cx, &p));
+	UD_TRY(complete(cx, &p));
+	return ud_answer(cx, rq, ud_recovery_plans.shape, &p);
+}
+
+static enum ud_code edit(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_recovery_plan p = { 0 };
+
+	UD_TRY(ud_rest_edit(cx, rq));
+	UD_TRY(ud_row_get(cx, &ud_recovery_plans, rq->arg[0], &p));
+	return ud_plan_version_add(cx, &p);
+}
+
+/* ---- versions ---- */
+
+struct versions {
+	struct ud_request *rq;
+	size_t count;
+};
+
+static enum ud_code add_version(struct ud_ctx *cx, void *data, int64_t version, int64_t at,
+	const char *by, const char *document)
+{
+	struct versions *v = data;
+	char text[UD_TIME_TEXT];
+
+	(void)cx;
+	ud_time_format(at, text);
+	ud_buf_printf(&v->rq->out,
+		"%s{\"version\":%lld,\"created_at\":\"%s\",\"created_by\":", v->count++ ? "," : "",
+		(long long)version, text);
+	ud_buf_json(&v->rq->out, by);
+	ud_buf_printf(&v->rq->out, ",\"document\":%s}", document);
+	return UD_OK;
+}
+
+static enum ud_code versions(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_recovery_plan p = { 0 };
+	struct versions v = { .rq = rq };
+
+	UD_TRY(ud_row_get(cx, &ud_recovery_plans, rq->arg[0], &p));
+	ud_buf_puts(&rq->out, "{\"object\":\"list\",\"data\":[");
+	UD_TRY(ud_plan_versions(cx, p.row.id, add_version, &v));
+	ud_buf_puts(&rq->out, "],\"has_more\":false}");
+	return ud_answer_text(cx, rq, 200, "application/json");
+}
+
+/* ---- readiness ---- */
+
+/* The dry run of a planned failover of the whole plan. */
+static enum ud_code dry_run(struct ud_ctx *cx, const struct ud_recovery_plan *p,
+	struct ud_failover *f, bool *ret_blocked)
+{
+	ud_shape_init(ud_failovers.shape, f);
+	f->kind = UD_FAILOVER_PLANNED;
+	f->reason_code = "host_maintenance";
+	f->chain = UD_CHAIN_KEEP;
+	UD_TRY(ud_failover_of_plan(cx, p, f));
+	return ud_failover_dry_run(cx, f, ret_blocked);
+}
+
+static enum ud_code answer_readiness(struct ud_ctx *cx, struct ud_request *rq,
+	const struct ud_recovery_plan *p, const struct ud_failover *f, bool blocked)
+{
+	ud_buf_printf(&rq->out,
+		"{\"object\":\"plan_readiness\",\"plan_id\":\"%s\",\"version\":%lld,"
+		"\"readiness\":\"%s\",\"blocked\":%s,\"blockers\":%s,\"predicted\":%s}",
+		p->row.id, (long long)p->row.version, p->readiness, blocked ? "true" : "false",
+		f->blockers.text, f->predicted.text);
+	return ud_answer_text(cx, rq, 200, "application/json");
+}
+
+static enum ud_code readiness(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_recovery_plan p = { 0 };
+	struct ud_failover f = { 0 };
+	bool blocked = false;
+
+	UD_TRY(ud_row_get(cx, &ud_recovery_plans, rq->arg[0], &p));
+	UD_TRY(complete(cx, &p));
+	UD_TRY(dry_run(cx, &p, &f, &blocked));
+	return answer_readiness(cx, rq, &p, &f, blocked);
+}
+
+/* The same, and what it found is kept: a plan with nothing in its way counts as verified. */
+static enum ud_code validate(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_recovery_plan old = { 0 }, p;
+	struct ud_failover f = { 0 };
+	bool blocked = false;
+
+	UD_TRY(ud_row_get(cx, &ud_recovery_plans, rq->arg[0], &old));
+	UD_TRY(dry_run(cx, &old, &f, &blocked));
+	p = old;
+	p.verified_at.ms = blocked ? UD_NONE : cx->now_ms;
+	p.verified_version = blocked ? UD_NONE : old.row.version + 1;
+	UD_TRY(ud_row_update(cx, &ud_recovery_plans, &old, &p));
+	UD_TRY(ud_event_add(
+		cx, blocked ? "blocked" : "verified", ud_recovery_plans.shape, &old, &p));
+	UD_TRY(complete(cx, &p));
+	return answer_readiness(cx, rq, &p, &f, blocked);
+}
+
+/* ---- drills ---- */
+
+enum ud_code ud_drills_due(struct ud_ctx *cx, bool *ret)
+{
+	struct ud_texts ids = { 0 };
+
+	UD_TRY(ud_plans_with_drills(cx, &ids));
+	*ret = ids.count > 0;
+	return UD_OK;
+}
+
+/* An overdue drill opens a ticket by itself, once per interval. */
+static enum ud_code open_ticket(struct ud_ctx *cx, const char *plan_id)
+{
+	struct ud_recovery_plan p = { 0 };
+
+	UD_TRY(ud_row_get(cx, &ud_recovery_plans, plan_id, &p));
+	UD_TRY(ud_plan_told(cx, plan_id));
+	struct ud_ticket t = { .row.customer_id = p.row.customer_id,
+		.type = UD_TICKET_DRILL,
+		.subject = ud_printf(cx->arena, "Drill of recovery plan %s is overdue", p.name),
+		.body = ud_printf(cx->arena,
+			"No test of plan %s has passed for %lld days. Ask for a test failover of the"
+			" plan, or give it another interval.",
+			p.name, (long long)p.drill_interval_days),
+		.channel = UD_CHANNEL_API };
+
+	UD_TRY(ud_ticket_open(cx, &t, NULL));
+	return ud_event_add(cx, "drill_overdue", ud_recovery_plans.shape, NULL, &p);
+}
+
+enum ud_code ud_drills_apply(struct ud_ctx *cx, const struct ud_commanding *c)
+{
+	struct ud_texts ids = { 0 };
+
+	(void)c;
+	UD_TRY(ud_plans_with_drills(cx, &ids));
+	for (size_t i = 0; i < ids.count; i++)
+		UD_TRY(open_ticket(cx, ids.items[i]));
+	return UD_OK;
+}
+
+enum {
+	CHANGE = UD_R(CUSTOMER_APPROVER) | UD_CUSTOMER_ADMIN | UD_SUPPORT,
+};
+
+/* clang-format off */
+static const struct ud_route rows[] = {
+	{ "GET",    "/v1/recovery-plans",                "recovery-plans.list",      UD_PEOPLE, "plans:read",  UD_LIST, .resource = &plans, .handle = ud_rest_list, .about = "List recovery plans." },
+	{ "POST",   "/v1/recovery-plans",                "recovery-plans.create",    CHANGE,    "plans:write", UD_WRITE, .status = 201, .resource = &plans, .handle = create, .about = "Create a recovery plan." },
+	{ "GET",    "/v1/recovery-plans/{id}",           "recovery-plans.show",      UD_PEOPLE, "plans:read",  0, .resource = &plans, .handle = ud_rest_show, .about = "Show a recovery plan." },
+	{ "PATCH",  "/v1/recovery-plans/{id}",           "recovery-plans.edit",      CHANGE,    "plans:write", UD_WRITE | UD_MATCH_REQUIRED, .resource = &plans, .handle = edit, .about = "Change a recovery plan; the version before is kept." },
+	{ "DELETE", "/v1/recovery-plans/{id}",           "recovery-plans.delete",    CHANGE,    "plans:write", UD_WRITE | UD_MATCH_REQUIRED, .status = 204, .resource = &plans, .handle = ud_rest_delete, .about = "Delete a recovery plan." },
+	{ "GET",    "/v1/recovery-plans/{id}/versions",  "recovery-plans.versions",  UD_PEOPLE, "plans:read",  0, .handle = versions, .about = "List the versions of a recovery plan, newest first, each in full." },
+	{ "GET",    "/v1/recovery-plans/{id}/readiness", "recovery-plans.readiness", UD_PEOPLE, "plans:read",  0, .handle = readiness, .about = "Tell what stands in the way of a plan, and what it would cost." },
+	{ "POST",   "/v1/recovery-plans/{id}/validate",  "recovery-plans.validate",  CHANGE,    "plans:write", UD_WRITE, .handle = validate, .about = "Do the dry run of a plan; with nothing in its way it counts as verified for 31 days." },
+};
+/* clang-format on */
+const struct ud_routes ud_api_recovery_plans = { "Recovery plans", rows, UD_LEN(rows) };
