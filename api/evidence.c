@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/ticket_run.h"
 #include "base/crypto.h"
 #include "base/evidence.h"
 #include "base/id.h"
@@ -91,7 +92,8 @@ static enum ud_code make_one(
 	e.size_bytes = (int64_t)strlen(sealed);
 	UD_TRY(ud_row_insert(cx, &ud_evidence_table, &e));
 	UD_TRY(ud_evidence_keep(cx, e.row.id, sealed));
-	return ud_event_add(cx, "sealed", ud_evidence_table.shape, NULL, &e);
+	UD_TRY(ud_event_add(cx, "sealed", ud_evidence_table.shape, NULL, &e));
+	return ud_ticket_run_sealed(cx, &f);
 }
 
 enum ud_code ud_evidence_due(struct ud_ctx *cx, bool *ret)

@@ -210,13 +210,24 @@ static enum ud_code tell_ticket(struct ud_ctx *cx, const char *failover_id)
 		code = ud_ticket_plan_changed(cx, f.ticket_id, f.plan_hash);
 	else
 		code = ud_ticket_happen(cx, f.ticket_id, event_of(&f));
-	/* a drill that left nothing behind needs nobody more */
-	if (code == UD_OK && f.state == UD_FAILOVER_SOLVED)
-		code = ud_ticket_happen(cx, f.ticket_id, UD_TICKET_SOLVE);
 	if (code != UD_E_NOT_FOUND)
 		return code;
 	ud_ctx_clear(cx); /* the ticket was erased */
 	return UD_OK;
+}
+
+/* The close gate has the last word: what it holds back stays open for people. */
+enum ud_code ud_ticket_run_sealed(struct ud_ctx *cx, const struct ud_failover *f)
+{
+	if (f->state != UD_FAILOVER_SOLVED)
+		return UD_OK;
+	enum ud_code code = ud_ticket_happen(cx, f->ticket_id, UD_TICKET_SOLVE);
+
+	if (code == UD_E_NOT_FOUND) {
+		ud_ctx_clear(cx); /* the ticket was erased */
+		return UD_OK;
+	}
+	return code;
 }
 
 enum ud_code ud_ticket_runs_due(struct ud_ctx *cx, bool *ret)

@@ -8,6 +8,7 @@
 
 #include "api/tickets.h"
 #include "db/commands.h"
+#include "db/failovers.h"
 
 /*
  * Decode the member "failover" of a new ticket and set what follows from it: kind, and the customer
@@ -40,6 +41,8 @@ enum ud_code ud_ticket_run_concerns(
 enum ud_code ud_ticket_run_attested(struct ud_ctx *cx, const struct ud_ticket *t, const char *vm_id)
 	UD_USE;
 
+/* The record of a run is sealed: the ticket of a drill that left nothing behind is solved. */
+enum ud_code ud_ticket_run_sealed(struct ud_ctx *cx, const struct ud_failover *f) UD_USE;
 /* A tick: tickets follow what their runs have come to. */
 enum ud_code ud_ticket_runs_due(struct ud_ctx *cx, bool *ret) UD_USE;
 enum ud_code ud_ticket_runs_tell(struct ud_ctx *cx, const struct ud_commanding *c) UD_USE;
