@@ -70,6 +70,8 @@ typedef enum ud_code ud_journal_vm_visitor(
 enum ud_code ud_journal_vm_visit(
 	struct ud_ctx *cx, ud_journal *journal, ud_journal_vm_visitor *visit, void *data) UD_USE;
 
+/* Name of the note that tells the first copy's relation of a VM. */
+#define UD_NOTE_RELATION "relation of %s"
 /* A word under a name, for ever; NULL forgets it. */
 enum ud_code ud_journal_note(
 	struct ud_ctx *cx, ud_journal *journal, const char *name, const char *word) UD_USE;

@@ -197,9 +197,11 @@ static void write_question(
 	}
 	ud_buf_putc(&b, '[');
 	for (size_t i = from; i < from + n; i++) {
-		const struct ud_lease_ask ask = {
-			.vm_id = r->vm[i].vm_id, .epoch = r->vm[i].epoch, .purpose = r->purpose[i]
-		};
+		const struct ud_lease_ask ask = { .vm_id = r->vm[i].vm_id,
+			.epoch = r->vm[i].epoch,
+			.purpose = r->purpose[i],
+			.peer_start = r->vm[i].peer_start,
+			.breakglass = r->vm[i].breakglass };
 
 		if (i > from)
 			ud_buf_putc(&b, ',');
@@ -798,6 +800,45 @@ static void tend_running(struct ud_ctx *cx, ud_leases *l, const struct ud_journa
 	ud_ctx_clear(cx);
 }
 
+/* ---- break-glass ---- */
+
+static enum ud_code take_newest(struct ud_ctx *cx, void *data, const struct ud_point *p)
+{
+	const char **newest = data;
+
+	if (!*newest && (p->state == UD_POINT_COMPLETE || p->state == UD_POINT_VERIFIED))
+		*newest = ud_strdup(cx->arena, p->id);
+	return UD_OK;
+}
+
+/* The newest point becomes the VM's disks; what is so already stays. */
+static enum ud_code bring_up(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm)
+{
+	struct ud_hv_promotion promotion = { 0 };
+	struct ud_hv_promoted promoted = { 0 };
+
+	UD_TRY(ud_journal_noted(cx, l->s.journal, ud_printf(cx->arena, UD_NOTE_RELATION, vm->vm_id),
+		&promotion.replication_id));
+	if (!promotion.replication_id)
+		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "the VM has no replication here");
+	UD_TRY(ud_hv_points(
+		cx, *l->s.hv, promotion.replication_id, take_newest, &promotion.point_id));
+	if (!promotion.point_id)
+		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "the VM has no whole point here");
+	UD_TRY(ud_hv_fail_over(cx, *l->s.hv, &promotion, &promoted));
+	return start_with_leave(cx, l, vm);
+}
+
+static void tend_breakglass(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm)
+{
+	enum ud_code code = bring_up(cx, l, vm);
+
+	ud_log(code == UD_OK ? UD_LOG_WARNING : UD_LOG_ERROR, "breakglass", "vm", vm->vm_id,
+		"started", code == UD_OK ? "yes" : "no", "reason",
+		code == UD_OK ? NULL : cx->problem.detail, NULL);
+	ud_ctx_clear(cx);
+}
+
 static void tend(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm,
 	const struct ud_lease_held *held, int64_t *next)
 {
@@ -805,6 +846,10 @@ static void tend(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm
 
 	if (vm->role == UD_VM_ROLE_FREE)
 		return;
+	if (vm->role == UD_VM_ROLE_PRIMARY && vm->breakglass && !vm->wanted) {
+		tend_breakglass(cx, l, vm);
+		return;
+	}
 	if (power_of(cx, l, vm, &power) != UD_OK) {
 		ud_ctx_clear(cx); /* a replica need not be known to the hypervisor */
 		return;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/breakglass.h"
 #include "agent/drivers/libvirt/libvirt.h"
 #include "agent/enroll.h"
 #include "base/env.h"
@@ -122,6 +123,47 @@ static int command_run(struct ud_ctx *cx, int argc, char **argv)
 	return run(cx, config) == UD_OK ? 0 : failed(cx, "run");
 }
 
+/* ---- break-glass ---- */
+
+enum { LINE = 4096 };
+
+/* A line from whoever sits there, without its end; false at the end of input. */
+static bool read_line(char line[LINE])
+{
+	if (!fgets(line, LINE, stdin))
+		return false;
+	line[strcspn(line, "\r\n")] = 0;
+	return true;
+}
+
+static int command_breakglass(struct ud_ctx *cx, int argc, char **argv)
+{
+	const char *path = NULL, *vm = NULL;
+	const struct flag flags[] = { { "--config", &path, true }, { "--vm", &vm, true }, { 0 } };
+	UD_AUTO(ud_journal) *journal = NULL;
+	struct ud_agent_config config = { 0 };
+	struct ud_journal_vm taken = { 0 };
+	char envelope[LINE], words[LINE];
+
+	if (!read_flags(argc, argv, flags))
+		return 2;
+	if (ud_agent_config_load(cx, path, &config) != UD_OK ||
+		ud_journal_open(cx, ud_agent_path(cx, &config, "journal.db"), &journal) != UD_OK)
+		return failed(cx, "breakglass");
+	printf("The envelope's line:\n");
+	if (!read_line(envelope))
+		return 2;
+	printf("Two VMs that run are worse than none. When it is so, type:\n  %s\n",
+		ud_breakglass_words(cx, vm));
+	if (!read_line(words))
+		return 2;
+	if (ud_breakglass(cx, &config, journal, vm, envelope, words, &taken) != UD_OK)
+		return failed(cx, "breakglass");
+	printf("%s is this host's under epoch %lld. The running agent starts it within seconds.\n",
+		vm, (long long)taken.epoch);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct ud_ctx *cx, int argc, char **argv);
@@ -130,6 +172,7 @@ static const struct {
 	{ "enroll", command_enroll,
 		"enroll --server URL --ca-sha256 PIN --token T --dir DIR [--host ID] [--hypervisor-uri U] [--replication-listen A:P]" },
 	{ "run", command_run, "run --config DIR/agent.conf" },
+	{ "breakglass", command_breakglass, "breakglass --config DIR/agent.conf --vm VM" },
 };
 
 static int usage(FILE *out, int code)

@@ -106,8 +106,6 @@ enum ud_code ud_may_start(struct ud_ctx *cx, struct ud_act *act) UD_USE;
 /* verbs_failover.c */
 ud_verb_run ud_do_protect, ud_do_stop, ud_do_sync, ud_do_fence, ud_do_promote, ud_do_demote,
 	ud_do_resume, ud_do_complete, ud_do_revert, ud_do_test_start, ud_do_test_drop;
-/* Note of the journal: the first copy's relation of a VM. */
-#define UD_NOTE_RELATION "relation of %s"
 struct ud_protect_args;
 struct ud_relation;
 /* Take the part for the command's VM that these words say; each step is idempotent. */

@@ -51,6 +51,8 @@ struct ud_lease_ask {
 	const char *vm_id;
 	int64_t epoch;    /* of the asker's journal */
 	unsigned purpose; /* enum ud_lease_purpose */
+	bool peer_start;  /* the asker knows that a start needs the peer's leave, too */
+	bool breakglass;  /* the epoch was taken by break-glass */
 };
 extern const struct ud_shape ud_lease_ask_shape;
 

@@ -28,7 +28,8 @@ struct standing {
 	int64_t epoch;
 	const char *owner; /* host; NULL = none */
 	unsigned gate;
-	bool leased; /* fencing policy lease */
+	bool leased;      /* fencing policy lease */
+	bool break_glass; /* allowed: a start needs the peer's leave */
 };
 
 static enum ud_code read_standing(struct ud_ctx *cx, const char *vm_id, struct standing *ret)
@@ -38,7 +39,7 @@ static enum ud_code read_standing(struct ud_ctx *cx, const char *vm_id, struct s
 	*ret = (struct standing){ 0 };
 	/* every tenant: a host runs VMs of several */
 	UD_TRY(ud_query(cx, &rows,
-		"SELECT epoch, host_id, lease_gate, fencing_policy FROM vms WHERE id = $1",
+		"SELECT epoch, host_id, lease_gate, fencing_policy, break_glass FROM vms WHERE id = $1",
 		UD_VALS(ud_t(vm_id))));
 	UD_TRY(ud_next(cx, rows, &ret->found));
 	if (!ret->found)
@@ -48,6 +49,7 @@ static enum ud_code read_standing(struct ud_ctx *cx, const char *vm_id, struct s
 	ret->epoch = ud_col_int(rows, 0);
 	ret->owner = ud_col_dup(cx, rows, 1);
 	ret->leased = strcmp(ud_col_text(rows, 3), "lease") == 0;
+	ret->break_glass = ud_col_int(rows, 4) != 0;
 	ret->gate = gate < 0 ? UD_GATE_CONFLICT : (unsigned)gate;
 	return UD_OK;
 }
@@ -61,6 +63,22 @@ enum ud_code ud_lease_gate_get(struct ud_ctx *cx, const char *vm_id, enum ud_lea
 		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "There is no such VM.");
 	*ret = s.gate;
 	return UD_OK;
+}
+
+enum ud_code ud_vm_break_glass(struct ud_ctx *cx, const char *vm_id, bool *ret)
+{
+	struct standing s;
+
+	UD_TRY(read_standing(cx, vm_id, &s));
+	*ret = s.break_glass;
+	return UD_OK;
+}
+
+enum ud_code ud_vm_break_glass_set(struct ud_ctx *cx, const char *vm_id, bool on)
+{
+	/* every tenant: the caller has read the VM with its scope */
+	return ud_exec(cx, NULL, "UPDATE vms SET break_glass = $2 WHERE id = $1",
+		UD_VALS(ud_t(vm_id), ud_i(on)));
 }
 
 /* NULL when it may be granted. */
@@ -81,9 +99,35 @@ static const char *refusal(const struct standing *s, const char *host_id, bool m
 		return "its epoch is not the server's";
 	if (ask->purpose == UD_LEASE_START && !may_start)
 		return "the host's agent is quarantined";
+	if (ask->purpose == UD_LEASE_START && s->break_glass && !ask->peer_start)
+		return "the host has not heard yet that break-glass is allowed";
 	if (s->gate == UD_GATE_KEEP && ask->purpose == UD_LEASE_KEEP)
 		return NULL;
 	return reasons[s->gate];
+}
+
+/* The next epoch is adopted; any other one is people's to decide about. */
+enum ud_code ud_lease_reconcile(struct ud_ctx *cx, const char *host_id,
+	const struct ud_lease_ask *ask, const char **ret_event)
+{
+	struct standing s;
+
+	*ret_event = NULL;
+	UD_TRY(read_standing(cx, ask->vm_id, &s));
+	if (!s.found || !ask->breakglass || s.gate >= UD_GATE_RECOVERING)
+		return UD_OK;
+	if (ask->epoch == s.epoch && s.owner && strcmp(s.owner, host_id) == 0)
+		return UD_OK; /* adopted before; the host has not heard it */
+	bool adopt = s.break_glass && ask->epoch == s.epoch + 1;
+
+	*ret_event = adopt ? "vm.breakglass_adopted" : "vm.epoch_conflict";
+	if (!adopt)
+		return ud_lease_gate_set(cx, ask->vm_id, UD_GATE_CONFLICT);
+	/* every tenant: a host runs VMs of several */
+	return ud_exec(cx, NULL,
+		"UPDATE vms SET epoch = $2, host_id = $3, lease_gate = 'open',"
+		" version = version + 1, updated_at = $4 WHERE id = $1",
+		UD_VALS(ud_t(ask->vm_id), ud_i(ask->epoch), ud_t(host_id), ud_i(cx->now_ms)));
 }
 
 static const char *clock_name(struct ud_ctx *cx)

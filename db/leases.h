@@ -20,11 +20,24 @@ enum ud_lease_gate {
 };
 extern const struct ud_enum ud_lease_gates;
 
+/* Is break-glass allowed for a VM? The caller has read it with its own scope. */
+enum ud_code ud_vm_break_glass(struct ud_ctx *cx, const char *vm_id, bool *ret) UD_USE;
+/* Allow it, or not. */
+enum ud_code ud_vm_break_glass_set(struct ud_ctx *cx, const char *vm_id, bool on) UD_USE;
+
 /* Move the gate of a VM; the caller has read it with its own scope. UD_E_NOT_FOUND. */
 enum ud_code ud_lease_gate_set(struct ud_ctx *cx, const char *vm_id, enum ud_lease_gate gate)
 	UD_USE;
 enum ud_code ud_lease_gate_get(struct ud_ctx *cx, const char *vm_id, enum ud_lease_gate *ret)
 	UD_USE;
+
+/*
+ * A host says that it took the next epoch by break-glass: it becomes the owner, and whatever was
+ * going on finds the epoch moved. Any other such epoch is a conflict: the gate says so, and nobody
+ * is granted anything. *ret_event = the event's type for what was changed, NULL = nothing.
+ */
+enum ud_code ud_lease_reconcile(struct ud_ctx *cx, const char *host_id,
+	const struct ud_lease_ask *ask, const char **ret_event) UD_USE;
 
 /*
  * Answer a host's question, and store what is granted: with the same epoch, to the owner, through

@@ -6,11 +6,29 @@
 #include <string.h>
 
 #include "base/lease.h"
+#include "db/events.h"
 #include "db/leases.h"
+#include "db/vms.h"
 #include "server/agents/identity.h"
 #include "server/agents/routes.h"
 #include "server/http/respond.h"
 #include "server/http/server.h"
+
+/* What a host did by itself is looked at before it is granted anything. */
+static enum ud_code reconcile(
+	struct ud_ctx *cx, const struct ud_request *rq, const struct ud_lease_ask *ask)
+{
+	struct ud_vm vm = { 0 };
+	const char *event = NULL;
+
+	UD_TRY(ud_lease_reconcile(cx, rq->agent->host_id, ask, &event));
+	if (!event)
+		return UD_OK;
+	UD_TRY(ud_row_get(cx, &ud_vms, ask->vm_id, &vm));
+	return ud_event_add_plain(cx, event, vm.row.customer_id, "vm", ask->vm_id,
+		ud_printf(cx->arena, "{\"epoch\":%lld,\"host_id\":\"%s\"}", (long long)ask->epoch,
+			rq->agent->host_id));
+}
 
 static enum ud_code answer_each(struct ud_ctx *cx, const struct ud_request *rq,
 	const struct ud_lease_ask *asks, size_t n, struct ud_buf *words)
@@ -18,6 +36,7 @@ static enum ud_code answer_each(struct ud_ctx *cx, const struct ud_request *rq,
 	struct ud_lease_word word;
 
 	for (size_t i = 0; i < n; i++) {
+		UD_TRY(reconcile(cx, rq, &asks[i]));
 		UD_TRY(ud_lease_grant(cx, rq->agent->host_id, rq->agent->may_promote,
 			rq->server->settings.lease_seconds, &asks[i], &word));
 		ud_buf_puts(words, i ? "," : "[");

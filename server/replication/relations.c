@@ -10,6 +10,7 @@
 #include "db/agents.h"
 #include "db/events.h"
 #include "db/hosts.h"
+#include "db/leases.h"
 #include "db/recovery_points.h"
 #include "db/vms.h"
 #include "server/agents/ca.h"
@@ -66,6 +67,7 @@ static enum ud_code fill(struct ud_ctx *cx, const struct ud_replication *r,
 	UD_TRY(ud_vm_epoch(cx, r->vm_id, &ret->epoch, &policy));
 	int known = ud_enum_index(&ud_fencing_policies, policy);
 
+	UD_TRY(ud_vm_break_glass(cx, r->vm_id, &ret->break_glass));
 	ret->fencing_policy = known > 0 ? (unsigned)known : UD_POLICY_ATTEST;
 	UD_TRY(ud_recovery_points_pinned(cx, r->row.id, &ret->pinned_points));
 	return fill_peer(

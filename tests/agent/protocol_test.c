@@ -33,7 +33,8 @@ struct plane {
 	enum step step;
 	int source; /* of the failover that runs */
 	bool planned, fenced;
-	bool fencing[2]; /* a fence may be waiting on the host */
+	/* a fence may be waiting on the host: it was sent there, and goes on after a restart */
+	bool fencing[2], fenced_before[2];
 	int64_t content; /* of the source's disks, when they were synced */
 	struct sent now, history[HISTORY];
 	size_t sent;
@@ -99,7 +100,8 @@ static void commit(struct plane *c)
 
 static void send_now(struct plane *c, const struct sent *s)
 {
-	c->fencing[s->host] |= strcmp(s->verb, UD_VERB_FENCE) == 0;
+	if (strcmp(s->verb, UD_VERB_FENCE) == 0)
+		c->fencing[s->host] = c->fenced_before[s->host] = true;
 	pair_send_as(&c->p, s->host, s->verb, s->args, s->seq, s->epoch, true);
 }
 
@@ -196,6 +198,12 @@ static void settle_living(struct plane *c)
 	}
 }
 
+static void restart(struct plane *c, int h)
+{
+	pair_restart(&c->p, h);
+	c->fencing[h] |= c->fenced_before[h];
+}
+
 static void disturb(struct plane *c)
 {
 	struct pair *p = &c->p;
@@ -213,11 +221,12 @@ static void disturb(struct plane *c)
 		break;
 	case 3:
 		c->deaths++;
-		pair_restart(p, h);
+		restart(c, h);
 		break;
 	case 4:
-		c->boots += chance(c, 3) == 0;
+		c->boots++;
 		pair_boot(p, h);
+		c->fencing[h] |= c->fenced_before[h];
 		break;
 	default:
 		if (c->sent) {
@@ -232,7 +241,7 @@ static void look_all(struct plane *c)
 	for (int h = 0; h < 2; h++) {
 		if (pair_dead(&c->p, h)) {
 			c->deaths++;
-			pair_restart(&c->p, h);
+			restart(c, h);
 		}
 		pair_look(&c->p, h);
 	}

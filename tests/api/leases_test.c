@@ -277,6 +277,86 @@ static void a_lease_is_in_force_once_one_was_kept(void **state)
 	assert_false(in_force(s));
 }
 
+static enum ud_code allow_break_glass(struct ud_ctx *cx, void *data)
+{
+	return ud_vm_break_glass_set(cx, ((struct scene *)data)->vm, true);
+}
+
+static const char *after_break_glass(struct scene *s, const struct shown *who, int64_t epoch)
+{
+	struct reply r = port_call(s->p, who, "POST", "/v1/agent/lease",
+		fmt(s->w,
+			"{\"nonce\":\"n\",\"asks\":[{\"vm_id\":\"%s\",\"epoch\":%lld,\"purpose\":\"keep\",\"breakglass\":true}]}",
+			s->vm, (long long)epoch));
+
+	assert_int_equal(r.status, 200);
+	return text_at(r.json, "words.0.verdict");
+}
+
+static bool happened(struct scene *s, const char *type)
+{
+	struct reply r = expect(s->w, AUDITOR, "GET",
+		fmt(s->w, "/v1/events?subject_id=%s&limit=200", s->vm), NULL, 200);
+
+	return strstr(r.body, type) != NULL;
+}
+
+/* The next epoch, where break-glass is allowed, is adopted; nobody else owns the VM then. */
+static void a_break_glass_epoch_is_adopted(void **state)
+{
+	struct scene *s = *state;
+
+	world_write(s->w, allow_break_glass, s);
+	assert_string_equal(after_break_glass(s, &s->other, 6), "granted");
+	assert_true(happened(s, "vm.breakglass_adopted"));
+	struct reply r = expect(s->w, LEAD, "GET", fmt(s->w, "/v1/vms/%s", s->vm), NULL, 200);
+
+	assert_int_equal(number_at(r.json, "epoch"), 6);
+	assert_string_equal(text_at(r.json, "host_id"), s->other.host_id);
+	assert_string_equal(verdict(s, &s->owner, 5, "keep"), "superseded");
+	assert_string_equal(after_break_glass(s, &s->other, 6), "granted");
+}
+
+/* Any other one is a conflict: nobody gets anything until people have chosen. */
+static void another_epoch_is_a_conflict(void **state)
+{
+	static const int64_t epochs[] = { 5, 7 };
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < UD_LEN(epochs); i++) {
+		set_gate(s, UD_GATE_OPEN);
+		world_write(s->w, allow_break_glass, s);
+		assert_string_equal(after_break_glass(s, &s->other, epochs[i]), "refused");
+		assert_true(happened(s, "vm.epoch_conflict"));
+		assert_string_equal(verdict(s, &s->owner, 5, "keep"), "refused");
+	}
+}
+
+/* Nor where nobody allowed it. */
+static void break_glass_without_leave_is_a_conflict(void **state)
+{
+	struct scene *s = *state;
+
+	assert_string_equal(after_break_glass(s, &s->other, 6), "refused");
+	assert_true(happened(s, "vm.epoch_conflict"));
+}
+
+/* A host that does not know yet that it must ask its peer, too, is not let start. */
+static void a_start_waits_until_the_host_knows_of_break_glass(void **state)
+{
+	struct scene *s = *state;
+
+	world_write(s->w, allow_break_glass, s);
+	assert_string_equal(verdict(s, &s->owner, 5, "start"), "refused");
+	assert_string_equal(verdict(s, &s->owner, 5, "keep"), "granted");
+	struct reply r = port_call(s->p, &s->owner, "POST", "/v1/agent/lease",
+		fmt(s->w,
+			"{\"nonce\":\"n\",\"asks\":[{\"vm_id\":\"%s\",\"epoch\":5,\"purpose\":\"start\",\"peer_start\":true}]}",
+			s->vm));
+
+	assert_string_equal(text_at(r.json, "words.0.verdict"), "granted");
+}
+
 static void many_questions_are_answered_in_order(void **state)
 {
 	struct scene *s = *state;
@@ -313,6 +393,10 @@ int main(void)
 		SCENE(a_grant_by_another_clock_is_waited_out_from_first_sight),
 		SCENE(a_shorter_lease_does_not_hide_a_longer_one),
 		SCENE(a_lease_is_in_force_once_one_was_kept),
+		SCENE(a_break_glass_epoch_is_adopted),
+		SCENE(another_epoch_is_a_conflict),
+		SCENE(break_glass_without_leave_is_a_conflict),
+		SCENE(a_start_waits_until_the_host_knows_of_break_glass),
 		SCENE(many_questions_are_answered_in_order),
 	};
 #undef SCENE

@@ -55,6 +55,10 @@ static struct ud_lease_word decide(struct pair *p, int asker, const struct ud_le
 	bool start = ask->purpose == UD_LEASE_START;
 
 	w.reason = "it may not";
+	if (ask->breakglass && ask->epoch == p->epoch + 1) {
+		pair_commit(p, asker);
+		w.epoch = p->epoch;
+	}
 	if (p->epoch > ask->epoch) {
 		w.verdict = UD_LEASE_SUPERSEDED;
 		return w;
@@ -462,9 +466,10 @@ void pair_begin(struct pair *p, struct ud_ctx *cx, enum ud_fencing_policy policy
 {
 	static int worlds;
 	int world = worlds++;
-	const char *args = ud_printf(cx->arena,
-		"\"policy\":\"%s\",\"lease_seconds\":%d,\"break_glass\":false}",
-		ud_fencing_policies.names[policy], PAIR_LEASE);
+	const char *args =
+		ud_printf(cx->arena, "\"policy\":\"%s\",\"lease_seconds\":%d,\"break_glass\":%s}",
+			ud_fencing_policies.names[policy], PAIR_LEASE,
+			policy == UD_POLICY_ATTEST ? "true" : "false");
 
 	*p = (struct pair){
 		.cx = cx, .env = *cx->env, .now_ms = 10000000, .epoch = 1, .policy = policy
@@ -481,6 +486,10 @@ void pair_begin(struct pair *p, struct ud_ctx *cx, enum ud_fencing_policy policy
 	pair_done(p, 0, UD_VERB_PROTECT, ud_printf(cx->arena, "{\"role\":\"primary\",%s", args));
 	pair_done(p, 1, UD_VERB_PROTECT, ud_printf(cx->arena, "{\"role\":\"replica\",%s", args));
 	pair_relate(p);
+	for (int i = 0; i < 2; i++)
+		must(cx,
+			ud_journal_note(cx, p->host[i].station.journal,
+				ud_printf(cx->arena, UD_NOTE_RELATION, PAIR_VM), PAIR_RELATION));
 	scripted_write(p->host[0].script, p->uuid);
 	must(cx, scripted_cycle(cx, p->host[0].script, PAIR_RELATION));
 	p->points = 0;

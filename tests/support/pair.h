@@ -67,7 +67,8 @@ struct told {
 	const char *result, *error;
 };
 
-/* Host 0 protects the VM as primary, running; host 1 is its replica with one point. */
+/* Host 0 protects the VM as primary, running; host 1 is its replica with one point. With policy
+ * attest break-glass is allowed. */
 void pair_begin(struct pair *p, struct ud_ctx *cx, enum ud_fencing_policy policy);
 void pair_end(struct pair *p);
 

@@ -243,13 +243,12 @@ static void free_start(void *data, const char *name)
 
 	if (length < 4 || strcmp(name + length - 4, ".xml") != 0)
 		return;
-	const char *at = ud_file_read(cx, path, STATUS_MAX, &text, &n) == UD_OK
-		? strstr(text, held)
-		: NULL;
+	const char *at =
+		ud_file_read(cx, path, STATUS_MAX, &text, &n) == UD_OK ? strstr(text, held) : NULL;
 
 	if (at) {
-		text = ud_printf(cx->arena, "%.*sasync='none'%s", (int)(at - text), text,
-			at + strlen(held));
+		text = ud_printf(
+			cx->arena, "%.*sasync='none'%s", (int)(at - text), text, at + strlen(held));
 		if (ud_file_write(cx, path, text, strlen(text), 0600) == UD_OK)
 			ud_log(UD_LOG_WARNING, "start_was_cut_off", "status", path, NULL);
 	}
