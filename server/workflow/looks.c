@@ -174,6 +174,11 @@ enum ud_code ud_look_assess(
 	UD_TRY(ud_flow_answers(cx, w->source_host_id, &answers, &last));
 	w->outage_at.ms = last ? last : fl->f.row.created_at.ms;
 	*ret = NEXT;
+	/* a host that has been silent since the run began may be gone: wait until that is plain */
+	if (answers && last < fl->f.started_at.ms && strcmp(fl->f.reason_code, "virus_attack") != 0) {
+		*ret = STAY;
+		return UD_OK;
+	}
 	if (answers && strcmp(fl->f.reason_code, "virus_attack") != 0)
 		return ask(fl, ret, "source_answers",
 			"The primary's host answers. A planned failover loses nothing: cancel this and"

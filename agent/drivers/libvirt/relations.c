@@ -667,11 +667,15 @@ static void add_progress(struct ud_lv_relation *r, const struct ud_relation *rel
 		ud_receiver_progress(book->receiver, r->id, &p);
 	report->last_cycle_ms = r->last_cycle_ms;
 	report->latency_ms = r->latency_ms;
-	report->pending_bytes = p.active ? p.total_bytes - p.done_bytes : r->pending_bytes;
+	/* what is resent after a cut counts as done twice */
+	report->pending_bytes = !p.active           ? r->pending_bytes
+		: p.total_bytes > p.done_bytes ? p.total_bytes - p.done_bytes
+					       : 0;
 	pthread_mutex_unlock(&book->lock);
 	if (!p.active || p.total_bytes <= 0)
 		return;
-	report->progress_percent = p.done_bytes * 100 / p.total_bytes;
+	report->progress_percent =
+		p.done_bytes < p.total_bytes ? p.done_bytes * 100 / p.total_bytes : 100;
 	report->eta_seconds = p.eta_seconds;
 }
 
