@@ -7,6 +7,7 @@
 
 #include "base/failover.h"
 #include "base/replication.h"
+#include "db/approvals.h"
 #include "db/leases.h"
 #include "db/recovery_points.h"
 #include "db/replications.h"
@@ -200,10 +201,27 @@ enum ud_code ud_look_isolate(
 	return UD_OK;
 }
 
+/* Statements of two people may have come before the run began: they count as those made during it.
+ */
+static enum ud_code count_statements(struct ud_ctx *cx, struct flow *fl)
+{
+	int64_t people = 0;
+	bool mine;
+
+	if (fl->w->attested_at.ms > 0)
+		return UD_OK;
+	UD_TRY(ud_attestations_count(cx, fl->f.ticket_id, fl->w->vm_id, &people, &mine));
+	if (people >= 2)
+		fl->w->attested_at.ms = cx->now_ms;
+	return UD_OK;
+}
+
 static enum ud_code by_policy(struct ud_ctx *cx, struct flow *fl, enum found *ret)
 {
 	const struct ud_workflow *w = fl->w;
 	bool leased = false;
+
+	UD_TRY(count_statements(cx, fl));
 
 	*ret = NEXT;
 	/* under policy lease the source ends by itself; not so when it never had a lease */

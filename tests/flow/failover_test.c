@@ -479,6 +479,22 @@ static void two_people_attest_at_the_ticket(void **state)
 	stage_wants(s, run, "customer_validation", NULL);
 }
 
+static void statements_made_before_the_approvals_count(void **state)
+{
+	struct stage *s = *state;
+
+	stage_kill(s, 0);
+	const char *id = ticket(s, "unplanned", "site_outage");
+	const char *run = of_ticket(s, id, "failover_id");
+
+	attest(s, OWN_APPROVER, id);
+	attest(s, ENGINEER, id);
+	approve(s, OWN_APPROVER, id);
+	approve(s, LEAD, id);
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
+}
+
 static void a_restart_in_every_state_changes_nothing(void **state)
 {
 	struct stage *s = *state;
@@ -541,6 +557,7 @@ int main(void)
 		STORY(a_run_leaves_a_sealed_record),
 		STORY(a_ticket_is_the_only_way_in),
 		STORY(two_people_attest_at_the_ticket),
+		STORY(statements_made_before_the_approvals_count),
 		STORY(a_restart_in_every_state_changes_nothing),
 		STORY(a_request_that_makes_no_sense_is_refused),
 	};
