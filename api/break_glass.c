@@ -94,4 +94,4 @@ static const struct ud_route rows[] = {
 	{ "POST", "/v1/vms/{id}/break-glass", "vms.break-glass", UD_OPERATOR | UD_R(SUPPORT_LEAD), "vms:write", UD_WRITE | UD_PERSON | UD_STEP_UP | UD_NO_BODY_LOG, &wish_shape, &sealed_shape, 201, .handle = make, .about = "Make an envelope with which the VM's replica may be promoted at its host while no server can be reached." },
 };
 /* clang-format on */
-const struct ud_routes ud_api_break_glass = { "Machines", rows, UD_LEN(rows) };
+const struct ud_routes ud_api_break_glass = { "Break-glass", rows, UD_LEN(rows) };

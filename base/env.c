@@ -45,14 +45,3 @@ void ud_deadline(int64_t after_ms, struct timespec *ret)
 	ret->tv_sec += after_ms / 1000 + ns / 1000000000;
 	ret->tv_nsec = ns % 1000000000;
 }
-
-void ud_local_time(int64_t now_ms, int *ret_weekday, int *ret_minute)
-{
-	time_t t = (time_t)(now_ms / 1000);
-	struct tm tm = { 0 };
-
-	if (!localtime_r(&t, &tm))
-		abort();
-	*ret_weekday = (tm.tm_wday + 6) % 7;
-	*ret_minute = tm.tm_hour * 60 + tm.tm_min;
-}

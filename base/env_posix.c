@@ -98,3 +98,14 @@ const struct ud_env ud_env_real = { .now_ms = real_now,
 	.files = &ud_files_real,
 	.processes = &ud_processes_real,
 	.sockets = &ud_sockets_real };
+
+void ud_local_time(int64_t now_ms, int *ret_weekday, int *ret_minute)
+{
+	time_t t = (time_t)(now_ms / 1000);
+	struct tm tm = { 0 };
+
+	if (!localtime_r(&t, &tm))
+		abort();
+	*ret_weekday = (tm.tm_wday + 6) % 7;
+	*ret_minute = tm.tm_hour * 60 + tm.tm_min;
+}

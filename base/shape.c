@@ -246,6 +246,15 @@ bool ud_field_equal(const struct ud_field *f, const void *a, const void *b)
 	return true;
 }
 
+bool ud_shape_equal(const struct ud_shape *shape, const void *a, const void *b)
+{
+	for (size_t i = 0; i < shape->field_count; i++)
+		if (!(shape->fields[i].flags & UD_COMPUTED) &&
+			!ud_field_equal(&shape->fields[i], a, b))
+			return false;
+	return true;
+}
+
 void ud_shape_encode_changes(
 	struct ud_buf *b, const struct ud_shape *shape, const void *old_row, const void *new_row)
 {

@@ -167,6 +167,8 @@ void ud_shape_encode_changes(
 void ud_field_encode(struct ud_buf *b, const struct ud_field *f, const void *row);
 /* True when the values of one field are equal in two rows. */
 bool ud_field_equal(const struct ud_field *f, const void *a, const void *b);
+/* True when all fields of the shape are equal in two rows, the computed ones aside. */
+bool ud_shape_equal(const struct ud_shape *shape, const void *a, const void *b);
 
 /* Read the stored form of a list of texts, a JSON array, into cx->arena; NULL gives an empty list.
  */

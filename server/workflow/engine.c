@@ -47,7 +47,7 @@ enum ud_code ud_flow_turn(struct ud_ctx *cx, struct flow *fl, size_t i, bool *re
 enum ud_code ud_flow_close(struct ud_ctx *cx, struct flow *fl)
 {
 	for (size_t i = 0; i < fl->all.count; i++)
-		if (memcmp(&fl->read[i], &fl->all.items[i], sizeof(fl->read[i])) != 0)
+		if (!ud_shape_equal(ud_workflows.shape, &fl->read[i], &fl->all.items[i]))
 			UD_TRY(ud_row_update(cx, &ud_workflows, &fl->read[i], &fl->all.items[i]));
 	return ud_flow_summary(cx, fl);
 }

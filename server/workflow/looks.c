@@ -176,7 +176,8 @@ enum ud_code ud_look_assess(
 	w->outage_at.ms = last ? last : fl->f.row.created_at.ms;
 	*ret = NEXT;
 	/* a host that has been silent since the run began may be gone: wait until that is plain */
-	if (answers && last < fl->f.started_at.ms && strcmp(fl->f.reason_code, "virus_attack") != 0) {
+	if (answers && last < fl->f.started_at.ms &&
+		strcmp(fl->f.reason_code, "virus_attack") != 0) {
 		*ret = STAY;
 		return UD_OK;
 	}

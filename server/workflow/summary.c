@@ -3,6 +3,7 @@
  * What a run is as a whole, from its workflows: the state of the slowest, who is waited for, and
  * the measured numbers. Partial success is never averaged: it stands per VM in the steps.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "base/failover.h"
@@ -46,6 +47,7 @@ static unsigned end_state(const struct flow *fl, const struct ud_workflow **ret)
 		{ UD_WORKFLOW_ABORTED,     UD_FAILOVER_ROLLED_BACK },
 	};
 	/* clang-format on */
+	assert(fl->all.count > 0);
 	for (size_t e = 0; e < UD_LEN(ends); e++)
 		for (size_t i = 0; i < fl->all.count; i++)
 			if (fl->all.items[i].state == ends[e].closed) {
@@ -220,13 +222,13 @@ static enum ud_code phases_json(struct ud_ctx *cx, struct flow *fl)
 		if (fl->all.items[i].serving_at.ms > s.w->serving_at.ms)
 			s.w = &fl->all.items[i];
 	UD_TRY(ud_step_lines(cx, fl->f.row.id, spend_line, &s));
-	int64_t decide = fl->f.approved_at.ms - fl->f.row.created_at.ms;
+	int64_t decide = fl->f.approved_at.ms - fl->f.row.created_at.ms, human = s.human + decide;
 
 	ud_buf_printf(&b, "{\"decide_ms\":%lld", (long long)decide);
 	for (size_t i = 0; i < s.count; i++)
 		ud_buf_printf(&b, ",\"%s_ms\":%lld", s.phases[i].phase, (long long)s.phases[i].ms);
 	ud_buf_printf(&b, ",\"machine_ms\":%lld,\"human_ms\":%lld}", (long long)s.machine,
-		(long long)(s.human + decide));
+		(long long)human);
 	fl->f.phases.text = ud_strndup(cx->arena, b.data, b.len);
 	ud_buf_free(&b);
 	return UD_OK;
@@ -270,7 +272,7 @@ enum ud_code ud_flow_summary(struct ud_ctx *cx, struct flow *fl)
 	if (f->state != fl->old.state && f->state > UD_FAILOVER_WAITING)
 		UD_TRY(phases_json(cx, fl));
 	UD_TRY(end_operation(cx, f));
-	if (memcmp(f, &fl->old, sizeof(*f)) == 0)
+	if (ud_shape_equal(ud_failovers.shape, f, &fl->old))
 		return UD_OK;
 	UD_TRY(ud_row_update(cx, &ud_failovers, &fl->old, f));
 	if (f->state == fl->old.state)

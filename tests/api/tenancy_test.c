@@ -506,6 +506,7 @@ static const struct {
 	{ "hosts.networks", "invalid_state" }, /* it has told nothing */
 	{ "hosts.storage", "invalid_state" }, /* it has told nothing */
 	{ "hosts.teams", "invalid_state" }, /* it has told nothing */
+	{ "vms.break-glass", "invalid_state" }, /* it is not replicated */
 	{ "vms.checkpoint", "invalid_state" },
 	{ "vms.checkpoint_list", "invalid_state" },
 	{ "vms.diagnose", "invalid_state" },

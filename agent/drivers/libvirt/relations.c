@@ -668,7 +668,7 @@ static void add_progress(struct ud_lv_relation *r, const struct ud_relation *rel
 	report->last_cycle_ms = r->last_cycle_ms;
 	report->latency_ms = r->latency_ms;
 	/* what is resent after a cut counts as done twice */
-	report->pending_bytes = !p.active           ? r->pending_bytes
+	report->pending_bytes = !p.active      ? r->pending_bytes
 		: p.total_bytes > p.done_bytes ? p.total_bytes - p.done_bytes
 					       : 0;
 	pthread_mutex_unlock(&book->lock);
