@@ -96,6 +96,14 @@ int ud_cli_reply_code(const struct cli *c, const struct cli_reply *r);
 /* GET a stream of text and hand each line to a function until it ends. An exit code. */
 int ud_cli_follow(struct cli *c, const char *path, void (*line)(struct cli *c, const char *text));
 
+/* POST a file's bytes as they are. */
+void ud_cli_send(struct cli *c, const char *path, const char *data, size_t n, const char *header,
+	struct cli_reply *ret);
+
+/* ---- attach.c ---- */
+/* ticket attach TICKET FILE [--internal]; an exit code. */
+int ud_cli_run_attach(struct cli *c);
+
 /* ---- context.c ---- */
 /* Fill url and token from flags, environment and the file of contexts. */
 int ud_cli_context_load(struct cli *c);
@@ -116,6 +124,9 @@ int ud_cli_print(struct cli *c, json_t *json, json_t *schema);
 int ud_cli_run_operation(struct cli *c, const struct cli_command *cmd, size_t used);
 int ud_cli_run_api(struct cli *c);
 int ud_cli_run_wait(struct cli *c);
+/* The id of what is named so in a collection; several candidates are listed and refused. An exit
+ * code. */
+int ud_cli_resolve(struct cli *c, const char *collection, const char *name, const char **ret);
 int ud_cli_run_follow(struct cli *c);
 
 /* ---- replication.c ---- */

@@ -18,6 +18,7 @@ static const struct {
 	{ "api METHOD PATH [-f field=value]… [-F @file] [--paginate]", "Call the API as it is." },
 	{ "event follow [--types TYPES] [--after CURSOR]",
 		"Print events as they happen, a JSON object a line." },
+	{ "ticket attach TICKET FILE [--internal]", "Attach a file to a ticket." },
 	{ "replication top [--interval SECONDS] [--count N]",
 		"Show all replications as they go: state, health, age of the newest point, rate." },
 	{ "vm unprotect VM [--wait]", "Remove a VM's replication; the replica's disks are kept." },

@@ -93,19 +93,12 @@ static CURL *prepare(const struct cli *c, const char *method, const char *path, 
 	return h;
 }
 
-bool ud_cli_call(struct cli *c, const char *method, const char *path, const char *body,
-	const char *header, struct cli_reply *ret)
+static void perform(struct cli *c, CURL *h, struct curl_slist *list, const char *method,
+	const char *path, struct cli_reply *ret)
 {
-	if (c->explain && strcmp(method, "GET") != 0) {
-		explain(c, method, path, body, header);
-		return true;
-	}
-	struct curl_slist *list = headers_of(c, method, body, header);
-	CURL *h = prepare(c, method, path, body, list);
 	long status = 0;
 
 	*ret = (struct cli_reply){ 0 };
-	curl_easy_setopt(h, CURLOPT_TIMEOUT, 60L);
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, collect);
 	curl_easy_setopt(h, CURLOPT_WRITEDATA, &ret->body);
 	curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
@@ -122,7 +115,37 @@ bool ud_cli_call(struct cli *c, const char *method, const char *path, const char
 	curl_easy_cleanup(h);
 	ret->status = (int)status;
 	ret->json = json_loads(ud_buf_text(&ret->body), JSON_DECODE_ANY, NULL);
+}
+
+bool ud_cli_call(struct cli *c, const char *method, const char *path, const char *body,
+	const char *header, struct cli_reply *ret)
+{
+	if (c->explain && strcmp(method, "GET") != 0) {
+		explain(c, method, path, body, header);
+		return true;
+	}
+	struct curl_slist *list = headers_of(c, method, body, header);
+	CURL *h = prepare(c, method, path, body, list);
+
+	curl_easy_setopt(h, CURLOPT_TIMEOUT, 60L);
+	perform(c, h, list, method, path, ret);
 	return false;
+}
+
+void ud_cli_send(struct cli *c, const char *path, const char *data, size_t n, const char *header,
+	struct cli_reply *ret)
+{
+	struct curl_slist *list = headers_of(c, "POST", NULL, header);
+	CURL *h = prepare(c, "POST", path, NULL, list);
+
+	list = curl_slist_append(list, "Content-Type: application/octet-stream");
+	list = curl_slist_append(list, "Expect:");
+	curl_easy_setopt(h, CURLOPT_HTTPHEADER, list);
+	curl_easy_setopt(h, CURLOPT_POSTFIELDS, data);
+	curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)n);
+	curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1024L); /* bytes a second, for a minute */
+	curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, 60L);
+	perform(c, h, list, "POST", path, ret);
 }
 
 void ud_cli_reply_free(struct cli_reply *r)

@@ -31,6 +31,7 @@ static const struct {
 	{ "context", ud_cli_context_run, true },
 	{ "api", ud_cli_run_api, false },
 	{ "operation wait", ud_cli_run_wait, false },
+	{ "ticket attach", ud_cli_run_attach, false },
 	{ "event follow", ud_cli_run_follow, false },
 	{ "replication top", ud_cli_run_top, false },
 	{ "vm unprotect", ud_cli_run_unprotect, false },

@@ -192,7 +192,7 @@ static bool is_named(json_t *row, const char *name)
 }
 
 /* The id of what is named so; several candidates are listed and refused. An exit code. */
-static int resolve(struct cli *c, const char *collection, const char *name, const char **ret)
+int ud_cli_resolve(struct cli *c, const char *collection, const char *name, const char **ret)
 {
 	struct cli_reply r;
 	json_t *row, *matches = json_array();
@@ -239,7 +239,7 @@ static int resolve_replication(struct cli *c, const char *name, const char **ret
 		*ret = name;
 		return CLI_DONE;
 	}
-	int code = resolve(c, "/v1/vms",
+	int code = ud_cli_resolve(c, "/v1/vms",
 		slash ? ud_strndup(c->cx.arena, name, (size_t)(slash - name)) : name, &vm);
 
 	if (code)
@@ -277,7 +277,7 @@ static int fill_path(struct cli *c, const struct cli_command *cmd, size_t used, 
 		const char *collection = ud_strndup(c->cx.arena, path, strlen(path) - 1);
 		bool replication = strcmp(collection, "/v1/replications") == 0;
 		int code = replication ? resolve_replication(c, c->words[next++], &id)
-				       : resolve(c, collection, c->words[next++], &id);
+				       : ud_cli_resolve(c, collection, c->words[next++], &id);
 
 		if (code)
 			return code;
@@ -315,6 +315,14 @@ static int add_pages(struct cli *c, const char *path, json_t *first)
 	return code;
 }
 
+/* Does the call answer with a file? */
+static bool is_file(const struct cli_command *cmd)
+{
+	json_t *ok = json_object_get(json_object_get(cmd->operation, "responses"), "200");
+
+	return json_object_get(json_object_get(ok, "content"), "application/octet-stream") != NULL;
+}
+
 static int run_get(struct cli *c, const struct cli_command *cmd, const char *path)
 {
 	bool all = ud_cli_flag(c, "all") != NULL, first_only;
@@ -335,7 +343,9 @@ static int run_get(struct cli *c, const struct cli_command *cmd, const char *pat
 	if (code == CLI_DONE && all)
 		code = add_pages(c, path, r.json);
 	first_only = json_is_true(json_object_get(r.json, "has_more"));
-	if (code == CLI_DONE)
+	if (code == CLI_DONE && is_file(cmd)) /* as it is: nobody's table */
+		fwrite(ud_buf_text(&r.body), 1, r.body.len, stdout);
+	else if (code == CLI_DONE)
 		code = ud_cli_print(c, r.json, ud_cli_answer_schema(c, cmd));
 	if (code == CLI_DONE && first_only && !c->quiet)
 		fputs("There is more: use --all.\n", stderr);

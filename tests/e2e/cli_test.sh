@@ -142,6 +142,12 @@ check "somebody says something" exits 0 ticket comment "$number" --body 'We are 
 check "and it is read" bash -c "'$bin/understudy' ticket thread '$number' -o json | jq -e '.data[0].body == \"We are looking.\"'"
 check "the customer is asked" exits 0 ticket info "$number" --question 'Since when?'
 check "what the state does not allow ends with 5" exits 5 ticket reopen "$number"
+printf 'a\0b\n' >"$dir/trace 1.bin"
+check "a file is attached" exits 0 ticket attach "$number" "$dir/trace 1.bin"
+file=$(u ticket attachments list "$number" -o json | jq -r '.data[0].id')
+check "under its own name" bash -c "'$bin/understudy' ticket attachments show '$number' '$file' -o json | jq -e '.filename == \"trace 1.bin\"'"
+check "and comes back as it was" bash -c "'$bin/understudy' ticket attachments download '$number' '$file' | cmp - '$dir/trace 1.bin'"
+check "a file that is not there ends with 2" exits 2 ticket attach "$number" "$dir/nothing"
 check "a queue has figures" bash -c "'$bin/understudy' queue stats Support -o json | jq -e '.pending_customer == 1'"
 check "a program takes no ticket" exits 4 queue next Support
 check "a host is deleted" exits 0 host delete lon-a --yes
