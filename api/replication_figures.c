@@ -389,11 +389,17 @@ enum ud_code ud_replications_metrics(struct ud_ctx *cx, struct ud_buf *out)
 	return UD_OK;
 }
 
+static const struct ud_parameter range[] = {
+	{ "from", "string", "Begin of the range; a day before until when not given." },
+	{ "until", "string", "End of the range; now when not given." },
+	{ NULL, NULL, NULL },
+};
+
 /* clang-format off */
 static const struct ud_route rows[] = {
 	{ "GET",  "/v1/replications/{id}/health",       "replications.health",       UD_PEOPLE,      "replications:read",  0, .answer = &health_shape, .handle = health, .about = "Tell the health of a replication, with the figures behind it." },
 	{ "POST", "/v1/replications/{id}/health/reset", "replications.reset-health", UD_RPL_SUPPORT, "replications:write", UD_WRITE, .answer = &health_shape, .handle = reset, .about = "Begin the window of the health's figures anew." },
-	{ "GET",  "/v1/replications/{id}/measurements", "replications.measurements", UD_PEOPLE,      "replications:read",  0, .answer = &measurement_shape, .handle = measurements, .about = "Tell how old the newest point was between from and until, minute by minute." },
+	{ "GET",  "/v1/replications/{id}/measurements", "replications.measurements", UD_PEOPLE,      "replications:read",  0, .answer = &measurement_shape, .handle = measurements, .parameters = range, .about = "Tell how old the newest point was between from and until, minute by minute." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_replication_figures = { "Replication figures", rows, UD_LEN(rows) };

@@ -41,6 +41,8 @@ const struct ud_replication_rule ud_replication_rules[UD_RPL_OP_COUNT] = {
 	[UD_RPL_REMOVE] =          { "remove",          UD_RPL_ENGINEERS, ALL & ~TAKEN,                              false, LIVE,      "finish_failover",   "support" },
 	[UD_RPL_EDIT] =            { "edit",            UD_RPL_SUPPORT,   ALL & ~TAKEN,                              false, LIVE,      "finish_failover",   "support" },
 	[UD_RPL_RESET_HEALTH] =    { "reset_health",    UD_RPL_SUPPORT,   ALL,                                       false, LIVE,      NULL,                "support" },
+	[UD_RPL_AGREE] =           { "agree_to_deletion", UD_RPL_APPROVERS, S(DISABLED),                             false, W(REMOVED), "remove",           "customer" },
+	[UD_RPL_DELETE_REPLICA] =  { "delete_replica",  UD_RPL_ENGINEERS, S(DISABLED),                               false, W(REMOVED), "agree_to_deletion", "support" },
 };
 /* clang-format on */
 
@@ -112,6 +114,34 @@ static enum ud_code may_remove(struct ud_ctx *cx, const struct ud_replication *r
 		: UD_OK;
 }
 
+static enum ud_code may_agree(struct ud_ctx *cx, const struct ud_replication *r)
+{
+	if (r->replica_deleted_at.ms > 0)
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The replica's disks are deleted.");
+	if (r->deletion_agreed_by)
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The customer has agreed already.");
+	return UD_OK;
+}
+
+/* The customer and support, and before its time a lead. */
+static enum ud_code may_delete(struct ud_ctx *cx, const struct ud_replication *r)
+{
+	bool working = false;
+
+	if (r->replica_deleted_at.ms > 0)
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The replica's disks are deleted.");
+	if (!r->deletion_agreed_by)
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
+			"The customer has not agreed to the deletion of the replica's disks.");
+	if (cx->now_ms < r->replica_kept_until.ms && !(cx->scope->roles & UD_R(SUPPORT_LEAD)))
+		return ud_fail(cx, UD_E_ROLE_MISSING, NULL,
+			"Before replica_kept_until only a lead of support deletes the replica's disks.");
+	UD_TRY(ud_replication_working(cx, r, &working));
+	return working ? ud_fail(cx, UD_E_INVALID_STATE, NULL,
+				 "Operation %s of this replication goes on.", r->operation_id)
+		       : UD_OK;
+}
+
 /* The ends are swapped when the VM has moved. */
 static enum ud_code may_reverse(struct ud_ctx *cx, const struct ud_replication *r)
 {
@@ -132,6 +162,8 @@ static enum ud_code (*const guards[UD_RPL_OP_COUNT])(
 	[UD_RPL_EXTEND] = may_extend,
 	[UD_RPL_REVERSE] = may_reverse,
 	[UD_RPL_REMOVE] = may_remove,
+	[UD_RPL_AGREE] = may_agree,
+	[UD_RPL_DELETE_REPLICA] = may_delete,
 };
 
 static enum ud_code wrong_state(struct ud_ctx *cx, const struct ud_replication *r)
@@ -340,6 +372,29 @@ static enum ud_code take_away(struct ud_ctx *cx, struct ud_request *rq)
 	return begin(cx, rq, "removed", UD_WORK_REMOVE, NULL, &old, &r);
 }
 
+static enum ud_code agree(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_replication old = { 0 }, r;
+
+	UD_TRY(ud_replication_open(cx, rq, UD_RPL_AGREE, &old, &r));
+	r = old;
+	r.deletion_agreed_by = rq->scope.id;
+	r.deletion_agreed_at.ms = cx->now_ms;
+	UD_TRY(ud_row_update(cx, &ud_replications, &old, &r));
+	UD_TRY(ud_event_add(cx, "deletion_agreed", ud_replications.shape, &old, &r));
+	UD_TRY(ud_replication_complete(cx, &r));
+	return ud_answer(cx, rq, ud_replications.shape, &r);
+}
+
+static enum ud_code delete_replica(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_replication old = { 0 }, r;
+
+	UD_TRY(ud_replication_open(cx, rq, UD_RPL_DELETE_REPLICA, &old, &r));
+	r = old;
+	return begin(cx, rq, "deletion_requested", UD_WORK_DELETE, NULL, &old, &r);
+}
+
 static enum ud_code reverse(struct ud_ctx *cx, struct ud_request *rq)
 {
 	struct ud_replication old = { 0 }, r;
@@ -457,6 +512,8 @@ static const struct ud_route rows[] = {
 	{ "POST",  "/v1/replications/{id}/test-connection", "replications.test-connection", UD_RPL_SUPPORT,   "replications:write", UD_WRITE, .status = 202, .resource = &operations, .handle = test_connection, .about = "Let the source reach the target as a cycle would." },
 	{ "POST",  "/v1/replications/{id}/reverse",         "replications.reverse",         UD_RPL_ENGINEERS, "replications:write", UD_WRITE, .resource = &replications, .handle = reverse, .about = "After a committed failover: copy back to the former host from now on." },
 	{ "POST",  "/v1/replications/{id}/remove",          "replications.remove",          UD_RPL_ENGINEERS, "replications:write", UD_WRITE, .status = 202, .resource = &operations, .handle = take_away, .about = "Stop protecting; the replica's disks are kept for 14 days." },
+	{ "POST",  "/v1/replications/{id}/agree-to-deletion", "replications.agree-to-deletion", UD_RPL_APPROVERS, "replications:write", UD_WRITE | UD_PERSON, .resource = &replications, .handle = agree, .about = "As the customer, agree that the removed replica's disks are deleted." },
+	{ "POST",  "/v1/replications/{id}/delete-replica",  "replications.delete-replica",  UD_RPL_ENGINEERS, "replications:write", UD_WRITE, .status = 202, .resource = &operations, .handle = delete_replica, .about = "Delete the removed replica's disks, after the customer has agreed; before 14 days are over, a lead alone." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_replications = { "Replications", rows, UD_LEN(rows) };

@@ -49,6 +49,7 @@ static const struct ud_command_reaction reactions[] = {
 	{ UD_VERB_CHECKPOINT_LIST, ud_checkpoints_listed },
 	{ UD_VERB_RELATION_SET,    ud_relation_set_ended },
 	{ UD_VERB_RELATION_RESYNC, ud_relation_resync_ended },
+	{ UD_VERB_RELATION_DROP, ud_relation_drop_ended },
 	{ UD_VERB_RELATION_TEST,   ud_relation_test_ended },
 	{ UD_VERB_POINT_VERIFY,    ud_point_verify_ended },
 	{ NULL, ud_flow_answered },

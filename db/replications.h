@@ -50,6 +50,8 @@ struct ud_replication {
 	int64_t window_cycles_total, window_cycles_missed;
 	const char *operation_id; /* that sets it up */
 	struct ud_time removed_at, replica_kept_until;
+	const char *deletion_agreed_by; /* who of the customer */
+	struct ud_time deletion_agreed_at, replica_deleted_at;
 	/* computed */
 	int64_t rpo_measured_seconds; /* UD_NONE = unknown */
 	int64_t rpo_at_most_seconds;  /* beside it when nobody has told lately */

@@ -81,6 +81,11 @@ struct ud_resource {
 	const char *order;
 };
 
+/* A query parameter of a route's own, for the specification and the command line. */
+struct ud_parameter {
+	const char *name, *type, *about; /* type: "string", "integer" */
+};
+
 struct ud_route {
 	const char *method;
 	const char *path;      /* "/v1/hosts/{id}" */
@@ -96,7 +101,8 @@ struct ud_route {
 	/* of writes: parse, hash, check; runs before the writer, may read */
 	ud_handler *prepare;
 	ud_handler *handle;
-	const char *about; /* one sentence for the specification */
+	const char *about;                     /* one sentence for the specification */
+	const struct ud_parameter *parameters; /* ended by a NULL name; NULL = none of its own */
 	/*
 	 * A row on its way out (RFC 9745, RFC 8594): Unix seconds of its deprecation and of its
 	 * end, 12 months later at the earliest; 0 = neither.

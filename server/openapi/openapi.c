@@ -281,6 +281,8 @@ static json_t *parameters(const struct ud_route *r)
 					general[i].about));
 	if (r->flags & UD_LIST && r->resource)
 		filter_parameters(list, r);
+	for (const struct ud_parameter *p = r->parameters; p && p->name; p++)
+		json_array_append_new(list, parameter("query", p->name, p->type, false, p->about));
 	return list;
 }
 

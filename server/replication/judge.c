@@ -369,10 +369,17 @@ enum ud_code ud_judge_store(struct ud_ctx *cx, struct ud_replication *r, bool *r
 	*ret_changed = differs(&old, &now);
 	if (window)
 		UD_TRY(ud_replication_window(cx, &now));
-	if (*ret_changed) {
-		UD_TRY(ud_row_update(cx, &ud_replications, &old, &now));
-		UD_TRY(tell(cx, &old, &now));
+	enum ud_code code = *ret_changed ? ud_row_update(cx, &ud_replications, &old, &now) : UD_OK;
+
+	if (code == UD_E_STALE_VERSION) {
+		/* another server has just judged it, or people changed it: the next look is soon */
+		ud_ctx_clear(cx);
+		*ret_changed = false;
+		return UD_OK;
 	}
+	UD_TRY(code);
+	if (*ret_changed)
+		UD_TRY(tell(cx, &old, &now));
 	*r = now;
 	return UD_OK;
 }

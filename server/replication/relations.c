@@ -154,6 +154,7 @@ static const struct {
 	[UD_WORK_SETUP] =  { "replication_setup",  { { "configure_target", UD_RELATION_TARGET }, { "configure_source", UD_RELATION_SOURCE }, { "initial_copy", UD_RELATION_SOURCE } } },
 	[UD_WORK_RESYNC] = { "replication_resync", { { "ask_source", UD_RELATION_SOURCE }, { "copy", UD_RELATION_SOURCE } } },
 	[UD_WORK_REMOVE] = { "replication_remove", { { "remove_source", UD_RELATION_SOURCE }, { "remove_target", UD_RELATION_TARGET } } },
+	[UD_WORK_DELETE] = { "replica_deletion",   { { "delete_replica", UD_RELATION_TARGET } } },
 };
 /* clang-format on */
 
@@ -278,6 +279,11 @@ static enum ud_code send_step(struct ud_ctx *cx, const struct ud_commanding *c,
 	const struct ud_replication *r, enum ud_replication_work work, size_t at,
 	const struct ud_relation_resync *resync)
 {
+	const struct ud_relation_drop drop = { .replication_id = r->row.id };
+
+	if (work == UD_WORK_DELETE)
+		return ud_relation_command(cx, c, r, UD_RELATION_TARGET, UD_VERB_RELATION_DROP,
+			&ud_relation_drop_shape, &drop, NULL);
 	if (work == UD_WORK_RESYNC)
 		return at
 			? UD_OK
@@ -380,7 +386,7 @@ static bool awaited(const struct following *f, const struct ud_command_ended *c)
 {
 	return f->open && f->at < f->count && f->steps[f->at].host_id &&
 		strcmp(f->steps[f->at].host_id, c->host_id) == 0 &&
-		!(f->work != UD_WORK_REMOVE && f->at + 1 == f->count);
+		!(f->work < UD_WORK_REMOVE && f->at + 1 == f->count);
 }
 
 static enum ud_code ended(
@@ -434,6 +440,31 @@ enum ud_code ud_relation_resync_ended(struct ud_ctx *cx, const struct ud_command
 	return found ? ended(cx, c, &r) : UD_OK;
 }
 
+enum ud_code ud_relation_drop_ended(struct ud_ctx *cx, const struct ud_command_ended *c)
+{
+	struct ud_relation_drop drop = { 0 };
+	struct ud_replication old = { 0 }, r;
+	bool found = false;
+
+	if (!c->args ||
+		ud_shape_read(cx, &ud_relation_drop_shape, c->args, strlen(c->args), &drop) !=
+			UD_OK) {
+		ud_ctx_clear(cx);
+		return UD_OK;
+	}
+	UD_TRY(ud_replication_find(cx, drop.replication_id, &found, &old));
+	if (!found)
+		return UD_OK;
+	UD_TRY(ended(cx, c, &old));
+	if (c->state != UD_COMMAND_DONE || drop.keep_replica)
+		return UD_OK;
+	r = old;
+	r.replica_deleted_at.ms = cx->now_ms;
+	UD_TRY(ud_row_update(cx, &ud_replications, &old, &r));
+	UD_TRY(ud_recovery_points_drop_all(cx, r.row.id));
+	return ud_event_add(cx, "replica_deleted", ud_replications.shape, &old, &r);
+}
+
 enum ud_code ud_relation_test_ended(struct ud_ctx *cx, const struct ud_command_ended *c)
 {
 	struct ud_relation_tested t = { 0 };
@@ -477,7 +508,7 @@ enum ud_code ud_replication_followed(struct ud_ctx *cx, const struct ud_replicat
 	struct following f;
 
 	UD_TRY(follow(cx, r, &f));
-	if (!f.open || f.work == UD_WORK_REMOVE || f.at + 1 != f.count)
+	if (!f.open || f.work >= UD_WORK_REMOVE || f.at + 1 != f.count)
 		return UD_OK;
 	UD_TRY(ud_replication_ends(cx, r, &ends));
 	note_progress(r, &ends, &f);
@@ -487,7 +518,13 @@ enum ud_code ud_replication_followed(struct ud_ctx *cx, const struct ud_replicat
 		next_step(cx, &f, "succeeded");
 	if (f.op.state == f.old.state && f.op.progress_percent == f.old.progress_percent)
 		return UD_OK;
-	return keep(cx, &f);
+	enum ud_code code = keep(cx, &f);
+
+	if (code != UD_E_STALE_VERSION)
+		return code;
+	/* the other end told something at the same time; the next report is soon */
+	ud_ctx_clear(cx);
+	return UD_OK;
 }
 
 /* ---- points ---- */

@@ -35,7 +35,8 @@ enum ud_code ud_relation_command(struct ud_ctx *cx, const struct ud_commanding *
 enum ud_replication_work {
 	UD_WORK_SETUP,  /* configure_target, configure_source, initial_copy */
 	UD_WORK_RESYNC, /* ask_source, copy */
-	UD_WORK_REMOVE  /* remove_source, remove_target; goes on without a host that is silent */
+	UD_WORK_REMOVE, /* remove_source, remove_target; goes on without a host that is silent */
+	UD_WORK_DELETE  /* delete_replica: of one that is removed */
 };
 
 /*
@@ -58,6 +59,8 @@ enum ud_code ud_replication_followed(struct ud_ctx *cx, const struct ud_replicat
 /* Reactions to the ends of relation_set and relation_resync. */
 enum ud_code ud_relation_set_ended(struct ud_ctx *cx, const struct ud_command_ended *c) UD_USE;
 enum ud_code ud_relation_resync_ended(struct ud_ctx *cx, const struct ud_command_ended *c) UD_USE;
+/* Reaction to the end of relation_drop. */
+enum ud_code ud_relation_drop_ended(struct ud_ctx *cx, const struct ud_command_ended *c) UD_USE;
 /* Reaction to the end of relation_test: its operation tells what was found. */
 enum ud_code ud_relation_test_ended(struct ud_ctx *cx, const struct ud_command_ended *c) UD_USE;
 /* Reaction to the end of point_verify: the point's row learns what was found. */

@@ -697,6 +697,9 @@ static void calling_equals_what_is_listed(void **state)
 	scene_do(s, HOST_B, "relation_set");
 	scene_do(s, HOST_C, "relation_set");
 	press_all(s, third, "removed", &cells);
+	expect(s->w, OWN_ADMIN, "POST", fmt(s->w, "/v1/replications/%s/agree-to-deletion", third),
+		"{}", 200);
+	press_all(s, third, "agreed", &cells);
 	printf("# %zu cells\n", cells);
 	assert_true(cells > 1500);
 }

@@ -591,6 +591,40 @@ static void a_removed_replication_is_told_to_both_hosts(void **state)
 	scene_protect(s, vm);
 }
 
+static void a_replica_is_deleted_by_both_sides(void **state)
+{
+	struct scene *s = *state;
+	const char *id = scene_protect(s, scene_vm(s)),
+		   *path = fmt(s->w, "/v1/replications/%s", id);
+
+	expect(s->w, OWN_APPROVER, "POST", fmt(s->w, "%s/agree-to-deletion", path), "{}", 409);
+	expect(s->w, ENGINEER, "POST", fmt(s->w, "%s/remove", path), "{}", 202);
+	scene_do(s, HOST_A, "relation_set");
+	scene_do(s, HOST_B, "relation_set");
+	struct reply r = call(s->w, LEAD, "POST", fmt(s->w, "%s/delete-replica", path), "{}", NULL);
+
+	expect_code(&r, 409, "invalid_state"); /* the customer has not agreed */
+	expect(s->w, OWN_OPERATOR, "POST", fmt(s->w, "%s/agree-to-deletion", path), "{}", 403);
+	expect(s->w, LEAD, "POST", fmt(s->w, "%s/agree-to-deletion", path), "{}", 403);
+	r = expect(s->w, OWN_APPROVER, "POST", fmt(s->w, "%s/agree-to-deletion", path), "{}", 200);
+	assert_string_equal(text_at(r.json, "deletion_agreed_by"), s->w->principal[OWN_APPROVER]);
+	r = call(s->w, ENGINEER, "POST", fmt(s->w, "%s/delete-replica", path), "{}", NULL);
+	expect_code(&r, 403, "role_missing"); /* before its time */
+	s->w->clock_ms += INT64_C(15) * 86400000;
+	r = expect(s->w, ENGINEER, "POST", fmt(s->w, "%s/delete-replica", path), "{}", 202);
+	const char *op = operation_path(s, &r);
+	struct told t = scene_do(s, HOST_B, "relation_drop");
+
+	assert_true(json_is_false(json_object_get(t.args, "keep_replica")));
+	r = expect(s->w, LEAD, "GET", op, NULL, 200);
+	assert_string_equal(text_at(r.json, "state"), "succeeded");
+	assert_true(*text_at(scene_show(s, OWN_VIEWER, id), "replica_deleted_at"));
+	assert_true(scene_told(s, id, "replication.replica_deleted"));
+	expect(s->w, LEAD, "POST", fmt(s->w, "%s/delete-replica", path), "{}", 409);
+	s->w->clock_ms -= INT64_C(15) * 86400000;
+	scene_seen(s);
+}
+
 static void a_silent_host_does_not_keep_it_from_being_removed(void **state)
 {
 	struct scene *s = *state;
@@ -763,6 +797,7 @@ int main(void)
 		cmocka_unit_test(a_broken_copy_heals_by_itself),
 		cmocka_unit_test(a_connection_is_tested_by_the_source),
 		cmocka_unit_test(a_removed_replication_is_told_to_both_hosts),
+		cmocka_unit_test(a_replica_is_deleted_by_both_sides),
 		cmocka_unit_test(a_silent_host_does_not_keep_it_from_being_removed),
 		cmocka_unit_test(a_replica_is_copied_on),
 		cmocka_unit_test(a_map_says_where_cards_are_plugged_in),

@@ -555,6 +555,7 @@ static const struct {
 	{ "recovery-points.pin", "invalid_state" }, /* its replication is removed */
 	{ "recovery-points.unpin", "invalid_state" },
 	{ "recovery-points.verify", "invalid_state" },
+	{ "replications.delete-replica", "invalid_state" }, /* the customer has not agreed */
 	{ "replications.edit", "invalid_state" }, /* it is removed */
 	{ "replications.extend", "invalid_state" },
 	{ "replications.pause", "invalid_state" },
