@@ -165,7 +165,9 @@ struct stage *stage_begin(int vms)
 {
 	struct stage *s = ud_malloc(sizeof(*s));
 
-	*s = (struct stage){ .w = world_begin(), .count = vms, .limit = -1, .reports = true };
+	*s = (struct stage){
+		.w = world_begin(), .count = vms, .limit = -1, .lose = -1, .reports = true
+	};
 	world_write(s->w, set_up, s);
 	return s;
 }
@@ -205,7 +207,7 @@ const char *stage_ask(
 	const char *ids = "";
 
 	for (int i = 0; i < vms; i++)
-		ids = fmt(w, "%s%s\"%s\"", ids, i ? "," : "", s->vms[i].id);
+		ids = fmt(w, "%s%s\"%s\"", ids, i ? "," : "", s->vms[s->first + i].id);
 	w->cx.now_ms = ud_now_ms(&w->env);
 	a.ticket = ud_id_new(w->arena, &w->env, w->cx.now_ms, "tkt");
 	a.body = fmt(w, "{\"kind\":\"%s\",\"reason_code\":\"%s\",\"vm_ids\":[%s]%s%s}", kind,
@@ -448,7 +450,11 @@ static enum ud_code apply_act(struct ud_ctx *cx, void *data)
 
 	a->outcome = UD_OUTCOME_DONE;
 	a->result = a->error = NULL;
-	if (a->s->fail_times > 0 && strcmp(a->s->fail_verb, a->o->verb) == 0) {
+	if (a->o->seq == a->c->done_seq) {
+		a->outcome = (enum ud_outcome)a->c->kept_outcome;
+		a->result = a->c->kept_result;
+		a->error = a->c->kept_error;
+	} else if (a->s->fail_times > 0 && strcmp(a->s->fail_verb, a->o->verb) == 0) {
 		a->outcome = UD_OUTCOME_FAILED;
 		a->error = "{\"code\":\"hypervisor\",\"status\":424,\"title\":\"t\","
 			   "\"detail\":\"The hypervisor would not.\"}";
@@ -457,6 +463,8 @@ static enum ud_code apply_act(struct ud_ctx *cx, void *data)
 	} else {
 		UD_TRY(perform(cx, a));
 	}
+	if (a->s->lose == a->s->answered)
+		return UD_OK;
 	struct ud_wire_result r = { .subject_id = a->o->vm_id,
 		.seq = a->o->seq,
 		.outcome = a->outcome,
@@ -502,6 +510,10 @@ static bool obey(struct stage *s, const struct order *o)
 	if (s->fail_times > 0 && strcmp(s->fail_verb, o->verb) == 0)
 		s->fail_times--;
 	a.c->seq = o->seq > a.c->seq ? o->seq : a.c->seq;
+	a.c->done_seq = o->seq;
+	a.c->kept_outcome = a.outcome;
+	a.c->kept_result = a.result;
+	a.c->kept_error = a.error;
 	s->answered++;
 	return true;
 }

@@ -17,6 +17,9 @@ struct stage_copy {
 	int64_t epoch, seq;
 	bool running, hold, primary, test;
 	int starts, stops;
+	int64_t done_seq; /* the command whose outcome it has kept, and that */
+	const char *kept_result, *kept_error;
+	int kept_outcome;
 	int started, stopped; /* how many commands had been answered then */
 };
 struct stage_vm {
@@ -43,6 +46,8 @@ struct stage {
 	bool twice;
 	/* commands answered so far, and a limit: then nobody answers any more (-1 = none) */
 	int answered, limit;
+	int lose;        /* this one is done, and its answer lost on the way (-1 = none) */
+	int first;       /* runs are asked for VMs from this one on */
 	bool overlapped; /* two hosts ran one VM at a time */
 	bool restarts;   /* the server is killed and started before every round */
 	bool reports;    /* replication is told as it goes on; the standard is yes */
