@@ -18,6 +18,9 @@ struct ud_agent_config {
 	const char *guard_program;      /* "" = beside this program */
 	const char *watchdog;           /* of the machine, for the lease guard; "" = none */
 	const char *log_level;
+	/* not in the file: the program whose network part makes the calls (agent/relay.h); NULL =
+	 * this process makes them itself */
+	const char *network;
 };
 
 /* Read DIR/agent.conf. Texts live in the arena. UD_E_UNAVAILABLE, UD_E_VALIDATION with the lines

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "agent/relay.h"
 #include "base/file.h"
 #include "base/http_client.h"
 #include "base/log.h"
@@ -46,6 +47,9 @@ struct ud_link {
 	int failures;
 	int64_t asked_ms; /* what the server asked us to wait */
 	bool stop;
+	struct ud_relay *relay; /* makes the calls, when there is one */
+	enum ud_code (*store)(struct ud_ctx *cx, void *data, const char *pem);
+	void *store_data;
 };
 
 /* ---- identity ---- */
@@ -107,6 +111,28 @@ static void name_run(struct ud_ctx *cx, ud_link *link)
 	link->header = ud_heap_strdup(ud_printf(cx->arena, "%s: %s", UD_RUN_HEADER, link->run));
 }
 
+static enum ud_code load_files(struct ud_ctx *cx, ud_link *link)
+{
+	UD_TRY(load_root(cx, link));
+	return load_identity(cx, link);
+}
+
+void ud_link_store_by(ud_link *link,
+	enum ud_code (*store)(struct ud_ctx *cx, void *data, const char *pem), void *data)
+{
+	link->store = store;
+	link->store_data = data;
+}
+
+int64_t ud_link_asked_ms(ud_link *link)
+{
+	pthread_mutex_lock(&link->mutex);
+	int64_t ms = link->asked_ms;
+
+	pthread_mutex_unlock(&link->mutex);
+	return ms;
+}
+
 enum ud_code ud_link_open(struct ud_ctx *cx, const struct ud_agent_config *config, ud_link **ret)
 {
 	ud_link *link = ud_malloc(sizeof(*link));
@@ -119,10 +145,10 @@ enum ud_code ud_link_open(struct ud_ctx *cx, const struct ud_agent_config *confi
 	pthread_cond_init(&link->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	name_run(cx, link);
-	enum ud_code code = load_root(cx, link);
+	enum ud_code code = config->network
+		? ud_relay_start(cx, config, config->network, &link->relay)
+		: load_files(cx, link);
 
-	if (code == UD_OK)
-		code = load_identity(cx, link);
 	if (code != UD_OK) {
 		ud_link_release(&link);
 		return code;
@@ -137,6 +163,7 @@ void ud_link_release(ud_link **plink)
 
 	if (!link)
 		return;
+	ud_relay_release(&link->relay);
 	for (size_t i = 0; i < LINES; i++)
 		ud_http_client_release(&link->lines[i].client);
 	if (link->identity)
@@ -159,6 +186,8 @@ void ud_link_stop(ud_link *link)
 {
 	pthread_mutex_lock(&link->mutex);
 	link->stop = true;
+	if (link->relay)
+		ud_relay_stop(link->relay);
 	for (size_t i = 0; i < LINES; i++)
 		if (link->lines[i].client)
 			ud_http_client_stop(link->lines[i].client);
@@ -242,12 +271,26 @@ enum ud_code ud_link_refusal(struct ud_ctx *cx, int status, const char *body, si
 	return ud_fail(cx, code, NULL, "%s", p.detail ? p.detail : p.code);
 }
 
+static enum ud_code call_over(struct ud_ctx *cx, ud_link *link, const char *path, const char *body,
+	int64_t timeout_ms, struct ud_link_answer *ret)
+{
+	int64_t asked_ms = 0;
+	enum ud_code code = ud_relay_call(cx, link->relay, path, body, timeout_ms, ret, &asked_ms);
+
+	pthread_mutex_lock(&link->mutex);
+	link->asked_ms = asked_ms;
+	pthread_mutex_unlock(&link->mutex);
+	return code;
+}
+
 enum ud_code ud_link_call(struct ud_ctx *cx, ud_link *link, const char *path, const char *body,
 	int64_t timeout_ms, struct ud_link_answer *ret)
 {
 	struct ud_http_answer a = { 0 };
 	struct line *l = NULL;
 
+	if (link->relay)
+		return call_over(cx, link, path, body, timeout_ms, ret);
 	UD_TRY(take_line(cx, link, &l));
 	enum ud_code code =
 		ud_http_client_call(cx, l->client, path, body, link->header, timeout_ms, &a);
@@ -341,9 +384,14 @@ enum ud_code ud_link_renew(struct ud_ctx *cx, ud_link *link)
 	UD_TRY(ud_x509_request(cx, key, link->config->agent_id, &in.request));
 	UD_TRY(ud_link_send(cx, link, "/v1/agent/renew", &ud_wire_renew_shape, &in, RENEW_MS,
 		&ud_wire_credentials_shape, &out, NULL));
-	UD_TRY(ud_link_store_identity(cx, link->config, out.certificate, out.chain, key));
+	char *all = ud_printf(cx->arena, "%s%s%s", out.certificate, out.chain, key);
+	enum ud_code code = link->store
+		? link->store(cx, link->store_data, all)
+		: ud_link_store_identity(cx, link->config, out.certificate, out.chain, key);
+
+	UD_TRY(code);
 	pthread_mutex_lock(&link->mutex);
-	enum ud_code code = load_identity(cx, link);
+	code = use_identity(cx, link, all);
 
 	pthread_mutex_unlock(&link->mutex);
 	return code;
@@ -351,6 +399,8 @@ enum ud_code ud_link_renew(struct ud_ctx *cx, ud_link *link)
 
 enum ud_code ud_link_keep(struct ud_ctx *cx, ud_link *link)
 {
+	if (link->relay) /* the network part does */
+		return UD_OK;
 	pthread_mutex_lock(&link->mutex);
 	int64_t due = link->not_before_ms + (link->not_after_ms - link->not_before_ms) / 3 * 2;
 

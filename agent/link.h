@@ -20,11 +20,18 @@ struct ud_link_answer {
 	size_t n;
 };
 
-/* Read the identity from the agent's folder; nothing is sent yet. UD_E_UNAVAILABLE with the
+/* Read the identity from the agent's folder; nothing is sent yet. With config->network start that
+ * program's network part instead: it has the identity, and renews it. UD_E_UNAVAILABLE with the
  * reason. config must outlive the link. Release with ud_link_release when no call is going on. */
 enum ud_code ud_link_open(struct ud_ctx *cx, const struct ud_agent_config *config, ud_link **ret)
 	UD_USE;
 void ud_link_release(ud_link **link);
+/* From now on a renewed identity (PEM) is stored by this function, not in the agent's folder: for
+ * the network part, which may write no file. */
+void ud_link_store_by(ud_link *link,
+	enum ud_code (*store)(struct ud_ctx *cx, void *data, const char *pem), void *data);
+/* How long the server asked us to wait with its last answer. Any thread. */
+int64_t ud_link_asked_ms(ud_link *link);
 /* End the calls and waits that are going on, and all later ones at once. Any thread. */
 void ud_link_stop(ud_link *link);
 bool ud_link_stopped(ud_link *link);

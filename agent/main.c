@@ -3,14 +3,17 @@
  * understudy-agent: enroll, and run until a signal ends it.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
 #include "agent/breakglass.h"
 #include "agent/drivers/libvirt/libvirt.h"
 #include "agent/enroll.h"
+#include "agent/relay.h"
 #include "base/env.h"
 #include "base/log.h"
 
@@ -89,12 +92,25 @@ static void wait_for_end(void)
 		;
 }
 
+/* Where this program lies: it starts itself once more for the network. */
+static enum ud_code own_program(struct ud_ctx *cx, const char **ret)
+{
+	char *path = ud_alloc(cx->arena, PATH_MAX + 1);
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
+
+	if (n <= 0)
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot tell where this program lies");
+	*ret = path;
+	return UD_OK;
+}
+
 static enum ud_code run(struct ud_ctx *cx, const char *path)
 {
 	struct ud_agent_config config = { 0 };
 	struct ud_agent_run *agent = NULL;
 
 	UD_TRY(ud_agent_config_load(cx, path, &config));
+	UD_TRY(own_program(cx, &config.network));
 	ud_log_set_level((enum ud_log_level)ud_log_level_named(config.log_level));
 	ud_log_keep(LOG_BYTES);
 	UD_TRY(ud_agent_begin(cx, &config, ud_drivers, cx->env, &agent));
@@ -164,6 +180,22 @@ static int command_breakglass(struct ud_ctx *cx, int argc, char **argv)
 	return 0;
 }
 
+/* Not for people: run starts it with the socketpair's end as standard input. */
+static int command_network(struct ud_ctx *cx, int argc, char **argv)
+{
+	struct ud_agent_config config = { 0 };
+	const char *path = NULL;
+	const struct flag flags[] = { { "--config", &path, true }, { 0 } };
+
+	if (!read_flags(argc, argv, flags))
+		return 2;
+	signal(SIGPIPE, SIG_IGN);
+	if (ud_agent_config_load(cx, path, &config) != UD_OK)
+		return failed(cx, "network");
+	ud_log_set_level((enum ud_log_level)ud_log_level_named(config.log_level));
+	return ud_network_run(cx, &config, STDIN_FILENO) == UD_OK ? 0 : failed(cx, "network");
+}
+
 static const struct {
 	const char *name;
 	int (*run)(struct ud_ctx *cx, int argc, char **argv);
@@ -173,13 +205,15 @@ static const struct {
 		"enroll --server URL --ca-sha256 PIN --token T --dir DIR [--host ID] [--hypervisor-uri U] [--replication-listen A:P]" },
 	{ "run", command_run, "run --config DIR/agent.conf" },
 	{ "breakglass", command_breakglass, "breakglass --config DIR/agent.conf --vm VM" },
+	{ "network", command_network, NULL },
 };
 
 static int usage(FILE *out, int code)
 {
 	fprintf(out, "understudy-agent %s\n", UD_VERSION);
 	for (size_t i = 0; i < UD_LEN(commands); i++)
-		fprintf(out, "  understudy-agent %s\n", commands[i].use);
+		if (commands[i].use)
+			fprintf(out, "  understudy-agent %s\n", commands[i].use);
 	return code;
 }
 

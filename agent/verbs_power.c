@@ -7,6 +7,8 @@
 #include "agent/verbs.h"
 #include "base/verbs.h"
 
+enum { TRIES = 3 };
+
 enum ud_code ud_may_start(struct ud_ctx *cx, struct ud_act *act)
 {
 	struct ud_journal_vm vm = { 0 };
@@ -76,18 +78,39 @@ static enum ud_code start(struct ud_ctx *cx, struct ud_act *act)
 	return ud_hv_start(cx, s->hv, act->command->uuid, 0);
 }
 
+/*
+ * A hypervisor that was cut off with us may still be clearing away what we had begun, and take a
+ * guest that was just started along: then it is started once more.
+ */
+static enum ud_code start_guest(struct ud_ctx *cx, struct ud_act *act)
+{
+	struct ud_power_result r = { 0 };
+	enum ud_code code = UD_OK;
+
+	for (int tries = act->again ? TRIES : 1; tries > 0; tries--) {
+		ud_ctx_clear(cx);
+		code = start(cx, act);
+		if (code == UD_OK)
+			UD_TRY(power_of(cx, act, &r));
+		if (code == UD_OK && r.power == UD_POWER_RUNNING)
+			break;
+	}
+	return code;
+}
+
 enum ud_code ud_do_vm_start(struct ud_ctx *cx, struct ud_act *act)
 {
 	struct ud_power_result r = { 0 };
 
 	UD_TRY(ud_may_start(cx, act));
 	UD_TRY(power_of(cx, act, &r));
-	if (r.power == UD_POWER_PAUSED)
+	/* what a start that was cut off left stands still, and is no one's pause */
+	if (r.power == UD_POWER_PAUSED && !act->again)
 		return wrong_power(cx, &r, "off");
 	UD_TRY(want(cx, act, true));
 	if (r.power != UD_POWER_RUNNING) {
 		act->begun = true;
-		UD_TRY(start(cx, act));
+		UD_TRY(start_guest(cx, act));
 	}
 	return tell(cx, act, &r);
 }
