@@ -223,7 +223,7 @@ static const struct ud_route rows[] = {
 	{ "GET",  "/v1/hosts/{id}/networks",   "hosts.networks",   UD_STAFF,       "hosts:read",  0, .answer = &networks_shape, .handle = facts, .about = "Networks of a host." },
 	{ "GET",  "/v1/hosts/{id}/storage",    "hosts.storage",    UD_STAFF,       "hosts:read",  0, .answer = &storage_shape, .handle = facts, .about = "Storage pools of a host." },
 	{ "GET",  "/v1/hosts/{id}/teams",      "hosts.teams",      UD_STAFF,       "hosts:read",  0, .answer = &teams_shape, .handle = facts, .about = "Teams of network cards of a host." },
-	{ "POST", "/v1/agents/{id}/logs",      "agents.fetch_logs", UD_STAFF_WRITE, "agents:write", UD_WRITE, .status = 202, .resource = &operations, .handle = fetch_logs, .about = "Fetch the newest lines of an agent's log." },
+	{ "POST", "/v1/agents/{id}/logs",      "agents.fetch-logs", UD_STAFF_WRITE, "agents:write", UD_WRITE, .status = 202, .resource = &operations, .handle = fetch_logs, .about = "Fetch the newest lines of an agent's log." },
 	{ "GET",  "/v1/agents/{id}/logs",      "agents.logs",      UD_STAFF,       "agents:read", 0, .handle = logs, .about = "The lines of an agent's log that were fetched last." },
 };
 /* clang-format on */

@@ -26,10 +26,14 @@ enum {
 
 /* ---- verbs ---- */
 
-/* "start" of "vms.start". */
-static const char *op_of(const struct ud_request *rq)
+/* "start" of "vms.start", with underscores as objects list it. */
+static const char *op_of(struct ud_ctx *cx, const struct ud_request *rq)
 {
-	return strchr(rq->route->operation, '.') + 1;
+	char *op = ud_strdup(cx->arena, strchr(rq->route->operation, '.') + 1);
+
+	for (char *s = op; *s; s++)
+		*s = *s == '-' ? '_' : *s;
+	return op;
 }
 
 static const struct ud_vm_verb *verb_of(const char *op)
@@ -85,7 +89,7 @@ static enum ud_code do_verb(struct ud_ctx *cx, struct ud_request *rq)
 
 	UD_TRY(ud_row_get(cx, &ud_vms, rq->arg[0], &vm));
 	UD_TRY(ud_check_match(cx, rq, vm.row.version));
-	return ask(cx, rq, &vm, op_of(rq), rq->route->body, rq->in);
+	return ask(cx, rq, &vm, op_of(cx, rq), rq->route->body, rq->in);
 }
 
 /* ---- pictures and limits ---- */
@@ -343,7 +347,7 @@ static const struct ud_route rows[] = {
 	VERB("diagnose",        "diagnose",    LOOK,  NULL, "Gather what tells what is wrong with a VM."),
 	VERB("screenshot",      "screenshot",  LOOK,  NULL, "Take a picture of the VM's screen."),
 	VERB("checkpoint",      "checkpoints", POWER, &ud_checkpoint_args_shape, "Take a checkpoint."),
-	VERB("checkpoint_list", "checkpoints/refresh", LOOK, NULL, "Ask the host which checkpoints there are."),
+	{ "POST",   "/v1/vms/{id}/checkpoints/refresh", "vms.checkpoint-list", LOOK, "vms:checkpoint_list", UD_WRITE, .status = 202, .resource = &operations, .handle = do_verb, .about = "Ask the host which checkpoints there are." },
 	{ "GET",    "/v1/vms/{id}/screenshot",          "vms.picture",       UD_PEOPLE, "vms:read", 0, .handle = picture, .about = "The newest picture of the VM's screen, as PNG." },
 	{ "GET",    "/v1/vms/{id}/resource-protection", "vms.limits",        UD_PEOPLE, "vms:read", 0, .answer = &ud_vm_limits_shape, .handle = limits, .about = "Limits that the VM's host told of last." },
 	{ "PUT",    "/v1/vms/{id}/resource-protection", "vms.limit",         POWER,     "vms:limit", UD_WRITE | UD_MATCH_REQUIRED, &ud_vm_limits_shape, .status = 202, .resource = &operations, .handle = do_verb, .about = "Set limits of CPU and disks; null = none." },

@@ -42,6 +42,7 @@ struct cli {
 	size_t flag_count;
 	const char *url, *token;
 	bool explain, verbose, quiet, no_input, yes;
+	const char *told;   /* the last line about a wait's progress */
 	bool new_context;   /* signing in may make the context it names */
 	bool code_wanted;   /* the last sign-in asked for a second factor */
 	const char *output; /* table, wide, json, yaml, csv, name */

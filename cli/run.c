@@ -395,6 +395,20 @@ static int64_t wait_seconds(const char *text)
 	return *end == 'm' ? n * 60 : *end == 'h' ? n * 3600 : n;
 }
 
+/* One line when something has changed. */
+static void tell_progress(struct cli *c, const char *id, const char *state, json_t *op)
+{
+	const char *line = ud_printf(c->cx.arena, "%s %s %lld %%", id, state ? state : "",
+		(long long)json_integer_value(json_object_get(op, "progress_percent")));
+
+	if (!c->quiet && (!c->told || strcmp(c->told, line) != 0))
+		fprintf(stderr, "%s\n", line);
+	c->told = line;
+}
+
+/* Progress is no event that ends a wait: it is asked for every two seconds. */
+enum { LOOK_SECONDS = 2 };
+
 /* Follow an operation to its end. */
 static int wait_for(struct cli *c, const char *id, int64_t seconds)
 {
@@ -406,17 +420,15 @@ static int wait_for(struct cli *c, const char *id, int64_t seconds)
 
 		ud_cli_call(c, "GET",
 			ud_printf(c->cx.arena, "/v1/operations/%s?wait=%lld", id,
-				(long long)(left > 25      ? 25
-						: left > 0 ? left
-							   : 0)),
+				(long long)(left > LOOK_SECONDS ? LOOK_SECONDS
+						: left > 0      ? left
+								: 0)),
 			NULL, NULL, &r);
 		int code = ud_cli_reply_code(c, &r);
 		const char *state = json_string_value(json_object_get(r.json, "state"));
 
-		if (code == CLI_DONE && !c->quiet)
-			fprintf(stderr, "%s %s %lld %%\n", id, state,
-				(long long)json_integer_value(
-					json_object_get(r.json, "progress_percent")));
+		if (code == CLI_DONE)
+			tell_progress(c, id, state, r.json);
 		bool ended = state &&
 			(strcmp(state, "succeeded") == 0 || strcmp(state, "failed") == 0 ||
 				strcmp(state, "canceled") == 0);

@@ -494,7 +494,7 @@ static const struct {
 } reasons[] = {
 	{ "agents.delete", "invalid_state" }, /* it is believed still */
 	{ "calendars.delete", "in_use" },
-	{ "agents.fetch_logs", "invalid_state" }, /* this server has no port for agents */
+	{ "agents.fetch-logs", "invalid_state" }, /* this server has no port for agents */
 	{ "agents.logs", "invalid_state" }, /* nobody fetched them */
 	{ "checkpoints.apply", "invalid_state" }, /* no host of theirs is heard */
 	{ "checkpoints.delete", "invalid_state" },
@@ -508,7 +508,7 @@ static const struct {
 	{ "hosts.teams", "invalid_state" }, /* it has told nothing */
 	{ "vms.break-glass", "invalid_state" }, /* it is not replicated */
 	{ "vms.checkpoint", "invalid_state" },
-	{ "vms.checkpoint_list", "invalid_state" },
+	{ "vms.checkpoint-list", "invalid_state" },
 	{ "vms.diagnose", "invalid_state" },
 	{ "vms.limit", "invalid_state" },
 	{ "vms.pause", "invalid_state" },
