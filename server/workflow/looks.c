@@ -261,6 +261,15 @@ enum ud_code ud_look_evidence(
 	return UD_OK;
 }
 
+/* How old a point was when the source was seen last: what is lost. told_ms: when its age was told.
+ */
+static int64_t age_at_outage(const struct ud_workflow *w, int64_t age_ms, int64_t told_ms)
+{
+	int64_t since = w->outage_at.ms > 0 && told_ms > 0 ? told_ms - w->outage_at.ms : 0;
+
+	return age_ms == UD_NONE || since < 0 ? age_ms : age_ms > since ? age_ms - since : 0;
+}
+
 /* Choose among the points that the replica has told when it was fenced. */
 enum ud_code ud_look_point(
 	struct ud_ctx *cx, struct flow *fl, enum found *ret, const char **ret_jump)
@@ -288,7 +297,7 @@ enum ud_code ud_look_point(
 			"The replica does not have the recovery point that was asked for.",
 			"support");
 	fl->w->recovery_point_id = points[i].id;
-	fl->w->point_age_ms = points[i].age_ms;
+	fl->w->point_age_ms = age_at_outage(fl->w, points[i].age_ms, fence.ended_at.ms);
 	fl->w->point_taken_at = points[i].taken_at;
 	*ret = NEXT;
 	return UD_OK;

@@ -125,7 +125,8 @@ static void measure_vm(struct ud_failover *f, const struct ud_workflow *w)
 	if (f->kind == UD_FAILOVER_PLANNED && w->committed_at.ms > 0)
 		f->rpo_measured_seconds = larger(f->rpo_measured_seconds, 0);
 	else if (w->point_age_ms != UD_NONE && (test || w->committed_at.ms > 0))
-		f->rpo_measured_seconds = larger(f->rpo_measured_seconds, w->point_age_ms / 1000);
+		f->rpo_measured_seconds =
+			larger(f->rpo_measured_seconds, (w->point_age_ms + 999) / 1000);
 	if (w->serving_at.ms > 0 && from > 0) {
 		int64_t took = (w->serving_at.ms - from + 999) / 1000;
 

@@ -334,13 +334,17 @@ static void refuse(struct act *a, const char *code)
 		fmt(a->s->w, "{\"code\":\"%s\",\"detail\":\"The agent refuses: %s.\"}", code, code);
 }
 
+/* Twelve seconds old when its source was gone; it ages on. */
 static const char *point_json(struct act *a, const char *id)
 {
+	const struct stage_host *source = &a->s->hosts[0];
+	int64_t age = 12000 + (source->down ? a->s->w->clock_ms - source->down_ms : 0);
+
 	return fmt(a->s->w,
-		"{\"id\":\"%s\",\"n\":7,\"taken_at\":\"%s\",\"age_ms\":12000,\"consistency\":\"crash\","
+		"{\"id\":\"%s\",\"n\":7,\"taken_at\":\"%s\",\"age_ms\":%lld,\"consistency\":\"crash\","
 		"\"requested\":\"crash\",\"bytes\":4096,\"roots\":{\"vda\":\"00ff\"},\"epoch\":1,"
 		"\"state\":\"complete\"}",
-		id, now_text(a));
+		id, now_text(a), (long long)age);
 }
 
 static enum ud_code do_sync(struct ud_ctx *cx, struct act *a)
@@ -568,6 +572,7 @@ void stage_pass(struct stage *s, int64_t seconds)
 void stage_kill(struct stage *s, int host)
 {
 	s->hosts[host].down = true;
+	s->hosts[host].down_ms = s->w->clock_ms;
 	for (int i = 0; i < s->count; i++)
 		s->vms[i].at[host].running = s->vms[i].at[host].test = false;
 	stage_pass(s, 120);

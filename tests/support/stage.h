@@ -29,9 +29,10 @@ struct stage_vm {
 };
 struct stage_host {
 	const char *id, *agent_id;
-	bool down;  /* nobody answers; its VMs do not run when it was killed */
-	bool cut;   /* it does not reach the server, but runs on */
-	bool quiet; /* it answers nothing although it is there */
+	bool down;       /* nobody answers; its VMs do not run when it was killed */
+	int64_t down_ms; /* since when */
+	bool cut;        /* it does not reach the server, but runs on */
+	bool quiet;      /* it answers nothing although it is there */
 };
 
 struct stage {
