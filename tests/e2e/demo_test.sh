@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# deploy/demo as a newcomer would: start it, look, start it again, stop it.
+# deploy/demo as a newcomer would: everything from nothing with real guests, a test, a planned and an unplanned failover to
+# the end, a look around, and all gone afterwards.
 # shellcheck disable=SC2317 # functions are called by name
 set -u
 source=${UD_SOURCE_DIR:?}
 dir=$(mktemp -d /tmp/understudy-demo.XXXXXX)
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(python3 -c 'import random; print(random.randrange(20000, 30000))')
+out=$(mktemp)
 finish() {
 	"$source/deploy/demo" --dir "$dir" --stop >/dev/null
-	rm -rf "$dir"
+	rm -rf "$dir" "$out"
 }
 trap finish EXIT
 n=0
@@ -17,32 +19,48 @@ check() {
 	local name=$1
 	shift
 	n=$((n + 1))
-	if "$@" >"$dir/out" 2>&1; then
+	if "$@" >"$out" 2>&1; then
 		echo "ok $n - $name"
 	else
 		bad=1
 		echo "not ok $n - $name"
-		sed 's/^/# /' "$dir/out" | tail -n 10
+		sed 's/^/# /' "$out" | tail -n 25
 	fi
 }
 get() { curl -sS --fail -H "Authorization: Bearer $(cat "$dir/token")" "http://127.0.0.1:$port$1"; }
 sign_in() {
 	curl -sS --fail -H 'Content-Type: application/json' "http://127.0.0.1:$port/v1/sessions" \
-		-d "{\"email\":\"$1\",\"password\":\"$(cat "$dir/password")\"}" -o /dev/null
+		-d "$(jq -n --arg e "$1" --rawfile p "$dir/password" '{email: $e, password: ($p | rtrimstr("\n"))}')" -o /dev/null
 }
-gone() { ! curl -s -o /dev/null "http://127.0.0.1:$port/healthz"; }
+once() {
+	"$source/deploy/demo" --dir "$dir" --port "$port" --once >"$dir.said" 2>&1
+	local code=$?
+	cat "$dir.said"
+	return "$code"
+}
+said() { grep "^ok .*$1" "$dir.said"; }
+metrics() { curl -sS "http://127.0.0.1:$port/metrics" | promtool check metrics; }
+solved() { [ "$(get '/v1/tickets?type=failover&state=solved' | jq '.data | length')" = 4 ]; }
+protected() { [ "$(get '/v1/replications?state=replicating' | jq '.data | length')" = 2 ]; }
+nothing_left() {
+	! pgrep -f "/var/tmp/ud-[0-9a-f]*/.*$(basename "$dir")" && ! curl -s -o /dev/null "http://127.0.0.1:$port/healthz" &&
+		[ -z "$(pgrep -f "$dir/")" ]
+}
 
-check "it starts" "$source/deploy/demo" --dir "$dir" --port "$port"
-cp "$dir/out" "$dir/said"
-check "it says that there are no VMs yet" grep -q 'no VMs' "$dir/said"
-check "its token works and the customer is there" bash -c "$(declare -f get); dir=$dir port=$port; get /v1/customers | grep -q 'Demo Ltd'"
+check "it runs a test, a planned and an unplanned failover to the end, and the way home" once
+for what in 'test failover' 'planned failover' 'unplanned failover' 'way home' 'evidence of the test' 'evidence of the unplanned'; do
+	check "the $what proved right" said "$what"
+done
+sed -n 's/^ok  */# /p' "$dir.said"
+check "all four tickets are solved" solved
+check "both guests are protected again" protected
 check "the administrator signs in" sign_in admin@demo.example
-check "the customer signs in" sign_in customer@demo.example
+check "the customer signs in" sign_in approver@demo.example
 check "the reference page is served" get /docs
-check "Prometheus' own tool finds nothing wrong with the metrics" bash -c "curl -sS http://127.0.0.1:$port/metrics | promtool check metrics"
-check "it starts again over itself" "$source/deploy/demo" --dir "$dir" --port "$port"
-check "with what was there" bash -c "$(declare -f get); dir=$dir port=$port; get /v1/sites | grep -q '\"lon\"'"
+check "the portal is served" get /app
+check "Prometheus' own tool finds nothing wrong with the metrics" metrics
 check "it stops" "$source/deploy/demo" --dir "$dir" --stop
-check "and is gone" gone
+check "and nothing of it is left" nothing_left
+rm -f "$dir.said"
 echo "1..$n"
 exit $bad
