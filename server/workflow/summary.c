@@ -47,7 +47,7 @@ static unsigned end_state(const struct flow *fl, const struct ud_workflow **ret)
 		{ UD_WORKFLOW_ABORTED,     UD_FAILOVER_ROLLED_BACK },
 	};
 	/* clang-format on */
-	assert(fl->all.count > 0);
+	assert(fl->all.count > 0 && fl->all.items);
 	for (size_t e = 0; e < UD_LEN(ends); e++)
 		for (size_t i = 0; i < fl->all.count; i++)
 			if (fl->all.items[i].state == ends[e].closed) {
