@@ -25,6 +25,7 @@ enum {
 	NBD_MS = 30000,
 	FREEZE_MS = 5000,
 	WATCH_MS = 1000,
+	GUEST_MS = 60000, /* for a guest to boot as far as its agent */
 	HOUR_MS = 3600000,
 	XML_DESC = VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE
 };
@@ -557,6 +558,43 @@ static enum ud_code name_checkpoint(struct cycle *c)
 	return ud_lv_state_write(c->cx, c->r, &c->state);
 }
 
+static bool guest_is_coming(struct cycle *c)
+{
+	UD_AUTO(ud_lv_doc) *doc = NULL;
+	int state = 0;
+	bool ending;
+
+	pthread_mutex_lock(&c->lv->book->lock);
+	ending = c->r->ending;
+	pthread_mutex_unlock(&c->lv->book->lock);
+	return !ending && virDomainGetState(c->d, &state, NULL, 0) == 0 &&
+		state == VIR_DOMAIN_RUNNING && ud_lv_definition(c->cx, c->d, 0, &doc) == UD_OK &&
+		ud_lv_agent_state(xmlDocGetRootElement(doc), c->cx) == UD_GUEST_DISCONNECTED;
+}
+
+/*
+ * Before a job that may be long: libvirt 9.0 hears of a guest agent that begins to listen by a job
+ * of its own, which a backup does not let in, and gives up after 30 s. A guest that boots meanwhile
+ * would have no agent until its next boot. So each boot is waited for once, for a while.
+ */
+static void await_guest(struct cycle *c)
+{
+	int64_t last = ud_mono_ms(c->cx->env) + GUEST_MS;
+	unsigned id = virDomainGetID(c->d);
+
+	if (c->how == UD_SHIP_DELTA || id == c->r->awaited)
+		return;
+	for (;;) {
+		size_t seen = ud_lv_events(c->lv);
+
+		if (!guest_is_coming(c) || ud_mono_ms(c->cx->env) >= last)
+			break;
+		ud_lv_wait_event(c->lv, seen, WATCH_MS);
+	}
+	ud_ctx_clear(c->cx);
+	c->r->awaited = id;
+}
+
 /* A running VM. */
 static enum ud_code online(struct cycle *c, struct ud_shipped *ret)
 {
@@ -565,6 +603,7 @@ static enum ud_code online(struct cycle *c, struct ud_shipped *ret)
 	UD_TRY(ud_lv_job_end(c->cx, c->lv, c->d)); /* of a process before us */
 	clear_scratch(c->cx, c->scratch);
 	UD_TRY(decide(c));
+	await_guest(c);
 	new_point(c);
 	UD_TRY(name_checkpoint(c));
 	enum ud_code code = begin_job(c, &broken);
