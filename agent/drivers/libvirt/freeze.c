@@ -78,6 +78,17 @@ static enum freeze_state take(struct ud_lv *lv, const char *uuid)
 	return was;
 }
 
+static bool is_expired(struct ud_lv *lv, const char *uuid)
+{
+	bool expired = false;
+
+	pthread_mutex_lock(&lv->lock);
+	for (struct ud_lv_freeze *f = lv->frozen; f; f = f->next)
+		expired = expired || (strcmp(f->uuid, uuid) == 0 && f->state == EXPIRED);
+	pthread_mutex_unlock(&lv->lock);
+	return expired;
+}
+
 static bool begin_watch(struct ud_lv *lv, const char *uuid, int64_t timeout_ms)
 {
 	struct ud_lv_freeze *f = ud_malloc(sizeof(*f));
@@ -114,8 +125,12 @@ enum ud_code ud_lv_freeze(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot start a thread");
 	/* a guest that does not answer holds the call no longer than that */
 	(void)virDomainAgentSetResponseTimeout(d, (int)(timeout_ms / 1000) + 1, 0);
-	if (virDomainFSFreeze(d, NULL, 0, 0) >= 0)
+	if (virDomainFSFreeze(d, NULL, 0, 0) >= 0) {
+		/* the watchdog may have thawed what was not frozen yet; ud_lv_thaw says so */
+		if (is_expired(lv, uuid))
+			(void)thaw_now(lv, uuid);
 		return UD_OK;
+	}
 	enum ud_code code = ud_lv_fail(cx, "freeze the guest");
 
 	(void)take(lv, uuid);
