@@ -400,7 +400,9 @@ static void the_guard_stands_by_itself(void **state)
 	assert_int_not_equal(parent, getpid());
 	assert_int_equal(group, pid);
 	assert_int_equal(session, pid);
-	/* and may do nothing but its work */
+	/* and may do nothing but its work, once it answers */
+	assert_int_equal(
+		ud_guard_renew(cx, g, UUID, 1, ud_mono_ms(cx->env) + FAR_MS), UD_E_NOT_FOUND);
 	fd = open(ud_printf(cx->arena, "/proc/%d/status", (int)pid), O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0 && read(fd, status, sizeof(status) - 1) > 0);
 	close(fd);
