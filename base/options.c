@@ -5,12 +5,12 @@
 #include "base/options.h"
 
 #include <errno.h>
-#include <ini.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
+#include "base/ini.h"
 #include "base/ip.h"
 
 /* clang-format off */
@@ -325,7 +325,7 @@ static enum ud_code load_file(struct loading *l, const char *path)
 	l->file = path;
 	if (strlen(content) != n)
 		mistake(l, 1, "-", "-", "the file has a NUL: it is no text");
-	int wrong = ini_parse_stream(next_line, &t, on_value_here, &t);
+	int wrong = ud_ini_read(next_line, &t, on_value_here, &t);
 
 	if (wrong > 0)
 		mistake(l, wrong, "-", "-", "this cannot be read");
