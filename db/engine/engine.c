@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-static const struct ud_engine *const engines[] = { &ud_engine_sqlite, &ud_engine_postgresql };
-
 struct ud_val ud_i(int64_t v)
 {
 	return v == UD_NONE ? (struct ud_val){ UD_V_NULL, 0, NULL }
@@ -21,9 +19,9 @@ struct ud_val ud_t(const char *s)
 
 enum ud_code ud_conn_open(struct ud_ctx *cx, const char *url, unsigned flags, ud_conn **ret)
 {
-	for (size_t i = 0; i < UD_LEN(engines); i++)
-		if (strncmp(url, engines[i]->scheme, strlen(engines[i]->scheme)) == 0)
-			return engines[i]->open(cx, url, flags, ret);
+	for (const struct ud_engine *const *e = ud_engines; *e; e++)
+		if (strncmp(url, (*e)->scheme, strlen((*e)->scheme)) == 0)
+			return (*e)->open(cx, url, flags, ret);
 	return ud_fail(cx, UD_E_UNAVAILABLE, NULL,
 		"the database url must start with sqlite: or postgresql:");
 }

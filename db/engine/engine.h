@@ -68,6 +68,8 @@ struct ud_engine {
 };
 
 extern const struct ud_engine ud_engine_sqlite, ud_engine_postgresql;
+/* Those of this build, ended by NULL: a Windows agent has a journal, but no PostgreSQL. */
+extern const struct ud_engine *const ud_engines[];
 
 /* The head of each engine's own connection and rows structs. */
 struct ud_conn {
