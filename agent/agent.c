@@ -12,12 +12,11 @@
 #include "agent/replicator.h"
 #include "agent/reporter.h"
 #include "base/env.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "base/wire_identity.h"
 
-enum { REPORT_MS = 60000, CALL_MS = 30000, BOOT_ID = 37 };
+enum { REPORT_MS = 60000, CALL_MS = 30000 };
 
 /* Stands in for a hypervisor that does not answer: it can do nothing. */
 static const struct ud_driver absent_driver = { .name = "none", .platform = "none" };
@@ -138,20 +137,18 @@ static void changed(void *data)
 }
 
 /* The machine's boot, as the hypervisor tells it, else as the system does. */
-static enum ud_code read_boot(struct ud_ctx *cx, struct ud_agent_run *a)
+static void read_boot(struct ud_ctx *cx, struct ud_agent_run *a)
 {
 	struct ud_host_facts facts = { 0 };
-	const char *text = NULL;
-	size_t n;
+	char name[UD_CLOCK_NAME];
 
 	if (a->station.hv == absent() || ud_hv_facts(cx, a->station.hv, &facts) != UD_OK ||
 		!facts.host_boot) {
 		ud_ctx_clear(cx);
-		UD_TRY(ud_file_read(cx, "/proc/sys/kernel/random/boot_id", BOOT_ID, &text, &n));
-		facts.host_boot = ud_strndup(cx->arena, text, strcspn(text, "\n"));
+		ud_boot_name(cx->env, name);
+		facts.host_boot = name;
 	}
 	a->station.host_boot = ud_strdup(a->arena, facts.host_boot);
-	return UD_OK;
 }
 
 static enum ud_code open_parts(struct ud_ctx *cx, struct ud_agent_run *a)
@@ -160,7 +157,7 @@ static enum ud_code open_parts(struct ud_ctx *cx, struct ud_agent_run *a)
 
 	UD_TRY(ud_journal_open(cx, ud_agent_path(cx, s->config, "journal.db"), &s->journal));
 	open_hypervisor(cx, a);
-	UD_TRY(read_boot(cx, a));
+	read_boot(cx, a);
 	return ud_link_open(cx, s->config, &a->link);
 }
 

@@ -41,10 +41,11 @@ const char *ud_agent_path(struct ud_ctx *cx, const struct ud_agent_config *confi
 
 enum ud_code ud_agent_config_load(struct ud_ctx *cx, const char *path, struct ud_agent_config *ret)
 {
-	const char *slash = strrchr(path, '/'), *text[UD_LEN(options)];
+	const char *text[UD_LEN(options)];
+	size_t head = ud_path_head(path);
 
 	UD_TRY(ud_options_load_table(cx, path, options, UD_LEN(options), text, NULL));
-	ret->dir = slash ? ud_strndup(cx->arena, path, (size_t)(slash - path)) : ".";
+	ret->dir = head ? ud_strndup(cx->arena, path, head - 1) : ".";
 	for (size_t i = 0; i < UD_LEN(options); i++)
 		*member(ret, i) = text[i];
 	return UD_OK;

@@ -28,7 +28,7 @@ enum ud_code ud_keeper_start(struct ud_ctx *cx, const struct ud_keeper_settings 
 void ud_keeper_release(struct ud_keeper **keeper);
 /* Look now: the journal has changed. Any thread, never blocks. */
 void ud_keeper_wake(struct ud_keeper *keeper);
-/* keeper_posix.c: the guard's part of ud_lease_calls. */
+/* keeper_guard.c: the guard's part of ud_lease_calls. */
 struct ud_guard *ud_keeper_open_guard(struct ud_ctx *cx, const struct ud_agent_config *config);
 /* End the connection to it. Takes NULL. */
 void ud_keeper_close_guard(struct ud_guard **guard);

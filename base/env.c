@@ -35,13 +35,3 @@ int64_t ud_stopwatch_us(void)
 		abort();
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
-
-void ud_deadline(int64_t after_ms, struct timespec *ret)
-{
-	if (clock_gettime(CLOCK_MONOTONIC, ret) != 0)
-		abort();
-	int64_t ns = ret->tv_nsec + after_ms % 1000 * 1000000;
-
-	ret->tv_sec += after_ms / 1000 + ns / 1000000000;
-	ret->tv_nsec = ns % 1000000000;
-}

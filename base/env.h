@@ -43,12 +43,18 @@ void ud_random(const struct ud_env *env, void *buf, size_t n);
  * thread. */
 int64_t ud_stopwatch_us(void);
 
+/* The boot that this machine is in, as its system names it; a name of chance when nobody knows. Any
+ * thread. */
+void ud_boot_name(const struct ud_env *env, char ret[UD_CLOCK_NAME]);
+
 /* Day of the week (0 = Monday) and minute of the day that this machine's clocks on the wall show at
  * an instant. Any thread. */
 void ud_local_time(int64_t now_ms, int *ret_weekday, int *ret_minute);
 
 struct timespec;
-/* The instant of CLOCK_MONOTONIC some milliseconds from now, for pthread_cond_timedwait. */
+/* The instant some milliseconds from now, for pthread_cond_timedwait of a condition whose clock was
+ * set to CLOCK_MONOTONIC. mingw-w64's threads know the wall clock alone and refuse to have it set;
+ * there it is an instant of that, which they turn into a length of time at once. */
 void ud_deadline(int64_t after_ms, struct timespec *ret);
 
 #endif

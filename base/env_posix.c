@@ -57,21 +57,25 @@ static size_t read_word(const char *path, bool link, char *out, size_t n)
 	return strlen(out);
 }
 
-/* The boot, and the time namespace, whose clock may stand elsewhere. Without them nobody knows:
- * then it is a clock that is never met again. */
-static void real_mono_name(const struct ud_env *env, char ret[UD_CLOCK_NAME])
+void ud_boot_name(const struct ud_env *env, char ret[UD_CLOCK_NAME])
 {
-	size_t n = read_word("/proc/sys/kernel/random/boot_id", false, ret, UD_CLOCK_NAME / 2);
 	unsigned char chance[16];
 
-	if (n) {
-		ret[n++] = ' ';
-		read_word("/proc/self/ns/time", true, ret + n, UD_CLOCK_NAME - n);
+	if (read_word("/proc/sys/kernel/random/boot_id", false, ret, UD_CLOCK_NAME / 2))
 		return;
-	}
 	env->random(env, chance, sizeof(chance));
 	for (size_t i = 0; i < sizeof(chance); i++)
 		snprintf(ret + 2 * i, 3, "%02x", chance[i]);
+}
+
+/* The boot, and the time namespace, whose clock may stand elsewhere. */
+static void real_mono_name(const struct ud_env *env, char ret[UD_CLOCK_NAME])
+{
+	ud_boot_name(env, ret);
+	size_t n = strlen(ret);
+
+	ret[n++] = ' ';
+	read_word("/proc/self/ns/time", true, ret + n, UD_CLOCK_NAME - n);
 }
 
 static void real_random(const struct ud_env *env, void *buf, size_t n)
@@ -108,4 +112,14 @@ void ud_local_time(int64_t now_ms, int *ret_weekday, int *ret_minute)
 		abort();
 	*ret_weekday = (tm.tm_wday + 6) % 7;
 	*ret_minute = tm.tm_hour * 60 + tm.tm_min;
+}
+
+void ud_deadline(int64_t after_ms, struct timespec *ret)
+{
+	if (clock_gettime(CLOCK_MONOTONIC, ret) != 0)
+		abort();
+	int64_t ns = ret->tv_nsec + after_ms % 1000 * 1000000;
+
+	ret->tv_sec += after_ms / 1000 + ns / 1000000000;
+	ret->tv_nsec = ns % 1000000000;
 }

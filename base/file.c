@@ -32,3 +32,18 @@ enum ud_code ud_file_write(
 			"%s: %s", path, strerror(why));
 	return UD_OK;
 }
+
+#ifdef _WIN32
+static const char separators[] = "/\\:";
+#else
+static const char separators[] = "/";
+#endif
+
+size_t ud_path_head(const char *path)
+{
+	size_t n = strlen(path);
+
+	while (n && !strchr(separators, path[n - 1]))
+		n--;
+	return n;
+}

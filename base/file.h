@@ -33,4 +33,7 @@ enum ud_code ud_file_read(
 enum ud_code ud_file_write(
 	struct ud_ctx *cx, const char *path, const void *data, size_t n, unsigned mode) UD_USE;
 
+/* Bytes of a path before its last part, the separator included; 0 = it has none. */
+size_t ud_path_head(const char *path);
+
 #endif

@@ -3,7 +3,9 @@
  * Other programs, through a table that a test replaces. A program is a list of arguments, never a
  * line of text for a shell; it gets the environment it is given and nothing of ours, no descriptor
  * beyond 0 to 2, default signals, and a process group of its own, so that what it starts ends with
- * it.
+ * it. On Windows the group is a job, which also ends with us; there is no asking to end, so that
+ * every signal kills; and variables without which nothing starts there (SystemRoot, TEMP …) are
+ * handed down.
  */
 #ifndef BASE_PROCESS_H
 #define BASE_PROCESS_H
@@ -51,5 +53,8 @@ struct ud_ran {
  * status other than 0 is no error here. Blocks: never on a loop, never inside a transaction.
  */
 enum ud_code ud_process_run(struct ud_ctx *cx, const struct ud_run *run, struct ud_ran *ret) UD_USE;
+
+/* Where the program that this is lies, in cx->arena. UD_E_UNAVAILABLE. */
+enum ud_code ud_own_program(struct ud_ctx *cx, const char **ret) UD_USE;
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -262,5 +263,16 @@ enum ud_code ud_process_run(struct ud_ctx *cx, const struct ud_run *run, struct 
 		.output_n = o[0].n,
 		.error_n = o[1].n,
 		.cut = o[0].cut || o[1].cut };
+	return UD_OK;
+}
+
+enum ud_code ud_own_program(struct ud_ctx *cx, const char **ret)
+{
+	char *path = ud_alloc(cx->arena, PATH_MAX + 1);
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
+
+	if (n <= 0)
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot tell where this program lies");
+	*ret = path;
 	return UD_OK;
 }

@@ -1,23 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The agent's end of the socket. The folder is reached through its descriptor: a Unix socket's path
- * may have 107 bytes, a folder's more.
+ * The agent's end of the line: starting a guard, finding it again, asking it.
  */
 #include "agent/guard/guard.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include "agent/guard/wire.h"
+#include "agent/guard/line.h"
+#include "base/env.h"
 #include "base/log.h"
-#include "base/process.h"
 
 enum { START_MS = 5000, REPLY_MS = 2000, LOOK_MS = 10 };
 
@@ -29,54 +23,21 @@ struct ud_guard {
 
 /* ---- the way to it ---- */
 
-static int connect_to(const char *dir)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int folder = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC), why = errno;
-	int fd = folder < 0 ? -1 : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	if (fd >= 0) {
-		snprintf(a.sun_path, sizeof(a.sun_path), "/proc/self/fd/%d/%s", folder,
-			UD_GUARD_SOCKET);
-		if (connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
-			why = errno;
-			close(fd);
-			fd = -1;
-		}
-	}
-	if (folder >= 0)
-		close(folder);
-	errno = why;
-	return fd;
-}
-
-static enum ud_code start(struct ud_ctx *cx, const struct ud_guard *g)
-{
-	const char *const argv[] = { g->program, "--dir", g->dir, g->watchdog ? "--watchdog" : NULL,
-		g->watchdog, NULL };
-	const struct ud_run run = { .argv = argv, .output_max = 4096, .timeout_ms = START_MS };
-	struct ud_ran ran = { 0 };
-
-	UD_TRY(ud_process_run(cx, &run, &ran));
-	if (ran.status != 0)
-		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "the lease guard does not start: %s",
-			ran.error);
-	ud_log(UD_LOG_INFO, "guard_started", "dir", g->dir, NULL);
-	return UD_OK;
-}
-
 /* One that holds the folder's lock and does not listen yet is waited for. */
 static enum ud_code reach(struct ud_ctx *cx, struct ud_guard *g, bool may_start)
 {
 	int64_t last = ud_mono_ms(cx->env) + START_MS;
 
-	if (g->fd >= 0 || (g->fd = connect_to(g->dir)) >= 0)
+	if (g->fd >= 0 || (g->fd = ud_guard_connect(g->dir)) >= 0)
 		return UD_OK;
 	if (!may_start)
 		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "there is no lease guard");
-	UD_TRY(start(cx, g));
-	while ((g->fd = connect_to(g->dir)) < 0 && ud_mono_ms(cx->env) < last)
-		poll(NULL, 0, LOOK_MS);
+	const struct ud_guard_place place = { g->dir, g->program, g->watchdog };
+
+	UD_TRY(ud_guard_launch(cx, &place));
+	ud_log(UD_LOG_INFO, "guard_started", "dir", g->dir, NULL);
+	while ((g->fd = ud_guard_connect(g->dir)) < 0 && ud_mono_ms(cx->env) < last)
+		ud_guard_rest(LOOK_MS);
 	return g->fd >= 0 ? UD_OK
 			  : ud_fail(cx, UD_E_UNAVAILABLE, NULL,
 				    "the lease guard is not reached: %s", strerror(errno));
@@ -85,44 +46,17 @@ static enum ud_code reach(struct ud_ctx *cx, struct ud_guard *g, bool may_start)
 static void lose(struct ud_guard *g)
 {
 	if (g->fd >= 0)
-		close(g->fd);
+		ud_guard_hang_up(g->fd);
 	g->fd = -1;
 }
 
 /* ---- one call ---- */
 
-static bool send_request(int fd, const struct ud_guard_request *rq, int pidfd)
-{
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = { .head = { .cmsg_len = CMSG_LEN(sizeof(int)),
-			      .cmsg_level = SOL_SOCKET,
-			      .cmsg_type = SCM_RIGHTS } };
-	struct iovec text = { (void *)(uintptr_t)rq, sizeof(*rq) };
-	struct msghdr m = { .msg_iov = &text, .msg_iovlen = 1 };
-
-	if (pidfd >= 0) {
-		memcpy(CMSG_DATA(&control.head), &pidfd, sizeof(int));
-		m.msg_control = &control;
-		m.msg_controllen = sizeof(control);
-	}
-	return sendmsg(fd, &m, MSG_NOSIGNAL) == (ssize_t)sizeof(*rq);
-}
-
-static bool take_reply(int fd, struct ud_guard_reply *ret)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	return poll(&p, 1, REPLY_MS) == 1 &&
-		recv(fd, ret, sizeof(*ret), MSG_DONTWAIT) == (ssize_t)sizeof(*ret) &&
-		ret->version == UD_GUARD_VERSION;
-}
-
-static bool exchange(struct ud_guard *g, const struct ud_guard_request *rq, int pidfd,
+static bool exchange(struct ud_guard *g, const struct ud_guard_request *rq, int process,
 	struct ud_guard_reply *ret)
 {
-	bool done = send_request(g->fd, rq, pidfd) && take_reply(g->fd, ret);
+	bool done = ud_guard_send(g->fd, rq, process) && ud_guard_take(g->fd, ret, REPLY_MS) &&
+		ret->version == UD_GUARD_VERSION;
 
 	if (!done)
 		lose(g); /* a late reply must not be taken for another one's */
@@ -130,21 +64,21 @@ static bool exchange(struct ud_guard *g, const struct ud_guard_request *rq, int 
 }
 
 static enum ud_code call_locked(struct ud_ctx *cx, struct ud_guard *g,
-	const struct ud_guard_request *rq, int pidfd, struct ud_guard_reply *ret)
+	const struct ud_guard_request *rq, int process, struct ud_guard_reply *ret)
 {
 	for (int tries = 0; tries < 2; tries++) {
 		UD_TRY(reach(cx, g, rq->verb == UD_GUARD_ARM));
-		if (exchange(g, rq, pidfd, ret))
+		if (exchange(g, rq, process, ret))
 			return UD_OK;
 	}
 	return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "the lease guard does not answer");
 }
 
 static enum ud_code call(struct ud_ctx *cx, struct ud_guard *g, const struct ud_guard_request *rq,
-	int pidfd, struct ud_guard_reply *ret)
+	int process, struct ud_guard_reply *ret)
 {
 	pthread_mutex_lock(&g->mutex);
-	enum ud_code code = call_locked(cx, g, rq, pidfd, ret);
+	enum ud_code code = call_locked(cx, g, rq, process, ret);
 
 	pthread_mutex_unlock(&g->mutex);
 	return code;
@@ -243,7 +177,7 @@ static enum ud_code told(
 }
 
 static enum ud_code about(struct ud_ctx *cx, ud_guard *guard, enum ud_guard_verb verb,
-	const char *uuid, int pidfd, int64_t epoch, int64_t deadline_ms)
+	const char *uuid, int process, int64_t epoch, int64_t deadline_ms)
 {
 	struct ud_guard_request rq = { .version = UD_GUARD_VERSION,
 		.verb = verb,
@@ -253,14 +187,14 @@ static enum ud_code about(struct ud_ctx *cx, ud_guard *guard, enum ud_guard_verb
 
 	if (!read_uuid(uuid, rq.uuid))
 		return ud_fail(cx, UD_E_VALIDATION, NULL, "%s is no UUID", uuid);
-	UD_TRY(call(cx, guard, &rq, pidfd, &r));
+	UD_TRY(call(cx, guard, &rq, process, &r));
 	return told(cx, &r, uuid, verb == UD_GUARD_ARM ? UD_E_INVALID_STATE : UD_E_NOT_FOUND);
 }
 
-enum ud_code ud_guard_arm(struct ud_ctx *cx, ud_guard *guard, const char *uuid, int pidfd,
+enum ud_code ud_guard_arm(struct ud_ctx *cx, ud_guard *guard, const char *uuid, int process,
 	int64_t epoch, int64_t deadline_ms)
 {
-	return about(cx, guard, UD_GUARD_ARM, uuid, pidfd, epoch, deadline_ms);
+	return about(cx, guard, UD_GUARD_ARM, uuid, process, epoch, deadline_ms);
 }
 
 enum ud_code ud_guard_renew(

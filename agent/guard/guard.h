@@ -2,7 +2,8 @@
 /*
  * The lease guard as the agent uses it: a process of its own that kills a QEMU at the end of its
  * lease, also when the agent is frozen, dead or being replaced. A restarted agent finds the guard
- * of its folder again, with its entries. Calls wait for each other; any thread. Linux alone.
+ * of its folder again, with its entries. Calls wait for each other; any thread. On Windows a VM's
+ * process is its worker process, and the guard a service of its own where it was installed.
  */
 #ifndef AGENT_GUARD_GUARD_H
 #define AGENT_GUARD_GUARD_H
@@ -12,6 +13,7 @@
 #define UD_GUARD_SOCKET "guard.sock"
 #define UD_GUARD_LOCK "guard.lock"
 #define UD_GUARD_LOG "guard.log"
+#define UD_GUARD_SERVICE "understudy-guard" /* of Windows */
 
 typedef struct ud_guard ud_guard;
 
@@ -24,7 +26,7 @@ struct ud_guard_place {
 /* What the guard holds for a VM. */
 struct ud_guarded {
 	char uuid[37];
-	int64_t epoch, deadline_ms; /* CLOCK_BOOTTIME */
+	int64_t epoch, deadline_ms; /* by ud_mono_ms */
 	int64_t killed_ms;          /* when its lease ended and it was killed; 0 = it was not */
 };
 
@@ -40,11 +42,11 @@ void ud_guard_release(ud_guard **guard);
 enum ud_code ud_guard_start(struct ud_ctx *cx, ud_guard *guard) UD_USE;
 
 /*
- * Guard the process behind a pidfd, which stays the caller's, until an instant of CLOCK_BOOTTIME. A
- * process that is guarded already keeps the later of both. UD_E_INVALID_STATE: it has ended, or its
- * lease has; UD_E_CONFLICT: the guard knows a higher epoch; UD_E_EXHAUSTED.
+ * Guard a process (a hold of guard/process.h, which stays the caller's) until an instant of
+ * ud_mono_ms. A process that is guarded already keeps the later of both. UD_E_INVALID_STATE: it has
+ * ended, or its lease has; UD_E_CONFLICT: the guard knows a higher epoch; UD_E_EXHAUSTED.
  */
-enum ud_code ud_guard_arm(struct ud_ctx *cx, ud_guard *guard, const char *uuid, int pidfd,
+enum ud_code ud_guard_arm(struct ud_ctx *cx, ud_guard *guard, const char *uuid, int process,
 	int64_t epoch, int64_t deadline_ms) UD_USE;
 /* Put the end off. UD_E_NOT_FOUND: the guard has no living process of it; UD_E_CONFLICT. */
 enum ud_code ud_guard_renew(struct ud_ctx *cx, ud_guard *guard, const char *uuid, int64_t epoch,

@@ -5,37 +5,28 @@
  */
 #include "agent/guard/table.h"
 
-#include <poll.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <unistd.h>
+
+#include "agent/guard/process.h"
 
 void ud_guard_table_init(struct ud_guard_table *t)
 {
 	t->count = 0;
 	for (size_t i = 0; i < UD_LEN(t->entries); i++)
-		t->entries[i].pidfd = -1;
-}
-
-static bool has_ended(int pidfd)
-{
-	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-
-	return poll(&p, 1, 0) != 0;
+		t->entries[i].process = -1;
 }
 
 static void forget(struct ud_guard_table *t, struct ud_guard_entry *e)
 {
-	close(e->pidfd);
-	e->pidfd = -1;
+	ud_guard_let_go(e->process);
+	e->process = -1;
 	t->count--;
 }
 
 static struct ud_guard_entry *find(struct ud_guard_table *t, const unsigned char *uuid)
 {
 	for (size_t i = 0; i < UD_LEN(t->entries); i++)
-		if (t->entries[i].pidfd >= 0 &&
+		if (t->entries[i].process >= 0 &&
 			memcmp(t->entries[i].uuid, uuid, UD_GUARD_UUID) == 0)
 			return &t->entries[i];
 	return NULL;
@@ -44,7 +35,7 @@ static struct ud_guard_entry *find(struct ud_guard_table *t, const unsigned char
 static struct ud_guard_entry *find_free(struct ud_guard_table *t)
 {
 	for (size_t i = 0; i < UD_LEN(t->entries); i++)
-		if (t->entries[i].pidfd < 0)
+		if (t->entries[i].process < 0)
 			return &t->entries[i];
 	return NULL;
 }
@@ -63,7 +54,7 @@ static enum ud_guard_result renew(
 {
 	enum ud_guard_result result = UD_GUARD_DONE;
 
-	if (e->killed_ms || has_ended(e->pidfd)) {
+	if (e->killed_ms || ud_guard_has_ended(e->process)) {
 		result = UD_GUARD_NONE;
 	} else if (rq->epoch < e->epoch) {
 		result = UD_GUARD_OLDER;
@@ -77,14 +68,14 @@ static enum ud_guard_result renew(
 }
 
 static enum ud_guard_result add(struct ud_guard_table *t, const struct ud_guard_request *rq,
-	int pidfd, struct ud_guard_reply *ret, struct ud_guard_entry **ret_new)
+	int process, struct ud_guard_reply *ret, struct ud_guard_entry **ret_new)
 {
 	struct ud_guard_entry *e = find_free(t);
 
 	if (!e)
 		return UD_GUARD_FULL;
 	*e = (struct ud_guard_entry){
-		.epoch = rq->epoch, .deadline_ms = rq->deadline_ms, .pidfd = pidfd
+		.epoch = rq->epoch, .deadline_ms = rq->deadline_ms, .process = process
 	};
 	memcpy(e->uuid, rq->uuid, sizeof(e->uuid));
 	t->count++;
@@ -95,28 +86,28 @@ static enum ud_guard_result add(struct ud_guard_table *t, const struct ud_guard_
 
 /* A process that lives is guarded already: the same hypervisor never has two of one VM. */
 static enum ud_guard_result arm(struct ud_guard_table *t, const struct ud_guard_request *rq,
-	int pidfd, struct ud_guard_reply *ret, struct ud_guard_entry **ret_new)
+	int process, struct ud_guard_reply *ret, struct ud_guard_entry **ret_new)
 {
 	struct ud_guard_entry *e = find(t, rq->uuid);
 	enum ud_guard_result result;
 
-	if (pidfd < 0 || pidfd_send_signal(pidfd, 0, NULL, 0) != 0 || has_ended(pidfd)) {
-		if (pidfd >= 0)
-			close(pidfd);
-		return pidfd >= 0 ? UD_GUARD_NONE : UD_GUARD_BAD;
+	if (process < 0 || !ud_guard_is_process(process) || ud_guard_has_ended(process)) {
+		if (process >= 0)
+			ud_guard_let_go(process);
+		return process >= 0 ? UD_GUARD_NONE : UD_GUARD_BAD;
 	}
-	if (e && has_ended(e->pidfd)) {
+	if (e && ud_guard_has_ended(e->process)) {
 		forget(t, e);
 		e = NULL;
 	}
 	if (!e) {
-		result = add(t, rq, pidfd, ret, ret_new);
+		result = add(t, rq, process, ret, ret_new);
 		if (result == UD_GUARD_DONE)
 			return result;
 	} else {
 		result = renew(e, rq, ret);
 	}
-	close(pidfd);
+	ud_guard_let_go(process);
 	return result;
 }
 
@@ -124,7 +115,7 @@ static enum ud_guard_result show_at(
 	const struct ud_guard_table *t, uint32_t index, struct ud_guard_reply *ret)
 {
 	for (size_t i = 0; i < UD_LEN(t->entries); i++)
-		if (t->entries[i].pidfd >= 0 && index-- == 0) {
+		if (t->entries[i].process >= 0 && index-- == 0) {
 			show(&t->entries[i], ret);
 			return UD_GUARD_DONE;
 		}
@@ -152,7 +143,7 @@ static bool sound(const struct ud_guard_request *rq, int64_t now_ms)
 			(rq->deadline_ms > 0 && rq->deadline_ms <= now_ms + UD_GUARD_LONGEST_MS));
 }
 
-void ud_guard_table_do(struct ud_guard_table *t, const struct ud_guard_request *rq, int pidfd,
+void ud_guard_table_do(struct ud_guard_table *t, const struct ud_guard_request *rq, int process,
 	int64_t now_ms, struct ud_guard_reply *ret, struct ud_guard_entry **ret_new)
 {
 	struct ud_guard_entry *e;
@@ -160,12 +151,12 @@ void ud_guard_table_do(struct ud_guard_table *t, const struct ud_guard_request *
 	*ret = (struct ud_guard_reply){ .version = UD_GUARD_VERSION, .result = UD_GUARD_BAD };
 	*ret_new = NULL;
 	if (sound(rq, now_ms) && rq->verb == UD_GUARD_ARM) {
-		ret->result = arm(t, rq, pidfd, ret, ret_new);
+		ret->result = arm(t, rq, process, ret, ret_new);
 		ret->count = t->count;
 		return;
 	}
-	if (pidfd >= 0)
-		close(pidfd);
+	if (process >= 0)
+		ud_guard_let_go(process);
 	ret->count = t->count;
 	if (!sound(rq, now_ms))
 		return;
@@ -185,10 +176,10 @@ void ud_guard_table_expire(struct ud_guard_table *t, int64_t now_ms, uint32_t *r
 	for (size_t i = 0; i < UD_LEN(t->entries); i++) {
 		struct ud_guard_entry *e = &t->entries[i];
 
-		if (e->pidfd < 0 || e->killed_ms || now_ms < e->deadline_ms)
+		if (e->process < 0 || e->killed_ms || now_ms < e->deadline_ms)
 			continue;
-		/* what has ended by itself cannot be hit: the pidfd stays its own */
-		pidfd_send_signal(e->pidfd, SIGKILL, NULL, 0);
+		/* what has ended by itself cannot be hit: our hold stays its own */
+		ud_guard_kill(e->process);
 		e->killed_ms = now_ms;
 		(*ret_killed)++;
 	}
@@ -201,7 +192,7 @@ int64_t ud_guard_table_next(const struct ud_guard_table *t)
 	for (size_t i = 0; i < UD_LEN(t->entries); i++) {
 		const struct ud_guard_entry *e = &t->entries[i];
 
-		if (e->pidfd >= 0 && !e->killed_ms && (!next || e->deadline_ms < next))
+		if (e->process >= 0 && !e->killed_ms && (!next || e->deadline_ms < next))
 			next = e->deadline_ms;
 	}
 	return next;
@@ -212,7 +203,7 @@ void ud_guard_table_sweep(struct ud_guard_table *t)
 	for (size_t i = 0; i < UD_LEN(t->entries); i++) {
 		struct ud_guard_entry *e = &t->entries[i];
 
-		if (e->pidfd >= 0 && !e->killed_ms && has_ended(e->pidfd))
+		if (e->process >= 0 && !e->killed_ms && ud_guard_has_ended(e->process))
 			forget(t, e);
 	}
 }
@@ -222,8 +213,8 @@ bool ud_guard_table_stuck(const struct ud_guard_table *t, int64_t now_ms)
 	for (size_t i = 0; i < UD_LEN(t->entries); i++) {
 		const struct ud_guard_entry *e = &t->entries[i];
 
-		if (e->pidfd >= 0 && e->killed_ms && now_ms - e->killed_ms > UD_GUARD_KILL_MS &&
-			!has_ended(e->pidfd))
+		if (e->process >= 0 && e->killed_ms && now_ms - e->killed_ms > UD_GUARD_KILL_MS &&
+			!ud_guard_has_ended(e->process))
 			return true;
 	}
 	return false;

@@ -12,7 +12,7 @@ struct ud_guard_entry {
 	unsigned char uuid[UD_GUARD_UUID];
 	int64_t epoch, deadline_ms;
 	int64_t killed_ms; /* 0 = not yet */
-	int pidfd;         /* -1 = the entry is free */
+	int process;       /* -1 = the entry is free */
 };
 
 struct ud_guard_table {
@@ -23,10 +23,10 @@ struct ud_guard_table {
 /* Make all entries free. */
 void ud_guard_table_init(struct ud_guard_table *t);
 /*
- * Do what a request says and fill the reply. pidfd is the one that came along, or -1; it is kept or
- * closed here. *ret_new: an entry whose pidfd is to be watched from now on, or NULL.
+ * Do what a request says and fill the reply. process is the hold that came along, or -1; it is kept
+ * or let go of here. *ret_new: an entry whose process is to be watched from now on, or NULL.
  */
-void ud_guard_table_do(struct ud_guard_table *t, const struct ud_guard_request *rq, int pidfd,
+void ud_guard_table_do(struct ud_guard_table *t, const struct ud_guard_request *rq, int process,
 	int64_t now_ms, struct ud_guard_reply *ret, struct ud_guard_entry **ret_new);
 /* Kill every process whose lease has ended; *ret_killed = those of this call. */
 void ud_guard_table_expire(struct ud_guard_table *t, int64_t now_ms, uint32_t *ret_killed);

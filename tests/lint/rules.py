@@ -15,7 +15,7 @@ FORMAT = re.compile(r"%(?:\d+\$)?[-+ #0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|
 
 CLOCK = {"time", "gettimeofday", "clock_gettime", "localtime", "localtime_r", "ftime", "clock",
          "sleep", "usleep", "nanosleep"}
-CLOCK_FILES = ("base/env.c", "base/env_posix.c", "deploy/guest/writer.c")
+CLOCK_FILES = ("base/env.c", "base/env_posix.c", "base/env_windows.c", "deploy/guest/writer.c")
 RANDOM = {"rand", "srand", "random", "srandom", "rand_r", "drand48", "getrandom", "getentropy", "arc4random",
           "RAND_bytes", "randombytes_buf", "randombytes_uniform"}
 HEAP = {"malloc", "calloc", "realloc", "reallocarray", "free", "strdup", "strndup", "asprintf", "vasprintf"}

@@ -118,8 +118,8 @@ def include_roots(tree):
             yield "CMakeLists.txt", 1, f"ud_{library} cannot include base/ud.h"
 
 
-# What a Windows agent has its own of: the outer world, the program, the guard, the driver of QEMU and its replication.
-POSIX = re.compile(r"_posix\.c$|^agent/(main\.c$|guard/|drivers/libvirt/|replication/)")
+# What a Windows agent does not have: files named so, the driver of QEMU and its replication.
+POSIX = re.compile(r"_posix\.c$|^agent/(drivers/libvirt/|replication/)")
 # Headers of libraries that both systems have; the compiler must not see the rest of /usr/include.
 SHARED_HEADERS = ("jansson.h", "jansson_config.h", "sqlite3.h", "ini.h", "sodium.h", "sodium", "openssl", "curl")
 

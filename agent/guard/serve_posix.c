@@ -135,7 +135,7 @@ static void on_caller(struct guard *g, size_t i)
 		return;
 	ud_guard_table_do(&g->table, &rq, pidfd, ud_mono_ms(g->env), &reply, &added);
 	if (added)
-		watch(g, added->pidfd, EPOLLIN | EPOLLET, PROCESS);
+		watch(g, added->process, EPOLLIN | EPOLLET, PROCESS);
 	set_timer(g);
 	if (send(g->callers[i], &reply, sizeof(reply), MSG_DONTWAIT | MSG_NOSIGNAL) !=
 		(ssize_t)sizeof(reply))

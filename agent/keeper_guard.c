@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Leases and the guard's process on Linux.
+ * Leases and the guard's process.
  */
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
-#include <sys/pidfd.h>
-#include <unistd.h>
 
 #include "agent/guard/guard.h"
+#include "agent/guard/process.h"
 #include "agent/keeper.h"
+#include "base/file.h"
+#include "base/process.h"
 
-/* Beside our own program, wherever that lies. */
+#ifdef _WIN32
+#define GUARD "understudy-guard.exe"
+#else
+#define GUARD "understudy-guard"
+#endif
+
+/* Beside our own program, wherever that lies; "" when nobody knows. */
 static const char *own_guard(struct ud_ctx *cx)
 {
-	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	const char *own = "";
 
-	path[n > 0 ? n : 0] = 0;
-	char *slash = strrchr(path, '/');
-
-	if (slash)
-		*slash = 0;
-	return ud_printf(cx->arena, "%s/understudy-guard", path);
+	if (ud_own_program(cx, &own) != UD_OK)
+		ud_ctx_clear(cx);
+	return ud_printf(cx->arena, "%.*s%s", (int)ud_path_head(own), own, GUARD);
 }
 
 struct ud_guard *ud_keeper_open_guard(struct ud_ctx *cx, const struct ud_agent_config *config)
@@ -43,7 +45,7 @@ void ud_keeper_close_guard(struct ud_guard **guard)
 static enum ud_code hand_over(struct ud_ctx *cx, struct ud_guard *guard, struct ud_hv *hv,
 	const struct ud_journal_vm *vm, int pid, int64_t deadline_ms)
 {
-	int fd = pidfd_open(pid, 0), again = 0;
+	int fd = ud_guard_hold(pid), again = 0;
 
 	if (fd < 0)
 		return ud_fail(
@@ -55,7 +57,7 @@ static enum ud_code hand_over(struct ud_ctx *cx, struct ud_guard *guard, struct 
 		code = ud_fail(cx, UD_E_INVALID_STATE, NULL, "the VM has another process now");
 	if (code == UD_OK)
 		code = ud_guard_arm(cx, guard, vm->uuid, fd, vm->epoch, deadline_ms);
-	close(fd);
+	ud_guard_let_go(fd);
 	return code;
 }
 
