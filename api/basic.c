@@ -11,6 +11,7 @@
 #include "api/tickets.h"
 #include "base/id.h"
 #include "base/replication.h"
+#include "db/failovers.h"
 #include "db/replications.h"
 #include "db/vms.h"
 #include "server/http/forms.h"
@@ -183,18 +184,21 @@ static const struct {
 		"Unplanned: the primary is lost; changes after the newest recovery point are lost",
 		false },
 };
-static const struct {
-	const char *code, *words;
-} reasons[] = {
-	{ "dr_drill", "Regular test" },
-	{ "host_maintenance", "Host maintenance" },
-	{ "site_maintenance", "Site maintenance" },
-	{ "host_failure", "Host failure" },
-	{ "site_failure", "Site failure" },
-	{ "power_outage", "Power outage" },
-	{ "data_corruption", "Data corruption" },
-	{ "other", "Something else" },
-};
+
+/* Each kind has reasons of its own. */
+static void put_reasons(struct ud_buf *b)
+{
+	const struct ud_failover_reason *r = ud_failover_reasons;
+
+	for (; r->code; r++) {
+		if (r == ud_failover_reasons || r->kind != r[-1].kind)
+			ud_buf_printf(b, "%s<optgroup label=\"%s\">",
+				r == ud_failover_reasons ? "" : "</optgroup>",
+				ud_failover_kinds.names[r->kind]);
+		ud_buf_printf(b, "<option value=\"%s\">%s</option>", r->code, r->about);
+	}
+	ud_buf_puts(b, "</optgroup>");
+}
 
 static enum ud_code request(struct ud_ctx *cx, struct ud_request *rq)
 {
@@ -222,9 +226,7 @@ static enum ud_code request(struct ud_ctx *cx, struct ud_request *rq)
 	}
 	ud_buf_puts(b,
 		"</select><label for=\"why\">Why?</label><select id=\"why\" name=\"failover.reason_code\">");
-	for (size_t i = 0; i < UD_LEN(reasons); i++)
-		ud_buf_printf(
-			b, "<option value=\"%s\">%s</option>", reasons[i].code, reasons[i].words);
+	put_reasons(b);
 	ud_buf_puts(b,
 		"</select><p>What stands in the way, and what it will cost, is shown before anybody approves.</p><button>File the request</button></form>\n");
 	return end(cx, rq);

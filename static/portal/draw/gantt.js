@@ -29,7 +29,7 @@ export const Gantt = ({ steps, from }) => {
   const over = steps.every((s) => s.ended_at || !s.started_at) && !steps.some((s) => s.state === 'running');
   const span = Math.max(planned, ...rows.map((r) => r.b || 0), 10) * 1.04;
   const narrow = width < 600;
-  const left = narrow ? 4 : 210;
+  const left = narrow ? 4 : 290;
   const row = narrow ? 44 : 28;
   const x = (s) => left + (s / span) * (width - left - 12);
   const step = ticksFor(span);

@@ -8,11 +8,12 @@ import { useData } from '../core/live.js';
 import { go, query } from '../core/router.js';
 import { isStaff } from '../core/store.js';
 import { Points } from '../draw/points.js';
-import { Loaded, Panel, ProblemBox, State, Text } from '../ui/parts.js';
+import { Blocker, Loaded, Panel, ProblemBox, State, Text } from '../ui/parts.js';
 import { Predicted } from './tickets.js';
 
 const kinds = ['test', 'planned', 'unplanned'];
-const reasons = { test: ['dr_drill', 'compliance', 'change_test', 'other'], planned: ['host_maintenance', 'site_maintenance', 'compliance', 'load', 'other'], unplanned: ['host_failure', 'site_failure', 'power_outage', 'virus_attack', 'data_corruption', 'other'] };
+// the codes of the API, by kind (db/failovers.c)
+const reasons = { test: ['validate_replication', 'train_personnel', 'test_recovery_plan'], planned: ['host_maintenance', 'expected_power_outage', 'natural_disaster_pending', 'compliance_rotation', 'failback'], unplanned: ['site_outage', 'virus_attack'] };
 
 export const Request = () => {
   const q = query();
@@ -86,13 +87,13 @@ export const Request = () => {
   return html`<div class="bar"><h1>${t('page.request')}</h1></div><form onSubmit=${send} novalidate>
     <fieldset><legend>${t('request.kind')}</legend><div class="cards">${kinds.map((k) => html`<label class="card"><input type="radio" name="kind" value=${k} checked=${kind.value === k} onChange=${() => { kind.value = k; reason.value = ''; }}/><b>${t(`kind.${k}.title`)}</b><br/><span class="muted">${t(`kind.${k}.where`)}<br/>${t(`kind.${k}.loss`)}</span></label>`)}</div></fieldset>
     <fieldset><legend>${t('request.what')}</legend><${Loaded} of=${vms}>${() => html`${protectedOnes.length > 8 && html`<input type="search" aria-label=${t('search')} placeholder=${t('search')} value=${find.value} onInput=${(e) => { find.value = e.currentTarget.value; }}/>`}
-      ${shown.map((v) => html`<label class="check"><input type="checkbox" checked=${chosen.value.includes(v.id)} onChange=${() => flip(v.id)}/>${v.name}  <${State} group="power" value=${v.power}/></label>`)}${!protectedOnes.length && html`<p class="muted">${t('request.nothing')} <a href="/app/protection">${t('page.protection')}</a></p>`}`}</${Loaded}></fieldset>
+      ${shown.map((v) => html`<label class="check"><input type="checkbox" checked=${chosen.value.includes(v.id)} onChange=${() => flip(v.id)}/>${v.name} · <${State} group="power" value=${v.power}/></label>`)}${!protectedOnes.length && html`<p class="muted">${t('request.nothing')} <a href="/app/protection">${t('page.protection')}</a></p>`}`}</${Loaded}></fieldset>
     <fieldset><legend>${t('request.why')}</legend>${reasons[kind.value].map((r) => html`<label class="check"><input type="radio" name="reason" value=${r} checked=${reason.value === r} onChange=${() => { reason.value = r; }}/>${word('reason', r)}</label>`)}</fieldset>
     ${leg && kind.value !== 'planned' && points.data.value && html`<fieldset><legend>${t('request.point')}</legend><label class="check"><input type="radio" name="point" checked=${!point.value} onChange=${() => { point.value = ''; }}/>${t('request.latest')}</label><${Points} points=${points.data.value.data.filter((p) => p.state !== 'corrupt')} value=${point.value} onPick=${(p) => { point.value = p; }}/>
       ${reason.value === 'virus_attack' && !point.value && html`<label class="check"><input type="checkbox" checked=${latest.value} onChange=${(e) => { latest.value = e.currentTarget.checked; }}/>${t('request.virus')}</label>`}</fieldset>`}
     ${extended && kind.value !== 'test' && html`<fieldset><legend>${t('request.chain')}</legend>${['keep', 'reverse'].map((c) => html`<label class="check"><input type="radio" name="chain" value=${c} checked=${chain.value === c} onChange=${() => { chain.value = c; }}/>${t(`request.chain.${c}`)}</label>`)}</fieldset>`}
     <fieldset><legend>${t('request.when')}</legend><label class="check"><input type="radio" name="when" checked=${!when.value} onChange=${() => { when.value = ''; }}/>${t('request.now')}</label><label for="at">${t('request.at')}</label><input id="at" type="datetime-local" value=${when.value} onInput=${(e) => { when.value = e.currentTarget.value; }}/></fieldset>
-    <${Panel} title=${t('request.preflight')}><div aria-live="polite">${!ready ? html`<p class="muted">${t('request.preflight.text')}</p>` : dry.value ? html`${dry.value.blockers?.length ? html`<ul>${dry.value.blockers.map((b) => html`<li class=${b.severity === 'warning' ? 'warning' : 'bad'}>${b.severity === 'warning' ? '▲' : '■'} ${b.text || b.detail} <span class="muted">${b.fix || ''}</span></li>`)}</ul>` : html`<p class="ok">● ${t('request.clear')}</p>`}${dry.value.predicted && html`<${Predicted} of=${dry.value.predicted}/>`}` : html`<div class="skeleton"/>`}</div></${Panel}>
+    <${Panel} title=${t('request.preflight')}><div aria-live="polite">${!ready ? html`<p class="muted">${t('request.preflight.text')}</p>` : dry.value ? html`${dry.value.blockers?.length ? html`<ul>${dry.value.blockers.map((b) => html`<${Blocker} of=${b}/>`)}</ul>` : html`<p class="ok">● ${t('request.clear')}</p>`}${dry.value.predicted && html`<${Predicted} of=${dry.value.predicted}/>`}` : html`<div class="skeleton"/>`}</div></${Panel}>
     ${kind.value === 'unplanned' && chosen.value.length > 0 && html`<p class="note bad">${t('request.unplanned')}</p><${Text} id="typed" label=${t('confirm.type', { name })} value=${typed} autocomplete="off"/>`}
     <${ProblemBox} problem=${problem.value}/><div class="actions"><button class="primary" aria-disabled=${missing() || busy.value ? 'true' : undefined} aria-describedby="missing">${busy.value ? t('working') : t('request.send')}</button><span class="why" id="missing">${missing()}</span></div></form>`;
 };

@@ -9,7 +9,8 @@ import { duration } from '../core/time.js';
 import { Chain } from '../draw/chain.js';
 import { Gantt } from '../draw/gantt.js';
 import { Points } from '../draw/points.js';
-import { Action, Area, Countdown, Dialog, Facts, Form, Loaded, Panel, State, TypedConfirm, now, toast, tone } from '../ui/parts.js';
+import { Action, Area, Countdown, Dialog, Facts, Form, Loaded, Operations, Panel, State, TypedConfirm, now, toast, tone } from '../ui/parts.js';
+import { useHosts } from './hosts.js';
 import { operation } from './operation.js';
 
 export const title = (f) => `${t(`kind.${f.kind}.title`)}`;
@@ -26,16 +27,14 @@ const ask = { verify: 'verify', commit: 'commit', rollback: 'rollback' };
 const plain = ['cleanup-test', 'reverse', 'cancel', 'extend-commit-timer'];
 const Buttons = ({ f, reload }) => {
   const dialog = useSignal('');
-  const may = new Set((f.allowed_operations || []).map((o) => o.replaceAll('_', '-')));
-  const blocked = new Map((f.blocked_operations || []).map((b) => [b.op.replaceAll('_', '-'), b]));
-  const shown = [...Object.keys(ask), ...plain].filter((op) => may.has(op) || blocked.has(op));
   const run = (op) => async () => {
     if (ask[op]) { dialog.value = op; return; }
     await operation(`/v1/failovers/${f.id}/${op}`, t(`run.do.${op}`));
     reload();
   };
   const close = () => { dialog.value = ''; reload(); };
-  return html`<div class="actions">${shown.map((op) => html`<${Action} key=${op} label=${t(`run.do.${op}`)} kind=${op === 'verify' ? 'primary' : ['rollback', 'cancel'].includes(op) ? 'danger' : ''} why=${may.has(op) ? '' : blocked.get(op).text} onPress=${run(op)}/>`)}</div>
+  const ops = Object.fromEntries([...Object.keys(ask), ...plain].map((op) => [op, { label: t(`run.do.${op}`), kind: op === 'verify' ? 'primary' : ['rollback', 'cancel'].includes(op) ? 'danger' : '', run: run(op) }]));
+  return html`<${Operations} object=${f} ops=${ops}/>
     ${dialog.value === 'verify' && html`<${Verify} f=${f} onClose=${close}/>`}
     ${dialog.value === 'commit' && html`<${TypedConfirm} title=${t('run.do.commit')} text=${t('run.commit.text')} name="commit" label=${t('run.do.commit')} onYes=${() => operation(`/v1/failovers/${f.id}/commit`, t('run.do.commit'))} onClose=${close}/>`}
     ${dialog.value === 'rollback' && html`<${TypedConfirm} title=${t('run.do.rollback')} text=${t('run.rollback.text')} name="roll back" label=${t('run.do.rollback')} onYes=${() => operation(`/v1/failovers/${f.id}/rollback`, t('run.do.rollback'))} onClose=${close}/>`}`;
@@ -56,9 +55,10 @@ const Stuck = ({ f, reload }) => {
   return html`<div class="note warning"><ul class="steps">${steps.map((s) => html`<li><span class="grow">${word('step', s.name)}${s.error?.detail ? `: ${s.error.detail}` : ''}</span>${actions.filter((a) => verb[a.op || a]).map((a) => html`<${Action} label=${t(`run.${a.op || a}`)} onPress=${async () => { await post(`/v1/failovers/${f.id}/steps/${s.n}/${verb[a.op || a]}`); reload(); }}/>`)}</li>`)}</ul></div>`;
 };
 
-const chainOf = (f, vms, hostName) => {
+const chainOf = (f, vms, hosts) => {
+  const hostName = hosts.name;
   const first = f.plan?.vms?.[0] || {};
-  const moved = ['customer_validation', 'committed_unprotected', 'protected', 'solved'].includes(f.state) && f.kind !== 'test';
+  const moved = f.kind !== 'test' && hosts.of(first.vm_id) === first.target_host_id;
   const source = { letter: moved ? 'R' : 'P', host: hostName(first.source_host_id), text: vms, state: moved ? 'replica' : 'primary', tone: moved ? 'idle' : 'ok' };
   const target = { letter: moved ? 'P' : 'R', host: hostName(first.target_host_id), text: vms, state: moved ? 'primary' : f.kind === 'test' ? 'replica' : 'failing_over', tone: moved ? 'ok' : 'info', dashed: !moved };
   const test = f.kind === 'test' && ['running', 'test_running', 'waiting'].includes(f.state) ? { letter: '◆', host: hostName(first.target_host_id), text: t('run.test-copy'), state: 'test_running' } : null;
@@ -67,8 +67,7 @@ const chainOf = (f, vms, hostName) => {
 
 export const Run = ({ id, ticket, whole = false }) => {
   const data = useData(`/v1/failovers/${id}`, ['failover.', 'workflow.', 'ticket.']);
-  const hosts = useData('/v1/hosts?limit=200');
-  const name = (h) => (hosts.data.value?.data || []).find((x) => x.id === h)?.name || (h || '').slice(0, 12) || t('unknown');
+  const hosts = useHosts(data.data.value?.vm_ids?.[0]);
   useEffect(() => {
     const f = data.data.value;
     if (!f) return;
@@ -80,10 +79,15 @@ export const Run = ({ id, ticket, whole = false }) => {
         [t('data-loss'), f.data_loss === 'none' ? html`<span class="ok">${t('none')}</span>` : f.data_loss], [t('downtime'), f.downtime_seconds === null || f.downtime_seconds === undefined ? null : duration(f.downtime_seconds)], [t('rto.measured'), f.rto_measured_seconds === null ? null : duration(f.rto_measured_seconds)], [t('rpo.measured'), f.rpo_measured_seconds === null ? null : duration(f.rpo_measured_seconds)],
         f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`], f.test_ends_at && f.state === 'test_running' && [t('test-ends'), html`<${Countdown} to=${f.test_ends_at}/>`], f.verdict && [t('verdict'), html`<${State} value=${f.verdict}/>`]]}/>
       <${Buttons} f=${f} reload=${data.reload}/><${Stuck} f=${f} reload=${data.reload}/></section>
-    <${Panel} title=${t('chain')}><${Chain} ...${chainOf(f, t('vms.count', { n: (f.vm_ids || []).length }), name)}/></${Panel}>
-    ${f.steps?.length > 0 && html`<${Panel} title=${t('gantt')}><${Gantt} steps=${f.steps.map((s) => ({ ...s, host: s.host_id ? name(s.host_id) : '' }))} from=${f.started_at || f.created_at || new Date(now.value).toISOString()}/></${Panel}>`}
+    <${Panel} title=${t('chain')}><${Chain} ...${chainOf(f, t('vms.count', { n: (f.vm_ids || []).length }), hosts)}/></${Panel}>
+    ${f.steps?.length > 0 && html`<${Panel} title=${t('gantt')}><${Gantt} steps=${f.steps.map((s) => ({ ...s, host: s.host_id ? hosts.name(s.host_id) : '' }))} from=${f.started_at || f.created_at || new Date(now.value).toISOString()}/></${Panel}>`}
     ${ended.includes(f.state) && html`<${Evidence} f=${f}/>`}${whole && ticket && html`<p><a href=${`/app/tickets/${ticket.number}`}>${t('run.ticket')}</a></p>`}`}</${Loaded}>`;
 };
 
-const Evidence = ({ f }) => (f.evidence_id ? html`<${Panel} title=${t('evidence')}><p>${t('evidence.text')}</p><div class="actions"><a class="button" href=${`/v1/evidence/${f.evidence_id}/report`} target="_blank" rel="noopener">${t('evidence.report')}</a><a class="button" href=${`/v1/evidence/${f.evidence_id}/bundle`} download=${`${f.evidence_id}.json`}>${t('evidence.bundle')}</a></div><pre>understudy verify ${f.evidence_id}.json</pre></${Panel}>` : null);
+const Evidence = ({ f }) => {
+  const found = useData(`/v1/failovers/${f.id}/evidence`, ['evidence.', 'failover.']);
+  const e = found.data.value;
+  if (!e) return null;
+  return html`<${Panel} title=${t('evidence')}><p>${t('evidence.text')}</p><div class="actions"><a class="button" href=${`/v1/evidence/${e.id}/report?format=html`} target="_blank" rel="noopener">${t('evidence.report')}</a><a class="button" href=${`/v1/evidence/${e.id}/bundle`} download=${`${e.id}.json`}>${t('evidence.bundle')}</a></div><pre>understudy verify ${e.id}.json</pre></${Panel}>`;
+};
 export { Points, Form };

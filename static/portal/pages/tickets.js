@@ -6,8 +6,9 @@ import { t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { go } from '../core/router.js';
 import { isStaff, me } from '../core/store.js';
+import { duration } from '../core/time.js';
 import { List } from '../ui/list.js';
-import { Action, Ago, Area, Choice, Countdown, Dialog, Empty, Facts, Form, Loaded, Panel, State, Text, When, now, toast } from '../ui/parts.js';
+import { Ago, Area, Blocker, Choice, Countdown, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, State, Text, When, now, toast } from '../ui/parts.js';
 import { Run } from './run.js';
 
 const open = ['new', 'open', 'pending_customer', 'pending_vendor', 'pending_maintenance', 'pending_machine'];
@@ -85,15 +86,16 @@ const Approvals = ({ ticket, reload }) => {
   const list = useData(`/v1/tickets/${ticket.id}/approvals?limit=50`, ['ticket.', 'approval.']);
   const attested = useData(`/v1/tickets/${ticket.id}/attestations?limit=50`, ['ticket.', 'attestation.']);
   return html`<${Panel} title=${t('approvals')} more=${html`<${State} group="approval" value=${ticket.approval}/>`}>
-    ${ticket.blockers?.length > 0 && html`<div class="problem" role="status"><h3>${t('blockers')}</h3><ul>${ticket.blockers.map((b) => html`<li>${b.text || b.detail} <span class="muted">${b.fix || ''}</span></li>`)}</ul></div>`}
+    ${ticket.blockers?.length > 0 && html`<div class="problem" role="status"><h3>${t('blockers')}</h3><ul>${ticket.blockers.map((b) => html`<${Blocker} of=${b}/>`)}</ul></div>`}
     ${ticket.predicted && html`<${Predicted} of=${ticket.predicted}/>`}
     <${Loaded} of=${list}>${(a) => (a.data.length ? html`<ul class="steps">${a.data.map((x) => html`<li><${State} group="decision" value=${x.decision} tone=${x.voided_at ? 'idle' : x.decision === 'approved' ? 'ok' : 'bad'}/><span class="grow">${x.user_name} <span class="muted">${word('side', x.side)}${x.note ? ` · ${x.note}` : ''}${x.voided_at ? ` · ${t('approval.void')}` : ''}</span></span><${Ago} at=${x.created_at}/></li>`)}</ul>` : html`<p class="muted">${t('approvals.none')}</p>`)}</${Loaded}>
     ${attested.data.value?.data.map((x) => html`<p class="note">${x.user_name}: „${x.statement}“ ${x.effective ? t('attest.effective') : t('attest.first')}</p>`)}
     <${ApprovalButtons} ticket=${ticket} reload=${reload}/></${Panel}>`;
 };
 
-export const Predicted = ({ of }) => html`<${Facts} rows=${[[t('predicted.downtime'), seconds(of.downtime_seconds)], [t('predicted.rto'), of.rto_seconds === undefined || of.rto_seconds === null ? null : `${seconds(of.rto_seconds)} (${seconds(of.rto_low_seconds)} – ${seconds(of.rto_high_seconds)})`], [t('predicted.rpo'), seconds(of.rpo_seconds)], [t('data-loss'), of.data_loss === 'none' ? html`<span class="ok">${t('none')}</span>` : of.data_loss]]}/>`;
-const seconds = (n) => (n === null || n === undefined ? null : html`<span class="num">${n < 120 ? `${n} s` : `${Math.round(n / 60)} min`}</span>`);
+export const Predicted = ({ of }) => html`<${Facts} rows=${[[t('predicted.downtime'), seconds(of.downtime_seconds)], [t('predicted.rto'), html`${seconds(of.rto_seconds)}${known(of.rto_low_seconds) && known(of.rto_high_seconds) && html` (${seconds(of.rto_low_seconds)} – ${seconds(of.rto_high_seconds)})`}`], [t('predicted.rpo'), seconds(of.rpo_seconds)], [t('data-loss'), of.data_loss === 'none' ? html`<span class="ok">${t('none')}</span>` : of.data_loss]]}/>`;
+const known = (n) => n !== null && n !== undefined;
+const seconds = (n) => html`<span class="num">${duration(n)}</span>`;
 
 const Attest = ({ ticket, onClose }) => {
   const vm = useSignal(ticket.resource_ids?.[0] || '');
@@ -104,18 +106,18 @@ const Attest = ({ ticket, onClose }) => {
 
 const ApprovalButtons = ({ ticket, reload }) => {
   const attesting = useSignal(false);
-  const may = new Set(ticket.allowed_operations || []);
-  const blocked = new Map((ticket.blocked_operations || []).map((b) => [b.op, b]));
-  const button = (op, label, kind, run) => ((may.has(op) || blocked.has(op)) ? html`<${Action} label=${label} kind=${kind} onPress=${async () => { await run(); reload(); }} why=${may.has(op) ? '' : blocked.get(op).text}/>` : null);
-  return html`<div class="actions">${button('approve', t('approve'), 'primary', async () => { await post(`/v1/tickets/${ticket.id}/approve`, { plan_hash: ticket.plan_hash }); toast(t('approved')); })}
-    ${button('reject', t('reject'), 'danger', () => post(`/v1/tickets/${ticket.id}/reject`, { note: t('rejected.note') }))}
-    ${(may.has('attest-down') || may.has('attest_down')) && html`<button type="button" class="danger" onClick=${() => { attesting.value = true; }}>${t('attest.button')}</button>`}</div>${attesting.value && html`<${Attest} ticket=${ticket} onClose=${() => { attesting.value = false; reload(); }}/>`}`;
+  const then = (run) => async () => { await run(); reload(); };
+  const ops = {
+    approve: { label: t('approve'), kind: 'primary', run: then(async () => { await post(`/v1/tickets/${ticket.id}/approve`, { plan_hash: ticket.plan_hash }); toast(t('approved')); }) },
+    reject: { label: t('reject'), kind: 'danger', run: then(() => post(`/v1/tickets/${ticket.id}/reject`, { note: t('rejected.note') })) },
+    'attest-down': { label: t('attest.button'), kind: 'danger', run: async () => { attesting.value = true; } },
+  };
+  return html`<${Operations} object=${ticket} ops=${ops}/>${attesting.value && html`<${Attest} ticket=${ticket} onClose=${() => { attesting.value = false; reload(); }}/>`}`;
 };
 
-const simple = { claim: {}, release: {}, escalate: {}, acknowledge: {}, resume: {}, close: {}, reopen: {}, solve: {}, cancel: {} };
+const simple = ['claim', 'release', 'escalate', 'acknowledge', 'resume', 'close', 'reopen', 'solve', 'cancel'];
 const Moves = ({ ticket, reload }) => {
   const may = new Set(ticket.allowed_operations || []);
-  const blocked = new Map((ticket.blocked_operations || []).map((b) => [b.op, b]));
   useEffect(() => {
     const keys = { a: 'claim', e: 'solve', m: 'acknowledge' };
     const key = async (event) => {
@@ -128,7 +130,8 @@ const Moves = ({ ticket, reload }) => {
     addEventListener('keydown', key);
     return () => removeEventListener('keydown', key);
   });
-  return html`<div class="actions">${Object.keys(simple).filter((op) => may.has(op) || blocked.has(op)).map((op) => html`<${Action} key=${op} label=${t(`ticket.${op}`)} kind=${op === 'cancel' ? 'danger' : ''} why=${may.has(op) ? '' : blocked.get(op).text} onPress=${async () => { await post(`/v1/tickets/${ticket.id}/${op}`); reload(); }}/>`)}</div>`;
+  const ops = Object.fromEntries(simple.map((op) => [op, { label: t(`ticket.${op}`), kind: op === 'cancel' ? 'danger' : '', run: async () => { await post(`/v1/tickets/${ticket.id}/${op}`); reload(); } }]));
+  return html`<${Operations} object=${ticket} ops=${ops}/>`;
 };
 
 const History = ({ ticket }) => {

@@ -9,7 +9,8 @@ import { bytes, duration } from '../core/time.js';
 import { Chain } from '../draw/chain.js';
 import { Points } from '../draw/points.js';
 import { RpoTimeline } from '../draw/timeline.js';
-import { Action, Ago, Choice, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, ProblemBox, State, Text, toast } from '../ui/parts.js';
+import { Action, Ago, Blocker, Choice, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, ProblemBox, State, Text, toast } from '../ui/parts.js';
+import { useHosts } from './hosts.js';
 import { operation } from './operation.js';
 
 const powerVerbs = ['start', 'shutdown', 'stop', 'save', 'pause', 'resume', 'reset'];
@@ -37,7 +38,7 @@ const Protect = ({ vm, onClose }) => {
   const send = async () => {
     const check = await post(`/v1/vms/${vm.id}/replications?dry_run=true`, body());
     blockers.value = check.blockers || [];
-    if (blockers.value.some((b) => b.severity !== 'warning')) return null;
+    if (blockers.value.some((b) => !b.warning)) return null;
     return operation(`/v1/vms/${vm.id}/replications`, t('protect'), body());
   };
   const others = (hosts.data.value?.data || []).filter((h) => h.id !== vm.host_id);
@@ -46,7 +47,7 @@ const Protect = ({ vm, onClose }) => {
     <${Choice} id="interval" label=${t('protect.interval')} value=${interval} options=${[['5', duration(5)], ['30', duration(30)], ['300', duration(300)], ['900', duration(900)]]} problem=${wrong.schedule_interval_seconds}/>
     <${Text} id="kept" label=${t('protect.kept')} kind="number" min="0" max="24" value=${kept} problem=${wrong.recovery_points_kept}/>
     <${Text} id="rpo" label=${t('protect.rpo')} hint=${t('seconds')} kind="number" value=${rpo} problem=${wrong.rpo_target_seconds}/><${Text} id="rto" label=${t('protect.rto')} hint=${t('seconds')} kind="number" value=${rto} problem=${wrong.rto_target_seconds}/>
-    ${blockers.value?.length > 0 && html`<div class="problem" role="alert"><h3>${t('blockers')}</h3><ul>${blockers.value.map((b) => html`<li>${b.text || b.detail} <span class="muted">${b.fix || ''}</span></li>`)}</ul></div>`}`}</${Form}></${Dialog}>`;
+    ${blockers.value?.length > 0 && html`<div class="problem" role="alert"><h3>${t('blockers')}</h3><ul>${blockers.value.map((b) => html`<${Blocker} of=${b}/>`)}</ul></div>`}`}</${Form}></${Dialog}>`;
 };
 
 const replicationVerbs = (r) => ({
@@ -86,12 +87,11 @@ const Assign = ({ vm, reload }) => {
 export const Vm = ({ id }) => {
   const vm = useData(`/v1/vms/${id}`, ['vm.']);
   const legs = useData(`/v1/replications?vm_id=${id}&limit=20`, ['replication.', 'recovery_point.']);
-  const hosts = useData(has('support_agent', 'support_engineer', 'support_lead', 'operator', 'auditor') ? '/v1/hosts?limit=200' : null);
+  const hosts = useHosts(id);
   const protecting = useSignal(false);
-  const name = (h) => (hosts.data.value?.data || []).find((x) => x.id === h)?.name || (h ? h.slice(0, 12) : t('unknown'));
   return html`<${Loaded} of=${vm}>${(v) => {
     const list = (legs.data.value?.data || []).filter((r) => r.state !== 'disabled');
-    const chain = chainOf(v, list, name);
+    const chain = chainOf(v, list, hosts.name);
     return html`<div class="bar"><h1>${v.name}</h1><${State} group="power" value=${v.power}/>${list.length > 0 && html`<a class="button primary" href=${`/app/request?vm=${v.id}`}>${t('request.button')}</a>`}</div>
     ${protecting.value && html`<${Protect} vm=${v} onClose=${() => { protecting.value = false; legs.reload(); }}/>`}
     ${v.split_brain_suspected && html`<p class="note bad" role="alert"><b>■ ${t('split-brain')}</b> ${t('split-brain.text')}</p>`}

@@ -67,13 +67,18 @@ export const Action = ({ label, onPress, why = '', kind = '', busyLabel }) => {
   const id = useRef(`why-${Math.random().toString(36).slice(2)}`).current;
   return html`<button type="button" class=${kind} aria-disabled=${why || busy.value ? 'true' : undefined} aria-describedby=${why ? id : undefined} onClick=${press}>${busy.value ? busyLabel || t('working') : label}</button>${why && html`<span class="why" id=${id}>${why}</span>`}`;
 };
-/** The buttons of an object: what is allowed can be pressed, what is blocked says why.
- * @param {{ object: any, ops: Record<string, { label: string, run: () => Promise<any>, kind?: string }> }} props */
-export const Operations = ({ object, ops }) => {
-  const blocked = new Map((object.blocked_operations || []).map((b) => [b.op, b]));
-  const allowed = new Set(object.allowed_operations || []);
-  const shown = Object.entries(ops).filter(([op]) => allowed.has(op) || blocked.has(op));
-  return html`<div class="actions">${shown.map(([op, o]) => html`<${Action} key=${op} label=${o.label} kind=${o.kind} onPress=${o.run} why=${allowed.has(op) ? '' : blocked.get(op).text}/>`)}</div>`;
+// Reasons that no waiting changes for this person and this object: such operations are not shown.
+const never = ['role_missing', 'not_of_this_kind'];
+/** The buttons of an object: what is allowed can be pressed; what cannot be done just now stands below, each with why,
+ * what would help and whose turn that is. Names are compared with dashes: both spellings stand for the same call.
+ * @param {{ object: any, ops: Record<string, { label: string, run: () => Promise<any>, kind?: string }>, children?: any }} props */
+export const Operations = ({ object, ops, children }) => {
+  const dashed = (op) => op.replaceAll('_', '-');
+  const allowed = new Set((object.allowed_operations || []).map(dashed));
+  const offered = Object.entries(ops).filter(([op]) => allowed.has(op));
+  const blocked = (object.blocked_operations || []).filter((b) => ops[dashed(b.op)] && !never.includes(b.reason_code));
+  return html`<div class="actions">${offered.map(([op, o]) => html`<${Action} key=${op} label=${o.label} kind=${o.kind} onPress=${o.run}/>`)}${children}</div>
+    ${blocked.length > 0 && html`<details class="later"><summary>${t('blocked.more', { n: blocked.length })}</summary><dl>${blocked.map((b) => html`<div><dt>${ops[dashed(b.op)].label}</dt><dd>${b.text}${b.who ? html` <span class="muted">(${word('who', b.who)})</span>` : ''}</dd></div>`)}</dl></details>`}`;
 };
 
 // ---- forms ----
@@ -138,6 +143,8 @@ export const useWidth = () => {
 };
 /** A table twin of a picture. @param {{ head: string[], rows: any[][], label?: string }} props */
 export const Twin = ({ head, rows, label }) => html`<details class="twin"><summary>${label || t('twin')}</summary><div class="scroll" tabindex="0" role="region" aria-label=${label || t('twin')}><table><thead><tr>${head.map((x) => html`<th scope="col">${x}</th>`)}</tr></thead><tbody>${rows.map((r) => html`<tr>${r.map((c) => html`<td>${c}</td>`)}</tr>`)}</tbody></table></div></details>`;
+/** What stands in the way, or with `warning` only deserves a look. */
+export const Blocker = ({ of }) => html`<li class=${of.warning ? 'warning' : 'bad'}>${of.warning ? '▲' : '■'} ${of.text} <span class="muted">${of.fix || ''}</span></li>`;
 export const Panel = ({ title, children, more }) => html`<section class="panel" aria-label=${title}><header><h2>${title}</h2>${more}</header>${children}</section>`;
 export const Facts = ({ rows }) => html`<dl class="facts">${rows.filter(Boolean).map(([k, v]) => html`<div><dt>${k}</dt><dd>${v ?? html`<span class="muted">${t('unknown')}</span>`}</dd></div>`)}</dl>`;
 export { maybe };
