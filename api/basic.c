@@ -21,9 +21,16 @@ extern const char ud_portal_files_hash[];
 
 enum { ROWS = 100 };
 
-static void begin(struct ud_request *rq, const char *title)
+static void open_page(struct ud_request *rq, const char *title)
 {
 	ud_page_begin(&rq->out, title, ud_portal_files_hash);
+	if (rq->server->settings.demo)
+		ud_buf_puts(&rq->out, "<p class=\"demo\">Demo: everything here is invented.</p>\n");
+}
+
+static void begin(struct ud_request *rq, const char *title)
+{
+	open_page(rq, title);
 	ud_buf_puts(&rq->out,
 		"<nav><p><a href=\"/basic/home\">My protection</a> · <a href=\"/basic/request\">Request a failover</a>"
 		" · <a href=\"/basic/tickets\">Tickets</a> · <a href=\"/app\">Full portal</a></p></nav>\n");
@@ -74,7 +81,7 @@ static const char *plain(struct ud_ctx *cx, const char *word)
 
 static enum ud_code sign_in_page(struct ud_ctx *cx, struct ud_request *rq)
 {
-	ud_page_begin(&rq->out, "Sign in", ud_portal_files_hash);
+	open_page(rq, "Sign in");
 	form(rq, "sessions", NULL);
 	ud_buf_puts(&rq->out,
 		"<label for=\"email\">E-mail address</label><input id=\"email\" name=\"email\" type=\"email\" autocomplete=\"username\" required>"

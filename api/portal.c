@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "base/embed.h"
+#include "server/http/server.h"
 
 extern const struct ud_embedded ud_portal_files[];
 extern const char ud_portal_files_hash[];
@@ -70,21 +71,22 @@ static enum ud_code send_file(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer_text(cx, rq, 200, type);
 }
 
-/* The one page; {{hash}} in it becomes the files' digest. What stands behind ? is the page's own.
- */
+/* The one page; {{hash}} in it becomes the files' digest, {{demo}} whether it is a demo's. What
+ * stands behind ? is the page's own. */
 static enum ud_code send_page(struct ud_ctx *cx, struct ud_request *rq)
 {
-	static const char mark[] = "{{hash}}";
+	const char *demo = rq->server->settings.demo ? "yes" : "no";
 	const char *at = find("portal/index.html")->data, *next;
 
 	for (size_t i = 0; i < rq->param_count; i++)
 		rq->params[i].used = true;
-	for (; (next = strstr(at, mark)); at = next + strlen(mark)) {
+	for (; (next = strstr(at, "{{")); at = strstr(next, "}}") + 2) {
 		ud_buf_add(&rq->out, at, (size_t)(next - at));
-		ud_buf_puts(&rq->out, ud_portal_files_hash);
+		ud_buf_puts(
+			&rq->out, strncmp(next, "{{demo}}", 8) == 0 ? demo : ud_portal_files_hash);
 	}
 	ud_buf_puts(&rq->out, at);
-	ud_answer_header(rq, "ETag", ud_printf(cx->arena, "\"%s\"", ud_portal_files_hash));
+	ud_answer_header(rq, "ETag", ud_printf(cx->arena, "\"%s-%s\"", ud_portal_files_hash, demo));
 	ud_answer_header(rq, "Cache-Control", "no-cache");
 	return ud_answer_text(cx, rq, 200, "text/html; charset=utf-8");
 }

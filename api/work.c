@@ -12,6 +12,7 @@
 #include "base/replication.h"
 #include "base/verbs.h"
 #include "server/agents/inventory.h"
+#include "server/replication/demo.h"
 #include "server/replication/relations.h"
 #include "server/replication/watch.h"
 #include "server/workflow/workflow.h"
@@ -24,6 +25,7 @@ static enum ud_code expire_commands(struct ud_ctx *cx, const struct ud_commandin
 /* clang-format off */
 static const struct ud_tick ticks[] = {
 	/* name               every  on commit  due                 apply */
+	{ "demo",             10000, false,     ud_demo_due,        ud_demo_move },
 	{ "begin_failovers",  1000,  true,      ud_failovers_due,   ud_failovers_begin },
 	{ "tell_tickets",     1000,  true,      ud_ticket_runs_due, ud_ticket_runs_tell },
 	{ "seal_evidence",    1000,  true,      ud_evidence_due,    ud_evidence_make },

@@ -23,6 +23,8 @@ static const struct {
 	{ "backup", ud_command_backup, "backup --config DIR/understudyd.conf --to FILE" },
 	{ "restore", ud_command_restore, "restore --from FILE --dir DIR [--database URL]" },
 	{ "doctor", ud_command_doctor, "doctor --config DIR/understudyd.conf" },
+	{ "demo-seed", ud_command_demo_seed,
+		"demo-seed --config DIR/understudyd.conf [--password-file F] [--seed N] [--until INSTANT]" },
 };
 
 static int usage(FILE *out, int code)

@@ -37,6 +37,7 @@ int ud_command_openapi(struct ud_ctx *cx, int argc, char **argv);
 int ud_command_backup(struct ud_ctx *cx, int argc, char **argv);
 int ud_command_restore(struct ud_ctx *cx, int argc, char **argv);
 int ud_command_doctor(struct ud_ctx *cx, int argc, char **argv);
+int ud_command_demo_seed(struct ud_ctx *cx, int argc, char **argv);
 
 /* A command's flags: name, where its value goes (NULL for a switch), the switch's place. */
 struct ud_flag {

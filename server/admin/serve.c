@@ -13,6 +13,7 @@
 #include "base/env.h"
 #include "base/log.h"
 #include "db/agents.h"
+#include "db/demo.h"
 #include "db/engine/migrate.h"
 #include "db/idempotency.h"
 #include "db/migrations.h"
@@ -115,6 +116,22 @@ static enum ud_code open_agents(struct ud_ctx *cx, ud_database *db, struct ud_in
 	return UD_OK;
 }
 
+/* Pages of a demo are marked as such. */
+static enum ud_code look_for_demo(struct ud_ctx *cx, ud_database *db, bool *ret)
+{
+	ud_reader *reader = NULL;
+
+	UD_TRY(ud_reader_open(cx, db, &reader));
+	enum ud_code code = ud_read_begin(cx, reader);
+
+	if (code == UD_OK) {
+		code = ud_demo_installation(cx, ret);
+		ud_read_end(cx, reader);
+	}
+	ud_reader_release(&reader);
+	return code;
+}
+
 struct serving {
 	ud_database *db;
 	struct ud_agents *agents;
@@ -126,6 +143,7 @@ static enum ud_code open_all(struct ud_ctx *cx, struct ud_installation *in,
 {
 	UD_TRY(ud_database_open(cx, in->database_url, cx->env, &s->db));
 	UD_TRY(ud_database_remember(cx, s->db, ud_printf(cx->arena, "%s/history", in->dir)));
+	UD_TRY(look_for_demo(cx, s->db, &settings->demo));
 	UD_TRY(open_agents(cx, s->db, in, settings, &s->agents));
 	return ud_server_start(
 		cx, s->db, settings, &in->keys, ud_api, &ud_api_work, cx->env, &s->server);

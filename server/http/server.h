@@ -43,6 +43,8 @@ struct ud_server_settings {
 	/* set for the server that is the agents' port: certificates are its credentials, it runs no
 	 * jobs and has no streams */
 	struct ud_agents *agents;
+	/* the installation is a demo's, and its pages say so */
+	bool demo;
 	/* the work of time is done by ud_ticks_step alone: for tests */
 	bool ticks_by_hand;
 };

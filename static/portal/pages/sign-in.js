@@ -3,7 +3,7 @@ import { html, useSignal } from '../core/html.js';
 import { get, signIn } from '../core/api.js';
 import { t } from '../core/i18n.js';
 import { me } from '../core/store.js';
-import { Form, Text } from '../ui/parts.js';
+import { Demo, Form, Text } from '../ui/parts.js';
 
 export const SignIn = () => {
   const email = useSignal('');
@@ -18,7 +18,7 @@ export const SignIn = () => {
       throw problem;
     }
   };
-  return html`<main class="plain" id="main"><h1 class="big">Understudy</h1><p class="muted">${t('sign-in.about')}</p>
+  return html`<main class="plain" id="main"><h1 class="big">Understudy <${Demo}/></h1><p class="muted">${t('sign-in.about')}</p>
     <${Form} label=${t('sign-in')} send=${send} done=${async () => { me.value = await get('/v1/me'); }}>${(wrong) => html`
       <${Text} id="email" label=${t('email')} kind="email" autocomplete="username" required value=${email} problem=${wrong.email}/>
       <${Text} id="password" label=${t('password')} kind="password" autocomplete="current-password" required value=${password} problem=${wrong.password}/>

@@ -21,6 +21,9 @@ export const State = ({ value, group = 'state', tone: given }) => {
   return html`<span class=${`state ${found.tone}`}><b aria-hidden="true">${found.shape}</b>${word(group, value || 'unknown')}</span>`;
 };
 
+/** Every page of a demo says that it is one. */
+export const Demo = () => (document.documentElement.dataset.demo === 'yes' ? html`<span class="demo" title=${t('demo.about')}><b aria-hidden="true">◆</b> ${t('demo')}<span class="sr">: ${t('demo.about')}</span></span>` : null);
+
 // ---- time ----
 const second = signal(Date.now());
 setInterval(() => { if (!document.hidden) second.value = Date.now(); }, 1000);

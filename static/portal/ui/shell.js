@@ -8,7 +8,7 @@ import { go } from '../core/router.js';
 import { clock, faces, has, isStaff, me, path, shortcuts, theme } from '../core/store.js';
 import { dateTime } from '../core/time.js';
 import { pages } from '../pages/index.js';
-import { Dialog, Form, Text, Toasts, now, toast } from './parts.js';
+import { Demo, Dialog, Form, Text, Toasts, now, toast } from './parts.js';
 
 const allowed = (page) => !page.roles || has(...page.roles);
 const inRail = (page) => page.rail && allowed(page);
@@ -98,7 +98,7 @@ const useKeys = () => useEffect(() => {
 }, []);
 
 const Header = ({ onMenu, open }) => html`<header class="head"><button type="button" class="menu" aria-expanded=${open ? 'true' : 'false'} aria-controls="rail" onClick=${onMenu}>${t('menu')}</button>
-  <a class="brand" href="/app">Understudy</a><span class="grow"></span>
+  <a class="brand" href="/app">Understudy</a><${Demo}/><span class="grow"></span>
   <button type="button" onClick=${() => { palette.value = true; }}>${t('search')} <kbd class="wide">/</kbd></button>
   <button type="button" class="clock" title=${t('clock.about')} onClick=${() => { clock.value = clock.value === 'utc' ? 'local' : 'utc'; }}>${dateTime(new Date(now.value).toISOString()).slice(-8)} ${clock.value === 'utc' ? 'UTC' : ''}</button>
   <${Dot}/>
