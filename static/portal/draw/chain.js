@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Primary -> replica -> extended replica: three boxes, lag on the arrows, who plays which part by letter, shape and word.
-// Laid out for the width there is: in a row, or one below the other on a phone. A test copy hangs below its replica.
+// A leg with `back` is drawn the other way. Laid out for the width there is: in a row, or one below the other on a phone. A test copy hangs below its replica.
 import { html } from '../core/html.js';
 import { t, word } from '../core/i18n.js';
 import { Twin, tone, useWidth } from '../ui/parts.js';
@@ -19,12 +19,14 @@ const Arrow = ({ from, to, down, leg }) => {
   const state = leg.tone || tone(leg.state).tone;
   const dash = ['replicating', 'reversing'].includes(leg.state) ? '' : 'dash';
   const mid = down ? { x: from.x + 12, y: (from.y + to.y) / 2 + 4 } : { x: (from.x + to.x) / 2, y: from.y - 8 };
-  const head = down ? `M${to.x - 5},${to.y - 8} l5,8 l5,-8 z` : `M${to.x - 8},${to.y - 5} l8,5 l-8,5 z`;
+  const end = leg.back ? from : to;
+  const way = leg.back ? -1 : 1;
+  const head = down ? `M${end.x - 5},${end.y - 8 * way} l5,${8 * way} l5,${-8 * way} z` : `M${end.x - 8 * way},${end.y - 5} l${8 * way},5 l${-8 * way},5 z`;
   return html`<g><path class=${`s-${state} ${dash}`} fill="none" d=${`M${from.x},${from.y} L${to.x},${to.y}`}/><path class=${`f-${state}`} d=${head}/>
     <text x=${mid.x} y=${mid.y} text-anchor=${down ? 'start' : 'middle'}>${leg.label}</text></g>`;
 };
 
-/** @param {{ nodes: {letter: string, host: string, text: string, state: string, tone?: string, dashed?: boolean}[], legs: {state: string, label: string, tone?: string}[], test?: any, label?: string }} props */
+/** @param {{ nodes: {letter: string, host: string, text: string, state: string, tone?: string, dashed?: boolean}[], legs: {state: string, label: string, tone?: string, back?: boolean}[], test?: any, label?: string }} props */
 export const Chain = ({ nodes, legs, test, label }) => {
   const { ref, width } = useWidth();
   const down = width < nodes.length * 180 + (nodes.length - 1) * 90;

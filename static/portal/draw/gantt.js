@@ -36,7 +36,7 @@ export const Gantt = ({ steps, from }) => {
   const ticks = Array.from({ length: Math.floor(span / step) + 1 }, (_, i) => i * step);
   const height = 30 + rows.length * row;
   const y = (i) => 28 + i * row + (narrow ? 18 : 0);
-  const at = (now.value - start) / 1000;
+  const at = Math.max((now.value - start) / 1000, ...rows.map((r) => r.b || 0));
   return html`<div ref=${ref}>${width > 0 && html`<svg class="picture" role="img" aria-label=${t('gantt.about', { n: steps.length, done: rows.filter((r) => ['succeeded', 'done'].includes(r.state)).length })} width=${width} height=${height}>
     ${ticks.map((s) => html`<g><line class="grid-line" x1=${x(s)} x2=${x(s)} y1="20" y2=${height}/><text class="axis" x=${x(s)} y="12" text-anchor=${s ? 'middle' : 'start'}>${duration(s)}</text></g>`)}
     ${rows.map((r, i) => html`<g><text x="4" y=${narrow ? y(i) - 4 : y(i) + 15}>${markOf(r.state)} ${word('step', r.name)}${r.host ? ` · ${r.host}` : ''}</text>

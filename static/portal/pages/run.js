@@ -14,11 +14,20 @@ import { useHosts } from './hosts.js';
 import { operation } from './operation.js';
 
 export const title = (f) => `${t(`kind.${f.kind}.title`)}`;
+/** How long each step took in the last run of this kind that reached its end; {} when there was none. */
+const useLast = (f) => {
+  const runs = useData(f ? `/v1/failovers?kind=${f.kind}&limit=20` : null);
+  const last = (runs.data.value?.data || []).find((r) => f && r.id !== f.id && ['protected', 'solved'].includes(r.state));
+  const whole = useData(last ? `/v1/failovers/${last.id}` : null);
+  return Object.fromEntries((whole.data.value?.steps || []).filter((s) => s.started_at && s.ended_at && s.name !== 'validate').map((s) => [s.name, (Date.parse(s.ended_at) - Date.parse(s.started_at)) / 1000]));
+};
 const ended = ['protected', 'rolled_back', 'failed', 'solved'];
 
+// states whose own sentence says more to a customer than the engine's note
+const spoken = ['customer_validation', 'test_running'];
 const sentenceOf = (f) => {
   const running = (f.steps || []).find((s) => s.state === 'running');
-  if (f.waiting_for?.text) return f.waiting_for.text;
+  if (f.waiting_for?.text && !spoken.includes(f.state)) return f.waiting_for.text;
   if (running) return maybe(`step.${running.name}.now`) || t('run.step', { step: word('step', running.name) });
   return maybe(`run.${f.state}`) || word('state', f.state);
 };
@@ -57,17 +66,18 @@ const Stuck = ({ f, reload }) => {
 
 const chainOf = (f, vms, hosts) => {
   const hostName = hosts.name;
-  const first = f.plan?.vms?.[0] || {};
-  const moved = f.kind !== 'test' && hosts.of(first.vm_id) === first.target_host_id;
+  const first = f.plan?.members?.[0] || {};
+  const moved = f.kind !== 'test' && f.state !== 'awaiting_approval' && Boolean(first.vm_id) && hosts.of(first.vm_id) === first.target_host_id;
   const source = { letter: moved ? 'R' : 'P', host: hostName(first.source_host_id), text: vms, state: moved ? 'replica' : 'primary', tone: moved ? 'idle' : 'ok' };
   const target = { letter: moved ? 'P' : 'R', host: hostName(first.target_host_id), text: vms, state: moved ? 'primary' : f.kind === 'test' ? 'replica' : 'failing_over', tone: moved ? 'ok' : 'info', dashed: !moved };
   const test = f.kind === 'test' && ['running', 'test_running', 'waiting'].includes(f.state) ? { letter: '◆', host: hostName(first.target_host_id), text: t('run.test-copy'), state: 'test_running' } : null;
-  return { nodes: [source, target], legs: [{ state: moved ? 'reversing' : 'replicating', label: moved ? t('run.reversed') : '' }], test };
+  return { nodes: [source, target], legs: [{ back: moved, state: moved ? 'reversing' : 'replicating', label: moved ? t('run.reversed') : '' }], test };
 };
 
 export const Run = ({ id, ticket, whole = false }) => {
   const data = useData(`/v1/failovers/${id}`, ['failover.', 'workflow.', 'ticket.']);
   const hosts = useHosts(data.data.value?.vm_ids?.[0]);
+  const last = useLast(data.data.value);
   useEffect(() => {
     const f = data.data.value;
     if (!f) return;
@@ -80,7 +90,7 @@ export const Run = ({ id, ticket, whole = false }) => {
         f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`], f.test_ends_at && f.state === 'test_running' && [t('test-ends'), html`<${Countdown} to=${f.test_ends_at}/>`], f.verdict && [t('verdict'), html`<${State} value=${f.verdict}/>`]]}/>
       <${Buttons} f=${f} reload=${data.reload}/><${Stuck} f=${f} reload=${data.reload}/></section>
     <${Panel} title=${t('chain')}><${Chain} ...${chainOf(f, t('vms.count', { n: (f.vm_ids || []).length }), hosts)}/></${Panel}>
-    ${f.steps?.length > 0 && html`<${Panel} title=${t('gantt')}><${Gantt} steps=${f.steps.map((s) => ({ ...s, host: s.host_id ? hosts.name(s.host_id) : '' }))} from=${f.started_at || f.created_at || new Date(now.value).toISOString()}/></${Panel}>`}
+    ${f.steps?.length > 0 && html`<${Panel} title=${t(Object.keys(last).length ? 'gantt.planned' : 'gantt')}><${Gantt} steps=${f.steps.map((s) => ({ ...s, predicted_seconds: last[s.name], host: s.host_id ? hosts.name(s.host_id) : '' }))} from=${f.started_at || f.created_at || new Date(now.value).toISOString()}/></${Panel}>`}
     ${ended.includes(f.state) && html`<${Evidence} f=${f}/>`}${whole && ticket && html`<p><a href=${`/app/tickets/${ticket.number}`}>${t('run.ticket')}</a></p>`}`}</${Loaded}>`;
 };
 
