@@ -85,8 +85,9 @@ enum ud_code ud_demo_beat(struct ud_ctx *cx)
 	UD_TRY(beat_hosts(cx));
 	/* every tenant: ends of the demo's relations; those that work begin a cycle per interval */
 	UD_TRY(ud_exec(cx, NULL,
-		"UPDATE replication_ends SET newest_point_age_ms = 1500 + $1 % (1000 *"
-		" (SELECT schedule_interval_seconds FROM replications r WHERE r.id = replication_id)),"
+		"UPDATE replication_ends SET newest_point_age_ms = 1500 + (SELECT"
+		" ($1 + r.created_at / 60000 * 7919) % (1000 * r.schedule_interval_seconds)"
+		" FROM replications r WHERE r.id = replication_id),"
 		" cycles_total = cycles_total + CASE WHEN $1 - observed_at > 60000 THEN 1 ELSE 0 END"
 		" WHERE state = 'replicating' AND error IS NULL"
 		" AND replication_id IN (SELECT id FROM replications WHERE labels = $2)",

@@ -127,7 +127,7 @@ static const struct {
 };
 enum { HOSTS_EACH = UD_DEMO_HOSTS / UD_DEMO_SITES };
 
-static enum ud_code add_agent(struct ud_ctx *cx, const struct ud_host *h)
+static enum ud_code add_agent(struct ud_ctx *cx, const struct ud_demo *d, const struct ud_host *h)
 {
 	char spki[UD_SHA256_HEX];
 	struct ud_agent a = { .host_id = h->row.id,
@@ -138,7 +138,7 @@ static enum ud_code add_agent(struct ud_ctx *cx, const struct ud_host *h)
 		.certificate_expires_at.ms = cx->now_ms + INT64_C(365) * 86400000,
 		.confirmed = true,
 		.address = "192.0.2.1",
-		.last_seen_at.ms = cx->now_ms };
+		.last_seen_at.ms = d->until_ms };
 
 	/* of no key: nobody can come as this agent */
 	ud_sha256_hex(h->row.id, strlen(h->row.id), spki);
@@ -173,7 +173,7 @@ static enum ud_code add_hosts(
 		if (site == UD_DEMO_FRANKFURT && n == HOSTS_EACH - 1)
 			h.state = UD_HOST_MAINTENANCE;
 		UD_TRY(ud_demo_put(cx, &ud_hosts, &h));
-		UD_TRY(add_agent(cx, &h));
+		UD_TRY(add_agent(cx, d, &h));
 		d->host_ids[site * HOSTS_EACH + n] = h.row.id;
 	}
 	return UD_OK;

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/crypto.h"
 #include "base/env.h"
@@ -196,6 +197,16 @@ static ssize_t give(void *cls, uint64_t pos, char *buf, size_t max)
 	return 0;
 }
 
+/* A client that went away: nobody looks at a connection that sleeps until there is something to
+ * say. */
+static bool gone(const struct ud_stream *s)
+{
+	char byte;
+
+	return s->io->connection &&
+		recv(s->io->connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static size_t streams_of(const struct ud_server *server, const char *principal)
 {
 	size_t n = 0;
@@ -203,7 +214,7 @@ static size_t streams_of(const struct ud_server *server, const char *principal)
 	for (size_t i = 0; i < server->loop_count; i++) {
 		pthread_mutex_lock(&server->loops[i]->stream_mutex);
 		for (struct ud_stream *s = server->loops[i]->stream_list; s; s = s->next)
-			n += strcmp(s->io->rq.scope.id, principal) == 0;
+			n += strcmp(s->io->rq.scope.id, principal) == 0 && !gone(s);
 		pthread_mutex_unlock(&server->loops[i]->stream_mutex);
 	}
 	return n;

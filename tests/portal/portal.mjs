@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The portal's stories. One server, three people, one browser.
 import { gunzipSync } from 'node:zlib';
-import { api, axe, base, equal, finish, it, ok, open, person, phrase, shot, signIn, visit } from './harness.mjs';
+import { api, axe, base, equal, finish, it, ok, open, person, phrase, shot, signIn, token, visit } from './harness.mjs';
 
 const world = {};
 const prepare = async () => {
@@ -176,6 +176,18 @@ const stories = async (browser) => {
   });
 };
 
+const streams = async () => {
+  await it('who comes and goes often is not held to be many', async () => {
+    for (let i = 0; i < 30; i += 1) {
+      const leave = new AbortController();
+      const answer = await fetch(`${base}/v1/events/stream`, { headers: { Authorization: `Bearer ${token}` }, signal: leave.signal });
+      equal(answer.status, 200, `stream ${i}`);
+      await answer.body.getReader().read();
+      leave.abort();
+    }
+  });
+};
+
 const basic = async (browser) => {
   await it('without JavaScript: sign in, see the machines, open a ticket, read it, sign out; each page at most 30 KB', async () => {
     const page = await person(browser, { javaScriptEnabled: false });
@@ -224,6 +236,7 @@ const browser = await open();
 await prepare();
 await firstLoad();
 await catalogue();
+await streams();
 await stories(browser);
 await basic(browser);
 await everyPage(browser);

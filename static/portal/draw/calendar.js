@@ -12,7 +12,7 @@ export const Calendar = ({ month, entries }) => {
   const lead = (first.getDay() + 6) % 7;
   const weeks = Array.from({ length: Math.ceil((lead + days) / 7) }, (_, w) => Array.from({ length: 7 }, (__, d) => w * 7 + d - lead + 1));
   const names = Array.from({ length: 7 }, (_, i) => new Intl.DateTimeFormat('en-GB', { weekday: 'short' }).format(new Date(2024, 0, i + 1)));
-  return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('calendar')}><table><caption class="muted">${new Intl.DateTimeFormat('en-GB', { month: 'long', year: 'numeric' }).format(first)}</caption><thead><tr>${names.map((n) => html`<th scope="col">${n}</th>`)}</tr></thead>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${t('calendar')}><table class="calendar"><caption class="muted">${new Intl.DateTimeFormat('en-GB', { month: 'long', year: 'numeric' }).format(first)}</caption><thead><tr>${names.map((n) => html`<th scope="col">${n}</th>`)}</tr></thead>
     <tbody>${weeks.map((week) => html`<tr>${week.map((day) => {
     if (day < 1 || day > days) return html`<td></td>`;
     const list = entries[key(new Date(month.getFullYear(), month.getMonth(), day))] || [];
