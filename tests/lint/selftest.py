@@ -176,6 +176,22 @@ def linters_test():
     return None if codes == [0, 1] else f"lint-openapi exits with {codes}, not 0 and 1: {done.stdout}"
 
 
+def types_test():
+    """A member that no answer has is found, and a route that there is not; what is right passes."""
+    root = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+    text = "import { get } from './core/api.js';\n" \
+           "export const right = async (id) => (await get(`/v1/vms/${id}`)).power;\n" \
+           "export const wrong = async (id) => (await get(`/v1/vms/${id}`)).pwoer;\n" \
+           "export const nowhere = async () => (await get('/v1/wms?limit=1')).data;\n"
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["cp", "-r", os.path.join(root, "static/portal"), folder], check=True)
+        with open(os.path.join(folder, "portal", "seeded.js"), "w", encoding="utf-8") as f:
+            f.write(text)
+        found = list(tools.types_found(root, os.path.join(folder, "portal")))
+    lines = sorted(line for path, line, _ in found if path.endswith("seeded.js"))
+    return None if lines == [3, 4] else f"types finds lines {lines} instead of 3 and 4"
+
+
 def sentence_test():
     """The runner's exit code and lines tell of a violation."""
     with tempfile.TemporaryDirectory() as root:
@@ -215,7 +231,8 @@ def counting_test():
 def tests():
     """(name, function that returns what is wrong or None)."""
     seeded = [r for r in rules.RULES + tools.TOOLS
-              if r not in (tools.compilers, tools.include_roots, tools.tidy, tools.openapi, tools.openapi_linters)]
+              if r not in (tools.compilers, tools.include_roots, tools.tidy, tools.openapi, tools.openapi_linters,
+                       tools.types)]
     return [(r.__name__, lambda r=r: seed_test(r)) for r in seeded] + \
-        [("tidy", tidy_test), ("include_roots", compile_test), ("openapi_linters", linters_test), ("runner", sentence_test),
+        [("tidy", tidy_test), ("include_roots", compile_test), ("openapi_linters", linters_test), ("types", types_test), ("runner", sentence_test),
          ("counting", counting_test)]

@@ -202,7 +202,25 @@ def openapi_linters(tree):
             yield path, 1, line
 
 
-TOOLS = (format, shellcheck, windows, compilers, include_roots, tidy, openapi, openapi_linters)
+def types(tree):
+    """The portal's modules read of answers what the specification says that is in them."""
+    yield from types_found(tree.root, os.path.join(tree.root, "static/portal"))
+
+
+def types_found(root, portal):
+    """What the compiler says of the modules in a folder."""
+    done = _run(["tests/tools/check-types", portal, "api/openapi.json"], root)
+    if done.returncode == 3:
+        raise Skip("npm cannot fetch the compiler")
+    for line in done.stdout.splitlines():
+        m = re.match(r"^portal/(.+?)\((\d+),\d+\): error (.*)$", line)
+        if m:
+            yield "static/portal/" + m[1], int(m[2]), m[3]
+    if done.returncode and not done.stdout.startswith("portal/"):
+        yield "static/portal", 1, done.stdout.strip()[:300]
+
+
+TOOLS = (format, shellcheck, windows, compilers, include_roots, tidy, openapi, openapi_linters, types)
 
 
 TRAILING = re.compile(r"^(\t+)(\S.*[;,{(]|\S.*\S)\s*(/\*.*\*/)$")

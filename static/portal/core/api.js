@@ -43,6 +43,7 @@ const read = async (response) => {
 
 /** @param {string} method @param {string} path @param {any} [body] @param {any} [options] @returns {Promise<any>} */
 export const call = async (method, path, body, options = {}) => {
+  /** @type {RequestInit} */
   const request = { method, credentials: 'same-origin', headers: headersFor(method, body, options), signal: options.signal };
   if (body !== undefined) request.body = JSON.stringify(body);
   let response;
@@ -63,8 +64,20 @@ export const call = async (method, path, body, options = {}) => {
   throw problem;
 };
 
+/**
+ * @template {string} P
+ * @param {P} path @param {any} [options] @returns {Promise<import('answers').Answer<P, 'get'>>}
+ */
 export const get = (path, options) => call('GET', path, undefined, options);
+/**
+ * @template {string} P
+ * @param {P} path @param {any} [body] @param {any} [options] @returns {Promise<import('answers').Answer<P, 'post'>>}
+ */
 export const post = (path, body = {}, options) => call('POST', path, body, options);
+/**
+ * @template {string} P
+ * @param {P} path @param {any} body @param {number} [match] @returns {Promise<import('answers').Answer<P, 'patch'>>}
+ */
 export const patch = (path, body, match) => call('PATCH', path, body, { match });
 export const remove = (path, match) => call('DELETE', path, undefined, match === undefined ? {} : { match });
 

@@ -49,10 +49,10 @@ export const listen = (topics, heard) => {
 /**
  * Data of a GET, read again when an event of `topics` comes (at most twice a second). Returns signals: data, problem,
  * at (when it was read), and a function to read it now.
- * @param {string|null} path @param {string[]} topics
+ * @template {string} P @param {P|null} path @param {string[]} topics
  */
 export const useData = (path, topics = []) => {
-  const data = useSignal(/** @type {any} */ (undefined));
+  const data = useSignal(/** @type {import('answers').Answer<P, 'get'>|undefined} */ (undefined));
   const problem = useSignal(/** @type {any} */ (null));
   const at = useSignal(0);
   const box = useMemo(() => ({ timer: 0, stop: null, alive: true }), []);

@@ -27,6 +27,7 @@ export const match = (pattern, pathname) => {
   const want = pattern.split('/');
   const have = pathname.split('/');
   if (want.length !== have.length) return null;
+  /** @type {Record<string, string>} */
   const found = {};
   for (let i = 0; i < want.length; i += 1) {
     if (want[i].startsWith(':')) found[want[i].slice(1)] = decodeURIComponent(have[i]);

@@ -12,7 +12,7 @@ import { duration } from '../core/time.js';
 const columns = [
   { label: t('kind'), cell: (f) => html`<a href=${`/app/failovers/${f.id}`}>${title(f)}</a>` }, { label: t('state'), cell: (f) => html`<${State} value=${f.state}/>` }, { label: t('reason'), cell: (f) => word('reason', f.reason_code) },
   { label: t('started'), cell: (f) => (f.started_at ? html`<${When} at=${f.started_at}/>` : html`<span class="muted">${t('not-started')}</span>`) }, { label: t('ended'), cell: (f) => html`<${Ago} at=${f.ended_at}/>` }, { label: t('verdict'), cell: (f) => (f.verdict ? html`<${State} value=${f.verdict}/>` : '') }];
-export const Failovers = () => html`<div class="bar"><h1>${t('page.failovers')}</h1><a class="button primary" href="/app/request">${t('request.button')}</a></div><${List} path="/v1/failovers" search=${false} topics=${['failover.']} open=${(f) => `/app/failovers/${f.id}`} filters=${[{ name: 'kind', label: t('kind'), options: ['test', 'planned', 'unplanned'].map((k) => [k, t(`kind.${k}.title`)]) }]} columns=${columns} empty=${html`<${Empty} title=${t('failovers.none')} text=${t('failovers.none.text')}/>`}/>`;
+export const Failovers = () => html`<div class="bar"><h1>${t('page.failovers')}</h1><a class="button primary" href="/app/request">${t('request.button')}</a></div><${List} path="/v1/failovers" search=${false} fixed=${{ sort: '-created_at' }} topics=${['failover.']} open=${(f) => `/app/failovers/${f.id}`} filters=${[{ name: 'kind', label: t('kind'), options: ['test', 'planned', 'unplanned'].map((k) => [k, t(`kind.${k}.title`)]) }]} columns=${columns} empty=${html`<${Empty} title=${t('failovers.none')} text=${t('failovers.none.text')}/>`}/>`;
 
 export const Failover = ({ id }) => {
   const f = useData(`/v1/failovers/${id}`);
@@ -32,5 +32,5 @@ export const Drills = () => {
   const last = (tests.data.value?.data || []).filter((f) => f.rto_measured_seconds !== null && f.rto_measured_seconds !== undefined);
   return html`<div class="bar"><h1>${t('page.drills')}</h1><button onClick=${() => move(-1)}>${t('calendar.before')}</button><button onClick=${() => move(1)}>${t('calendar.after')}</button><a class="button primary" href="/app/request?kind=test">${t('drills.start')}</a></div>
     <${Panel} title=${t('drills.calendar')}><${Loaded} of=${tests}>${() => html`<${Calendar} month=${month.value} entries=${entries}/>`}</${Loaded}></${Panel}>
-    <${Panel} title=${t('drills.results')}><${List} path="/v1/failovers" search=${false} fixed=${{ kind: 'test' }} topics=${['failover.']} open=${(f) => `/app/failovers/${f.id}`} columns=${[...columns, { label: t('rto.measured'), num: true, cell: (f) => (last.includes(f) || f.rto_measured_seconds ? duration(f.rto_measured_seconds) : '') }]}/></${Panel}>`;
+    <${Panel} title=${t('drills.results')}><${List} path="/v1/failovers" search=${false} fixed=${{ kind: 'test', sort: '-created_at' }} topics=${['failover.']} open=${(f) => `/app/failovers/${f.id}`} columns=${[...columns, { label: t('rto.measured'), num: true, cell: (f) => (last.includes(f) || f.rto_measured_seconds ? duration(f.rto_measured_seconds) : '') }]}/></${Panel}>`;
 };

@@ -39,7 +39,7 @@ export const Block = ({ id }) => {
   const addresses = useData(`/v1/ip-addresses?block_id=${id}&limit=200`, ['ip_address.']);
   return html`<${Loaded} of=${block}>${(b) => {
     const { first, total } = sizeOf(b.prefix);
-    const taken = (addresses.data.value?.data || []).filter((a) => a.state !== 'free').map((a) => ({ index: Number(number(a.address) - first), address: a.address, state: a.state, text: a.note || word('purpose', a.purpose) }));
+    const taken = (addresses.data.value?.data || []).map((a) => ({ index: Number(number(a.address) - first), address: a.address, state: a.state, text: a.note || word('purpose', a.purpose) }));
     return html`<div class="bar"><h1 class="mono">${b.prefix}</h1></div>
       <${Panel} title=${t('network.map')}><${IpMap} prefix=${b.prefix} total=${Number(total > 1n << 40n ? 1n << 40n : total)} taken=${taken}/></${Panel}>
       <${Panel} title=${t('facts')}><${Facts} rows=${[[t('kind'), word('kind', b.kind)], [t('gateway'), b.gateway || t('none')], [t('note'), b.note || t('none')]]}/>

@@ -9,7 +9,7 @@ import { Ago, Action, Empty, Facts, Loaded, Panel, State, Countdown, toast } fro
 import { List } from '../ui/list.js';
 import { Rpo } from './protection.js';
 import { title } from './run.js';
-import { TicketList } from './tickets.js';
+import { TicketList, open } from './tickets.js';
 
 const runStates = 'approved,scheduled,running,waiting,test_running,customer_validation,committed_unprotected';
 const useRunning = () => useData(`/v1/failovers?state=${runStates}&limit=50`, ['failover.', 'workflow.']);
@@ -30,12 +30,12 @@ export const Queue = () => {
   const queues = useData('/v1/queues?limit=50', ['queue.']);
   const running = useRunning();
   useEffect(() => {
-    const key = (event) => { if (event.key === 'n' && event.target === document.body) document.querySelector('.primary')?.click(); };
+    const key = (event) => { if (event.key === 'n' && event.target === document.body) /** @type {HTMLElement|null} */ (document.querySelector('.primary'))?.click(); };
     addEventListener('keydown', key);
     return () => removeEventListener('keydown', key);
   }, []);
   return html`<div class="bar"><h1>${t('page.queue')}</h1></div>${running.data.value?.data.length > 0 && html`<${Panel} title=${t('war.running')}><ul class="steps">${running.data.value.data.map((f) => html`<${RunRow} key=${f.id} f=${f}/>`)}</ul></${Panel}>`}
-    <${Loaded} of=${queues}>${(q) => html`<div class="grid">${q.data.map((x) => html`<${Stats} key=${x.id} queue=${x}/>`)}</div>`}</${Loaded}><br/><${TicketList}/>`;
+    <${Loaded} of=${queues}>${(q) => html`<div class="grid">${q.data.map((x) => html`<${Stats} key=${x.id} queue=${x}/>`)}</div>`}</${Loaded}><br/><${TicketList} fixed=${{ state: open.join(','), sort: 'due_at' }}/>`;
 };
 
 export const War = () => {
@@ -43,7 +43,7 @@ export const War = () => {
   return html`<div class="bar"><h1>${t('page.war')}</h1></div><${Loaded} of=${running}>${(r) => (r.data.length ? html`<div class="grid">${r.data.map((f) => html`<section class="panel" key=${f.id}><p class="huge"><${State} value=${f.state}/></p><p><a href=${`/app/failovers/${f.id}`}>${title(f)}</a> <span class="muted">${word('reason', f.reason_code)}</span></p><${Facts} rows=${[[t('vms'), (f.vm_ids || []).length], [t('started'), html`<${Ago} at=${f.started_at}/>`], f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`]]}/></section>`)}</div>` : html`<${Empty} title=${t('war.calm')} text=${t('war.calm.text')}/>`)}</${Loaded}>`;
 };
 
-export const Approvals = () => html`<div class="bar"><h1>${t('page.approvals')}</h1></div><${TicketList} fixed=${{ approval: 'pending' }}/>`;
+export const Approvals = () => html`<div class="bar"><h1>${t('page.approvals')}</h1></div><${TicketList} fixed=${{ approval: 'awaiting' }}/>`;
 
 export const Board = () => {
   const vms = useData('/v1/vms?limit=200', ['vm.']);

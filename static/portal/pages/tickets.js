@@ -11,7 +11,7 @@ import { List } from '../ui/list.js';
 import { Ago, Area, Blocker, Choice, Countdown, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, State, Text, When, now, toast } from '../ui/parts.js';
 import { Run } from './run.js';
 
-const open = ['new', 'open', 'pending_customer', 'pending_vendor', 'pending_maintenance', 'pending_machine'];
+export const open = ['new', 'open', 'pending_customer', 'pending_vendor', 'pending_maintenance', 'pending_machine'];
 export const types = ['incident', 'request', 'change', 'failover', 'drill', 'firewall_change', 'hardware', 'consultation', 'account', 'billing'];
 const severities = ['low', 'normal', 'high', 'urgent'];
 
@@ -37,7 +37,7 @@ const filters = [
   { name: 'type', label: t('type'), options: types.map((x) => [x, word('ticket_type', x)]) },
 ];
 /** @param {any} props */
-export const TicketList = ({ fixed = {} }) => html`<${List} path="/v1/tickets" topics=${['ticket.']} open=${(x) => `/app/tickets/${x.number}`} filters=${filters} fixed=${fixed} columns=${columns} empty=${html`<${Empty} title=${t('tickets.none')} text=${t('tickets.none.text')}/>`}/>`;
+export const TicketList = ({ fixed = {} }) => html`<${List} path="/v1/tickets" topics=${['ticket.']} open=${(x) => `/app/tickets/${x.number}`} filters=${filters} fixed=${{ sort: '-number', ...fixed }} columns=${columns} empty=${html`<${Empty} title=${t('tickets.none')} text=${t('tickets.none.text')}/>`}/>`;
 
 export const Tickets = () => html`<div class="bar"><h1>${t('page.tickets')}</h1><a class="button" href="/app/tickets/new">${t('tickets.new')}</a><a class="button primary" href="/app/request">${t('request.button')}</a></div><${TicketList}/>`;
 
@@ -141,8 +141,10 @@ const History = ({ ticket }) => {
 
 export const Ticket = ({ id }) => {
   // addresses carry the number that people know
-  const found = useData(/^tkt_/.test(id) ? `/v1/tickets/${id}` : `/v1/tickets?number=${encodeURIComponent(id)}&limit=1`);
-  const real = found.data.value?.data ? found.data.value.data[0]?.id : found.data.value?.id;
+  const named = /^tkt_/.test(id);
+  const found = useData(named ? null : `/v1/tickets?number=${encodeURIComponent(id)}&limit=1`);
+  const real = named ? id : found.data.value?.data[0]?.id;
+  if (named) return html`<${OneTicket} id=${real}/>`;
   if (found.data.value && !real) return html`<${Empty} title=${t('not-found')} text=${t('ticket.none')}/>`;
   return html`<${Loaded} of=${found}>${() => html`<${OneTicket} id=${real}/>`}</${Loaded}>`;
 };

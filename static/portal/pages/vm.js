@@ -36,7 +36,7 @@ const Protect = ({ vm, onClose }) => {
   const blockers = useSignal(/** @type {any[]|null} */ (null));
   const body = () => ({ target_host_id: target.value, schedule_interval_seconds: Number(interval.value), recovery_points_kept: Number(kept.value), rpo_target_seconds: Number(rpo.value), rto_target_seconds: Number(rto.value) });
   const send = async () => {
-    const check = await post(`/v1/vms/${vm.id}/replications?dry_run=true`, body());
+    const check = /** @type {any} */ (await post(`/v1/vms/${vm.id}/replications?dry_run=true`, body()));
     blockers.value = check.blockers || [];
     if (blockers.value.some((b) => !b.warning)) return null;
     return operation(`/v1/vms/${vm.id}/replications`, t('protect'), body());
@@ -59,8 +59,8 @@ const replicationVerbs = (r) => ({
 
 const Leg = ({ r }) => {
   const points = useData(`/v1/replications/${r.id}/recovery-points?limit=200`, ['recovery_point.', 'replication.']);
-  const measured = useData(`/v1/replications/${r.id}/measurements?limit=200`, ['replication.']);
-  const samples = (measured.data.value?.data || []).map((m) => ({ at: Date.parse(m.minute || m.at || m.created_at) / 1000, value: m.rpo_measured_seconds ?? null })).sort((a, b) => a.at - b.at);
+  const measured = useData(`/v1/replications/${r.id}/measurements`, ['replication.']);
+  const samples = (measured.data.value?.minutes || []).map((m) => ({ at: Date.parse(m.at) / 1000, value: m.rpo_seconds ?? null }));
   return html`<${Panel} title=${r.leg === 'extended' ? t('leg.extended') : t('leg.primary')} more=${html`<${State} value=${r.state}/>`}>
     <${Facts} rows=${[[t('rpo.measured'), duration(r.rpo_measured_seconds)], [t('rpo.target'), duration(r.rpo_target_seconds)], [t('schedule'), duration(r.schedule_interval_seconds)], [t('health'), html`<${State} value=${r.health}/>`], [t('points.kept'), r.recovery_points_kept], [t('compression'), r.compression], [t('authentication'), word('authentication', r.authentication)]]}/>
     ${(r.health_reasons || []).map((x) => html`<p class="note warning">${x.text || x}</p>`)}
