@@ -29,6 +29,7 @@ static const struct ud_option table[] = {
 	[UD_O_AUTH_SESSION_HOURS] =         { "auth", "session_hours", UD_OPTION_INT, "12", 1, 24, .about = "Hours after which a session ends at the latest; staff 8 at most." },
 	[UD_O_AUTH_IDLE_MINUTES] =          { "auth", "idle_minutes", UD_OPTION_INT, "30", 1, 480, .about = "Minutes without a request after which a session ends." },
 	[UD_O_FAILOVER_LEASE_SECONDS] =     { "failover", "lease_seconds", UD_OPTION_INT, "30", 2, 600, .about = "Seconds that a host may run a VM of fencing policy lease after it was last told that it may." },
+	[UD_O_FAILOVER_FENCE_AGENTS] =      { "failover", "fence_agents", UD_OPTION_TEXT, "/usr/sbin", .about = "Folder of the programs of fence-agents, which switch hosts off (docs/fencing.md)." },
 	[UD_O_LIMITS_CONNECTIONS] =         { "limits", "connections", UD_OPTION_INT, "8000", 16, 100000, .about = "Connections at once." },
 	[UD_O_LIMITS_AGENTS] =              { "limits", "agents", UD_OPTION_INT, "12000", 16, 1000000, .about = "Connections of agents at once." },
 	[UD_O_LIMITS_PER_ADDRESS] =         { "limits", "per_address", UD_OPTION_INT, "20", 0, 100000, .about = "Connections at once from one address; 0 = any; loopback, Unix sockets and trusted proxies are exempt." },

@@ -111,6 +111,7 @@ enum ud_code ud_installation_settings(
 		.idle_minutes = (int)o->number[UD_O_AUTH_IDLE_MINUTES],
 		.idempotency_days = (int)o->number[UD_O_RETENTION_IDEMPOTENCY_DAYS],
 		.lease_seconds = (int)o->number[UD_O_FAILOVER_LEASE_SECONDS],
+		.fence_agents = o->text[UD_O_FAILOVER_FENCE_AGENTS],
 		.metrics_allow = o->text[UD_O_METRICS_ALLOW],
 	};
 	return read_secret(cx, o->text[UD_O_METRICS_TOKEN_FILE], &ret->metrics_token);

@@ -132,7 +132,7 @@ static enum ud_code start_parts(struct ud_ctx *cx, struct ud_server *s, const st
 {
 	if (!s->settings.agents) {
 		UD_TRY(ud_slow_start(cx, s->db, &s->slow));
-		UD_TRY(ud_jobs_start(cx, s->db, work->jobs, s->env, &s->jobs));
+		UD_TRY(ud_jobs_start(cx, s->db, work->jobs, &s->means, s->env, &s->jobs));
 		UD_TRY(ud_ticks_start(cx, s->db, work->ticks, &s->commanding, s->env,
 			s->settings.ticks_by_hand, &s->ticks));
 	}
@@ -153,6 +153,7 @@ enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
 	s->keys = *keys;
 	s->commanding =
 		(struct ud_commanding){ s->keys.seal, work->reactions, s->settings.lease_seconds };
+	s->means = (struct ud_job_means){ s->keys.seal, s->settings.fence_agents };
 	s->routes = routes;
 	s->limits = ud_limits_new(settings->connections, settings->per_address,
 		settings->requests_per_minute, settings->burst);

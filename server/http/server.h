@@ -7,6 +7,7 @@
 
 #include "db/commands.h"
 #include "server/http/http.h"
+#include "server/jobs/jobs.h"
 
 struct ud_agents;
 struct ud_jobs;
@@ -34,8 +35,9 @@ struct ud_server_settings {
 	const char *require_mfa; /* "none", "staff", "all" */
 	int session_hours, idle_minutes;
 	int idempotency_days;
-	const char *attachments; /* folder of uploaded files; NULL = none are taken */
-	int lease_seconds;       /* of what hosts are granted */
+	const char *attachments;  /* folder of uploaded files; NULL = none are taken */
+	int lease_seconds;        /* of what hosts are granted */
+	const char *fence_agents; /* folder of programs that speak to fence devices */
 	const char *metrics_allow, *metrics_token;
 	/* what agents are enrolled with: address of their port, and the pin of our root; NULL =
 	 * this installation has none */
@@ -70,6 +72,7 @@ struct ud_server {
 	struct ud_viewers *viewers;
 	struct ud_metrics *metrics;
 	struct ud_jobs *jobs;
+	struct ud_job_means means;
 	struct ud_ticks *ticks;
 	struct ud_commanding commanding; /* with the keys above and the work's reactions */
 	char *base_url;                  /* public_url or made from the bound address */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Claim, run, store; one operation after the other.
+ * Claim, run, store; each thread one operation after the other.
  */
 #include "server/jobs/jobs.h"
 
@@ -13,17 +13,26 @@
 #include "base/log.h"
 #include "db/events.h"
 
-enum { LEASE_MS = 30000, LOOK_MS = 5000 };
+enum { LOOK_MS = 5000, THREADS = 3 };
+
+struct thread {
+	struct ud_jobs *jobs;
+	ud_reader *reader;
+	pthread_t id;
+	bool running;
+	uint64_t looked; /* wakes that it has followed */
+};
 
 struct ud_jobs {
 	ud_database *db;
-	ud_reader *reader;
 	const struct ud_job_kind *kinds;
+	const struct ud_job_means *means;
 	const struct ud_env *env;
-	pthread_t thread;
+	struct thread threads[THREADS];
 	pthread_mutex_t mutex;
 	pthread_cond_t wake;
-	bool stop, look, running;
+	bool stop;
+	uint64_t wakes;
 	char owner[UD_ULID_TEXT];
 };
 
@@ -37,12 +46,12 @@ static enum ud_code apply_claim(struct ud_ctx *cx, void *data)
 {
 	struct claim *c = data;
 
-	return ud_operation_claim(cx, c->jobs->owner, LEASE_MS, &c->found, &c->job->op);
+	return ud_operation_claim(cx, c->jobs->owner, UD_JOB_LEASE_MS, &c->found, &c->job->op);
 }
 
 static enum ud_code apply_progress(struct ud_ctx *cx, void *data)
 {
-	return ud_operation_store(cx, data, LEASE_MS);
+	return ud_operation_store(cx, data, UD_JOB_LEASE_MS);
 }
 
 static enum ud_code apply_end(struct ud_ctx *cx, void *data)
@@ -65,12 +74,19 @@ enum ud_code ud_job_progress(
 
 enum ud_code ud_job_read_begin(struct ud_ctx *cx, struct ud_job *job)
 {
-	return ud_read_begin(cx, job->jobs->reader);
+	return ud_read_begin(cx, job->reader);
 }
 
 void ud_job_read_end(struct ud_ctx *cx, struct ud_job *job)
 {
-	ud_read_end(cx, job->jobs->reader);
+	ud_read_end(cx, job->reader);
+}
+
+enum ud_code ud_job_write(struct ud_ctx *cx, struct ud_job *job,
+	enum ud_code (*apply)(struct ud_ctx *cx, void *data), void *data)
+{
+	cx->now_ms = ud_now_ms(cx->env);
+	return ud_database_write(job->jobs->db, cx, apply, data);
 }
 
 static ud_job_run *run_of(const struct ud_jobs *jobs, const char *kind)
@@ -126,21 +142,22 @@ static void run_one(struct ud_jobs *jobs, struct ud_ctx *cx, struct ud_job *job)
 			cx->problem.detail, NULL);
 }
 
-static bool pending(struct ud_jobs *jobs, struct ud_ctx *cx)
+static bool pending(struct ud_ctx *cx, ud_reader *reader)
 {
 	bool there = false;
 
-	if (ud_read_begin(cx, jobs->reader) != UD_OK)
+	if (ud_read_begin(cx, reader) != UD_OK)
 		return false;
 	if (ud_operation_pending(cx, &there) != UD_OK)
 		there = false;
-	ud_read_end(cx, jobs->reader);
+	ud_read_end(cx, reader);
 	return there;
 }
 
 /* Work until there is none. */
-static void work(struct ud_jobs *jobs)
+static void work(struct thread *t)
 {
+	struct ud_jobs *jobs = t->jobs;
 	bool found = true;
 
 	while (found) {
@@ -151,10 +168,10 @@ static void work(struct ud_jobs *jobs)
 			.now_ms = ud_now_ms(jobs->env),
 			.scope = &scope,
 			.request_id = "jobs" };
-		struct ud_job job = { .jobs = jobs };
+		struct ud_job job = { .jobs = jobs, .reader = t->reader, .means = jobs->means };
 		struct claim claim = { jobs, &job, false };
 
-		if (!pending(jobs, &cx) ||
+		if (!pending(&cx, t->reader) ||
 			ud_database_write(jobs->db, &cx, apply_claim, &claim) != UD_OK)
 			return;
 		found = claim.found;
@@ -163,17 +180,18 @@ static void work(struct ud_jobs *jobs)
 	}
 }
 
-static bool wait_for_work(struct ud_jobs *jobs)
+static bool wait_for_work(struct thread *t)
 {
+	struct ud_jobs *jobs = t->jobs;
 	struct timespec until;
 
 	ud_deadline(LOOK_MS, &until);
 	pthread_mutex_lock(&jobs->mutex);
 	int rc = 0;
 
-	while (!jobs->look && !jobs->stop && rc == 0)
+	while (t->looked == jobs->wakes && !jobs->stop && rc == 0)
 		rc = pthread_cond_timedwait(&jobs->wake, &jobs->mutex, &until);
-	jobs->look = false;
+	t->looked = jobs->wakes;
 	bool go_on = !jobs->stop;
 
 	pthread_mutex_unlock(&jobs->mutex);
@@ -182,16 +200,26 @@ static bool wait_for_work(struct ud_jobs *jobs)
 
 static void *run(void *data)
 {
-	struct ud_jobs *jobs = data;
+	struct thread *t = data;
 
 	do
-		work(jobs);
-	while (wait_for_work(jobs));
+		work(t);
+	while (wait_for_work(t));
 	return NULL;
 }
 
+static enum ud_code start_thread(struct ud_ctx *cx, struct ud_jobs *jobs, struct thread *t)
+{
+	t->jobs = jobs;
+	UD_TRY(ud_reader_open(cx, jobs->db, &t->reader));
+	if (pthread_create(&t->id, NULL, run, t) != 0)
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot start a thread");
+	t->running = true;
+	return UD_OK;
+}
+
 enum ud_code ud_jobs_start(struct ud_ctx *cx, ud_database *db, const struct ud_job_kind *kinds,
-	const struct ud_env *env, struct ud_jobs **ret)
+	const struct ud_job_means *means, const struct ud_env *env, struct ud_jobs **ret)
 {
 	struct ud_jobs *jobs = ud_malloc(sizeof(*jobs));
 	pthread_condattr_t monotonic;
@@ -199,6 +227,7 @@ enum ud_code ud_jobs_start(struct ud_ctx *cx, ud_database *db, const struct ud_j
 	*ret = jobs;
 	jobs->db = db;
 	jobs->kinds = kinds;
+	jobs->means = means;
 	jobs->env = env;
 	ud_ulid(env, cx->now_ms, jobs->owner);
 	pthread_mutex_init(&jobs->mutex, NULL);
@@ -206,18 +235,16 @@ enum ud_code ud_jobs_start(struct ud_ctx *cx, ud_database *db, const struct ud_j
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&jobs->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	UD_TRY(ud_reader_open(cx, db, &jobs->reader));
-	if (pthread_create(&jobs->thread, NULL, run, jobs) != 0)
-		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot start a thread");
-	jobs->running = true;
+	for (size_t i = 0; i < THREADS; i++)
+		UD_TRY(start_thread(cx, jobs, &jobs->threads[i]));
 	return UD_OK;
 }
 
 void ud_jobs_wake(struct ud_jobs *jobs)
 {
 	pthread_mutex_lock(&jobs->mutex);
-	jobs->look = true;
-	pthread_cond_signal(&jobs->wake);
+	jobs->wakes++;
+	pthread_cond_broadcast(&jobs->wake);
 	pthread_mutex_unlock(&jobs->mutex);
 }
 
@@ -229,11 +256,13 @@ void ud_jobs_release(struct ud_jobs **pjobs)
 		return;
 	pthread_mutex_lock(&jobs->mutex);
 	jobs->stop = true;
-	pthread_cond_signal(&jobs->wake);
+	pthread_cond_broadcast(&jobs->wake);
 	pthread_mutex_unlock(&jobs->mutex);
-	if (jobs->running)
-		pthread_join(jobs->thread, NULL);
-	ud_reader_release(&jobs->reader);
+	for (size_t i = 0; i < THREADS; i++) {
+		if (jobs->threads[i].running)
+			pthread_join(jobs->threads[i].id, NULL);
+		ud_reader_release(&jobs->threads[i].reader);
+	}
 	pthread_mutex_destroy(&jobs->mutex);
 	pthread_cond_destroy(&jobs->wake);
 	ud_free(jobs);

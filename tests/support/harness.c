@@ -171,6 +171,7 @@ static void start(struct world *w)
 		.idempotency_days = 7,
 		.metrics_allow = "127.0.0.1,::1",
 		.trusted_proxies = "",
+		.fence_agents = UD_SOURCE_DIR "/tests/support/fence-agents",
 		.ticks_by_hand = true };
 	static const struct ud_keys keys = {
 		.pepper = "pepper", .cursor = "cursor", .seal = "seal"
