@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations: following and canceling them, and the one kind there is so far: the export of
- * everything that is kept of a customer.
+ * Operations: following and canceling them, the table of their kinds, and the export of everything
+ * that is kept of a customer.
  */
 #include <string.h>
 
@@ -16,6 +16,7 @@
 #include "db/people.h"
 #include "db/subscriptions.h"
 #include "db/vms.h"
+#include "server/fencing/fencing.h"
 #include "server/http/server.h"
 
 static enum ud_code complete(struct ud_ctx *cx, void *row)
@@ -207,6 +208,8 @@ static enum ud_code run_export(struct ud_ctx *cx, struct ud_job *job)
 
 const struct ud_job_kind ud_api_jobs[] = {
 	{ "customer_export", run_export },
+	{ UD_FENCE_OFF_KIND, ud_fencing_off },
+	{ UD_FENCE_CHECK_KIND, ud_fencing_check },
 	{ NULL, NULL },
 };
 

@@ -38,6 +38,24 @@ const char *ud_rule_name(struct ud_ctx *cx, const char *s)
 	return strpbrk(s, "\n\t") ? "is one line." : NULL;
 }
 
+const char *ud_rule_line(struct ud_ctx *cx, const char *s)
+{
+	for (const char *p = s; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return "is one line without control characters.";
+	return ud_rule_name(cx, s);
+}
+
+const char *ud_rule_word(struct ud_ctx *cx, const char *s)
+{
+	size_t n = strlen(s);
+
+	(void)cx;
+	if (!n || strspn(s, LOWER UPPER DIGITS "._:-") != n || strchr("._:-", s[0]))
+		return "starts with a letter or digit and has letters, digits, '.', '_', ':' and '-'.";
+	return NULL;
+}
+
 const char *ud_rule_host_name(struct ud_ctx *cx, const char *s)
 {
 	size_t n = strlen(s);

@@ -11,6 +11,8 @@
 
 ud_text_rule ud_rule_email;     /* one @, a dotted domain, no spaces; lower case is kept as given */
 ud_text_rule ud_rule_name;      /* no space at either end */
+ud_text_rule ud_rule_line;      /* no control characters, no space at either end */
+ud_text_rule ud_rule_word;      /* [A-Za-z0-9][A-Za-z0-9._:-]*: a name or an address */
 ud_text_rule ud_rule_host_name; /* [A-Za-z0-9][A-Za-z0-9._-]{0,62} */
 ud_text_rule ud_rule_code;      /* [a-z][a-z0-9-]{1,15} */
 ud_text_rule ud_rule_time_zone; /* a name of the IANA database */

@@ -46,7 +46,9 @@ struct ud_workflow {
 		epoch;  /* before, and committed by this workflow (UD_NONE = not yet) */
 	bool stop_sent; /* the source was told to stop: undoing means telling it to resume */
 	struct ud_time attested_at, fenced_at, committed_at;
-	int64_t demote_seq; /* standing order to the old primary; UD_NONE = none */
+	const char *fence_operation_id; /* has the source's host switched off; NULL = none */
+	struct ud_time device_off_at;   /* when the device had confirmed it */
+	int64_t demote_seq;             /* standing order to the old primary; UD_NONE = none */
 	struct ud_time demoted_at;
 	const char *divergent; /* disks the old primary has kept */
 	struct ud_time reversed_at;

@@ -7,7 +7,6 @@
 
 #include "base/failover.h"
 #include "base/replication.h"
-#include "db/approvals.h"
 #include "db/leases.h"
 #include "db/recovery_points.h"
 #include "db/replications.h"
@@ -25,7 +24,7 @@ enum ud_code ud_flow_answers(
 	return UD_OK;
 }
 
-static enum ud_code ask(
+enum ud_code ud_flow_ask(
 	struct flow *fl, enum found *ret, const char *code, const char *text, const char *who)
 {
 	ud_flow_reason(fl, code, text, who);
@@ -50,7 +49,7 @@ static enum ud_code needs_host(struct ud_ctx *cx, struct flow *fl, const char *h
 	int64_t last;
 
 	UD_TRY(ud_flow_answers(cx, host_id, &there, &last));
-	return there ? UD_OK : ask(fl, ret, code, text, "support");
+	return there ? UD_OK : ud_flow_ask(fl, ret, code, text, "support");
 }
 
 enum ud_code ud_look_precheck_test(
@@ -73,7 +72,7 @@ enum ud_code ud_look_precheck_test(
 		UD_TRY(ud_recovery_point_find(cx, id, &found, &p));
 	if (!found || strcmp(p.replication_id, w->replication_id) != 0 ||
 		(p.state != UD_POINT_COMPLETE && p.state != UD_POINT_VERIFIED))
-		return ask(fl, ret, "no_recovery_point",
+		return ud_flow_ask(fl, ret, "no_recovery_point",
 			"There is no complete recovery point to test.", "support");
 	w->recovery_point_id = p.row.id;
 	w->point_taken_at = p.taken_at;
@@ -100,7 +99,7 @@ enum ud_code ud_look_precheck_planned(
 		return UD_OK;
 	UD_TRY(ud_replication_find(cx, w->replication_id, &found, &r));
 	if (!found || r.wanted != UD_RELATION_ACTIVE || r.state != UD_REPLICATION_REPLICATING)
-		return ask(fl, ret, "not_replicating",
+		return ud_flow_ask(fl, ret, "not_replicating",
 			"The VM is not replicating at present; its last changes could not be carried"
 			" over.",
 			"support");
@@ -123,7 +122,7 @@ static enum ud_code gate(struct flow *fl, bool later_first, const char *until, e
 			continue;
 		*ret = STAY;
 		if (o->state == UD_WORKFLOW_WAITING || ud_workflow_closed(o))
-			return ask(fl, ret, "plan_member_stuck",
+			return ud_flow_ask(fl, ret, "plan_member_stuck",
 				"A VM that comes first in the plan has not got there.", "support");
 	}
 	return UD_OK;
@@ -182,7 +181,7 @@ enum ud_code ud_look_assess(
 		return UD_OK;
 	}
 	if (answers && strcmp(fl->f.reason_code, "virus_attack") != 0)
-		return ask(fl, ret, "source_answers",
+		return ud_flow_ask(fl, ret, "source_answers",
 			"The primary's host answers. A planned failover loses nothing: cancel this and"
 			" ask for that one.",
 			"support");
@@ -199,65 +198,6 @@ enum ud_code ud_look_isolate(
 	(void)ret_jump;
 	UD_TRY(ud_flow_answers(cx, fl->w->source_host_id, &answers, &last));
 	*ret = answers ? STAY : PASS;
-	return UD_OK;
-}
-
-/* Statements of two people may have come before the run began: they count as those made during it.
- */
-static enum ud_code count_statements(struct ud_ctx *cx, struct flow *fl)
-{
-	int64_t people = 0;
-	bool mine;
-
-	if (fl->w->attested_at.ms > 0)
-		return UD_OK;
-	UD_TRY(ud_attestations_count(cx, fl->f.ticket_id, fl->w->vm_id, &people, &mine));
-	if (people >= 2)
-		fl->w->attested_at.ms = cx->now_ms;
-	return UD_OK;
-}
-
-static enum ud_code by_policy(struct ud_ctx *cx, struct flow *fl, enum found *ret)
-{
-	const struct ud_workflow *w = fl->w;
-	bool leased = false;
-
-	UD_TRY(count_statements(cx, fl));
-
-	*ret = NEXT;
-	/* under policy lease the source ends by itself; not so when it never had a lease */
-	UD_TRY(ud_lease_in_force(cx, w->vm_id, w->source_host_id, &leased));
-	if (w->stopped_at.ms > 0 || leased)
-		return UD_OK;
-	if (strcmp(w->fencing_policy, "stonith") == 0 && w->attested_at.ms <= 0)
-		return ask(fl, ret, "fence_unconfirmed",
-			"No fence device has confirmed that the primary is off. Two people may state"
-			" it instead.",
-			"support");
-	if (w->attested_at.ms <= 0)
-		return ask(fl, ret, "attestation_needed",
-			"Two people must state that the primary is off, and how they know"
-			" (attest-down at the ticket).",
-			"customer");
-	return UD_OK;
-}
-
-/* Proof that the source does not run: by its own word, by people, or by time; and in each case what
- * we have granted ourselves is waited out. */
-enum ud_code ud_look_evidence(
-	struct ud_ctx *cx, struct flow *fl, enum found *ret, const char **ret_jump)
-{
-	int64_t left = 0;
-
-	(void)ret_jump;
-	UD_TRY(by_policy(cx, fl, ret));
-	if (*ret != NEXT)
-		return UD_OK;
-	UD_TRY(ud_lease_wait(cx, fl->w->vm_id, fl->w->target_host_id, &left));
-	if (left <= 0)
-		return UD_OK;
-	fl->w->wake_at.ms = cx->now_ms + left;
-	*ret = STAY;
 	return UD_OK;
 }
 
@@ -293,7 +233,7 @@ enum ud_code ud_look_point(
 	while (i < n && (!wanted || strcmp(points[i].id, wanted) != 0))
 		i++;
 	if (i == n)
-		return ask(fl, ret, "no_recovery_point",
+		return ud_flow_ask(fl, ret, "no_recovery_point",
 			"The replica does not have the recovery point that was asked for.",
 			"support");
 	fl->w->recovery_point_id = points[i].id;

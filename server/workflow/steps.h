@@ -19,7 +19,7 @@ step_args ud_args_stop, ud_args_stop_hard, ud_args_relation, ud_args_promote, ud
 step_took ud_took_stop, ud_took_sync, ud_took_fence, ud_took_promote, ud_took_test_start,
 	ud_took_test_drop, ud_took_check, ud_took_revert;
 
-/* looks.c: what can be seen in the rows */
+/* looks.c and proofs.c: what can be seen in the rows */
 step_look ud_look_precheck_test, ud_look_precheck_planned, ud_look_stop_gate, ud_look_start_gate,
 	ud_look_published, ud_look_assess, ud_look_isolate, ud_look_evidence, ud_look_point,
 	ud_look_check, ud_look_test_running, ud_look_validate, ud_look_source_return,
@@ -31,6 +31,9 @@ step_look ud_look_commit_epoch, ud_look_demote, ud_look_reverse, ud_look_reprote
 
 /* The old primary has answered the standing order. */
 enum ud_code ud_flow_demoted(struct ud_ctx *cx, struct flow *fl, const char *result) UD_USE;
+/* Only a person can help: why, and who. */
+enum ud_code ud_flow_ask(struct flow *fl, enum found *ret, const char *code, const char *text,
+	const char *who) UD_USE;
 /* Has the agent of this host spoken within a poll and a half? *ret_last_ms: when it last did, or 0.
  */
 enum ud_code ud_flow_answers(

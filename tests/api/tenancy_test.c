@@ -261,6 +261,7 @@ static const struct {
 	{ ud_rule_email, "cell@example.net" },
 	{ ud_rule_host_name, "cell-1" },
 	{ ud_rule_code, "cell-1" },
+	{ ud_rule_word, "cell-1" },
 	{ ud_rule_time_zone, "UTC" },
 	{ ud_rule_uuid, "0192f0c1-2345-4789-8abc-0123456789ab" },
 	{ ud_rule_scope, "*" },

@@ -181,6 +181,29 @@ void stage_end(struct stage *s)
 	assert_false(overlapped);
 }
 
+/* ---- fence devices ---- */
+
+static bool is_open(struct stage *s, const char *id)
+{
+	struct reply r = expect(
+		s->w, OPERATOR, "GET", fmt(s->w, "/v1/operations/%s?wait=20", id), NULL, 200);
+	const char *state = text_at(r.json, "state");
+
+	return strcmp(state, "queued") == 0 || strcmp(state, "running") == 0;
+}
+
+void stage_wait_device(struct stage *s)
+{
+	int64_t end_ms = ud_now_ms(&ud_env_real) + 180000;
+	struct reply r = expect(
+		s->w, OPERATOR, "GET", "/v1/operations?limit=100&sort=-created_at", NULL, 200);
+	json_t *list = json_object_get(r.json, "data"), *op;
+	size_t i;
+
+	json_array_foreach(list, i, op) while (strncmp(text_at(op, "kind"), "fence_", 6) == 0 &&
+		is_open(s, text_at(op, "id"))) assert_true(ud_now_ms(&ud_env_real) < end_ms);
+}
+
 /* ---- tickets ---- */
 
 struct asking {

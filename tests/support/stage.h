@@ -74,6 +74,8 @@ const char *stage_start(
 void stage_settle(struct stage *s);
 /* One round: ticks, then every command that can be answered. How much was done. */
 int stage_round(struct stage *s);
+/* Wait, with the clock as it is, until no work with a fence device is open. */
+void stage_wait_device(struct stage *s);
 /* Time goes by; agents that are there are seen. */
 void stage_pass(struct stage *s, int64_t seconds);
 /* A host dies with its VMs; a host comes back, its VMs off but for what the hypervisor starts. */

@@ -17,6 +17,7 @@
 #include "db/events.h"
 #include "db/evidence.h"
 #include "db/failovers.h"
+#include "db/fence_devices.h"
 #include "db/hosts.h"
 #include "db/networks.h"
 #include "db/notifications.h"
@@ -111,6 +112,14 @@ static enum ud_code fill_places(struct ud_ctx *cx, struct filling *f)
 		.cpu_count = UD_NONE };
 
 	UD_TRY(add(cx, f, &ud_hosts, &host, &f->host));
+	struct ud_fence_device device = { .row = f->row,
+		.host_id = f->host,
+		.address = mark(f, "device"),
+		.port = UD_NONE,
+		.cipher_suite = UD_NONE,
+		.problem = mark(f, "problem") };
+
+	UD_TRY(add(cx, f, &ud_fence_devices, &device, NULL));
 	struct ud_agent agent = { .row = f->row,
 		.host_id = f->host,
 		.state = UD_AGENT_QUARANTINED,

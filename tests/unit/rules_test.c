@@ -16,6 +16,17 @@ static const struct {
 	const char *text;
 	bool fine;
 } rows[] = {
+	{ ud_rule_line, "s3same, open!", true },
+	{ ud_rule_line, "a\nb", false },
+	{ ud_rule_line, "a\x1b[2J", false },
+	{ ud_rule_line, "a\x7f", false },
+	{ ud_rule_line, " a", false },
+	{ ud_rule_word, "bmc-7.example.net", true },
+	{ ud_rule_word, "2001:db8::7", true },
+	{ ud_rule_word, "-v", false },
+	{ ud_rule_word, "a b", false },
+	{ ud_rule_word, "a;b", false },
+	{ ud_rule_word, "", false },
 	{ ud_rule_email, "a@example.net", true },
 	{ ud_rule_email, "first.last+tag@mail.example.co.uk", true },
 	{ ud_rule_email, "", false },
