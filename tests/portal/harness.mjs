@@ -8,7 +8,7 @@ const { chromium } = require('playwright-core');
 export const axeSource = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 export const base = process.env.URL;
 export const token = readFileSync(`${process.env.DIR}/token`, 'utf8').trim();
-export const phrase = 'a Fine and long phrase';
+export const phrase = process.env.PHRASE || 'a Fine and long phrase';
 const shots = process.env.UD_SHOTS;
 if (shots) mkdirSync(shots, { recursive: true });
 

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// The portal's flows with real guests (deploy/demo): a failover is asked for, approved, watched, verified and proved by
+// people in browsers. One is told in the ordinary run; with UD_TEST_LONG all are, by mouse and by keyboard alone.
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { api, axe, base, equal, finish, it, ok, open, person, phrase, shot, signIn, token, visit } from './harness.mjs';
+import { Keyboard, Mouse } from './hands.mjs';
+
+const long = Boolean(process.env.UD_TEST_LONG);
+const patient = { timeout: 400000 }; // a guest without hardware help on a busy machine
+const customer = 'approver@demo.example';
+const lead = 'lead@demo.example';
+const engineer = 'engineer@demo.example';
+const ACTIONS = 14; // that a request may take at most
+
+const browser = await open();
+const list = async (path) => (await api('GET', path)).data;
+const until = async (what, look) => {
+  const end = Date.now() + patient.timeout;
+  while (Date.now() < end) {
+    const found = await look();
+    if (found) return found;
+    await new Promise((go) => { setTimeout(go, 1000); });
+  }
+  throw new Error(`${what}: not within ${patient.timeout / 1000} s`);
+};
+const demo = (...args) => execFileSync(`${process.env.UD_SOURCE_DIR}/deploy/demo`, ['--dir', process.env.DIR, '--port', new URL(base).port, ...args]);
+
+/** Somebody at a browser of their own, who works by mouse or by keyboard. */
+const sit = async (email, Hand, to = '/app') => {
+  const page = await person(browser);
+  await signIn(page, email, to);
+  return { page, email, hand: new Hand(page), leave: () => page.context().close() };
+};
+/** Prove again who one is, when the page asks. */
+const confirm = async (who, done) => {
+  const asked = who.page.locator('#su-password');
+  await Promise.race([asked.waitFor({ ...patient, state: 'visible' }), done.waitFor(patient)]);
+  if (!await asked.isVisible()) return;
+  const dialog = 'dialog:has(#su-password)';
+  await who.hand.type('Password', phrase, dialog);
+  await who.hand.press('button', 'Confirm', dialog);
+  await done.waitFor(patient);
+};
+const titles = { test: 'Test failover', planned: 'Planned failover', unplanned: 'Unplanned failover' };
+
+// ---- A: ask ----
+const ask = async (who, { kind, vm, reason }) => {
+  const before = who.hand.actions;
+  await who.hand.press('link', 'Request a failover', 'main');
+  await who.hand.choose('radio', new RegExp(`^${titles[kind]}`));
+  await who.hand.choose('checkbox', new RegExp(`^${vm} `));
+  await who.hand.choose('radio', reason);
+  if (kind === 'unplanned') await who.hand.type(`Type ${vm} to confirm`, vm);
+  await who.page.locator('form dl').first().waitFor(patient); // what it will cost stands there before anything is sent
+  await who.hand.press('button', 'File the request');
+  await who.page.waitForURL(/\/app\/tickets\/\d{6}-/, patient);
+  const number = decodeURIComponent(new URL(who.page.url()).pathname.split('/').pop());
+  const ticket = (await list(`/v1/tickets?number=${number}`))[0];
+  return { number, id: ticket.id, run: ticket.failover_id, actions: who.hand.actions - before };
+};
+
+// ---- C: approve ----
+const approve = async (who, ticket, last) => {
+  if (!who.page.url().endsWith(ticket.number)) await visit(who.page, `/app/tickets/${ticket.number}`);
+  await who.hand.press('button', 'Approve');
+  await confirm(who, who.page.locator(last ? '.panel .state:has-text("approved")' : 'main >> text=approved').first());
+};
+const attest = async (who, ticket) => {
+  await visit(who.page, `/app/tickets/${ticket.number}`);
+  await who.hand.press('button', 'State that the source is off');
+  await who.hand.type(/^What did you check/, 'I pulled the power of lon-a and saw its lights go out.', 'dialog');
+  await who.hand.press('button', 'Sign the statement', 'dialog');
+  await confirm(who, who.page.locator('text=its lights go out').first());
+};
+
+// ---- D: watch ----
+const watch = async (who, ticket, ...states) => {
+  await until(`the run gets to ${states.join(' or ')}`, async () => {
+    const f = await api('GET', `/v1/failovers/${ticket.run}?wait=20`);
+    if (['failed', 'rolled_back'].includes(f.state) && !states.includes(f.state)) throw new Error(`the run ${f.state}: ${JSON.stringify(f.waiting_for)} ${JSON.stringify(f.steps.filter((s) => s.error))}`);
+    if (f.state === 'waiting' && f.waiting_for?.who === 'support' && !states.includes('waiting')) throw new Error(`the run waits: ${JSON.stringify(f.waiting_for)}`);
+    return states.includes(f.state);
+  });
+};
+
+// ---- E: verify, and what follows ----
+const verify = async (who, notes) => {
+  await who.hand.press('button', 'Does it work?');
+  await who.hand.type('What did you look at?', notes, 'dialog');
+  await who.hand.press('button', 'It works', 'dialog');
+  await who.page.locator('dialog').first().waitFor({ ...patient, state: 'hidden' });
+};
+
+// ---- F: prove ----
+const prove = async (who, ticket) => {
+  const report = who.page.getByRole('link', { name: 'Report' });
+  await report.waitFor(patient);
+  const id = (await report.getAttribute('href')).split('/')[3];
+  const answer = await fetch(`${base}/v1/evidence/${id}/bundle`, { headers: { Authorization: `Bearer ${token}` } });
+  const file = `${process.env.DIR}/proof-${ticket.number}.json`;
+  writeFileSync(file, Buffer.from(await answer.arrayBuffer()));
+  execFileSync(`${process.env.UD_BINARY_DIR}/understudy`, ['verify', file], { stdio: 'pipe' });
+  const paper = await who.page.context().newPage();
+  await paper.goto(base + await report.getAttribute('href'));
+  await paper.emulateMedia({ media: 'print' });
+  ok(await paper.locator('h1').count(), 'the report has no headline');
+  await paper.close();
+};
+
+/** A test from the wish to the proof. */
+const drill = async (Hand, vm, reason) => {
+  const who = await sit(customer, Hand);
+  const ticket = await ask(who, { kind: 'test', vm, reason });
+  ok(ticket.actions <= ACTIONS, `${ticket.actions} actions`);
+  console.log(`# a test was asked for with ${ticket.actions} actions${who.hand.keys ? `, ${who.hand.keys} keys` : ''}`);
+  await approve(who, ticket, true);
+  await watch(who, ticket, 'test_running');
+  await who.page.getByRole('button', { name: 'Does it work?' }).waitFor(patient); // without a reload
+  ok(/\d+\/\d+ Test failover/.test(await who.page.title()), `the title says ${await who.page.title()}`);
+  await shot(who.page, 'flow-test-running');
+  await verify(who, 'Looked at the copy.');
+  await who.hand.press('button', 'Clean up the test');
+  await watch(who, ticket, 'solved');
+  await prove(who, ticket);
+  equal(await axe(who.page), [], 'axe');
+  equal(who.page.wrong, [], 'wrong');
+  equal((await api('GET', `/v1/failovers/${ticket.run}`)).verdict, 'passed', 'verdict');
+  await who.leave();
+};
+
+/** A planned move: asked for by the customer, approved by both sides, verified, solved by support. */
+const move = async (Hand, vm, reason) => {
+  const who = await sit(customer, Hand);
+  const support = await sit(lead, Hand, '/app/queue');
+  const ticket = await ask(who, { kind: 'planned', vm, reason });
+  ok(ticket.actions <= ACTIONS, `${ticket.actions} actions`);
+  await approve(who, ticket, false);
+  // G: support finds it in the queue, which nobody has loaded again
+  await support.hand.press('link', ticket.number);
+  await support.page.waitForURL(new RegExp(`${ticket.number}$`));
+  await support.hand.press('button', 'Take it');
+  await support.page.getByRole('button', { name: 'Take it' }).waitFor({ ...patient, state: 'detached' });
+  await approve(support, ticket, true);
+  await watch(who, ticket, 'customer_validation');
+  await shot(who.page, 'flow-planned-validation');
+  await verify(who, 'Orders can be entered.');
+  await watch(who, ticket, 'protected');
+  await prove(who, ticket);
+  await support.hand.press('button', 'Solve');
+  await support.page.locator('.bar .state:has-text("solved")').waitFor(patient);
+  for (const one of [who, support]) {
+    equal(await axe(one.page), [], 'axe');
+    equal(one.page.wrong, [], 'wrong');
+    await one.leave();
+  }
+};
+
+/** The host is lost: support asks, two people state it, both sides approve; commit, and the way to protection again. */
+const rescue = async (Hand, vm) => {
+  const hosts = await list('/v1/hosts');
+  const host = (await list('/v1/vms')).find((v) => v.name === vm).host_id;
+  const { name } = hosts.find((h) => h.id === host);
+  demo('kill-site', name);
+  await until(`${name} is noticed to be gone`, async () => (await api('GET', `/v1/hosts/${host}`)).state === 'unreachable');
+  const first = await sit(engineer, Hand);
+  const ticket = await ask(first, { kind: 'unplanned', vm, reason: 'The site is down' });
+  ok(ticket.actions <= ACTIONS, `${ticket.actions} actions`);
+  const who = await sit(customer, Hand);
+  const support = await sit(lead, Hand);
+  for (const one of [who, support]) {
+    await attest(one, ticket);
+    await approve(one, ticket, one === support);
+  }
+  await watch(who, ticket, 'customer_validation');
+  await verify(who, 'It runs over there.');
+  await support.hand.press('button', 'Commit');
+  await support.hand.type('Type commit to confirm', 'commit', 'dialog');
+  await support.hand.press('button', 'Commit', 'dialog');
+  await watch(who, ticket, 'committed_unprotected');
+  await who.page.locator('text=is not protected').first().waitFor(patient);
+  demo('return-site', name);
+  await support.hand.press('button', /^Protect again/);
+  await watch(who, ticket, 'protected');
+  await prove(who, ticket);
+  for (const one of [first, who, support]) {
+    equal(one.page.wrong, [], 'wrong');
+    await one.leave();
+  }
+};
+
+await until('both guests are protected', async () => (await list('/v1/replications?state=replicating')).length >= 2);
+const story = (name, tell) => (!process.env.UD_FLOWS || new RegExp(process.env.UD_FLOWS).test(name) ? it(name, tell) : undefined);
+await story('by mouse: a test is asked for, approved, watched, verified, cleaned up and proved', () => drill(Mouse, 'sql-01', 'Prove that the replica boots'));
+if (long) {
+  await story('by mouse: a planned move, approved by both sides, found in the queue by support', () => move(Mouse, 'sql-01', 'The host is worked on'));
+  await story('by keyboard alone: the way home', () => move(Keyboard, 'sql-01', 'The way home after an earlier failover'));
+  await story('by keyboard alone: a test', () => drill(Keyboard, 'app-01', 'Try a recovery plan'));
+  await story('by mouse: a host is lost', () => rescue(Mouse, 'app-01'));
+  await story('by keyboard alone: the way home of that one', () => move(Keyboard, 'app-01', 'The way home after an earlier failover'));
+  await story('by keyboard alone: a host is lost', () => rescue(Keyboard, 'sql-01'));
+}
+await browser.close();
+finish();
