@@ -34,7 +34,7 @@ int ud_command_failed(const struct ud_ctx *cx, const char *what);
 enum ud_code ud_command_serve(struct ud_ctx *cx, const struct ud_agent_config *config,
 	void (*wait)(void *), void *data) UD_USE;
 
-/* main_posix.c, main_windows.c: the drivers of this system, ended by NULL. */
+/* main_posix.c, main_drivers_windows.c: the drivers of this system, ended by NULL. */
 extern const struct ud_driver *const ud_drivers[];
 /* Its own commands, ended by a NULL name. */
 extern const struct ud_command ud_system_commands[];

@@ -20,8 +20,6 @@
 
 #define SERVICE_NAME "understudy-agent"
 
-const struct ud_driver *const ud_drivers[] = { NULL };
-
 void ud_system_arguments(struct ud_ctx *cx, int *argc, char ***argv)
 {
 	int n = 0;

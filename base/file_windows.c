@@ -11,8 +11,8 @@
 #include "base/file.h"
 #include "base/wide.h"
 
-/* A virus scanner that holds the file just now lets go of it soon. */
-enum { REPLACE_TRIES = 20, REPLACE_MS = 25 };
+/* Who reads the file just now, or looks for viruses in it, lets go of it soon: 3 s at most. */
+enum { REPLACE_TRIES = 120, REPLACE_MS = 25 };
 
 static int read_all(HANDLE h, size_t max, char **ret_data, size_t *ret_n)
 {

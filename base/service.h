@@ -20,8 +20,9 @@ struct ud_service {
 enum ud_code ud_service_install(struct ud_ctx *cx, const struct ud_service *service) UD_USE;
 /* Stop it, wait for its end, take it out. UD_E_NOT_FOUND. */
 enum ud_code ud_service_remove(struct ud_ctx *cx, const char *name) UD_USE;
-/* Start it; UD_OK also when it runs. UD_E_NOT_FOUND. */
-enum ud_code ud_service_start(struct ud_ctx *cx, const char *name) UD_USE;
+/* Start it; UD_OK also when it runs. UD_E_NOT_FOUND also when it was put in with other arguments.
+ */
+enum ud_code ud_service_start(struct ud_ctx *cx, const char *name, const char *const *argv) UD_USE;
 
 /* What a service does until the event (a HANDLE) is set; the result is its exit code. */
 typedef int ud_service_work(void *data, void *stop);

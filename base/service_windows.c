@@ -80,15 +80,18 @@ enum ud_code ud_service_install(struct ud_ctx *cx, const struct ud_service *serv
 	return code;
 }
 
+/* One that starts or stops just now takes no word: it is told once it can hear. */
 static enum ud_code stop(struct ud_ctx *cx, SC_HANDLE service, const char *name)
 {
 	int64_t end = ud_mono_ms(cx->env) + STOP_MS;
 	SERVICE_STATUS status = { 0 };
 
-	if (!ControlService(service, SERVICE_CONTROL_STOP, &status) &&
-		GetLastError() != ERROR_SERVICE_NOT_ACTIVE)
-		return failed(cx, "stop", name);
 	while (QueryServiceStatus(service, &status) && status.dwCurrentState != SERVICE_STOPPED) {
+		if (status.dwCurrentState == SERVICE_RUNNING &&
+			!ControlService(service, SERVICE_CONTROL_STOP, &status) &&
+			GetLastError() != ERROR_SERVICE_NOT_ACTIVE &&
+			GetLastError() != ERROR_SERVICE_CANNOT_ACCEPT_CTRL)
+			return failed(cx, "stop", name);
 		if (ud_mono_ms(cx->env) > end)
 			return ud_fail(
 				cx, UD_E_NOT_IN_TIME, NULL, "the service %s does not stop", name);
@@ -97,27 +100,49 @@ static enum ud_code stop(struct ud_ctx *cx, SC_HANDLE service, const char *name)
 	return UD_OK;
 }
 
-static enum ud_code remove_it(struct ud_ctx *cx, SC_HANDLE service, const char *name)
+static enum ud_code remove_it(
+	struct ud_ctx *cx, SC_HANDLE service, const char *name, const char *const *argv)
 {
+	(void)argv;
 	UD_TRY(stop(cx, service, name));
 	return DeleteService(service) ? UD_OK : failed(cx, "remove", name);
 }
 
-static enum ud_code start_it(struct ud_ctx *cx, SC_HANDLE service, const char *name)
+/* Was it put in with these arguments? */
+static bool has_arguments(struct ud_ctx *cx, SC_HANDLE service, const char *const *argv)
 {
+	enum { MOST = 8192 }; /* more than Windows ever gives */
+	QUERY_SERVICE_CONFIGW *config = ud_alloc(cx->arena, MOST);
+	wchar_t *line = ud_command_line(argv);
+	DWORD n = 0;
+	bool same = QueryServiceConfigW(service, config, MOST, &n) &&
+		wcscmp(config->lpBinaryPathName, line) == 0;
+
+	ud_free(line);
+	return same;
+}
+
+static enum ud_code start_it(
+	struct ud_ctx *cx, SC_HANDLE service, const char *name, const char *const *argv)
+{
+	if (!has_arguments(cx, service, argv))
+		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "the service %s is another one", name);
 	return StartServiceW(service, 0, NULL) || GetLastError() == ERROR_SERVICE_ALREADY_RUNNING
 		? UD_OK
 		: failed(cx, "start", name);
 }
 
-/* Do something with a service that is there. */
-static enum ud_code with(struct ud_ctx *cx, const char *name, DWORD rights, const char *what,
-	enum ud_code (*act)(struct ud_ctx *cx, SC_HANDLE service, const char *name))
+/* What is done with a service that is there. */
+typedef enum ud_code service_act(
+	struct ud_ctx *cx, SC_HANDLE service, const char *name, const char *const *argv);
+
+static enum ud_code with(struct ud_ctx *cx, const char *name, DWORD rights, service_act *act,
+	const char *const *argv)
 {
 	SC_HANDLE manager = OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT);
 	wchar_t *wide = ud_wide(name);
 	SC_HANDLE service = manager ? OpenServiceW(manager, wide, rights) : NULL;
-	enum ud_code code = service ? act(cx, service, name) : failed(cx, what, name);
+	enum ud_code code = service ? act(cx, service, name, argv) : failed(cx, "open", name);
 
 	ud_free(wide);
 	if (service)
@@ -129,12 +154,12 @@ static enum ud_code with(struct ud_ctx *cx, const char *name, DWORD rights, cons
 
 enum ud_code ud_service_remove(struct ud_ctx *cx, const char *name)
 {
-	return with(cx, name, SERVICE_STOP | SERVICE_QUERY_STATUS | DELETE, "remove", remove_it);
+	return with(cx, name, SERVICE_STOP | SERVICE_QUERY_STATUS | DELETE, remove_it, NULL);
 }
 
-enum ud_code ud_service_start(struct ud_ctx *cx, const char *name)
+enum ud_code ud_service_start(struct ud_ctx *cx, const char *name, const char *const *argv)
 {
-	return with(cx, name, SERVICE_START, "start", start_it);
+	return with(cx, name, SERVICE_START | SERVICE_QUERY_CONFIG, start_it, argv);
 }
 
 /* ---- being one ---- */

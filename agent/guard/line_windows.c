@@ -103,7 +103,9 @@ static enum ud_code spawn(struct ud_ctx *cx, const struct ud_guard_place *place)
 
 enum ud_code ud_guard_launch(struct ud_ctx *cx, const struct ud_guard_place *place)
 {
-	if (ud_service_start(cx, UD_GUARD_SERVICE) == UD_OK)
+	const char *const argv[] = { place->program, "--service", "--dir", place->dir, NULL };
+
+	if (ud_service_start(cx, UD_GUARD_SERVICE, argv) == UD_OK)
 		return UD_OK;
 	ud_ctx_clear(cx);
 	return spawn(cx, place);

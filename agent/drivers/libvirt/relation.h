@@ -70,8 +70,8 @@ struct ud_lv_relation {
 	/* under the work lock */
 	ud_sender *sender;
 	int64_t sender_generation;
-	ud_store *store; /* pointer under the book's lock, too */
-	bool off_synced; /* the VM is off and all it wrote has been shipped */
+	ud_store *store;  /* pointer under the book's lock, too */
+	bool off_synced;  /* the VM is off and all it wrote has been shipped */
 	unsigned awaited; /* libvirt's id of the running VM whose guest agent was waited for */
 
 	/* messages to the peer go beside the data, under a lock of their own */
