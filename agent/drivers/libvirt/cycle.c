@@ -246,7 +246,10 @@ static enum ud_code begin_job(struct cycle *c, bool *ret_broken)
 			c->point.reason = cx->problem.detail;
 		ud_ctx_clear(cx);
 	}
+	ud_lv_make_begin(c->lv, c->relation.uuid);
 	int rc = virDomainBackupBegin(c->d, backup, checkpoint, 0);
+
+	ud_lv_make_end(c->lv, c->relation.uuid);
 	enum ud_code code = rc < 0 ? ud_lv_fail(cx, "begin a backup job") : UD_OK;
 	const virError *error = rc < 0 ? virGetLastError() : NULL;
 	bool broken = error && error->code == VIR_ERR_CHECKPOINT_INCONSISTENT;

@@ -345,8 +345,31 @@ static int64_t sum_of(
 	return sum;
 }
 
-static enum ud_code sample_vm(
-	struct ud_ctx *cx, virDomainStatsRecordPtr r, ud_hv_sampled *visit, void *data)
+/* Figures of a VM's disks; unknown while one of its images is being made. */
+static void sample_disks(
+	struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d, const char *uuid, struct ud_sample *s)
+{
+	virDomainPtr only[] = { d, NULL };
+	virDomainStatsRecordPtr *all = NULL;
+
+	s->disk_read_bytes = s->disk_write_bytes = s->disk_reads = s->disk_writes = UD_NONE;
+	if (!ud_lv_look_begin(lv, uuid, false))
+		return;
+	int n = virDomainListGetStats(
+		only, VIR_DOMAIN_STATS_BLOCK, &all, VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
+
+	ud_lv_look_end(lv, uuid);
+	if (n < 1)
+		return;
+	s->disk_read_bytes = sum_of(cx, all[0], "block", "rd.bytes");
+	s->disk_write_bytes = sum_of(cx, all[0], "block", "wr.bytes");
+	s->disk_reads = sum_of(cx, all[0], "block", "rd.reqs");
+	s->disk_writes = sum_of(cx, all[0], "block", "wr.reqs");
+	virDomainStatsRecordListFree(all);
+}
+
+static enum ud_code sample_vm(struct ud_ctx *cx, struct ud_lv *lv, virDomainStatsRecordPtr r,
+	ud_hv_sampled *visit, void *data)
 {
 	char uuid[VIR_UUID_STRING_BUFLEN];
 	int state = 0;
@@ -359,13 +382,10 @@ static enum ud_code sample_vm(
 		.taken_mono_ms = ud_mono_ms(cx->env),
 		.cpu_ns = number_of(cx, r, "cpu.time"),
 		.memory_used_bytes = rss == UD_NONE ? UD_NONE : rss << 10,
-		.disk_read_bytes = sum_of(cx, r, "block", "rd.bytes"),
-		.disk_write_bytes = sum_of(cx, r, "block", "wr.bytes"),
-		.disk_reads = sum_of(cx, r, "block", "rd.reqs"),
-		.disk_writes = sum_of(cx, r, "block", "wr.reqs"),
 		.net_receive_bytes = sum_of(cx, r, "net", "rx.bytes"),
 		.net_send_bytes = sum_of(cx, r, "net", "tx.bytes") };
 
+	sample_disks(cx, lv, r->dom, uuid, &s);
 	return visit(cx, data, &s);
 }
 
@@ -409,7 +429,7 @@ enum ud_code ud_lv_sample(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_sampled *vi
 	struct ud_lv *lv = ud_lv_of(hv);
 	virDomainStatsRecordPtr *all = NULL;
 	unsigned wanted = VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_CPU_TOTAL |
-		VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_INTERFACE | VIR_DOMAIN_STATS_BLOCK;
+		VIR_DOMAIN_STATS_BALLOON | VIR_DOMAIN_STATS_INTERFACE;
 	int n = virConnectGetAllDomainStats(lv->conn, wanted, &all,
 		VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE |
 			VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
@@ -419,7 +439,7 @@ enum ud_code ud_lv_sample(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_sampled *vi
 		return ud_lv_fail(cx, "read the VMs' figures");
 	code = sample_host(cx, lv, visit, data);
 	for (int i = 0; i < n && code == UD_OK; i++)
-		code = sample_vm(cx, all[i], visit, data);
+		code = sample_vm(cx, lv, all[i], visit, data);
 	virDomainStatsRecordListFree(all);
 	return code;
 }

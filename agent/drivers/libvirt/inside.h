@@ -42,6 +42,7 @@ struct ud_lv {
 	struct ud_lv_event events[UD_LV_EVENTS];
 	size_t event_count;
 	struct ud_lv_freeze *frozen;
+	struct ud_lv_in_work *in_work; /* images.c */
 };
 
 /* The driver behind a handle. */
@@ -82,6 +83,15 @@ enum ud_code ud_lv_power(
 	struct ud_ctx *cx, virDomainPtr d, enum ud_power *ret, const char **ret_raw) UD_USE;
 /* UD_E_INVALID_STATE unless it runs (paused counts when paused is true). */
 enum ud_code ud_lv_must_run(struct ud_ctx *cx, virDomainPtr d, bool paused) UD_USE;
+/* Around what makes images of a running VM: waits for those who look. Not to be nested with the
+ * next two in one thread. */
+void ud_lv_make_begin(struct ud_lv *lv, const char *uuid);
+void ud_lv_make_end(struct ud_lv *lv, const char *uuid);
+/* Around what asks QEMU for its images. wait: until none is being made; else false when one is, and
+ * then ud_lv_look_end is not called. */
+bool ud_lv_look_begin(struct ud_lv *lv, const char *uuid, bool wait) UD_USE;
+void ud_lv_look_end(struct ud_lv *lv, const char *uuid);
+void ud_lv_in_work_free(struct ud_lv *lv);
 /* Wait for an event of any VM, at most ms. seen: the count of events looked at before waiting. */
 void ud_lv_wait_event(struct ud_lv *lv, size_t seen, int64_t ms);
 /* Events so far. */

@@ -113,9 +113,12 @@ static void see_disk(struct look *l, xmlNodePtr node, const char *target, struct
 	disk->format = format ? format : "raw";
 	disk->bus = ud_lv_attribute(cx, ud_lv_child(node, "target"), "bus");
 	disk->virtual_bytes = disk->allocated_bytes = UD_NONE;
-	if (virDomainGetBlockInfo(l->d, target, &info, 0) == 0) {
-		disk->virtual_bytes = (int64_t)info.capacity;
-		disk->allocated_bytes = (int64_t)info.allocation;
+	if (ud_lv_look_begin(l->lv, l->m->uuid, true)) {
+		if (virDomainGetBlockInfo(l->d, target, &info, 0) == 0) {
+			disk->virtual_bytes = (int64_t)info.capacity;
+			disk->allocated_bytes = (int64_t)info.allocation;
+		}
+		ud_lv_look_end(l->lv, l->m->uuid);
 	}
 	disk->chain.text = chain_of(cx, block ? NULL : disk->path);
 	disk->shared = ud_lv_child(node, "shareable") != NULL;
