@@ -2,17 +2,21 @@
 /*
  * The lease guard as a process: what becomes of a guest's process when its agent is frozen, killed
  * or comes back. Guests are processes that wait for ever; agents are processes of this program.
- * Ordinarily 20 frozen agents, with UD_TEST_LONG 200; mean and worst are printed.
+ * Ordinarily 20 frozen agents, with UD_TEST_LONG 200; mean and worst are printed. With UD_TEST_HOGS
+ * that many processes keep the machine busy meanwhile. This program itself, which only waits and
+ * looks at the clock, goes before them, or it would measure how late it looks.
  */
 #include "agent/guard/guard.h"
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,7 +30,7 @@
 #define UUID2 "8f3c1d52-4b7e-4c19-9a51-0f2e6d7c8b9b"
 
 /* An hour that no test waits for; the bound of a frozen agent's guest; a long wait that fails. */
-enum { FAR_MS = 600000, BOUND_MS = 250, EVENT_MS = 20000, LEASE_MS = 400 };
+enum { FAR_MS = 600000, BOUND_MS = 250, EVENT_MS = 60000, LEASE_MS = 800 };
 
 static enum ud_code try_open(
 	struct ud_ctx *cx, const char *dir, const char *watchdog, ud_guard **ret)
@@ -91,8 +95,9 @@ static struct guest guest_start(void)
 	struct guest g = { .pid = fork() };
 
 	if (g.pid == 0)
-		for (;;)
-			pause();
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while (g.pid == 0)
+		pause();
 	g.pidfd = pidfd_open(g.pid, 0);
 	assert_true(g.pidfd >= 0);
 	return g;
@@ -136,6 +141,9 @@ struct agent {
 static void be_agent(struct ud_ctx *cx, const char *dir, const struct guest *guest, int to)
 {
 	ud_guard *g = NULL;
+
+	/* a test that fails leaves none behind that is frozen */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	enum ud_code code = try_open(cx, dir, NULL, &g);
 	int64_t deadline = ud_mono_ms(cx->env) + LEASE_MS;
 
@@ -221,8 +229,14 @@ static struct held held_by(struct ud_ctx *cx, ud_guard *g)
 /* ---- frozen and killed agents ---- */
 
 struct figures {
-	int64_t worst, sum, n;
+	int64_t worst, sum, n, worst_kill;
 };
+
+/* Only a machine that has time for it lets go of a process at once. */
+static int64_t gone_bound(void)
+{
+	return getenv("UD_TEST_HOGS") || !getenv("UD_TEST_LONG") ? EVENT_MS : BOUND_MS;
+}
 
 /* One life. The guard keeps the deadline it went by until it is disarmed. */
 static void strike_one(struct ud_ctx *cx, const char *dir, ud_guard *g, int how, struct figures *f)
@@ -237,10 +251,13 @@ static void strike_one(struct ud_ctx *cx, const char *dir, ud_guard *g, int how,
 	/* one more renewal may have reached the guard, but not the pipe */
 	assert_true(h.last.deadline_ms >= told && h.last.deadline_ms < told + LEASE_MS);
 	int64_t late = at - h.last.deadline_ms;
+	int64_t killed = h.last.killed_ms - h.last.deadline_ms;
 
-	if (late < 0 || late > BOUND_MS)
-		fail_msg("gone %lld ms after its lease ended", (long long)late);
-	assert_true(h.last.killed_ms >= h.last.deadline_ms);
+	/* what has been killed runs no instruction more; when it is gone is the scheduler's */
+	if (killed < 0 || killed > BOUND_MS || late < 0 || late > gone_bound())
+		fail_msg("killed %lld ms after its lease ended, gone after %lld", (long long)killed,
+			(long long)late);
+	f->worst_kill = killed > f->worst_kill ? killed : f->worst_kill;
 	f->worst = late > f->worst ? late : f->worst;
 	f->sum += late;
 	f->n++;
@@ -256,8 +273,9 @@ static void strike(struct ud_ctx *cx, const char *name, int how, int times)
 
 	for (int i = 0; i < times; i++)
 		strike_one(cx, dir, g, how, &f);
-	printf("# %s: %lld of %d guests gone in time, none early; after their lease mean %.1f ms, worst %lld ms\n",
-		name, (long long)f.n, times, (double)f.sum / (double)f.n, (long long)f.worst);
+	printf("# %s: %lld of %d guests gone in time, none early; killed at most %lld ms after their lease, gone after %.1f ms on average, %lld at worst\n",
+		name, (long long)f.n, times, (long long)f.worst_kill, (double)f.sum / (double)f.n,
+		(long long)f.worst);
 	ud_guard_release(&g);
 	end_guard(cx, dir, SIGTERM);
 }
@@ -520,8 +538,39 @@ static void nonsense_harms_nobody(void **state)
 	end_guard(cx, dir, SIGTERM);
 }
 
+/* Processes of ordinary rank that do nothing, and that all the time. */
+static size_t start_hogs(pid_t *hogs, size_t max)
+{
+	const char *text = getenv("UD_TEST_HOGS");
+	size_t n = text ? strtoul(text, NULL, 10) : 0;
+
+	n = n < max ? n : max;
+	for (size_t i = 0; i < n; i++) {
+		hogs[i] = fork();
+		if (hogs[i] == 0)
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (hogs[i] == 0)
+			;
+	}
+	return n;
+}
+
+static void end_hogs(const pid_t *hogs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		kill(hogs[i], SIGKILL);
+		waitpid(hogs[i], NULL, 0);
+	}
+}
+
 int main(void)
 {
+	const struct sched_param first = { .sched_priority = 1 };
+	pid_t hogs[32];
+	size_t n = start_hogs(hogs, UD_LEN(hogs));
+
+	/* its children are ordinary again; without the right to it, it is as any other */
+	sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &first);
 #define LIFE(test_) cmocka_unit_test_setup_teardown(test_, context_begin, context_end)
 	const struct CMUnitTest tests[] = {
 		LIFE(the_guest_of_a_frozen_agent_ends_with_its_lease),
@@ -538,6 +587,8 @@ int main(void)
 		LIFE(nonsense_harms_nobody),
 	};
 #undef LIFE
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	end_hogs(hogs, n);
+	return failed;
 }
