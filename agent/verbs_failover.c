@@ -259,8 +259,9 @@ enum ud_code ud_do_fence(struct ud_ctx *cx, struct ud_act *act)
 }
 
 /*
- * Who may be promoted: a replica from a point; and the former source, displaced or still held,
- * which goes on with its own disks. Or nobody else than before: the same epoch, asked again.
+ * Who may be promoted: a replica from a point; and whoever goes on with its own disks: the former
+ * source, displaced or held, or a primary that people have chosen of two. Or nobody else than
+ * before: the same epoch, asked again.
  */
 static enum ud_code may_promote(
 	struct ud_ctx *cx, const struct turn *t, bool found, const struct ud_journal_vm *vm)
@@ -279,7 +280,7 @@ static enum ud_code may_promote(
 		return UD_OK;
 	if (vm->role == UD_VM_ROLE_DISPLACED && !a->point_id)
 		return UD_OK;
-	if (vm->role == UD_VM_ROLE_PRIMARY && vm->hold && !a->point_id)
+	if (vm->role == UD_VM_ROLE_PRIMARY && !a->point_id)
 		return UD_OK;
 	return wrong_role(cx, t->act, vm->role);
 }

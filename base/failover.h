@@ -57,8 +57,8 @@ struct ud_fence_result {
 
 /*
  * promote: take the epoch of the command, make the point the VM's disks and start it. At the
- * replica point_id names a point; at the former source, which still has its own disks, point_id is
- * null and the VM goes on with these. Raises the epoch.
+ * replica point_id names a point; at the former source, and at a primary that is chosen anew,
+ * point_id is null and the VM goes on with the disks that it has. Raises the epoch.
  */
 struct ud_promote_args {
 	const char *replication_id, *point_id;

@@ -113,12 +113,52 @@ static void the_replica_runs_until_the_server_takes_it_over(void **state)
 	pair_end(&p);
 }
 
+/* The server had moved the epoch when the envelope was used; people choose whose copy goes on. */
+static void of_two_that_claim_it_people_choose_one(void **state)
+{
+	struct pair p;
+	int64_t content;
+
+	for (int winner = 0; winner < 2; winner++) {
+		pair_begin(&p, *state, UD_POLICY_ATTEST);
+		content = scripted_content(p.host[0].script, p.uuid);
+		p.host[0].line_cut = p.host[1].line_cut = p.peers_cut = true;
+		scripted_set_power(p.host[0].script, p.uuid, UD_POWER_OFF);
+		assert_int_equal(use(&p, 1, p.key, fit(&p), NULL), UD_OK);
+		pair_look(&p, 1);
+		assert_true(pair_runs(&p, 1));
+		if (winner == 0) /* its people say that it is the other one that counts */
+			scripted_set_power(p.host[1].script, p.uuid, UD_POWER_OFF);
+		p.host[0].line_cut = p.host[1].line_cut = p.peers_cut = false;
+		p.epoch = 3;
+		p.owner = winner;
+		pair_done(&p, 1 - winner, "demote", "{\"keep_disk\":true}");
+		pair_done(&p, winner, "promote",
+			"{\"replication_id\":\"" PAIR_RELATION "\",\"peer_fenced\":true}");
+		assert_int_equal(pair_row(&p, winner).epoch, 3);
+		assert_int_equal(pair_row(&p, winner).role, UD_VM_ROLE_PRIMARY);
+		assert_false(pair_row(&p, winner).breakglass);
+		assert_int_equal(pair_row(&p, 1 - winner).role, UD_VM_ROLE_DISPLACED);
+		for (int i = 0; i < 3; i++) {
+			pair_look(&p, 0);
+			pair_look(&p, 1);
+			pair_pass(&p, 31000);
+		}
+		assert_true(pair_runs(&p, winner));
+		assert_false(pair_runs(&p, 1 - winner));
+		assert_int_equal(scripted_content(p.host[winner].script, p.uuid), content);
+		assert_int_equal(p.running_max, 1);
+		pair_end(&p);
+	}
+}
+
 int main(void)
 {
 #define LIFE(test_) cmocka_unit_test_setup_teardown(test_, context_begin, context_end)
 	const struct CMUnitTest tests[] = {
 		LIFE(only_the_right_envelope_and_words_will_do),
 		LIFE(the_replica_runs_until_the_server_takes_it_over),
+		LIFE(of_two_that_claim_it_people_choose_one),
 	};
 #undef LIFE
 

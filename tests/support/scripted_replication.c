@@ -494,6 +494,11 @@ enum ud_code scripted_fail_over(struct ud_ctx *cx, struct ud_hv *hv,
 		*ret = (struct ud_hv_promoted){ 0 };
 		return scripted_leave(cx, hv, "fail_over", UD_OK);
 	}
+	if (r->failed_over_to && !promotion->point_id) {
+		bring_back(s, r);
+		*ret = (struct ud_hv_promoted){ .point_id = r->failed_over_to };
+		return scripted_leave(cx, hv, "fail_over", UD_OK);
+	}
 	UD_TRY(need_point(cx, hv, "fail_over", r, promotion->point_id, &p));
 	if (!r->failed_over_to) {
 		struct scripted_vm *vm = scripted_make(s, r->r.uuid, r->r.vm_id);

@@ -258,6 +258,11 @@ static enum ud_code fail_over(struct ud_ctx *cx, struct ud_lv_relation *r,
 		*ret = (struct ud_hv_promoted){ 0 };
 		return bring_back(cx, r, &relation, &state);
 	}
+	/* it was brought up before, and goes on as it is */
+	if (*state.failed_over && !promotion->point_id) {
+		*ret = (struct ud_hv_promoted){ .point_id = state.failed_over };
+		return bring_up(cx, r->lv, relation.uuid, "");
+	}
 	if (relation.role != UD_RELATION_TARGET || !promotion->point_id)
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
 			"This host is not the VM's replica, or no point was named.");
