@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/env.h"
+#include "db/conflicts.h"
 
 static const char *const gate_names[] = { "open", "keep", "shut", "recovering", "conflict" };
 const struct ud_enum ud_lease_gates = { "lease_gate", gate_names, UD_LEN(gate_names) };
@@ -111,18 +112,26 @@ enum ud_code ud_lease_reconcile(struct ud_ctx *cx, const char *host_id,
 	const struct ud_lease_ask *ask, const char **ret_event)
 {
 	struct standing s;
+	bool settled = false;
 
 	*ret_event = NULL;
 	UD_TRY(read_standing(cx, ask->vm_id, &s));
-	if (!s.found || !ask->breakglass || s.gate >= UD_GATE_RECOVERING)
+	if (!s.found || !ask->breakglass || s.gate == UD_GATE_RECOVERING)
 		return UD_OK;
 	if (ask->epoch == s.epoch && s.owner && strcmp(s.owner, host_id) == 0)
 		return UD_OK; /* adopted before; the host has not heard it */
+	if (s.gate == UD_GATE_CONFLICT)
+		return ud_epoch_claim(cx, ask->vm_id, host_id, ask->epoch);
+	UD_TRY(ud_epoch_claim_settled(cx, ask->vm_id, host_id, ask->epoch, &settled));
+	if (settled)
+		return UD_OK;
 	bool adopt = s.break_glass && ask->epoch == s.epoch + 1;
 
 	*ret_event = adopt ? "vm.breakglass_adopted" : "vm.epoch_conflict";
-	if (!adopt)
+	if (!adopt) {
+		UD_TRY(ud_epoch_claim(cx, ask->vm_id, host_id, ask->epoch));
 		return ud_lease_gate_set(cx, ask->vm_id, UD_GATE_CONFLICT);
+	}
 	/* every tenant: a host runs VMs of several */
 	return ud_exec(cx, NULL,
 		"UPDATE vms SET epoch = $2, host_id = $3, lease_gate = 'open',"
@@ -168,7 +177,10 @@ enum ud_code ud_lease_grant(struct ud_ctx *cx, const char *host_id, bool may_sta
 		ret->reason = "the server does not know it";
 		return UD_OK;
 	}
-	if (s.epoch > ask->epoch && s.gate < UD_GATE_RECOVERING) {
+	/* its owner is told the newer epoch by a promotion, which is on its way */
+	bool owns = s.owner && strcmp(s.owner, host_id) == 0;
+
+	if (s.epoch > ask->epoch && s.gate < UD_GATE_RECOVERING && !owns) {
 		ret->verdict = UD_LEASE_SUPERSEDED;
 		ret->reason = "a newer epoch exists";
 		return UD_OK;

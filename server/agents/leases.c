@@ -13,6 +13,7 @@
 #include "server/agents/routes.h"
 #include "server/http/respond.h"
 #include "server/http/server.h"
+#include "server/workflow/workflow.h"
 
 /* What a host did by itself is looked at before it is granted anything. */
 static enum ud_code reconcile(
@@ -25,6 +26,7 @@ static enum ud_code reconcile(
 	if (!event)
 		return UD_OK;
 	UD_TRY(ud_row_get(cx, &ud_vms, ask->vm_id, &vm));
+	UD_TRY(ud_flow_overtaken(cx, ask->vm_id));
 	return ud_event_add_plain(cx, event, vm.row.customer_id, "vm", ask->vm_id,
 		ud_printf(cx->arena, "{\"epoch\":%lld,\"host_id\":\"%s\"}", (long long)ask->epoch,
 			rq->agent->host_id));

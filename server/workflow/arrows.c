@@ -242,6 +242,33 @@ enum ud_code ud_flow_tick(struct ud_ctx *cx, const struct ud_commanding *c)
 	return UD_OK;
 }
 
+/* ---- epochs that people made ---- */
+
+enum ud_code ud_flow_overtaken(struct ud_ctx *cx, const char *vm_id)
+{
+	const char *id = NULL, *failover_id = NULL;
+	struct flow fl;
+
+	UD_TRY(ud_workflow_of(cx, vm_id, UD_NONE, &id, &failover_id));
+	if (!id)
+		return UD_OK;
+	UD_TRY(ud_flow_open(cx, NULL, failover_id, &fl));
+	for (size_t i = 0; i < fl.all.count; i++) {
+		bool open = false;
+
+		if (strcmp(fl.all.items[i].row.id, id) != 0)
+			continue;
+		UD_TRY(ud_flow_turn(cx, &fl, i, &open));
+		if (!open)
+			continue;
+		ud_flow_reason(
+			&fl, "overtaken", "People have moved the VM to another epoch.", "support");
+		UD_TRY(ud_flow_jump(cx, &fl, "overtaken", UD_STEP_UNDONE, "overtaken"));
+		UD_TRY(ud_flow_settle(cx, &fl));
+	}
+	return ud_flow_close(cx, &fl);
+}
+
 /* ---- two people ---- */
 
 enum ud_code ud_flow_attested(struct ud_ctx *cx, const char *failover_id, const char *vm_id)

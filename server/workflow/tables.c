@@ -68,6 +68,7 @@ static const struct step test_steps[] = {
 	{ .name = "undone", .phase = "cleaning_up", .look = ud_look_undone, .side = true },
 	{ .name = "cancelled", .phase = "cancelled", .closes = UD_WORKFLOW_ABORTED, .side = true },
 	{ .name = "failed", .phase = "failed", .closes = UD_WORKFLOW_FAILED, .side = true },
+	{ .name = "overtaken", .phase = "failed", .closes = UD_WORKFLOW_OVERTAKEN, .side = true },
 	{ .name = NULL },
 };
 
@@ -92,6 +93,7 @@ static const struct step planned_steps[] = {
 	{ .name = "undone", .phase = "aborting", .look = ud_look_undone, .side = true },
 	{ .name = "cancelled", .phase = "cancelled", .closes = UD_WORKFLOW_ABORTED, .side = true },
 	{ .name = "failed", .phase = "aborted", .closes = UD_WORKFLOW_FAILED, .side = true },
+	{ .name = "overtaken", .phase = "failed", .closes = UD_WORKFLOW_OVERTAKEN, .side = true },
 	{ .name = NULL },
 };
 
@@ -126,6 +128,7 @@ static const struct step unplanned_steps[] = {
 	{ .name = "undone", .phase = "aborting", .look = ud_look_undone, .side = true },
 	{ .name = "cancelled", .phase = "cancelled", .closes = UD_WORKFLOW_ABORTED, .side = true },
 	{ .name = "failed", .phase = "failed", .closes = UD_WORKFLOW_FAILED, .side = true },
+	{ .name = "overtaken", .phase = "failed", .closes = UD_WORKFLOW_OVERTAKEN, .side = true },
 	{ .name = NULL },
 };
 /* clang-format on */

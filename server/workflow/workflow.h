@@ -80,12 +80,8 @@ enum ud_code ud_flow_answered(struct ud_ctx *cx, const struct ud_command_ended *
 enum ud_code ud_flow_due(struct ud_ctx *cx, bool *ret) UD_USE;
 enum ud_code ud_flow_tick(struct ud_ctx *cx, const struct ud_commanding *c) UD_USE;
 
-/*
- * An agent's journal says that this VM has a higher epoch than we know, made by people at the host
- * (break-glass): it is adopted when it is the very next one, and the open run is closed as
- * overtaken. *ret_conflict: anything else; nobody is granted anything until people have chosen.
- */
-enum ud_code ud_flow_adopt(struct ud_ctx *cx, const char *vm_id, const char *host_id, int64_t epoch,
-	bool breakglass, bool *ret_conflict) UD_USE;
+/* The VM's epoch was moved by people (break-glass, a conflict settled): its open workflow is closed
+ * as overtaken, and commands nobody any more. */
+enum ud_code ud_flow_overtaken(struct ud_ctx *cx, const char *vm_id) UD_USE;
 
 #endif

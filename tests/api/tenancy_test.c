@@ -252,6 +252,7 @@ static const struct {
 	{ "recovery-plans.create", "members", "vm_id" },
 	{ "tickets.create", "subject", "A sample" },
 	{ "tickets.attest-down", "statement", "I pulled the plug myself." },
+	{ "vms.choose-owner", "statement", "I have looked at both copies." },
 };
 
 static const struct {
@@ -499,6 +500,7 @@ static const struct {
 	{ "agents.logs", "invalid_state" }, /* nobody fetched them */
 	{ "checkpoints.apply", "invalid_state" }, /* no host of theirs is heard */
 	{ "checkpoints.delete", "invalid_state" },
+	{ "vms.choose-owner", "invalid_state" }, /* nobody else claims it */
 	{ "hosts.diagnose", "invalid_state" },
 	{ "hosts.drain", "invalid_state" },
 	{ "hosts.quarantine", "invalid_state" },

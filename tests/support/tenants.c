@@ -13,6 +13,7 @@
 #include "db/approvals.h"
 #include "db/calendars.h"
 #include "db/checkpoints.h"
+#include "db/conflicts.h"
 #include "db/customers.h"
 #include "db/events.h"
 #include "db/evidence.h"
@@ -156,7 +157,16 @@ static enum ud_code fill_machines(struct ud_ctx *cx, struct filling *f)
 		.name = mark(f, "checkpoint"),
 		.reason = mark(f, "reason") };
 
-	return add(cx, f, &ud_checkpoints, &c, NULL);
+	UD_TRY(add(cx, f, &ud_checkpoints, &c, NULL));
+	struct ud_owner_choice choice = { .row = f->row,
+		.vm_id = f->vm,
+		.host_id = f->host,
+		.epoch = 0,
+		.statement = mark(f, "statement"),
+		.user_id = mark(f, "user"),
+		.user_name = mark(f, "name") };
+
+	return add(cx, f, &ud_owner_choices, &choice, NULL);
 }
 
 static enum ud_code fill_protection(struct ud_ctx *cx, struct filling *f)
