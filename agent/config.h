@@ -15,6 +15,7 @@ struct ud_agent_config {
 	const char *command_key;        /* Ed25519, base64url: what commands are signed with */
 	const char *hypervisor_uri;     /* "qemu:///system" */
 	const char *replication_listen; /* ADDRESS:PORT, or "" */
+	const char *keytab;             /* for Kerberos between agents; "" = none */
 	const char *guard_program;      /* "" = beside this program */
 	const char *watchdog;           /* of the machine, for the lease guard; "" = none */
 	const char *log_level;

@@ -66,6 +66,7 @@ struct ud_hv_replication {
 	const char *listen; /* "A:P" for points from other hosts; NULL or "" = none */
 	/* PEM: our certificate, chain and key; the installation's root */
 	const char *identity, *root;
+	const char *keytab; /* path of our Kerberos keys; NULL or "" = certificates alone */
 	/* may this host take a delta of this epoch for the VM? the journal's word; NULL = yes */
 	enum ud_code (*may_receive)(
 		struct ud_ctx *cx, void *data, const char *vm_id, int64_t epoch);

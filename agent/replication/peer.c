@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 #include "agent/replication/peer_inside.h"
+#include "base/log.h"
 #include "base/socket.h"
 
 /* By enum ud_peer_auth. */
 static const struct ud_wrap *const wraps[] = {
 	[UD_PEER_CERTIFICATE] = &ud_wrap_tls,
+	[UD_PEER_KERBEROS] = &ud_wrap_gss,
 };
 
 static struct ud_peer copy_peer(ud_arena *arena, const struct ud_peer *p)
@@ -30,6 +32,23 @@ static struct ud_peer copy_peer(ud_arena *arena, const struct ud_peer *p)
 		.keytab = ud_strdup(arena, p->keytab) };
 }
 
+/* Kerberos beside certificates. A key table that is wrong must not stop those. */
+static ud_peers *open_kerberos(struct ud_ctx *cx, const struct ud_peer *peer)
+{
+	struct ud_peer also = *peer;
+	ud_peers *p = NULL;
+
+	if (peer->auth != UD_PEER_CERTIFICATE || !peer->keytab || !*peer->keytab)
+		return NULL;
+	also.auth = UD_PEER_KERBEROS;
+	if (ud_peers_open(cx, &also, &p) != UD_OK) {
+		ud_log(UD_LOG_WARNING, "replication.no_kerberos", "reason", cx->problem.detail,
+			NULL);
+		ud_ctx_clear(cx);
+	}
+	return p;
+}
+
 enum ud_code ud_peers_open(struct ud_ctx *cx, const struct ud_peer *peer, ud_peers **ret)
 {
 	if ((size_t)peer->auth >= UD_LEN(wraps))
@@ -40,6 +59,8 @@ enum ud_code ud_peers_open(struct ud_ctx *cx, const struct ud_peer *peer, ud_pee
 	p->peer = copy_peer(p->arena, peer);
 	enum ud_code code = p->wrap->open(cx, p);
 
+	if (code == UD_OK)
+		p->kerberos = open_kerberos(cx, peer);
 	if (code != UD_OK)
 		ud_peers_release(&p);
 	else
@@ -54,6 +75,7 @@ void ud_peers_release(ud_peers **peers)
 	*peers = NULL;
 	if (!p)
 		return;
+	ud_peers_release(&p->kerberos);
 	p->wrap->release(p);
 	ud_arena_release(&p->arena);
 	ud_free(p);
@@ -65,7 +87,9 @@ static enum ud_code begin(struct ud_ctx *cx, ud_peers *peers, int fd, int64_t ti
 	ud_stream *s = ud_malloc(sizeof(*s));
 	const int yes = 1;
 
-	*s = (ud_stream){ .wrap = peers->wrap, .fd = fd, .timeout_ms = timeout_ms };
+	*s = (ud_stream){
+		.wrap = peers->wrap, .auth = peers->peer.auth, .fd = fd, .timeout_ms = timeout_ms
+	};
 	/* small answers wait for nobody; a Unix socket has no such option */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 	enum ud_code code = peers->wrap->begin(cx, peers, s, server);
@@ -91,9 +115,22 @@ enum ud_code ud_stream_connect(struct ud_ctx *cx, ud_peers *peers, const char *a
 	return begin(cx, peers, fd, timeout_ms, false, ret);
 }
 
+/* Which of both it speaks: its first byte tells. Nothing in time is left to TLS to complain of. */
+static ud_peers *of_kind(ud_peers *peers, int fd, int64_t timeout_ms)
+{
+	ud_stream s = { .fd = fd };
+	unsigned char first;
+
+	if (!peers->kerberos || ud_stream_poll(&s, POLLIN, timeout_ms) != 0 ||
+		recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
+		return peers;
+	return first == 0 ? peers->kerberos : peers;
+}
+
 enum ud_code ud_stream_accept(
 	struct ud_ctx *cx, ud_peers *peers, int fd, int64_t timeout_ms, ud_stream **ret)
 {
+	peers = of_kind(peers, fd, timeout_ms);
 	return begin(cx, peers, fd, timeout_ms, true, ret);
 }
 
@@ -112,6 +149,11 @@ void ud_stream_release(ud_stream **stream)
 const char *ud_stream_peer(const ud_stream *stream)
 {
 	return stream->peer;
+}
+
+enum ud_peer_auth ud_stream_auth(const ud_stream *stream)
+{
+	return stream->auth;
 }
 
 void ud_stream_cut(ud_stream *stream)

@@ -18,11 +18,11 @@ struct ud_peer {
 	enum ud_peer_auth auth;
 	/* certificates: identity.pem (certificate, chain, key) and the installation's root */
 	const char *identity, *root;
-	/* id of the other agent, as its certificate names it; a listener gives NULL and asks
-	 * ud_stream_peer */
+	/* id of the other agent, as its certificate or principal names it; a listener gives NULL
+	 * and asks ud_stream_peer */
 	const char *agent_id;
-	/* Kerberos: the service's principal at the other end ("understudy/host@REALM") for who
-	 * connects, our own for who listens; our key table */
+	/* Kerberos: our own principal ("understudy/AGENT_ID") and our key table. A listener with
+	 * certificates that is given them, too, takes connections of both kinds */
 	const char *principal, *keytab;
 };
 
@@ -43,8 +43,10 @@ enum ud_code ud_stream_connect(struct ud_ctx *cx, ud_peers *peers, const char *a
 enum ud_code ud_stream_accept(
 	struct ud_ctx *cx, ud_peers *peers, int fd, int64_t timeout_ms, ud_stream **ret) UD_USE;
 void ud_stream_release(ud_stream **stream);
-/* The other end's agent id, or its Kerberos principal; valid as long as the stream. */
+/* The other end's agent id, proved; valid as long as the stream. */
 const char *ud_stream_peer(const ud_stream *stream);
+/* By what it was proved. */
+enum ud_peer_auth ud_stream_auth(const ud_stream *stream);
 /* End both directions at once: whoever waits in it returns. Any thread. */
 void ud_stream_cut(ud_stream *stream);
 

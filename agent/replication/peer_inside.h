@@ -24,17 +24,19 @@ struct ud_wrap {
 	/* bytes that were received and not yet taken */
 	bool (*pending)(ud_stream *stream);
 };
-extern const struct ud_wrap ud_wrap_tls;
+extern const struct ud_wrap ud_wrap_tls, ud_wrap_gss;
 
 struct ud_peers {
 	const struct ud_wrap *wrap;
 	ud_arena *arena;
 	struct ud_peer peer; /* texts in the arena */
 	void *own;
+	ud_peers *kerberos; /* of a listener that has a key table as well; else NULL */
 };
 
 struct ud_stream {
 	const struct ud_wrap *wrap;
+	enum ud_peer_auth auth;
 	int fd;
 	int64_t timeout_ms; /* of the beginning */
 	char peer[UD_PEER_NAME];

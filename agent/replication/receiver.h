@@ -13,14 +13,21 @@
 
 typedef struct ud_receiver ud_receiver;
 
+/* Who comes, and for what. */
+struct ud_caller {
+	const char *replication_id, *vm_id; /* as it says */
+	const char *peer;                   /* its agent id, proved */
+	enum ud_peer_auth auth;             /* by what */
+};
+
 struct ud_receiver_calls {
 	/*
-	 * The store of a relation for a peer that says it is its source. peer: its agent id (or
-	 * principal), proved. The store stays the callee's and open until closed is called for it.
-	 * UD_E_NOT_FOUND, UD_E_INVALID_STATE (paused, not target); words go to the peer.
+	 * The store of a relation for a peer that says it is its source. The store stays the
+	 * callee's and open until closed is called for it. UD_E_NOT_FOUND, UD_E_INVALID_STATE
+	 * (paused, not target); words go to the peer.
 	 */
-	enum ud_code (*store)(struct ud_ctx *cx, void *data, const char *replication_id,
-		const char *vm_id, const char *peer, ud_store **ret);
+	enum ud_code (*store)(
+		struct ud_ctx *cx, void *data, const struct ud_caller *caller, ud_store **ret);
 	void (*closed)(void *data, const char *replication_id, ud_store *store);
 	/* a point is durable; called after its commit, before the peer learns of it; may be NULL */
 	void (*published)(void *data, const char *replication_id, const struct ud_manifest *point);

@@ -141,8 +141,10 @@ static enum ud_code on_hello(struct ud_ctx *cx, struct session *s)
 			(long long)h.record_version, UD_RECORD_VERSION);
 	if (strlen(h.replication_id) >= sizeof(s->replication_id))
 		return ud_fail(cx, UD_E_VALIDATION, NULL, "the relation's id is too long");
-	UD_TRY(s->calls->store(cx, s->calls->data, h.replication_id, h.vm_id,
-		ud_stream_peer(s->stream), &s->store));
+	const struct ud_caller caller = { h.replication_id, h.vm_id, ud_stream_peer(s->stream),
+		ud_stream_auth(s->stream) };
+
+	UD_TRY(s->calls->store(cx, s->calls->data, &caller, &s->store));
 	snprintf(s->replication_id, sizeof(s->replication_id), "%s", h.replication_id);
 	pthread_mutex_lock(&s->state->mutex);
 	snprintf(

@@ -50,13 +50,11 @@ static double cpu_seconds(int who)
 
 /* ---- the target's process ---- */
 
-static enum ud_code the_store(struct ud_ctx *cx, void *data, const char *replication_id,
-	const char *vm_id, const char *peer, ud_store **ret)
+static enum ud_code the_store(
+	struct ud_ctx *cx, void *data, const struct ud_caller *caller, ud_store **ret)
 {
 	(void)cx;
-	(void)replication_id;
-	(void)vm_id;
-	(void)peer;
+	(void)caller;
 	*ret = data;
 	return UD_OK;
 }

@@ -71,16 +71,18 @@ const char *ends_identity(struct ud_ctx *cx, const struct ends_authority *a, enu
 
 /* ---- the target ---- */
 
-static enum ud_code find_store(struct ud_ctx *cx, void *data, const char *replication_id,
-	const char *vm_id, const char *peer, ud_store **ret)
+static enum ud_code find_store(
+	struct ud_ctx *cx, void *data, const struct ud_caller *caller, ud_store **ret)
 {
 	struct ends *e = data;
 
-	if (strcmp(replication_id, "rep_1") != 0 || strcmp(vm_id, "vm_1") != 0)
-		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "there is no relation %s", replication_id);
+	if (strcmp(caller->replication_id, "rep_1") != 0 || strcmp(caller->vm_id, "vm_1") != 0)
+		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "there is no relation %s",
+			caller->replication_id);
 	if (e->refuse != UD_OK)
 		return ud_fail(cx, e->refuse, NULL, "not now");
-	snprintf(e->peer, sizeof(e->peer), "%s", peer);
+	snprintf(e->peer, sizeof(e->peer), "%s", caller->peer);
+	e->auth = caller->auth;
 	*ret = e->store;
 	return UD_OK;
 }

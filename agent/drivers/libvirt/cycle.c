@@ -361,21 +361,17 @@ enum ud_code ud_lv_sender_ready(struct ud_ctx *cx, struct ud_lv_relation *r,
 	if (*sender && *generation == relation->generation)
 		return UD_OK;
 	UD_TRY(windows_of(cx, relation, &windows, &window_count));
-	pthread_mutex_lock(&book->lock);
 	struct ud_sender_settings settings = { .replication_id = r->id,
 		.vm_id = relation->vm_id,
 		.address = relation->peer_address,
-		.peer = { .auth = UD_PEER_CERTIFICATE,
-			.identity = ud_strdup(cx->arena, book->with.identity),
-			.root = ud_strdup(cx->arena, book->with.root),
-			.agent_id = relation->peer_agent_id },
+		.peer = ud_lv_credentials(cx, r->lv, ud_lv_auth(relation)),
 		.folder = ud_printf(cx->arena, "%s/sender", r->dir),
 		.compression = (enum ud_compression)relation->compression,
 		.rate_bytes_per_second = relation->rate_bytes_per_second,
 		.windows = windows,
 		.window_count = window_count };
 
-	pthread_mutex_unlock(&book->lock);
+	settings.peer.agent_id = relation->peer_agent_id;
 	if (!settings.peer.identity)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "The agent has no identity yet.");
 	UD_TRY(ud_sender_open(cx, &settings, &fresh));

@@ -107,7 +107,7 @@ void ud_lv_relation_error(struct ud_lv_relation *r, const char *code, const char
 void ud_lv_relation_changed(struct ud_lv_relation *r);
 /* End all threads and the receiver: at close. */
 void ud_lv_replication_end(struct ud_lv *lv);
-/* The relation of a VM by its UUID, or NULL. */
+/* The relation of a VM by its UUID, or NULL; not the one that passes its points on. */
 struct ud_lv_relation *ud_lv_relation_of_vm(struct ud_lv *lv, const char *uuid);
 /* Has the VM's data changed under our bitmaps' feet (a checkpoint was applied)? Then its relation
  * compares hashes. */
@@ -156,6 +156,13 @@ void ud_lv_receiver_calls(struct ud_lv *lv, struct ud_receiver_calls *ret);
 /* Age of a point on our own clock. */
 int64_t ud_lv_point_age(
 	struct ud_ctx *cx, struct ud_lv_relation *r, const struct ud_manifest *point);
+
+/* ---- telling.c ---- */
+
+/* Our credentials, without whom they are for. identity is NULL as long as there are none. */
+struct ud_peer ud_lv_credentials(struct ud_ctx *cx, struct ud_lv *lv, enum ud_peer_auth auth);
+/* What a relation's streams go by. */
+enum ud_peer_auth ud_lv_auth(const struct ud_relation *relation);
 
 /* ---- slots ---- */
 /* As agent/driver.h says of each. */

@@ -792,6 +792,7 @@ static void keep_settings(struct ud_lv *lv, const struct ud_hv_replication *with
 	book->with.listen = ud_strdup(fresh, with->listen);
 	book->with.identity = ud_strdup(fresh, with->identity);
 	book->with.root = ud_strdup(fresh, with->root);
+	book->with.keytab = ud_strdup(fresh, with->keytab);
 	for (struct ud_lv_relation *r = book->relations; r; r = r->next)
 		/* with the new credentials from the next cycle on */
 		r->sender_generation = r->messenger_generation = 0;
@@ -806,7 +807,9 @@ enum ud_code ud_lv_replicate(
 	struct ud_receiver_settings settings = { .listen = with->listen,
 		.peer = { .auth = UD_PEER_CERTIFICATE,
 			.identity = with->identity,
-			.root = with->root } };
+			.root = with->root,
+			.principal = ud_printf(cx->arena, "understudy/%s", with->agent_id),
+			.keytab = with->keytab } };
 
 	keep_settings(lv, with);
 	ud_lv_receiver_calls(lv, &settings.calls);

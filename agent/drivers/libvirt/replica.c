@@ -77,19 +77,24 @@ void ud_lv_store_close(struct ud_lv_relation *r)
 
 /* ---- the receiver's questions ---- */
 
-static enum ud_code store_for(struct ud_ctx *cx, void *data, const char *replication_id,
-	const char *vm_id, const char *peer, ud_store **ret)
+static enum ud_code store_for(
+	struct ud_ctx *cx, void *data, const struct ud_caller *caller, ud_store **ret)
 {
 	struct ud_lv *lv = data;
 	struct ud_lv_relation *r = NULL;
 	struct ud_relation relation = { 0 };
 	struct ud_lv_state state = { 0 };
 
-	UD_TRY(ud_lv_relation_get(cx, lv, replication_id, &r));
+	UD_TRY(ud_lv_relation_get(cx, lv, caller->replication_id, &r));
 	ud_lv_relation_read(cx, r, &relation, &state);
-	if (strcmp(relation.peer_agent_id, peer) != 0 || strcmp(relation.vm_id, vm_id) != 0)
-		return ud_fail(
-			cx, UD_E_NOT_FOUND, NULL, "There is no relation %s here.", replication_id);
+	if (strcmp(relation.peer_agent_id, caller->peer) != 0 ||
+		strcmp(relation.vm_id, caller->vm_id) != 0)
+		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "There is no relation %s here.",
+			caller->replication_id);
+	if (caller->auth != ud_lv_auth(&relation))
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
+			"This relation goes by %s, and nothing else.",
+			ud_authentications.names[relation.authentication]);
 	UD_TRY(gate(cx, r, relation.epoch));
 	if (state.seed)
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL,

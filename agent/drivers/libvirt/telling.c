@@ -88,30 +88,51 @@ enum ud_code ud_lv_point_verify(struct ud_ctx *cx, struct ud_hv *hv,
 
 /* ---- the peer ---- */
 
-static void read_credentials(struct ud_ctx *cx, struct ud_lv *lv, struct ud_peer *ret)
+struct ud_peer ud_lv_credentials(struct ud_ctx *cx, struct ud_lv *lv, enum ud_peer_auth auth)
 {
+	const struct ud_hv_replication *with = &lv->book->with;
+	struct ud_peer peer = { .auth = auth };
+
 	pthread_mutex_lock(&lv->book->lock);
-	ret->identity = ud_strdup(cx->arena, lv->book->with.identity);
-	ret->root = ud_strdup(cx->arena, lv->book->with.root);
+	peer.identity = ud_strdup(cx->arena, with->identity);
+	peer.root = ud_strdup(cx->arena, with->root);
+	if (auth == UD_PEER_KERBEROS) {
+		peer.principal = ud_printf(cx->arena, "understudy/%s", with->agent_id);
+		peer.keytab = ud_strdup(cx->arena, with->keytab);
+	}
 	pthread_mutex_unlock(&lv->book->lock);
+	return peer;
+}
+
+/* As enum ud_authentication says of a relation. */
+static enum ud_peer_auth auth_of(unsigned authentication)
+{
+	return authentication == UD_AUTHENTICATION_KERBEROS ? UD_PEER_KERBEROS
+							    : UD_PEER_CERTIFICATE;
+}
+
+enum ud_peer_auth ud_lv_auth(const struct ud_relation *relation)
+{
+	return auth_of(relation->authentication);
 }
 
 enum ud_code ud_lv_relation_test(struct ud_ctx *cx, struct ud_hv *hv,
 	const struct ud_relation_test *test, struct ud_relation_tested *ret)
 {
-	struct ud_peer peer = { .auth = UD_PEER_CERTIFICATE, .agent_id = test->peer_agent_id };
+	struct ud_peer peer = ud_lv_credentials(cx, ud_lv_of(hv), auth_of(test->authentication));
 	UD_AUTO(ud_peers) *peers = NULL;
 	UD_AUTO(ud_stream) *stream = NULL;
 
-	read_credentials(cx, ud_lv_of(hv), &peer);
 	if (!peer.identity)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "The agent has no identity yet.");
-	UD_TRY(ud_peers_open(cx, &peer, &peers));
+	peer.agent_id = test->peer_agent_id;
 	int64_t began = ud_mono_ms(cx->env);
-	enum ud_code code = ud_stream_connect(cx, peers, test->peer_address, CONNECT_MS, &stream);
+	enum ud_code code = ud_peers_open(cx, &peer, &peers);
 
+	if (code == UD_OK)
+		code = ud_stream_connect(cx, peers, test->peer_address, CONNECT_MS, &stream);
 	*ret = (struct ud_relation_tested){ .reachable = code == UD_OK,
-		.encrypted = true,
+		.encrypted = peer.auth == UD_PEER_CERTIFICATE,
 		.latency_ms = code == UD_OK ? ud_mono_ms(cx->env) - began : UD_NONE,
 		.bytes_per_second = UD_NONE,
 		.code = code == UD_OK ? NULL : ud_error_info(code)->name,
