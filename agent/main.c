@@ -10,6 +10,7 @@
 #include "agent/agent.h"
 #include "agent/breakglass.h"
 #include "agent/enroll.h"
+#include "agent/hold.h"
 #include "base/env.h"
 #include "base/log.h"
 
@@ -83,6 +84,35 @@ enum ud_code ud_command_serve(
 	return UD_OK;
 }
 
+/* ---- boot hold ---- */
+
+enum { DEFINITION_MAX = 1 << 20 };
+
+/* For the hypervisor's hook: its definition comes on standard input. Exit status 0 = it may. */
+static int command_may_start(struct ud_ctx *cx, int argc, char **argv)
+{
+	const char *path = NULL, *uuid;
+	const struct ud_command_flag flags[] = { { "--config", &path, true }, { 0 } };
+	UD_AUTO(ud_journal) *journal = NULL;
+	struct ud_agent_config config = { 0 };
+	char *text = ud_alloc(cx->arena, DEFINITION_MAX + 1), boot[UD_CLOCK_NAME];
+
+	if (!ud_command_flags(argc, argv, flags))
+		return 2;
+	text[fread(text, 1, DEFINITION_MAX, stdin)] = 0;
+	uuid = ud_hold_uuid(cx, text);
+	if (!uuid) {
+		fputs("understudy-agent: there is no VM's definition on standard input\n", stderr);
+		return 2;
+	}
+	ud_boot_name(cx->env, boot);
+	if (ud_agent_config_load(cx, path, &config) != UD_OK ||
+		ud_journal_open(cx, ud_agent_path(cx, &config, "journal.db"), &journal) != UD_OK ||
+		ud_hold_judge(cx, journal, uuid, boot) != UD_OK)
+		return ud_command_failed(cx, "may-start");
+	return 0;
+}
+
 /* ---- break-glass ---- */
 
 enum { LINE = 4096 };
@@ -128,6 +158,7 @@ static int command_breakglass(struct ud_ctx *cx, int argc, char **argv)
 static const struct ud_command commands[] = {
 	{ "enroll", command_enroll,
 		"enroll --server URL --ca-sha256 PIN --token T --dir DIR [--host ID] [--hypervisor-uri U] [--replication-listen A:P]" },
+	{ "may-start", command_may_start, "may-start --config DIR/agent.conf < DEFINITION" },
 	{ "breakglass", command_breakglass, "breakglass --config DIR/agent.conf --vm VM" },
 	{ 0 },
 };

@@ -4,12 +4,13 @@
  */
 #include <string.h>
 
+#include "agent/hold.h"
 #include "agent/verbs.h"
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/verbs.h"
 
-enum { CHECKPOINTS_MAX = 500, LOGS_MAX = 200 << 10, PICTURE_MAX = 500 << 10 };
+enum { CHECKPOINTS_MAX = 500, LOGS_MAX = 200 << 10, PICTURE_MAX = 500 << 10, APPLY_MS = 600000 };
 
 enum ud_code ud_do_vm_run(struct ud_ctx *cx, struct ud_act *act)
 {
@@ -135,9 +136,18 @@ enum ud_code ud_do_checkpoint_list(struct ud_ctx *cx, struct ud_act *act)
 enum ud_code ud_do_checkpoint_apply(struct ud_ctx *cx, struct ud_act *act)
 {
 	const struct ud_checkpoint_name *args = act->args;
+	struct ud_station *s = act->station;
+	const char *id = act->command->subject_id;
 
+	/* one that keeps memory runs when it is put back */
+	UD_TRY(ud_may_start(cx, act));
 	act->begun = true;
-	return ud_hv_checkpoint_apply(cx, act->station->hv, act->command->uuid, args->name);
+	UD_TRY(ud_hold_pass(cx, s->journal, id, s->host_boot, APPLY_MS));
+	enum ud_code code = ud_hv_checkpoint_apply(cx, s->hv, act->command->uuid, args->name);
+
+	if (code != UD_OK)
+		return code; /* the pass ends by itself */
+	return ud_hold_end(cx, s->journal, id);
 }
 
 enum ud_code ud_do_checkpoint_delete(struct ud_ctx *cx, struct ud_act *act)

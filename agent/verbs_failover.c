@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "agent/hold.h"
 #include "agent/lease.h"
 #include "agent/verbs.h"
 #include "base/env.h"
@@ -15,6 +16,9 @@
 
 /* How often a wait looks up. */
 enum { LOOK_MS = 200, POINTS_MAX = 64 };
+
+/* How long bringing a VM up may take. */
+enum { BRING_UP_MS = 600000 };
 
 static const char *subject(const struct ud_act *act)
 {
@@ -317,7 +321,11 @@ enum ud_code ud_do_promote(struct ud_ctx *cx, struct ud_act *act)
 	UD_TRY(change_row(cx, act, take_over, &vm));
 	act->begun = true;
 	UD_TRY(ud_act_point(cx, act, "promoted"));
+	/* it comes up standing still; leave to run is asked for after that */
+	UD_TRY(ud_hold_pass(
+		cx, act->station->journal, vm.vm_id, act->station->host_boot, BRING_UP_MS));
 	UD_TRY(ud_hv_fail_over(cx, act->station->hv, &promotion, &promoted));
+	UD_TRY(ud_hold_end(cx, act->station->journal, vm.vm_id));
 	UD_TRY(ud_act_point(cx, act, "brought_up"));
 	UD_TRY(ud_leases_start(cx, act->station->leases, vm.vm_id));
 	UD_TRY(ud_act_point(cx, act, "started"));
