@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/failovers.h"
 #include "api/tickets.h"
 #include "base/id.h"
 #include "base/replication.h"
@@ -309,6 +310,14 @@ static void decide(struct ud_ctx *cx, struct ud_request *rq, const struct ud_tic
 		ud_page_text(b, t->plan_hash);
 		ud_buf_puts(b, "\"><button>Approve</button></form>\n");
 	}
+	if (allowed(&t->allowed_operations, cx, "attest-down") && t->resource_ids.count) {
+		form(rq, ud_printf(cx->arena, "tickets/%s/attest-down", t->row.id), here);
+		ud_buf_printf(b,
+			"<h2>State that the source is off</h2><p>If this is not true, two copies of the machine may run and change data at the same time.</p>"
+			"<input type=\"hidden\" name=\"vm_id\" value=\"%s\"><label for=\"statement\">What did you check, and how?</label>"
+			"<input id=\"statement\" name=\"statement\" required minlength=\"20\"><button>Sign the statement</button></form>\n",
+			t->resource_ids.items[0]);
+	}
 	if (allowed(&t->allowed_operations, cx, "reject")) {
 		form(rq, ud_printf(cx->arena, "tickets/%s/reject", t->row.id), here);
 		ud_buf_puts(b,
@@ -318,8 +327,6 @@ static void decide(struct ud_ctx *cx, struct ud_request *rq, const struct ud_tic
 
 static void verify(struct ud_ctx *cx, struct ud_request *rq, const struct ud_ticket *t)
 {
-	if (!t->failover_id)
-		return;
 	form(rq, ud_printf(cx->arena, "failovers/%s/verify", t->failover_id),
 		ud_printf(cx->arena, "/basic/tickets/%s", t->row.id));
 	ud_buf_puts(&rq->out,
@@ -327,6 +334,92 @@ static void verify(struct ud_ctx *cx, struct ud_request *rq, const struct ud_tic
 		"<label class=\"check\"><input type=\"radio\" name=\"result\" value=\"pass\" required> It works</label>"
 		"<label class=\"check\"><input type=\"radio\" name=\"result\" value=\"fail\"> It does not</label>"
 		"<label for=\"notes\">What did you look at?</label><input id=\"notes\" name=\"notes\"><button>Send</button></form>\n");
+}
+
+/* What a run waits for, as it stands in its waiting_for. */
+struct waiting {
+	const char *who, *what, *code, *text, *since, *vm_id;
+	struct ud_json actions;
+};
+/* clang-format off */
+static const struct ud_field waiting_fields[] = {
+	UD_FIELD(waiting, who,     .max = 100),
+	UD_FIELD(waiting, what,    .max = 100),
+	UD_FIELD(waiting, code,    .max = 100),
+	UD_FIELD(waiting, text,    .max = 4000),
+	UD_FIELD(waiting, since,   .max = 100),
+	UD_FIELD(waiting, vm_id,   .max = 100),
+	UD_FIELD(waiting, actions, .max = 4000),
+};
+/* clang-format on */
+static const struct ud_shape waiting_shape = { .bare = true, UD_SHAPE(waiting, waiting_fields) };
+
+static void put_seconds(struct ud_buf *b, const char *label, int64_t seconds)
+{
+	if (seconds != UD_NONE)
+		ud_buf_printf(b, "<li>%s: %lld s</li>", label, (long long)seconds);
+}
+
+static enum ud_code run_state(struct ud_ctx *cx, struct ud_buf *b, const struct ud_failover *f)
+{
+	struct waiting w = { 0 };
+
+	ud_buf_puts(b, "<h2>The run</h2><p><strong>");
+	ud_page_text(b, plain(cx, ud_failover_states.names[f->state]));
+	ud_buf_puts(b, "</strong> · ");
+	ud_page_text(b, plain(cx, f->phase));
+	ud_buf_puts(b, "</p>\n");
+	if (f->waiting_for.text) {
+		UD_TRY(ud_shape_read(
+			cx, &waiting_shape, f->waiting_for.text, strlen(f->waiting_for.text), &w));
+		ud_buf_puts(b, "<p class=\"note\">Waits for ");
+		ud_page_text(b, w.who);
+		ud_buf_puts(b, ": ");
+		ud_page_text(b, w.text);
+		ud_buf_puts(b, "</p>\n");
+	}
+	ud_buf_puts(b, "<ul>");
+	put_seconds(b, "Downtime", f->downtime_seconds);
+	put_seconds(b, "Time until it served (RTO)", f->rto_measured_seconds);
+	put_seconds(b, "Age of what it was started from (RPO)", f->rpo_measured_seconds);
+	if (f->data_loss) {
+		ud_buf_puts(b, "<li>Data loss: ");
+		ud_page_text(b, f->data_loss);
+		ud_buf_puts(b, "</li>");
+	}
+	ud_buf_puts(b, "</ul>\n");
+	return UD_OK;
+}
+
+/* Where a run stands, and what the reader may do about it now. */
+static enum ud_code run(struct ud_ctx *cx, struct ud_request *rq, const struct ud_ticket *t)
+{
+	static const struct {
+		const char *op, *text, *label;
+	} buttons[] = {
+		{ "cleanup-test", "The test copy is removed; production is not touched.",
+			"Clean up the test" },
+		{ "commit", "The other recovery points are given up. This cannot be undone.",
+			"Commit" },
+		{ "reverse", "Copies go back to the old primary's host.", "Protect again" },
+		{ "cancel", "Nothing has moved yet.", "Call it off" },
+	};
+	struct ud_failover f = { 0 };
+
+	UD_TRY(ud_row_get(cx, &ud_failovers, t->failover_id, &f));
+	UD_TRY(ud_failover_complete(cx, &f));
+	UD_TRY(run_state(cx, &rq->out, &f));
+	if (allowed(&f.allowed_operations, cx, "verify"))
+		verify(cx, rq, t);
+	for (size_t i = 0; i < UD_LEN(buttons); i++) {
+		if (!allowed(&f.allowed_operations, cx, buttons[i].op))
+			continue;
+		form(rq, ud_printf(cx->arena, "failovers/%s/%s", f.row.id, buttons[i].op),
+			ud_printf(cx->arena, "/basic/tickets/%s", t->row.id));
+		ud_buf_printf(&rq->out, "<p>%s</p><button>%s</button></form>\n", buttons[i].text,
+			buttons[i].label);
+	}
+	return UD_OK;
 }
 
 static enum ud_code ticket(struct ud_ctx *cx, struct ud_request *rq)
@@ -346,7 +439,8 @@ static enum ud_code ticket(struct ud_ctx *cx, struct ud_request *rq)
 	ud_buf_puts(b, "</p>\n");
 	UD_TRY(blockers(cx, b, &t));
 	decide(cx, rq, &t);
-	verify(cx, rq, &t);
+	if (t.failover_id)
+		UD_TRY(run(cx, rq, &t));
 	form(rq, ud_printf(cx->arena, "tickets/%s/comments", t.row.id),
 		ud_printf(cx->arena, "/basic/tickets/%s", t.row.id));
 	ud_buf_puts(b,

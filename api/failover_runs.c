@@ -139,12 +139,15 @@ static enum ud_code operations_json(struct ud_ctx *cx, struct ud_failover *f)
 	return code;
 }
 
-static enum ud_code complete(struct ud_ctx *cx, void *row)
+enum ud_code ud_failover_complete(struct ud_ctx *cx, struct ud_failover *f)
 {
-	struct ud_failover *f = row;
-
 	UD_TRY(steps_json(cx, f->row.id, &f->steps.text));
 	return operations_json(cx, f);
+}
+
+static enum ud_code complete(struct ud_ctx *cx, void *row)
+{
+	return ud_failover_complete(cx, row);
 }
 
 static const struct ud_resource failovers = { .table = &ud_failovers, .complete = complete };

@@ -79,6 +79,9 @@ enum ud_code ud_failover_gate(
 /* The ticket was solved: the run is solved, too. */
 enum ud_code ud_failover_solved(struct ud_ctx *cx, const char *failover_id) UD_USE;
 
+/* Fill in a run's computed members: its steps, and what the caller may do with it. */
+enum ud_code ud_failover_complete(struct ud_ctx *cx, struct ud_failover *f) UD_USE;
+
 /* A tick: runs that were approved and whose time has come begin. */
 enum ud_code ud_failovers_due(struct ud_ctx *cx, bool *ret) UD_USE;
 enum ud_code ud_failovers_begin(struct ud_ctx *cx, const struct ud_commanding *c) UD_USE;

@@ -156,13 +156,17 @@ const move = async (Hand, vm, reason) => {
   }
 };
 
-/** The host is lost: support asks, two people state it, both sides approve; commit, and the way to protection again. */
-const rescue = async (Hand, vm) => {
-  const hosts = await list('/v1/hosts');
+/** The host of a VM is cut off and killed; its name, once the server has noticed. */
+const lose = async (vm) => {
   const host = (await list('/v1/vms')).find((v) => v.name === vm).host_id;
-  const { name } = hosts.find((h) => h.id === host);
+  const { name } = (await list('/v1/hosts')).find((h) => h.id === host);
   demo('kill-site', name);
   await until(`${name} is noticed to be gone`, async () => (await api('GET', `/v1/hosts/${host}`)).state === 'unreachable');
+  return name;
+};
+/** The host is lost: support asks, two people state it, both sides approve; commit, and the way to protection again. */
+const rescue = async (Hand, vm) => {
+  const name = await lose(vm);
   const first = await sit(engineer, Hand);
   const ticket = await ask(first, { kind: 'unplanned', vm, reason: 'The site is down' });
   ok(ticket.actions <= ACTIONS, `${ticket.actions} actions`);
@@ -189,6 +193,117 @@ const rescue = async (Hand, vm) => {
   }
 };
 
+// ---- H: the first hour of an administrator ----
+const newcomer = (...args) => execFileSync(`${process.env.UD_SOURCE_DIR}/tests/portal/newcomer`, [process.env.DIR, new URL(base).port, ...args], { stdio: 'pipe' });
+const firstHour = async () => {
+  const who = await sit('admin@demo.example', Mouse, '/app/sites');
+  const { page, hand } = who;
+  await hand.press('button', 'New site');
+  await hand.type('Name', 'Paris', 'dialog');
+  await hand.type(/^Code/, 'par', 'dialog');
+  await hand.press('button', 'Create', 'dialog');
+  await page.waitForSelector('text=Paris (par)', patient);
+  await hand.press('button', 'Add a host');
+  await hand.type('Name', 'par-a', 'dialog');
+  await page.selectOption('dialog #site', { label: 'Paris' });
+  await hand.press('button', 'Create', 'dialog');
+  await hand.press('button', 'Make the command', 'dialog');
+  await confirm(who, page.locator('dialog pre').first());
+  newcomer('start', await page.locator('dialog pre').first().textContent());
+  await page.keyboard.press('Escape');
+  await page.locator('tr:has-text("par-a") .state:has-text("connected")').waitFor(patient); // it ticks itself
+  await visit(page, '/app/protection');
+  await hand.press('link', 'web-01');
+  await page.selectOption('#customer', { label: 'Demo Ltd' });
+  await hand.press('button', 'Save');
+  await hand.press('button', 'Start');
+  await page.locator('.bar .state:has-text("running")').waitFor(patient);
+  await hand.press('button', 'Protect');
+  await page.selectOption('dialog #target', { label: 'lon-b' });
+  await page.selectOption('dialog #interval', { index: 0 });
+  await hand.press('button', 'Protect', 'dialog');
+  await page.locator('.state:has-text("replicating")').first().waitFor(patient);
+  equal(page.wrong, [], 'wrong');
+  await who.leave();
+  const vm = (await list('/v1/vms')).find((v) => v.name === 'web-01');
+  await until('its guest answers', async () => (await api('GET', `/v1/vms/${vm.id}`)).guest_agent === 'connected');
+  await drill(Mouse, 'web-01', 'Prove that the replica boots');
+};
+
+/** Press a button of a page without scripts; prove again who one is when that is asked, and press it once more. */
+const pressPlainly = async (one, name) => {
+  await one.hand.press('button', name);
+  await one.page.waitForLoadState();
+  if (!await one.page.locator('#password').count()) return;
+  await one.hand.type('Password', phrase);
+  await one.hand.press('button', 'Confirm');
+  await one.page.waitForLoadState();
+  await one.hand.press('button', name);
+  await one.page.waitForLoadState();
+};
+/** On the pages without JavaScript: ask, approve on both sides, follow, verify. */
+const plainly = async (kind, vm, reason) => {
+  const host = kind === 'Unplanned' && await lose(vm);
+  const people = [];
+  for (const email of [customer, lead]) {
+    const page = await person(browser, { javaScriptEnabled: false });
+    await page.goto(`${base}/basic`);
+    await page.fill('#email', email);
+    await page.fill('#password', phrase);
+    await page.click('button');
+    await page.waitForSelector('h1 >> text=My protection', patient);
+    people.push({ page, hand: new Mouse(page) });
+  }
+  const [who, support] = people;
+  await who.hand.press('link', 'Request a failover');
+  await who.hand.choose('radio', new RegExp(`^${kind}`));
+  await who.page.selectOption('#vm', { label: vm });
+  await who.page.selectOption('#why', { label: reason });
+  await who.hand.press('button', 'File the request');
+  await who.page.waitForSelector('h2 >> text=Approve', patient);
+  const path = new URL(who.page.url()).pathname;
+  const ticket = await api('GET', `/v1/tickets/${path.split('/').pop()}`);
+  for (const one of kind === 'Test' ? [who] : people) {
+    await one.page.goto(base + path);
+    if (kind === 'Unplanned') {
+      await one.page.fill('#statement', 'I pulled the power of the host and saw its lights go out.');
+      await pressPlainly(one, 'Sign the statement');
+      if (await one.page.locator('#statement:invalid').count()) {
+        await one.page.fill('#statement', 'I pulled the power of the host and saw its lights go out.');
+        await one.hand.press('button', 'Sign the statement');
+      }
+    }
+    await pressPlainly(one, 'Approve');
+    await one.page.waitForSelector('h2 >> text=The run', patient);
+  }
+  await watch(who, { run: ticket.failover_id }, 'test_running', 'customer_validation');
+  await who.page.goto(base + path);
+  await who.hand.choose('radio', 'It works');
+  await who.hand.press('button', 'Send');
+  await who.page.waitForSelector('h2 >> text=The run', patient);
+  if (kind === 'Test') await who.hand.press('button', 'Clean up the test');
+  if (kind === 'Unplanned') {
+    await support.page.goto(base + path);
+    await pressPlainly(support, 'Commit');
+    await watch(who, { run: ticket.failover_id }, 'committed_unprotected');
+    demo('return-site', host);
+    await until('the old primary may become the replica', async () => {
+      await support.page.goto(base + path);
+      return support.page.getByRole('button', { name: 'Protect again' }).count();
+    });
+    await pressPlainly(support, 'Protect again');
+  }
+  await watch(who, { run: ticket.failover_id }, 'protected', 'solved');
+  await who.page.goto(base + path);
+  await who.page.waitForSelector('strong >> text=/^(protected|solved)$/', patient);
+  await support.page.goto(base + path);
+  for (const one of people) {
+    equal(one.page.wrong, [], 'wrong');
+    await one.page.context().close();
+  }
+  return ticket;
+};
+
 await until('both guests are protected', async () => (await list('/v1/replications?state=replicating')).length >= 2);
 const story = (name, tell) => (!process.env.UD_FLOWS || new RegExp(process.env.UD_FLOWS).test(name) ? it(name, tell) : undefined);
 await story('by mouse: a test is asked for, approved, watched, verified, cleaned up and proved', () => drill(Mouse, 'sql-01', 'Prove that the replica boots'));
@@ -196,8 +311,13 @@ if (long) {
   await story('by mouse: a planned move, approved by both sides, found in the queue by support', () => move(Mouse, 'sql-01', 'The host is worked on'));
   await story('by keyboard alone: the way home', () => move(Keyboard, 'sql-01', 'The way home after an earlier failover'));
   await story('by keyboard alone: a test', () => drill(Keyboard, 'app-01', 'Try a recovery plan'));
+  await story('by mouse: a site, a host, its machine, its copy, and a first test', firstHour);
+  await story('without JavaScript: a test', () => plainly('Test', 'sql-01', 'Prove that the replica boots.'));
+  await story('without JavaScript: a planned move', () => plainly('Planned', 'sql-01', "The primary's host is worked on."));
+  await story('without JavaScript: the way home', () => plainly('Planned', 'sql-01', 'The way home after an earlier failover.'));
   await story('by mouse: a host is lost', () => rescue(Mouse, 'app-01'));
   await story('by keyboard alone: the way home of that one', () => move(Keyboard, 'app-01', 'The way home after an earlier failover'));
+  await story('without JavaScript: a host is lost', () => plainly('Unplanned', 'app-01', "The primary's site is down."));
   await story('by keyboard alone: a host is lost', () => rescue(Keyboard, 'sql-01'));
 }
 await browser.close();

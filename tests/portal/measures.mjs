@@ -2,7 +2,7 @@
 // How quick the portal is over a demo with 10,000 tickets: from the commit of a change to the screen, from a key to the
 // filtered queue, what the first load weighs; and whether the words in drawn pictures can be read. The figures are printed;
 // the promised ones are asked for with UD_TEST_LONG, since an ordinary run shares its machine.
-import { api, base, equal, finish, it, ok, open, person, signIn, visit } from './harness.mjs';
+import { api, axe, base, equal, finish, it, ok, open, person, shot, signIn, visit } from './harness.mjs';
 
 const strict = Boolean(process.env.UD_TEST_LONG);
 const rank = (list, part) => [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(list.length * part))];
@@ -100,6 +100,38 @@ await it('basic pages weigh at most 30 KB with 30 machines', async () => {
   ok(Math.max(...sizes) <= 30 * 1024, `a page has ${Math.max(...sizes)} bytes`);
   await plain.context().close();
 });
+// Pages with ninety days behind them, as they never are in a story of their own.
+const pagesFull = async () => {
+  const one = async (path) => (await api('GET', path)).data[0];
+  const vm = await one('/v1/vms?q=hf-sql-01');
+  const run = await one('/v1/failovers?state=customer_validation');
+  const ticket = (await api('GET', `/v1/tickets/${run.ticket_id}`)).number;
+  const block = (await api('GET', `/v1/ip-blocks?customer_id=${vm.customer_id}`)).data[0];
+  return [
+    ['lead@provider.example', ['/app', '/app/queue', `/app/tickets/${ticket}`, '/app/approvals', '/app/war-room', '/app/board', '/app/fleet', `/app/hosts/${vm.host_id}`, `/app/customers/${vm.customer_id}`, '/app/overview', '/app/failovers', '/app/drills', '/app/audit', '/app/sites']],
+    ['approver@harbour-foods.example', ['/app', '/app/protection', `/app/vms/${vm.id}`, '/app/request', '/app/drills', '/app/tickets', `/app/network/${block.id}`]]];
+};
+if (strict) {
+  for (const [email, paths] of await pagesFull()) {
+    const reader = await person(browser);
+    await signIn(reader, email);
+    for (const path of paths) {
+      await it(`${email.split('@')[0]} ${path.replace(/_[0-9a-z]{26}/g, '')} full of data: nothing that axe names, no sideways scroll, no error`, async () => {
+        reader.wrong.length = 0;
+        for (const [theme, width] of [['light', 1280], ['dark', 390], ['contrast', 1600]]) {
+          await reader.evaluate((t) => localStorage.setItem('us.theme', t), theme);
+          await reader.setViewportSize({ width, height: 900 });
+          await visit(reader, path);
+          equal(await axe(reader), [], `${theme} ${width}`);
+          equal(await reader.evaluate(() => document.documentElement.scrollWidth > innerWidth + 1), false, `sideways scroll at ${width}`);
+          await shot(reader, `full-${email.split('@')[0]}${path.replace(/_[0-9a-z]{26}/g, '').replaceAll('/', '-')}-${theme}-${width}`);
+        }
+        equal(reader.wrong, [], 'wrong');
+      });
+    }
+    await reader.context().close();
+  }
+}
 equal(page.wrong, [], 'wrong');
 await browser.close();
 finish();

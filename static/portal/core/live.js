@@ -55,31 +55,48 @@ export const useData = (path, topics = []) => {
   const data = useSignal(/** @type {import('answers').Answer<P, 'get'>|undefined} */ (undefined));
   const problem = useSignal(/** @type {any} */ (null));
   const at = useSignal(0);
-  const box = useMemo(() => ({ timer: 0, stop: null, alive: true }), []);
+  const box = useMemo(() => ({ timer: 0, stop: null, path: /** @type {string|null} */ (null), thing: '', again: false }), []);
+  box.path = path;
+  // One request at a time: who types quickly makes the newest address the next one, and none is broken off half done.
   const reload = async () => {
-    if (!path) return;
-    box.stop?.abort();
+    const wanted = box.path;
+    if (!wanted) return;
+    if (box.stop) { box.again = true; return; }
     const stop = new AbortController();
     box.stop = stop;
+    box.again = false;
     try {
-      const answer = await get(path, { signal: stop.signal });
+      const answer = await get(/** @type {P} */ (wanted), { signal: stop.signal });
       if (stop.signal.aborted) return;
-      data.value = answer;
-      problem.value = null;
-      at.value = Date.now();
+      if (wanted === box.path) {
+        data.value = answer;
+        problem.value = null;
+        at.value = Date.now();
+      }
     } catch (error) {
-      if (!stop.signal.aborted) problem.value = error;
+      if (!stop.signal.aborted && wanted === box.path) problem.value = error;
     }
+    if (box.stop !== stop) return;
+    box.stop = null;
+    if (box.again || wanted !== box.path) reload();
   };
+  const leave = () => { box.stop?.abort(); box.stop = null; };
   const soon = () => {
     if (box.timer) return;
     box.timer = window.setTimeout(() => { box.timer = 0; reload(); }, 300);
   };
+  useEffect(() => leave, []);
   useEffect(() => {
-    data.value = undefined;
+    // another filter of the same list leaves its rows until the new ones are there
+    const thing = (path || '').split('?')[0];
+    if (thing !== box.thing) {
+      leave();
+      data.value = undefined;
+    }
+    box.thing = thing;
     reload();
     const end = topics.length ? listen(topics, soon) : () => {};
-    return () => { end(); clearTimeout(box.timer); box.timer = 0; box.stop?.abort(); };
+    return () => { end(); clearTimeout(box.timer); box.timer = 0; };
   }, [path]);
   return { data, problem, at, reload };
 };

@@ -26,6 +26,7 @@ const ended = ['protected', 'rolled_back', 'failed', 'solved'];
 // states whose own sentence says more to a customer than the engine's note
 const spoken = ['customer_validation', 'test_running'];
 const sentenceOf = (f) => {
+  if (f.state === 'committed_unprotected') return t('run.committed_unprotected'); // until it is protected again, whatever is done for it
   const running = (f.steps || []).find((s) => s.state === 'running');
   if (f.waiting_for?.text && !spoken.includes(f.state)) return f.waiting_for.text;
   if (running) return maybe(`step.${running.name}.now`) || t('run.step', { step: word('step', running.name) });
@@ -84,7 +85,7 @@ export const Run = ({ id, ticket, whole = false }) => {
     const done = (f.steps || []).filter((s) => ['succeeded', 'done'].includes(s.state)).length;
     document.title = `${tone(f.state).shape} ${done}/${(f.steps || []).length} ${title(f)} · ${ticket?.number || ''}`;
   }, [data.data.value]);
-  return html`<${Loaded} of=${data}>${(f) => html`<section class="panel" aria-label=${t('run')}><p class=${`big ${tone(f.state).tone}`}><span aria-hidden="true">${tone(f.state).shape} </span>${sentenceOf(f)}</p>
+  return html`<${Loaded} of=${data}>${(f) => html`<section class="panel" aria-label=${t('run')}><p class=${`big ${tone(f.state).tone}`}><span aria-hidden="true">${tone(f.state).shape} </span>${sentenceOf(f)}</p>${f.state === 'committed_unprotected' && f.waiting_for?.text && html`<p>${f.waiting_for.text}</p>`}
       <${Facts} rows=${[[t('kind'), title(f)], [t('state'), html`<${State} value=${f.state}/>`], [t('waiting-for'), f.waiting_for ? `${word('who', f.waiting_for.who)}${f.waiting_for.what ? `: ${word('what', f.waiting_for.what)}` : ''}` : t('none')],
         [t('data-loss'), f.data_loss === 'none' ? html`<span class="ok">${t('none')}</span>` : f.data_loss], [t('downtime'), f.downtime_seconds === null || f.downtime_seconds === undefined ? null : duration(f.downtime_seconds)], [t('rto.measured'), f.rto_measured_seconds === null ? null : duration(f.rto_measured_seconds)], [t('rpo.measured'), f.rpo_measured_seconds === null ? null : duration(f.rpo_measured_seconds)],
         f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`], f.test_ends_at && f.state === 'test_running' && [t('test-ends'), html`<${Countdown} to=${f.test_ends_at}/>`], f.verdict && [t('verdict'), html`<${State} value=${f.verdict}/>`]]}/>
