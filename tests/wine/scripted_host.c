@@ -16,7 +16,7 @@ static enum ud_code open_host(
 
 	if (!host) {
 		host = scripted_begin(uri + sizeof("scripted:") - 1);
-		scripted_add(host, scripted_uuid(host, 1), "web-Zürich");
+		scripted_add(host, scripted_uuid(host, 1), "web-01");
 		scripted_add(host, scripted_uuid(host, 2), "sql-01");
 	}
 	return scripted_driver.open(cx, uri, changed, data, ret);
