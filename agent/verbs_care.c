@@ -10,7 +10,13 @@
 #include "base/log.h"
 #include "base/verbs.h"
 
-enum { CHECKPOINTS_MAX = 500, LOGS_MAX = 200 << 10, PICTURE_MAX = 500 << 10, APPLY_MS = 600000 };
+enum {
+	CHECKPOINTS_MAX = 500,
+	LOGS_MAX = 200 << 10,
+	PICTURE_MAX = 500 << 10,
+	FILE_MAX = 48 << 10,
+	APPLY_MS = 600000
+};
 
 enum ud_code ud_do_vm_run(struct ud_ctx *cx, struct ud_act *act)
 {
@@ -27,6 +33,43 @@ enum ud_code ud_do_vm_run(struct ud_ctx *cx, struct ud_act *act)
 	const struct ud_guest_result r = { ran.status, ran.output, ran.error, ran.cut };
 
 	ud_act_leave(cx, act, &ud_guest_result_shape, &r);
+	return UD_OK;
+}
+
+enum ud_code ud_do_vm_write_file(struct ud_ctx *cx, struct ud_act *act)
+{
+	const struct ud_guest_file *args = act->args;
+	size_t n = 0;
+	const unsigned char *data = ud_base64url_decode(cx->arena, args->content, &n);
+
+	if (!data)
+		return ud_fail(cx, UD_E_VALIDATION, "content", "content is not base64url.");
+	act->begun = true;
+	return ud_hv_guest_write(cx, act->station->hv, act->command->uuid, args->path, data, n);
+}
+
+enum ud_code ud_do_vm_read_file(struct ud_ctx *cx, struct ud_act *act)
+{
+	const struct ud_guest_path *args = act->args;
+	const void *data = NULL;
+	size_t n = 0;
+
+	UD_TRY(ud_hv_guest_read(cx, act->station->hv, act->command->uuid, args->path, &data, &n));
+	if (n > FILE_MAX)
+		return ud_fail(cx, UD_E_VALIDATION, NULL,
+			"The file is too large to be fetched: %zu bytes.", n);
+	const struct ud_guest_file r = { args->path, ud_base64url(cx->arena, data, n) };
+
+	ud_act_leave(cx, act, &ud_guest_file_shape, &r);
+	return UD_OK;
+}
+
+enum ud_code ud_do_vm_definition(struct ud_ctx *cx, struct ud_act *act)
+{
+	struct ud_text_result r = { 0 };
+
+	UD_TRY(ud_hv_definition_export(cx, act->station->hv, act->command->uuid, &r.text));
+	ud_act_leave(cx, act, &ud_text_result_shape, &r);
 	return UD_OK;
 }
 

@@ -19,6 +19,7 @@
 enum {
 	POWER = UD_CUSTOMER_WRITE | UD_R(SUPPORT_ENGINEER) | UD_R(SUPPORT_LEAD) | UD_OPERATOR,
 	LOOK = POWER | UD_R(SUPPORT_AGENT),
+	HOST = UD_OPERATOR | UD_R(SUPPORT_ENGINEER) | UD_R(SUPPORT_LEAD),
 	/* what a verb may take beside what its arguments allow */
 	TIMEOUT_SECONDS = 600,
 	CHECKPOINTS_MAX = 500,
@@ -344,6 +345,9 @@ static const struct ud_route rows[] = {
 	VERB("resume",          "resume",      POWER, NULL, "Let a paused VM go on."),
 	VERB("reset",           "reset",       POWER, NULL, "Reset a VM, as its button would."),
 	VERB("run",             "run",         POWER, &ud_guest_args_shape, "Run a program inside the guest, by its guest agent."),
+	VERB("write-file",      "write-file",  POWER, &ud_guest_file_shape, "Write a small file inside the guest, by its guest agent."),
+	VERB("read-file",       "read-file",   POWER, &ud_guest_path_shape, "Read a small file inside the guest, by its guest agent; the operation's output holds it."),
+	VERB("definition",      "definition",  HOST,  NULL, "Fetch the VM's definition from its host; the operation's output holds it."),
 	VERB("diagnose",        "diagnose",    LOOK,  NULL, "Gather what tells what is wrong with a VM."),
 	VERB("screenshot",      "screenshot",  LOOK,  NULL, "Take a picture of the VM's screen."),
 	VERB("checkpoint",      "checkpoints", POWER, &ud_checkpoint_args_shape, "Take a checkpoint."),

@@ -32,6 +32,13 @@ static const struct ud_field guest_result_fields[] = {
 	UD_FIELD(ud_guest_result, error_output, .max = TEXT, .about = "Standard error."),
 	UD_FIELD(ud_guest_result, cut,          .about = "There was more."),
 };
+static const struct ud_field file_fields[] = {
+	UD_FIELD(ud_guest_file, path,    .flags = UD_REQUIRED, .max = PATH, .about = "Path of the file inside the guest."),
+	UD_FIELD(ud_guest_file, content, .flags = UD_REQUIRED, .max = 65536, .about = "What it holds, as base64url (RFC 4648 5); 48 KiB at most."),
+};
+static const struct ud_field path_fields[] = {
+	UD_FIELD(ud_guest_path, path, .flags = UD_REQUIRED, .max = PATH, .about = "Path of the file inside the guest."),
+};
 static const struct ud_field checkpoint_fields[] = {
 	UD_FIELD(ud_checkpoint_args, name, .flags = UD_REQUIRED, .max = NAME, .about = "Name of the checkpoint."),
 	UD_FIELD(ud_checkpoint_args, kind, .values = &ud_checkpoint_kinds, .about = "Disks of a frozen guest, or memory too."),
@@ -60,6 +67,8 @@ const struct ud_shape ud_guest_args_shape = { UD_SHAPE(ud_guest_args, guest_args
 	.bare = true };
 const struct ud_shape ud_guest_result_shape = { UD_SHAPE(ud_guest_result, guest_result_fields),
 	.bare = true };
+const struct ud_shape ud_guest_file_shape = { UD_SHAPE(ud_guest_file, file_fields), .bare = true };
+const struct ud_shape ud_guest_path_shape = { UD_SHAPE(ud_guest_path, path_fields), .bare = true };
 const struct ud_shape ud_checkpoint_args_shape = { UD_SHAPE(ud_checkpoint_args, checkpoint_fields),
 	.bare = true };
 const struct ud_shape ud_checkpoint_name_shape = { UD_SHAPE(ud_checkpoint_name, name_fields),

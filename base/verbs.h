@@ -17,6 +17,9 @@
 #define UD_VERB_VM_RESUME "vm_resume"
 #define UD_VERB_VM_RESET "vm_reset"
 #define UD_VERB_VM_RUN "vm_run"
+#define UD_VERB_VM_WRITE_FILE "vm_write_file"
+#define UD_VERB_VM_READ_FILE "vm_read_file"
+#define UD_VERB_VM_DEFINITION "vm_definition"
 #define UD_VERB_VM_DIAGNOSE "vm_diagnose"
 #define UD_VERB_VM_SCREENSHOT "vm_screenshot"
 #define UD_VERB_VM_LIMITS "vm_limits"
@@ -57,6 +60,16 @@ struct ud_guest_result {
 };
 extern const struct ud_shape ud_guest_result_shape;
 
+/* vm_write_file, vm_read_file: a small file of the guest, by its guest agent. */
+struct ud_guest_file {
+	const char *path, *content; /* content: base64url */
+};
+extern const struct ud_shape ud_guest_file_shape;
+struct ud_guest_path {
+	const char *path;
+};
+extern const struct ud_shape ud_guest_path_shape;
+
 /* checkpoint_create; the others take the name alone. */
 struct ud_checkpoint_args {
 	const char *name;
@@ -75,7 +88,8 @@ struct ud_checkpoints {
 };
 extern const struct ud_shape ud_checkpoints_shape;
 
-/* Texts that come back: vm_diagnose and host_diagnose (sections), host_logs (lines). */
+/* Texts that come back: vm_diagnose and host_diagnose (sections), host_logs (lines),
+ * vm_definition. */
 struct ud_text_result {
 	const char *text;
 };

@@ -513,6 +513,9 @@ static const struct {
 	{ "vms.checkpoint", "invalid_state" },
 	{ "vms.checkpoint-list", "invalid_state" },
 	{ "vms.diagnose", "invalid_state" },
+	{ "vms.definition", "invalid_state" },
+	{ "vms.read-file", "invalid_state" },
+	{ "vms.write-file", "invalid_state" },
 	{ "vms.limit", "invalid_state" },
 	{ "vms.pause", "invalid_state" },
 	{ "vms.reset", "invalid_state" },
@@ -524,6 +527,8 @@ static const struct {
 	{ "vms.start", "invalid_state" },
 	{ "vms.stop", "invalid_state" },
 	{ "vms.run", "vm_unmanaged" },
+	{ "vms.read-file", "vm_unmanaged" },
+	{ "vms.write-file", "vm_unmanaged" },
 	{ "vms.facts", "invalid_state" },
 	{ "vms.picture", "invalid_state" },
 	{ "customers.create", "parameter_invalid" }, /* nobody is made on behalf of another */

@@ -243,6 +243,28 @@ static void limits_are_set_and_read_back(void **state)
 	assert_true(json_is_null(json_object_get(r.json, "disk_iops")));
 }
 
+static void small_files_go_into_a_guest_and_come_back(void **state)
+{
+	struct scene *s = *state;
+
+	run(s);
+	const char *vm = fmt(s->w, "/v1/vms/%s", s->vm);
+
+	succeeds(s, OWN_ADMIN, fmt(s->w, "%s/start", vm), "{}");
+	succeeds(s, OWN_ADMIN, fmt(s->w, "%s/write-file", vm),
+		"{\"path\":\"/run/x\",\"content\":\"aGVsbG8\"}");
+	struct reply r = done(s, OWN_ADMIN, fmt(s->w, "%s/read-file", vm), "{\"path\":\"/run/x\"}");
+
+	assert_string_equal(text_at(r.json, "output.content"), "aGVsbG8");
+	r = call(s->w, OWN_VIEWER, "POST", fmt(s->w, "%s/read-file", vm),
+		"{\"path\":\"/etc/shadow\"}", NULL);
+	assert_int_equal(r.status, 403);
+	r = done(s, ENGINEER, fmt(s->w, "%s/definition", vm), "{}");
+	assert_true(strlen(text_at(r.json, "output.text")) > 0);
+	r = call(s->w, OWN_ADMIN, "POST", fmt(s->w, "%s/definition", vm), "{}", NULL);
+	assert_int_equal(r.status, 403);
+}
+
 static void hosts_tell_of_themselves(void **state)
 {
 	static const char *const parts[] = { "facts", "networks", "storage", "teams" };
@@ -365,6 +387,9 @@ static const struct {
 	{ "resume", "POST", "resume", "{}" },
 	{ "reset", "POST", "reset", "{}" },
 	{ "run", "POST", "run", "{\"program\":\"/bin/true\"}" },
+	{ "write_file", "POST", "write-file", "{\"path\":\"/run/x\",\"content\":\"eA\"}" },
+	{ "read_file", "POST", "read-file", "{\"path\":\"/run/x\"}" },
+	{ "definition", "POST", "definition", "{}" },
 	{ "diagnose", "POST", "diagnose", "{}" },
 	{ "screenshot", "POST", "screenshot", "{}" },
 	{ "limit", "PUT", "resource-protection", "{}" },
@@ -448,6 +473,8 @@ int main(void)
 			what_came_out_is_shown_with_the_operation, begin, end),
 		cmocka_unit_test_setup_teardown(checkpoints_are_taken_and_put_back, begin, end),
 		cmocka_unit_test_setup_teardown(limits_are_set_and_read_back, begin, end),
+		cmocka_unit_test_setup_teardown(
+			small_files_go_into_a_guest_and_come_back, begin, end),
 		cmocka_unit_test_setup_teardown(hosts_tell_of_themselves, begin, end),
 		cmocka_unit_test_setup_teardown(a_host_in_maintenance_starts_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(
