@@ -11,6 +11,7 @@
 #include "base/crypto.h"
 #include "base/replication.h"
 #include "db/agents.h"
+#include "db/fence_devices.h"
 #include "db/hosts.h"
 #include "db/recovery_points.h"
 #include "db/replications.h"
@@ -206,9 +207,36 @@ static enum ud_code check_reason(struct ud_ctx *cx, struct dry *d, struct looked
 	return UD_OK;
 }
 
+/* What stonith will need, and what it will do to others: said before anybody approves. */
+static enum ud_code check_device(struct ud_ctx *cx, struct dry *d, struct looked *l)
+{
+	struct ud_fence_device device = { 0 };
+	bool found = false;
+
+	if (!l->related || d->f->kind != UD_FAILOVER_UNPLANNED ||
+		strcmp(l->vm.fencing_policy, "stonith") != 0)
+		return UD_OK;
+	UD_TRY(ud_fence_device_of(cx, l->vm.source_host_id, &found, &device));
+	if (!found) {
+		block(d, l, "no_fence_device",
+			"The primary's host has no fence device that could switch it off.",
+			"Set one, or let two people state that the primary is off.", true);
+		return UD_OK;
+	}
+	block(d, l, "host_is_fenced",
+		"The primary's host is switched off by its fence device, with all VMs on it.",
+		"Make sure that nothing else there is still of use.", true);
+	if (device.problem)
+		block(d, l, "fence_device_failing",
+			"The fence device of the primary's host could not tell anything when it was"
+			" asked last.",
+			"Test it; or let two people state that the primary is off.", true);
+	return UD_OK;
+}
+
 static enum ud_code (*const rules[])(
 	struct ud_ctx *cx, struct dry *d, struct looked *l) = { check_protection, check_points,
-	check_hosts, check_agent, check_other_runs, check_chain, check_reason };
+	check_hosts, check_agent, check_other_runs, check_chain, check_reason, check_device };
 
 /* ---- looking ---- */
 

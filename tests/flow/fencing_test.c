@@ -164,6 +164,8 @@ static void a_device_is_proof_and_nobody_need_state_anything(void **state)
 	set_device(s, "on");
 	const char *run = outage(s, 2);
 
+	/* whoever approves it has been told what it does to others */
+	assert_non_null(strstr(stage_run(s, run).body, "host_is_fenced"));
 	settle(s);
 	stage_wants(s, run, "customer_validation", NULL);
 	assert_int_equal(stage_where(s, 0), 1);
@@ -213,6 +215,7 @@ static void without_a_device_two_people_are_asked(void **state)
 	struct stage *s = *state;
 	const char *run = outage(s, 1);
 
+	assert_non_null(strstr(stage_run(s, run).body, "no_fence_device"));
 	settle(s);
 	wants_person(s, run, "no_fence_device");
 	stage_attest(s, run, 0);
