@@ -123,8 +123,8 @@ static void the_end_of_a_lease_ends_the_process(void **state)
 			ud_guard_renew(cx, g, UUID, i + 1, deadline + FAR_MS), UD_E_NOT_FOUND);
 		guest_end(&guest);
 	}
-	print_message(
-		"# 10 of 10 ended, none early; at most %d ms after their lease\n", (int)worst);
+	print_message("# %d of %d ended, none early; at most %d ms after their lease\n", rounds,
+		rounds, (int)worst);
 	ud_guard_release(&g);
 	guard_end(cx, dir);
 }
