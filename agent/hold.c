@@ -16,9 +16,10 @@
 enum ud_code ud_hold_pass(struct ud_ctx *cx, ud_journal *journal, const char *vm_id,
 	const char *host_boot, int64_t for_ms)
 {
+	int64_t until = ud_mono_ms(cx->env) + for_ms;
+
 	return ud_journal_note(cx, journal, ud_printf(cx->arena, PASS, vm_id),
-		ud_printf(cx->arena, "%lld %s", (long long)(ud_mono_ms(cx->env) + for_ms),
-			host_boot));
+		ud_printf(cx->arena, "%lld %s", (long long)until, host_boot));
 }
 
 enum ud_code ud_hold_end(struct ud_ctx *cx, ud_journal *journal, const char *vm_id)

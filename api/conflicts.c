@@ -3,6 +3,7 @@
  * Two hosts that claim one VM. People look which of the copies counts, and two of them say so; the
  * other is demoted, and its disks are kept.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "api/api.h"
@@ -125,6 +126,7 @@ static enum ud_code order(struct ud_ctx *cx, const struct ud_request *rq, const 
 static enum ud_code demote(struct ud_ctx *cx, const struct ud_request *rq, const struct settling *s,
 	const char *host_id)
 {
+	assert(s->winner);
 	if (!host_id || strcmp(host_id, s->winner) == 0)
 		return UD_OK;
 	return order(cx, rq, s, host_id, UD_VERB_DEMOTE, "{\"keep_disk\":true}");
