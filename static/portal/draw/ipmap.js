@@ -6,14 +6,14 @@ import { t, word } from '../core/i18n.js';
 import { Twin, useWidth } from '../ui/parts.js';
 
 const marks = { assigned: ['info', ''], reserved: ['test', '◆'], quarantined: ['warning', '/'], free: ['', ''] };
-/** @param {{ prefix: string, total: number, taken: { index: number, address: string, state: string, text: string }[] }} props */
+/** @param {{ prefix: string, total: number, taken: { index: number, count?: number, address: string, state: string, text: string }[] }} props count: addresses of a part */
 export const IpMap = ({ prefix, total, taken }) => {
   const { ref, width } = useWidth();
   const cells = Math.min(total, 256);
   const per = total / cells;
   const columns = width > 520 ? 32 : 16;
   const size = Math.min(24, Math.floor((width - 2) / columns));
-  const of = new Map(taken.map((a) => [Math.floor(a.index / per), a]));
+  const of = new Map(taken.flatMap((a) => Array.from({ length: Math.min(cells, Math.max(1, Math.ceil((a.count || 1) / per))) }, (_, i) => [Math.floor(a.index / per) + i, a])));
   const count = (state) => taken.filter((a) => a.state === state).length;
   const says = `${prefix}: ${['assigned', 'reserved', 'quarantined'].map((s) => `${count(s)} ${word('address', s)}`).join(', ')}`;
   return html`<div ref=${ref}>${width > 0 && html`<svg class="picture" role="img" aria-label=${says} width=${width} height=${Math.ceil(cells / columns) * size + 4}>

@@ -6,8 +6,9 @@ import { go } from '../core/router.js';
 import { Twin, tone, useWidth } from '../ui/parts.js';
 
 const HOST = { w: 190, h: 62, gap: 10 };
-/** @param {{ sites: { name: string, hosts: { id: string, name: string, state: string, text: string }[] }[] }} props */
-export const Topology = ({ sites }) => {
+/** @param {{ sites: { name: string, hosts: { id: string, name: string, state: string, text: string }[] }[], links?: boolean }} props links: hosts lead to their pages */
+export const Topology = ({ sites, links = true }) => {
+  const way = (h) => (links ? { role: 'link', tabindex: '0', style: { cursor: 'pointer' }, onClick: () => go(`/app/hosts/${h.id}`), onKeyDown: (e) => { if (e.key === 'Enter') go(`/app/hosts/${h.id}`); } } : {});
   const { ref, width } = useWidth();
   const columns = Math.max(1, Math.floor((width - 20) / (HOST.w + HOST.gap)));
   let y = 0;
@@ -17,9 +18,9 @@ export const Topology = ({ sites }) => {
     y += box.h + 16;
     return { ...s, box };
   });
-  return html`<div ref=${ref}>${width > 0 && html`<svg class="picture" role="group" aria-label=${t('topology')} width=${width} height=${y}>${placed.map((s) => html`<g>
+  return html`<div ref=${ref}>${width > 0 && html`<svg class="picture" role=${links ? 'group' : 'img'} aria-label=${t('topology')} width=${width} height=${y}>${placed.map((s) => html`<g>
     <rect x="1" y=${s.box.y + 1} width=${width - 2} height=${s.box.h} rx="8" class="node" style=${{ fill: 'none' }}/><text x="12" y=${s.box.y + 24} class="strong">${s.name}</text>
-    ${s.hosts.map((h, i) => html`<g role="link" tabindex="0" style=${{ cursor: 'pointer' }} onClick=${() => go(`/app/hosts/${h.id}`)} onKeyDown=${(e) => { if (e.key === 'Enter') go(`/app/hosts/${h.id}`); }} transform=${`translate(${10 + (i % columns) * (HOST.w + HOST.gap)},${s.box.y + 36 + Math.floor(i / columns) * (HOST.h + HOST.gap)})`}>
+    ${s.hosts.map((h, i) => html`<g ...${way(h)} transform=${`translate(${10 + (i % columns) * (HOST.w + HOST.gap)},${s.box.y + 36 + Math.floor(i / columns) * (HOST.h + HOST.gap)})`}>
       <rect width=${HOST.w} height=${HOST.h} rx="6" class=${`node s-${tone(h.state).tone}`}/><text x="10" y="20" class="strong">${h.name}</text><text x="10" y="37" class=${`f-${tone(h.state).tone}`}>${tone(h.state).shape} ${word('state', h.state)}</text><text x="10" y="54" class="muted">${h.text}</text></g>`)}</g>`)}</svg>`}
     <${Twin} head=${[t('site'), t('host'), t('state'), t('vms')]} rows=${sites.flatMap((s) => s.hosts.map((h) => [s.name, h.name, word('state', h.state), h.text]))}/></div>`;
 };

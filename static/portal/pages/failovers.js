@@ -9,7 +9,7 @@ import { Ago, Empty, Loaded, Panel, State, When } from '../ui/parts.js';
 import { Run, title } from './run.js';
 import { duration } from '../core/time.js';
 
-const columns = [
+export const columns = [
   { label: t('kind'), cell: (f) => html`<a href=${`/app/failovers/${f.id}`}>${title(f)}</a>` }, { label: t('state'), cell: (f) => html`<${State} value=${f.state}/>` }, { label: t('reason'), cell: (f) => word('reason', f.reason_code) },
   { label: t('started'), cell: (f) => (f.started_at ? html`<${When} at=${f.started_at}/>` : html`<span class="muted">${t('not-started')}</span>`) }, { label: t('ended'), cell: (f) => html`<${Ago} at=${f.ended_at}/>` }, { label: t('verdict'), cell: (f) => (f.verdict ? html`<${State} value=${f.verdict}/>` : '') }];
 export const Failovers = () => html`<div class="bar"><h1>${t('page.failovers')}</h1><a class="button primary" href="/app/request">${t('request.button')}</a></div><${List} path="/v1/failovers" search=${false} fixed=${{ sort: '-created_at' }} topics=${['failover.']} open=${(f) => `/app/failovers/${f.id}`} filters=${[{ name: 'kind', label: t('kind'), options: ['test', 'planned', 'unplanned'].map((k) => [k, t(`kind.${k}.title`)]) }]} columns=${columns} empty=${html`<${Empty} title=${t('failovers.none')} text=${t('failovers.none.text')}/>`}/>`;
@@ -22,6 +22,7 @@ export const Failover = ({ id }) => {
 
 export const Drills = () => {
   const tests = useData('/v1/failovers?kind=test&limit=200', ['failover.']);
+  const plans = useData('/v1/recovery-plans?limit=200', ['recovery_plan.', 'failover.']);
   const month = useSignal(new Date());
   const move = (n) => { month.value = new Date(month.value.getFullYear(), month.value.getMonth() + n, 1); };
   const entries = {};
@@ -29,6 +30,7 @@ export const Drills = () => {
     const day = (f.started_at || f.scheduled_at || f.created_at).slice(0, 10);
     (entries[day] ||= []).push({ state: f.verdict || f.state, text: word('reason', f.reason_code), to: `/app/failovers/${f.id}` });
   }
+  for (const p of (plans.data.value?.data || []).filter((x) => x.next_drill_due_at)) (entries[p.next_drill_due_at.slice(0, 10)] ||= []).push({ state: Date.parse(p.next_drill_due_at) < Date.now() ? 'missed' : 'scheduled', text: t('drills.due', { plan: p.name }), to: `/app/plans/${p.id}` });
   const last = (tests.data.value?.data || []).filter((f) => f.rto_measured_seconds !== null && f.rto_measured_seconds !== undefined);
   return html`<div class="bar"><h1>${t('page.drills')}</h1><button onClick=${() => move(-1)}>${t('calendar.before')}</button><button onClick=${() => move(1)}>${t('calendar.after')}</button><a class="button primary" href="/app/request?kind=test">${t('drills.start')}</a></div>
     <${Panel} title=${t('drills.calendar')}><${Loaded} of=${tests}>${() => html`<${Calendar} month=${month.value} entries=${entries}/>`}</${Loaded}></${Panel}>

@@ -7,8 +7,10 @@ import { has, isStaff } from '../core/store.js';
 import { duration } from '../core/time.js';
 import { Ring } from '../draw/ring.js';
 import { ago, bytes } from '../core/time.js';
-import { Empty, Loaded, Panel, State, Ago } from '../ui/parts.js';
+import { Empty, Loaded, Panel, State, Ago, When } from '../ui/parts.js';
 import { protectionOf } from './protection.js';
+import { isLate } from './plans.js';
+import { title as runTitle } from './run.js';
 
 const groups = [['safe', 'ok'], ['risk', 'warning'], ['unprotected', 'bad']];
 const classOf = (vm, replication) => {
@@ -41,11 +43,27 @@ const attention = (vms, replications) => {
   return vms.map((vm) => ({ vm, r: by.get(vm.id) })).filter(({ vm, r }) => classOf(vm, r) !== 'safe').slice(0, 12);
 };
 
+// What is under way, what waits for a decision, which drills are due: nothing is drawn when there is nothing.
+const Running = () => {
+  const runs = useData('/v1/failovers?state=running,waiting,test_running,customer_validation,committed_unprotected&limit=5', ['failover.', 'workflow.']);
+  return html`${(runs.data.value?.data || []).map((f) => html`<p class="note" key=${f.id}><a href=${`/app/failovers/${f.id}`}>${runTitle(f)}</a> <${State} value=${f.state}/></p>`)}`;
+};
+const Waiting = () => {
+  const tickets = useData('/v1/tickets?approval=awaiting&limit=10', ['ticket.', 'approval.']);
+  const mine = (tickets.data.value?.data || []).filter((x) => !['closed', 'solved', 'rejected', 'merged'].includes(x.state));
+  return mine.length ? html`<${Panel} title=${t('home.decide')}><ul class="steps">${mine.map((x) => html`<li><a class="grow" href=${`/app/tickets/${x.number}`}><span class="num">${x.number}</span> ${x.subject}</a><${Ago} at=${x.created_at}/></li>`)}</ul></${Panel}>` : null;
+};
+const DrillsDue = () => {
+  const plans = useData('/v1/recovery-plans?limit=200', ['recovery_plan.', 'failover.']);
+  const due = (plans.data.value?.data || []).filter((p) => p.next_drill_due_at).sort((a, b) => (a.next_drill_due_at < b.next_drill_due_at ? -1 : 1)).slice(0, 6);
+  return due.length ? html`<${Panel} title=${t('home.drills')}><ul class="steps">${due.map((p) => html`<li><a class="grow" href=${`/app/plans/${p.id}`}>${p.name}</a>${isLate(p) ? html`<span class="bad">■ ${t('plan.late')}</span>` : html`<${When} at=${p.next_drill_due_at}/>`}</li>`)}</ul></${Panel}>` : null;
+};
+
 export const Home = () => {
   const vms = useData('/v1/vms?limit=200', ['vm.']);
   const { list } = protectionOf();
   return html`<div class="bar"><h1>${t('page.home')}</h1>${has('customer_operator', 'customer_approver', 'customer_admin', 'support_agent', 'support_engineer', 'support_lead') && list && html`<a class="button primary" href="/app/request">${t('request.button')}</a>`}</div>
-  <${Loaded} of=${vms}>${(page) => html`<${Safety} vms=${page.data} replications=${list?.data.value?.data || []}/>
-    ${attention(page.data, list?.data.value?.data || []).length > 0 && html`<${Panel} title=${t('home.attention')}><ul class="steps">${attention(page.data, list?.data.value?.data || []).map(({ vm, r }) => html`<li><a class="grow" href=${`/app/vms/${vm.id}`}>${vm.name}</a><${State} value=${r ? r.state : 'unprotected'}/></li>`)}</ul></${Panel}>`}`}</${Loaded}>`;
+  <${Running}/><${Loaded} of=${vms}>${(page) => html`<${Safety} vms=${page.data} replications=${list?.data.value?.data || []}/>
+    ${attention(page.data, list?.data.value?.data || []).length > 0 && html`<${Panel} title=${t('home.attention')}><ul class="steps">${attention(page.data, list?.data.value?.data || []).map(({ vm, r }) => html`<li><a class="grow" href=${`/app/vms/${vm.id}`}>${vm.name}</a><${State} value=${r ? r.state : 'unprotected'}/></li>`)}</ul></${Panel}>`}`}</${Loaded}><div class="grid"><${Waiting}/><${DrillsDue}/></div>`;
 };
 export { ago, bytes, Ago };

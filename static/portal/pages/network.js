@@ -34,14 +34,20 @@ const Take = ({ block }) => {
     ${(wrong) => html`<${Text} id="note" label=${t('note')} value=${note} problem=${wrong.note}/>`}</${Form}>`;
 };
 
+// A part of a block stands for all its addresses.
+const cellsOf = (first, map) => (map?.cells || []).map((c) => {
+  const part = c.kind === 'block' ? sizeOf(c.range) : { first: number(c.range), total: 1n };
+  return { index: Number(part.first - first), count: Number(part.total), address: c.range, state: c.state, text: c.kind === 'block' ? t('network.part') : '' };
+});
+
 export const Block = ({ id }) => {
   const block = useData(`/v1/ip-blocks/${id}`, ['ip_block.']);
-  const addresses = useData(`/v1/ip-addresses?block_id=${id}&limit=200`, ['ip_address.']);
+  const map = useData(`/v1/ip-blocks/${id}/map`, ['ip_address.', 'ip_block.']);
   return html`<${Loaded} of=${block}>${(b) => {
     const { first, total } = sizeOf(b.prefix);
-    const taken = (addresses.data.value?.data || []).map((a) => ({ index: Number(number(a.address) - first), address: a.address, state: a.state, text: a.note || word('purpose', a.purpose) }));
+    const taken = cellsOf(first, map.data.value);
     return html`<div class="bar"><h1 class="mono">${b.prefix}</h1></div>
-      <${Panel} title=${t('network.map')}><${IpMap} prefix=${b.prefix} total=${Number(total > 1n << 40n ? 1n << 40n : total)} taken=${taken}/></${Panel}>
+      <${Panel} title=${t('network.map')}><${IpMap} prefix=${b.prefix} total=${Number(total > 1n << 40n ? 1n << 40n : total)} taken=${taken}/>${map.data.value && !map.data.value.complete && html`<p class="muted">${t('network.map.part')}</p>`}</${Panel}>
       <${Panel} title=${t('facts')}><${Facts} rows=${[[t('kind'), word('kind', b.kind)], [t('gateway'), b.gateway || t('none')], [t('note'), b.note || t('none')]]}/>
         ${has('support_agent', 'support_engineer', 'support_lead', 'operator', 'customer_operator', 'customer_admin') && html`<${Take} block=${b}/>`}</${Panel}>
       <${Panel} title=${t('network.addresses')}><${List} path="/v1/ip-addresses" topics=${['ip_address.']} fixed=${{ block_id: id }} columns=${[

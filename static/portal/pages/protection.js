@@ -4,7 +4,9 @@ import { html } from '../core/html.js';
 import { t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { duration } from '../core/time.js';
-import { Ago, Empty, State } from '../ui/parts.js';
+import { isStaff } from '../core/store.js';
+import { Topology } from '../draw/topology.js';
+import { Ago, Empty, Loaded, Panel, State } from '../ui/parts.js';
 import { List } from '../ui/list.js';
 
 /** The replications that the caller sees, live. */
@@ -15,6 +17,16 @@ export const Rpo = ({ r }) => {
   if (r.rpo_measured_seconds === null || r.rpo_measured_seconds === undefined) return html`<span class="idle">${t('unknown')}</span>`;
   const over = r.rpo_target_seconds && r.rpo_measured_seconds > r.rpo_target_seconds;
   return html`<span class=${`num ${over ? 'bad' : ''}`}>${over ? '■ ' : ''}${duration(r.rpo_measured_seconds)} <span class="muted">/ ${duration(r.rpo_target_seconds)}</span></span>`;
+};
+
+/** Where the machines of whoever looks are: sites, hosts, how many of them stand there and how many are copied to there. */
+export const Where = ({ title, only = () => true }) => {
+  const data = useData('/v1/topology', ['vm.', 'host.', 'replication.']);
+  const copies = (h) => (data.data.value?.replications || []).filter((r) => r.target_host_id === h.id).length;
+  const text = (h) => t('where.counts', { vms: h.vms.length, copies: copies(h) });
+  const drawn = (data.data.value?.sites || []).map((s) => ({ name: s.name, hosts: s.hosts.filter(only).map((h) => ({ ...h, text: text(h) })) })).filter((s) => s.hosts.length);
+  if (data.data.value && !drawn.length) return null;
+  return html`<${Panel} title=${title}><${Loaded} of=${data}>${() => html`<${Topology} sites=${drawn} links=${isStaff.value}/>`}</${Loaded}></${Panel}>`;
 };
 
 export const Protection = () => {
@@ -31,5 +43,5 @@ export const Protection = () => {
       { label: t('rpo'), cell: (vm) => html`<${Rpo} r=${of(vm)}/>` },
       { label: t('extended'), cell: (vm) => (of(vm, 'extended') ? html`<${State} value=${of(vm, 'extended').state}/>` : html`<span class="muted">${t('none')}</span>`) },
       { label: t('observed'), cell: (vm) => html`<${Ago} at=${vm.observed_at}/>` },
-    ]} empty=${html`<${Empty} title=${t('protection.none')} text=${t('protection.none.text')}/>`}/>`;
+    ]} empty=${html`<${Empty} title=${t('protection.none')} text=${t('protection.none.text')}/>`}/><br/>${!isStaff.value && html`<${Where} title=${t('where')}/>`}`;
 };

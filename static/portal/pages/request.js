@@ -30,23 +30,28 @@ export const Request = () => {
   const dry = useSignal(/** @type {any} */ (null));
   const problem = useSignal(/** @type {any} */ (null));
   const busy = useSignal(false);
+  const plan = useSignal(q.get('plan') || '');
+  const plans = useData('/v1/recovery-plans?limit=200', ['recovery_plan.']);
+  const chosenPlan = (plans.data.value?.data || []).find((p) => p.id === plan.value);
   const vms = useData('/v1/vms?limit=200', ['vm.']);
   const legs = useData('/v1/replications?limit=200', ['replication.']);
   const protectedOnes = (vms.data.value?.data || []).filter((v) => (legs.data.value?.data || []).some((r) => r.vm_id === v.id && r.leg !== 'extended'));
-  const leg = chosen.value.length === 1 ? (legs.data.value?.data || []).find((r) => r.vm_id === chosen.value[0] && r.leg !== 'extended') : null;
-  const extended = chosen.value.some((v) => (legs.data.value?.data || []).some((r) => r.vm_id === v && r.leg === 'extended'));
+  const moving = chosenPlan ? chosenPlan.members.map((m) => m.vm_id) : chosen.value;
+  const leg = !chosenPlan && chosen.value.length === 1 ? (legs.data.value?.data || []).find((r) => r.vm_id === chosen.value[0] && r.leg !== 'extended') : null;
+  const extended = moving.some((v) => (legs.data.value?.data || []).some((r) => r.vm_id === v && r.leg === 'extended'));
   const points = useData(leg && kind.value !== 'planned' ? `/v1/replications/${leg.id}/recovery-points?limit=100` : null, ['recovery_point.']);
-  const name = chosen.value.length === 1 ? protectedOnes.find((v) => v.id === chosen.value[0])?.name || '' : t('vms.count', { n: chosen.value.length });
+  const name = chosenPlan ? chosenPlan.name : chosen.value.length === 1 ? protectedOnes.find((v) => v.id === chosen.value[0])?.name || '' : t('vms.count', { n: chosen.value.length });
   const body = () => {
-    const failover = { kind: kind.value, vm_ids: chosen.value, reason_code: reason.value };
+    /** @type {any} */
+    const failover = { kind: kind.value, reason_code: reason.value, ...(chosenPlan ? { plan_id: chosenPlan.id } : { vm_ids: chosen.value }) };
     if (point.value) failover.recovery_point_id = point.value;
     if (when.value) failover.scheduled_at = new Date(when.value).toISOString();
     if (extended && chain.value) failover.chain = chain.value;
     if (latest.value) failover.acknowledge_latest = true;
-    const customer = protectedOnes.find((v) => v.id === chosen.value[0])?.customer_id;
+    const customer = chosenPlan ? chosenPlan.customer_id : protectedOnes.find((v) => v.id === chosen.value[0])?.customer_id;
     return { type: 'failover', subject: `${t(`kind.${kind.value}.title`)}: ${name}`, failover, ...(isStaff.value && customer ? { customer_id: customer } : {}) };
   };
-  const ready = chosen.value.length > 0 && reason.value;
+  const ready = moving.length > 0 && reason.value;
   useEffect(() => {
     if (!ready) { dry.value = null; return undefined; }
     let alive = true;
@@ -59,9 +64,9 @@ export const Request = () => {
       }
     }, 300);
     return () => { alive = false; clearTimeout(timer); };
-  }, [kind.value, chosen.value, reason.value, point.value, when.value, chain.value, latest.value]);
+  }, [kind.value, chosen.value, chosenPlan?.id, reason.value, point.value, when.value, chain.value, latest.value]);
   const missing = () => {
-    if (!chosen.value.length) return t('request.missing.vm');
+    if (!moving.length) return t('request.missing.vm');
     if (!reason.value) return t('request.missing.reason');
     if (extended && kind.value !== 'test' && !chain.value) return t('request.missing.chain');
     if (reason.value === 'virus_attack' && !point.value && !latest.value) return t('request.missing.point');
@@ -86,14 +91,15 @@ export const Request = () => {
   const shown = protectedOnes.filter((v) => v.name.toLowerCase().includes(find.value.toLowerCase())).slice(0, 30);
   return html`<div class="bar"><h1>${t('page.request')}</h1></div><form onSubmit=${send} novalidate>
     <fieldset><legend>${t('request.kind')}</legend><div class="cards">${kinds.map((k) => html`<label class="card"><input type="radio" name="kind" value=${k} checked=${kind.value === k} onChange=${() => { kind.value = k; reason.value = ''; }}/><b>${t(`kind.${k}.title`)}</b><br/><span class="muted">${t(`kind.${k}.where`)}<br/>${t(`kind.${k}.loss`)}</span></label>`)}</div></fieldset>
-    <fieldset><legend>${t('request.what')}</legend><${Loaded} of=${vms}>${() => html`${protectedOnes.length > 8 && html`<input type="search" aria-label=${t('search')} placeholder=${t('search')} value=${find.value} onInput=${(e) => { find.value = e.currentTarget.value; }}/>`}
-      ${shown.map((v) => html`<label class="check"><input type="checkbox" checked=${chosen.value.includes(v.id)} onChange=${() => flip(v.id)}/><span>${v.name}</span> <${State} group="power" value=${v.power}/></label>`)}${!protectedOnes.length && html`<p class="muted">${t('request.nothing')} <a href="/app/protection">${t('page.protection')}</a></p>`}`}</${Loaded}></fieldset>
+    <fieldset><legend>${t('request.what')}</legend>${plans.data.value?.data.length > 0 && html`<label for="plan">${t('request.plan')}</label><select id="plan" value=${plan.value} onChange=${(e) => { plan.value = e.currentTarget.value; point.value = ''; }}><option value="">${t('request.plan.none')}</option>${plans.data.value.data.map((p) => html`<option value=${p.id} selected=${p.id === plan.value}>${p.name} · ${t('vms.count', { n: p.members.length })}</option>`)}</select>`}
+      <${Loaded} of=${vms}>${() => (chosenPlan ? html`<p class="muted">${moving.map((id) => protectedOnes.find((v) => v.id === id)?.name || id).join(', ')}</p>` : html`${protectedOnes.length > 8 && html`<input type="search" aria-label=${t('search')} placeholder=${t('search')} value=${find.value} onInput=${(e) => { find.value = e.currentTarget.value; }}/>`}
+      ${shown.map((v) => html`<label class="check"><input type="checkbox" checked=${chosen.value.includes(v.id)} onChange=${() => flip(v.id)}/><span>${v.name}</span> <${State} group="power" value=${v.power}/></label>`)}${!protectedOnes.length && html`<p class="muted">${t('request.nothing')} <a href="/app/protection">${t('page.protection')}</a></p>`}`)}</${Loaded}></fieldset>
     <fieldset><legend>${t('request.why')}</legend>${reasons[kind.value].map((r) => html`<label class="check"><input type="radio" name="reason" value=${r} checked=${reason.value === r} onChange=${() => { reason.value = r; }}/>${word('reason', r)}</label>`)}</fieldset>
     ${leg && kind.value !== 'planned' && points.data.value && html`<fieldset><legend>${t('request.point')}</legend><label class="check"><input type="radio" name="point" checked=${!point.value} onChange=${() => { point.value = ''; }}/>${t('request.latest')}</label><${Points} points=${points.data.value.data.filter((p) => p.state !== 'corrupt')} value=${point.value} onPick=${(p) => { point.value = p; }}/>
       ${reason.value === 'virus_attack' && !point.value && html`<label class="check"><input type="checkbox" checked=${latest.value} onChange=${(e) => { latest.value = e.currentTarget.checked; }}/>${t('request.virus')}</label>`}</fieldset>`}
     ${extended && kind.value !== 'test' && html`<fieldset><legend>${t('request.chain')}</legend>${['keep', 'reverse'].map((c) => html`<label class="check"><input type="radio" name="chain" value=${c} checked=${chain.value === c} onChange=${() => { chain.value = c; }}/>${t(`request.chain.${c}`)}</label>`)}</fieldset>`}
     <fieldset><legend>${t('request.when')}</legend><label class="check"><input type="radio" name="when" checked=${!when.value} onChange=${() => { when.value = ''; }}/>${t('request.now')}</label><label for="at">${t('request.at')}</label><input id="at" type="datetime-local" value=${when.value} onInput=${(e) => { when.value = e.currentTarget.value; }}/></fieldset>
     <${Panel} title=${t('request.preflight')}><div aria-live="polite">${!ready ? html`<p class="muted">${t('request.preflight.text')}</p>` : dry.value ? html`${dry.value.blockers?.length ? html`<ul>${dry.value.blockers.map((b) => html`<${Blocker} of=${b}/>`)}</ul>` : html`<p class="ok">● ${t('request.clear')}</p>`}${dry.value.predicted && html`<${Predicted} of=${dry.value.predicted}/>`}` : html`<div class="skeleton"/>`}</div></${Panel}>
-    ${kind.value === 'unplanned' && chosen.value.length > 0 && html`<p class="note bad">${t('request.unplanned')}</p><${Text} id="typed" label=${t('confirm.type', { name })} value=${typed} autocomplete="off"/>`}
+    ${kind.value === 'unplanned' && moving.length > 0 && html`<p class="note bad">${t('request.unplanned')}</p><${Text} id="typed" label=${t('confirm.type', { name })} value=${typed} autocomplete="off"/>`}
     <${ProblemBox} problem=${problem.value}/><div class="actions"><button class="primary" aria-disabled=${missing() || busy.value ? 'true' : undefined} aria-describedby="missing">${busy.value ? t('working') : t('request.send')}</button><span class="why" id="missing">${missing()}</span></div></form>`;
 };

@@ -7,7 +7,8 @@ import { useData } from '../core/live.js';
 import { go } from '../core/router.js';
 import { Ago, Action, Empty, Facts, Loaded, Panel, State, Countdown, toast } from '../ui/parts.js';
 import { List } from '../ui/list.js';
-import { Rpo } from './protection.js';
+import { Dots } from '../draw/dots.js';
+import { Rpo, Where, protectionOf } from './protection.js';
 import { title } from './run.js';
 import { TicketList, open } from './tickets.js';
 
@@ -40,7 +41,7 @@ export const Queue = () => {
 
 export const War = () => {
   const running = useRunning();
-  return html`<div class="bar"><h1>${t('page.war')}</h1></div><${Loaded} of=${running}>${(r) => (r.data.length ? html`<div class="grid">${r.data.map((f) => html`<section class="panel" key=${f.id}><p class="huge"><${State} value=${f.state}/></p><p><a href=${`/app/failovers/${f.id}`}>${title(f)}</a> <span class="muted">${word('reason', f.reason_code)}</span></p><${Facts} rows=${[[t('vms'), (f.vm_ids || []).length], [t('started'), html`<${Ago} at=${f.started_at}/>`], f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`]]}/></section>`)}</div>` : html`<${Empty} title=${t('war.calm')} text=${t('war.calm.text')}/>`)}</${Loaded}>`;
+  return html`<div class="bar"><h1>${t('page.war')}</h1></div><${Loaded} of=${running}>${(r) => (r.data.length ? html`<div class="grid">${r.data.map((f) => html`<section class="panel" key=${f.id}><p class="huge"><${State} value=${f.state}/></p><p><a href=${`/app/failovers/${f.id}`}>${title(f)}</a> <span class="muted">${word('reason', f.reason_code)}</span></p><${Facts} rows=${[[t('vms'), (f.vm_ids || []).length], [t('started'), html`<${Ago} at=${f.started_at}/>`], f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`]]}/></section>`)}</div>` : html`<${Empty} title=${t('war.calm')} text=${t('war.calm.text')}/>`)}</${Loaded}><br/><${Where} title=${t('war.trouble')} only=${(h) => h.state !== 'active'}/>`;
 };
 
 export const Approvals = () => html`<div class="bar"><h1>${t('page.approvals')}</h1></div><${TicketList} fixed=${{ approval: 'awaiting' }}/>`;
@@ -48,6 +49,8 @@ export const Approvals = () => html`<div class="bar"><h1>${t('page.approvals')}<
 export const Board = () => {
   const vms = useData('/v1/vms?limit=200', ['vm.']);
   const name = (id) => (vms.data.value?.data || []).find((v) => v.id === id)?.name || id;
-  return html`<div class="bar"><h1>${t('page.board')}</h1></div><${List} path="/v1/replications" topics=${['replication.', 'recovery_point.']} search=${false} open=${(r) => `/app/vms/${r.vm_id}`} filters=${[{ name: 'state', label: t('state'), options: ['replicating', 'seeding', 'paused', 'error', 'resync_required', 'resyncing', 'prepared', 'failed_over_uncommitted'].map((s) => [s, word('state', s)]) }]} columns=${[
+  const { list } = protectionOf();
+  const dots = (list.data.value?.data || []).filter((r) => r.rpo_measured_seconds !== null && r.rpo_target_seconds).map((r) => ({ name: name(r.vm_id), part: r.rpo_measured_seconds / r.rpo_target_seconds }));
+  return html`<div class="bar"><h1>${t('page.board')}</h1></div>${dots.length > 0 && html`<${Panel} title=${t('rpo')}><${Dots} dots=${dots}/></${Panel}>`}<${List} path="/v1/replications" topics=${['replication.', 'recovery_point.']} search=${false} open=${(r) => `/app/vms/${r.vm_id}`} filters=${[{ name: 'state', label: t('state'), options: ['replicating', 'seeding', 'paused', 'error', 'resync_required', 'resyncing', 'prepared', 'failed_over_uncommitted'].map((s) => [s, word('state', s)]) }]} columns=${[
     { label: t('vm'), cell: (r) => html`<a href=${`/app/vms/${r.vm_id}`}>${name(r.vm_id)}</a>` }, { label: t('leg'), cell: (r) => word('leg', r.leg) }, { label: t('state'), cell: (r) => html`<${State} value=${r.state}/>` }, { label: t('health'), cell: (r) => html`<${State} value=${r.health}/>` }, { label: t('rpo'), cell: (r) => html`<${Rpo} r=${r}/>` }, { label: t('schedule'), num: true, cell: (r) => `${r.schedule_interval_seconds} s` }]}/>`;
 };

@@ -3,9 +3,9 @@
 import { html, signal, useEffect, useSignal } from '../core/html.js';
 import { confirmer, get, signOut, stepUp } from '../core/api.js';
 import { t, word } from '../core/i18n.js';
-import { caughtUp, connection } from '../core/live.js';
+import { caughtUp, connection, listen } from '../core/live.js';
 import { go } from '../core/router.js';
-import { clock, faces, has, isStaff, me, path, shortcuts, theme } from '../core/store.js';
+import { clock, faces, has, isStaff, me, path, shortcuts, theme, unseenOnes } from '../core/store.js';
 import { dateTime } from '../core/time.js';
 import { pages } from '../pages/index.js';
 import { Demo, Dialog, Form, Text, Toasts, now, toast } from './parts.js';
@@ -97,11 +97,25 @@ const useKeys = () => useEffect(() => {
   return () => removeEventListener('keydown', key);
 }, []);
 
+// How much one was told and has not seen; asked for again when something happens to tickets.
+const Told = () => {
+  useEffect(() => {
+    let timer = 0;
+    const read = async () => { try { unseenOnes.value = (await get('/v1/me/notifications?seen=false&limit=50')).data.length; } catch { /* the next event asks again */ } };
+    const soon = () => { clearTimeout(timer); timer = window.setTimeout(read, 1000); };
+    read();
+    const end = listen(['ticket.'], soon);
+    return () => { end(); clearTimeout(timer); };
+  }, []);
+  const n = unseenOnes.value;
+  return html`<a class="button" href="/app/notifications" aria-label=${t('notifications.count', { n })}><svg aria-hidden="true" width="16" height="16" viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.5"><path d="M3 12h10l-1.2-2V7a3.8 3.8 0 0 0-7.6 0v3zM6.5 14h3"/></svg>${n > 0 && html`<b class="num">${n < 50 ? n : '50+'}</b>`}</a>`;
+};
+
 const Header = ({ onMenu, open }) => html`<header class="head"><button type="button" class="menu" aria-expanded=${open ? 'true' : 'false'} aria-controls="rail" onClick=${onMenu}>${t('menu')}</button>
   <a class="brand" href="/app">Understudy</a><${Demo}/><span class="grow"></span>
   <button type="button" onClick=${() => { palette.value = true; }}>${t('search')} <kbd class="wide">/</kbd></button>
   <button type="button" class="clock" title=${t('clock.about')} onClick=${() => { clock.value = clock.value === 'utc' ? 'local' : 'utc'; }}>${dateTime(new Date(now.value).toISOString()).slice(-8)} ${clock.value === 'utc' ? 'UTC' : ''}</button>
-  <${Dot}/>
+  <${Dot}/><${Told}/>
   <select class="wide" aria-label=${t('theme')} value=${theme.value} onChange=${(e) => { theme.value = e.currentTarget.value; }}>${['auto', 'light', 'dark', 'contrast'].map((x) => html`<option value=${x} selected=${x === theme.value}>${t(`theme.${x}`)}</option>`)}</select>
   <button type="button" aria-label=${t('help')} onClick=${() => { help.value = true; }}>?</button>
   <a href="/app/settings">${me.value.display_name || me.value.name}</a><button type="button" onClick=${() => signOut().catch((p) => toast(p.message, true))}>${t('sign-out')}</button></header>`;
