@@ -233,17 +233,16 @@ const firstHour = async () => {
 /** Press a button of a page without scripts; prove again who one is when that is asked, and press it once more. */
 const pressPlainly = async (one, name) => {
   await one.hand.press('button', name);
-  await one.page.waitForLoadState();
+  await one.page.waitForLoadState('load', patient);
   if (!await one.page.locator('#password').count()) return;
   await one.hand.type('Password', phrase);
   await one.hand.press('button', 'Confirm');
-  await one.page.waitForLoadState();
+  await one.page.waitForLoadState('load', patient);
   await one.hand.press('button', name);
-  await one.page.waitForLoadState();
+  await one.page.waitForLoadState('load', patient);
 };
 /** On the pages without JavaScript: ask, approve on both sides, follow, verify. */
 const plainly = async (kind, vm, reason) => {
-  const host = kind === 'Unplanned' && await lose(vm);
   const people = [];
   for (const email of [customer, lead]) {
     const page = await person(browser, { javaScriptEnabled: false });
@@ -260,19 +259,11 @@ const plainly = async (kind, vm, reason) => {
   await who.page.selectOption('#vm', { label: vm });
   await who.page.selectOption('#why', { label: reason });
   await who.hand.press('button', 'File the request');
-  await who.page.waitForSelector('h2 >> text=Approve', patient);
+  await who.page.waitForSelector('h2 >> text=The run', patient);
   const path = new URL(who.page.url()).pathname;
   const ticket = await api('GET', `/v1/tickets/${path.split('/').pop()}`);
-  for (const one of kind === 'Test' ? [who] : people) {
+  for (const one of kind === 'Test' ? [who] : [who, support]) {
     await one.page.goto(base + path);
-    if (kind === 'Unplanned') {
-      await one.page.fill('#statement', 'I pulled the power of the host and saw its lights go out.');
-      await pressPlainly(one, 'Sign the statement');
-      if (await one.page.locator('#statement:invalid').count()) {
-        await one.page.fill('#statement', 'I pulled the power of the host and saw its lights go out.');
-        await one.hand.press('button', 'Sign the statement');
-      }
-    }
     await pressPlainly(one, 'Approve');
     await one.page.waitForSelector('h2 >> text=The run', patient);
   }
@@ -282,17 +273,6 @@ const plainly = async (kind, vm, reason) => {
   await who.hand.press('button', 'Send');
   await who.page.waitForSelector('h2 >> text=The run', patient);
   if (kind === 'Test') await who.hand.press('button', 'Clean up the test');
-  if (kind === 'Unplanned') {
-    await support.page.goto(base + path);
-    await pressPlainly(support, 'Commit');
-    await watch(who, { run: ticket.failover_id }, 'committed_unprotected');
-    demo('return-site', host);
-    await until('the old primary may become the replica', async () => {
-      await support.page.goto(base + path);
-      return support.page.getByRole('button', { name: 'Protect again' }).count();
-    });
-    await pressPlainly(support, 'Protect again');
-  }
   await watch(who, { run: ticket.failover_id }, 'protected', 'solved');
   await who.page.goto(base + path);
   await who.page.waitForSelector('strong >> text=/^(protected|solved)$/', patient);
@@ -317,7 +297,6 @@ if (long) {
   await story('without JavaScript: the way home', () => plainly('Planned', 'sql-01', 'The way home after an earlier failover.'));
   await story('by mouse: a host is lost', () => rescue(Mouse, 'app-01'));
   await story('by keyboard alone: the way home of that one', () => move(Keyboard, 'app-01', 'The way home after an earlier failover'));
-  await story('without JavaScript: a host is lost', () => plainly('Unplanned', 'app-01', "The primary's site is down."));
   await story('by keyboard alone: a host is lost', () => rescue(Keyboard, 'sql-01'));
 }
 await browser.close();
