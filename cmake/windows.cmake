@@ -20,8 +20,11 @@ ud_library(engine db/engine SKIP db/engine/backup db/engine/copy_ db/engine/data
 	db/engine/migrate db/engine/pg_wire db/engine/postgresql db/engine/watch DEPS ud_base ${SQLITE})
 ud_library(guard agent/guard SKIP agent/guard/main_ DEPS ud_base)
 ud_library(agent agent SKIP agent/main agent/drivers/ agent/guard/ agent/replication/ DEPS ud_engine ud_guard)
+ud_library(driver_hyperv agent/drivers/hyperv DEPS ud_agent)
+file(GLOB hyperv_scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/agent/drivers/hyperv/*.ps1)
+ud_embed(ud_driver_hyperv ud_hyperv_scripts ${hyperv_scripts})
 add_executable(understudy-agent agent/main.c agent/main_windows.c agent/main_drivers_windows.c)
-target_link_libraries(understudy-agent PRIVATE ud_agent)
+target_link_libraries(understudy-agent PRIVATE ud_agent ud_driver_hyperv)
 add_executable(understudy-guard agent/guard/main_windows.c)
 target_link_libraries(understudy-guard PRIVATE ud_guard)
 
