@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Plays powershell.exe with invoke.ps1 for all hosts of a site: the same line in, the same lines out. The agent starts the
+stub (stub.c), which comes here by a socket. Each call is taken through the binder first; what that refuses is written
+down as a violation, because it could not have run. A test speaks by the same socket, with "!" in place of a host.
+usage: powershell.py SOCKET        ends when its standard input does
+"""
+import json
+import os
+import re
+import socket
+import sys
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import binder  # pylint: disable=wrong-import-position
+import cmdlets  # pylint: disable=wrong-import-position
+import hyperv_site  # pylint: disable=wrong-import-position
+
+SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../agent/drivers/hyperv/invoke.ps1")
+WORDS = ["-NoProfile", "-NonInteractive", "-ExecutionPolicy", "RemoteSigned", "-File"]
+TYPES = {name: members for module in ("Hyper-V", "FailoverClusters") for name, members in binder.load("types.json")[module].items()}
+ENUMS = binder.load("enums.json")["ps"]["Hyper-V"]
+# of .NET and of CIM's own schema, which the data does not hold
+TYPES["X509Certificate2"] = {"Thumbprint": "String", "Subject": "String", "NotBefore": "DateTime", "NotAfter": "DateTime",
+                             "HasPrivateKey": "Boolean", "EnhancedKeyUsageList": "EnhancedKeyUsageRepresentation[]",
+                             "DnsNameList": "DnsNameRepresentation[]"}
+TYPES["EnhancedKeyUsageRepresentation"] = {"ObjectId": "String"}
+TYPES["DnsNameRepresentation"] = {"Unicode": "String"}
+TYPES["Win32_OperatingSystem"] = {"Caption": "String", "Version": "String", "LastBootUpTime": "DateTime",
+                                  "FreePhysicalMemory": "UInt64"}
+TYPES["Msvm_ComputerSystem"] = binder.load("wmi.json")["classes"]["Msvm_ComputerSystem"]["props"]
+GERMAN = "Der Vorgang ist fehlgeschlagen: »%s«. Überprüfen Sie den Zustand."
+
+
+def allowed():
+    with open(SCRIPT, encoding="utf-8") as f:
+        return set(re.findall(r"^    '([A-Z][A-Za-z]+-[A-Za-z]+)'$", f.read(), re.M))
+
+
+ALLOWED = allowed()
+
+
+def check_path(kind, path):
+    """A path of properties must exist in the data."""
+    for name in path.split("."):
+        members = TYPES.get(kind)
+        if members is None:
+            raise binder.Refused(f"{kind} is not in the data, and {path} is asked of it")
+        if name not in members:
+            raise binder.Refused(f"{kind} has no property {name}")
+        kind = re.sub(r"^(?:IList|List|IReadOnlyList)<(.*)>$", r"\1", members[name]).removesuffix("?").removesuffix("[]")
+    return kind
+
+
+def look_up(value, path):
+    for name in path.split("."):
+        if value is None:
+            return None
+        value = [v.get(name) for v in value] if isinstance(value, list) else value.get(name)
+    return value
+
+
+def row(o, wanted):
+    out = {}
+    for name, path in wanted.items():
+        kind = check_path(o["_type"], path)
+        value = look_up(o, path)
+        if value is None:
+            continue
+        if kind in ENUMS and value not in ENUMS[kind] and not str(value).isdigit() and "pretend" not in o:
+            raise binder.Refused(f"the site itself answers {value!r} for a {kind}")
+        out[name] = value
+    return out
+
+
+def arguments(call, done):
+    """As splatting would give them; None: about objects of which there are none."""
+    out = {}
+    for one in call["parameters"]:
+        kind = one["type"]
+        if kind == "optional":
+            continue
+        if kind in ("ref", "each") and not done[one["of"]]:
+            return None
+        if kind == "ref":
+            out[one["name"]] = done[one["of"]]
+        elif kind == "each":
+            out[one["name"]] = [look_up(o, one["property"]) for o in done[one["of"]]]
+        elif kind == "element":
+            found = [o for o in done[one["of"]] if str(look_up(o, one["property"])) == one["value"]]
+            if len(found) != 1:
+                raise hyperv_site.Failure("RuntimeException", "OperationStopped")
+            out[one["name"]] = found[0]
+        else:
+            out[one["name"]] = one["value"]
+    return out
+
+
+class Died(Exception):
+    """The process ends without a word."""
+
+
+class Batch:
+    """What one process is asked."""
+
+    def __init__(self, world, name):
+        self.world, self.name, self.lines = world, name, []
+
+    def say(self, **line):
+        self.lines.append(json.dumps(line))
+
+    def fault(self, site, cmdlet):
+        """A fault that is due for this call."""
+        for f in site.data["faults"]:
+            if f["host"] == self.name and f["cmdlet"] == cmdlet and f["times"] != 0:
+                f["times"] -= 1
+                return f
+        return None
+
+    def call(self, call, done):
+        """One call; its objects. A fault may end the process before or after."""
+        with self.world.held() as site:
+            fault = self.fault(site, call["cmdlet"])
+        if fault and fault["kind"] == "hang":
+            time.sleep(3600)
+        if fault and fault["kind"] == "slow":
+            time.sleep(float(fault["value"]))
+        if fault and fault["kind"] == "die":
+            raise Died()
+        if fault and fault["kind"] == "error":
+            raise hyperv_site.Failure(fault["value"], "NotSpecified", 0x80004005, "as the test wants it")
+        with self.world.held() as site:
+            objects = self.do(site, call, done)
+        if fault and fault["kind"] == "die_after":
+            raise Died()
+        if fault and fault["kind"] == "hang_after":
+            time.sleep(3600)
+        if fault and fault["kind"] == "answer":
+            for o in objects:
+                o.update(json.loads(fault["value"]), pretend=True)
+        return objects
+
+    def do(self, site, call, done):
+        cmdlet = call["cmdlet"]
+        try:
+            if cmdlet not in ALLOWED:
+                raise binder.Refused(f"{cmdlet} is not on the list of invoke.ps1")
+            binder.bind(call, done, site.data["release"])
+            a = arguments(call, done)
+            if not cmdlet.startswith(("Get-", "Measure-")):
+                words = " ".join(f"-{k}" for k in a or {} if k not in ("VM", "Confirm"))
+                site.data["log"].append(f"{self.name} {cmdlet} {words}".rstrip())
+            return [] if a is None else cmdlets.method(cmdlets.Host(site, self.name), cmdlet)(a) or []
+        except (binder.Refused, hyperv_site.Undocumented) as e:
+            site.violation(f"{self.name}: {cmdlet}: {e}")
+            raise hyperv_site.Failure("Violation", message=f"could not run on Windows: {e}") from e
+
+    def run(self, request, language):
+        done = []
+        for number, call in enumerate(request["calls"]):
+            optional = any(p["type"] == "optional" for p in call["parameters"])
+            objects = []
+            try:
+                objects = self.call(call, done)
+            except hyperv_site.Failure as e:
+                if not optional or e.name == "Violation":
+                    words = e.message or e.name
+                    self.say(end=True, ok=False, step=number, module="2.0.0.0", id=e.name, category=e.category,
+                             hresult=e.hresult, message=GERMAN % words if language == "de" else words)
+                    return
+            done.append(objects)
+            for o in objects:
+                if call["wanted"]:
+                    self.say(call=number, row=row(o, call["wanted"]))
+        self.say(end=True, ok=True, module="2.0.0.0")
+
+
+def play(world, name, words, text):
+    """One process of PowerShell; what it writes."""
+    if words[:-1] != WORDS or not words[-1].endswith("/invoke.ps1"):
+        return f"PowerShell is started as {words}"
+    text.decode("ascii")  # whatever the code page
+    batch = Batch(world, name)
+    try:
+        batch.run(json.loads(text), world.data["language"])
+    except binder.Refused as e:
+        world.data["violations"].append(f"{name}: {e}")
+        batch.say(end=True, ok=False, step=0, id="Violation", category="NotSpecified", hresult=0, message=str(e))
+    return "\n".join(batch.lines) + "\n"
+
+
+def command(world, words):
+    """What a test wants of the site."""
+    with world.held() as site:
+        said = getattr(hyperv_site, f"do_{words[0]}")(site, *words[1:])
+    return f"{'' if said is None else said}\n"
+
+
+def serve(world, peer):
+    with peer, peer.makefile("rb") as stream:
+        whole = stream.read()
+        head, text = whole.split(b"\n", 1)
+        name, *words = head.decode().rstrip("\0").split("\0")
+        try:
+            said = command(world, words) if name == "!" else play(world, name, words, text)
+        except Died:
+            return
+        except Exception as e:  # pylint: disable=broad-except
+            world.data["violations"].append(f"the site itself fails: {type(e).__name__}: {e}")
+            said = f"ERROR {type(e).__name__}: {e}\n"
+        peer.sendall(said.encode())
+
+
+def main():
+    world = hyperv_site.World()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(sys.argv[1])
+        listener.listen(64)
+        print("ready", flush=True)
+
+        def accept():
+            while True:
+                peer, _ = listener.accept()
+                threading.Thread(target=serve, args=(world, peer), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        sys.stdin.read()
+    with world.held() as site:
+        hyperv_site.do_end(site)
+
+
+if __name__ == "__main__":
+    main()
