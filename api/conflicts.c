@@ -259,4 +259,4 @@ static const struct ud_route rows[] = {
 	{ "POST", "/v1/vms/{id}/choose-owner",   "vms.choose-owner",   CHOOSE,   "vms:write", UD_WRITE | UD_PERSON | UD_STEP_UP, &choose_shape, .status = 201, .resource = &choices, .handle = choose, .about = "Say whose copy of a VM that two hosts claim is to go on; two different people must. The other is switched off, its disks are kept." },
 };
 /* clang-format on */
-const struct ud_routes ud_api_conflicts = { "Break-glass", rows, UD_LEN(rows) };
+const struct ud_routes ud_api_conflicts = { "Owner conflicts", rows, UD_LEN(rows) };

@@ -103,4 +103,4 @@ static const struct ud_route rows[] = {
 	{ "POST",   "/v1/hosts/{id}/fence-device/test", "hosts.test-fence-device",   CHECK,    "hosts:write", UD_WRITE, .status = 202, .resource = &operations, .handle = test, .about = "Ask the fence device whether the host has power; switches nothing." },
 };
 /* clang-format on */
-const struct ud_routes ud_api_fence_devices = { "Hosts", rows, UD_LEN(rows) };
+const struct ud_routes ud_api_fence_devices = { "Fence devices", rows, UD_LEN(rows) };
