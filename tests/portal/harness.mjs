@@ -49,6 +49,7 @@ export const open = () => chromium.launch({ executablePath: '/usr/bin/chromium',
 /** A page of somebody's own browser. Foreign requests and errors of scripts are kept in `page.wrong`. */
 export const person = async (browser, options = {}) => {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  context.setDefaultTimeout(90000);
   const page = await context.newPage();
   page.wrong = [];
   page.on('request', (r) => { if (!r.url().startsWith(base) && !/^(data|blob|about):/.test(r.url())) page.wrong.push(`foreign request ${r.url()}`); });
