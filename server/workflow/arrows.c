@@ -144,12 +144,19 @@ static enum ud_code answered(struct ud_ctx *cx, struct flow *fl, const struct ud
 	return ud_flow_failed(cx, fl);
 }
 
+enum { ORDER_AGAIN_MS = 20000 };
+
 /* The answer to the order that stands may come long after the run has closed. */
 static enum ud_code order_answered(
 	struct ud_ctx *cx, struct flow *fl, const struct ud_command_ended *e)
 {
 	if (e->state != UD_COMMAND_DONE) {
 		reason_of(cx, fl, e);
+		/* whoever waits for it gives it again, after a pause */
+		fl->w->demote_seq = UD_NONE;
+		if (!ud_workflow_closed(fl->w) && fl->w->state == UD_WORKFLOW_RUNNING &&
+			fl->w->seq == UD_NONE)
+			fl->w->wake_at.ms = cx->now_ms + ORDER_AGAIN_MS;
 		return ud_step_log(
 			cx, fl->w, "demote_failed", e->host_id, e->seq, fl->w->reason_text);
 	}

@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "db/events.h"
+#include "db/leases.h"
 #include "server/agents/ca.h"
 #include "server/workflow/steps.h"
 
@@ -199,6 +200,8 @@ enum ud_code ud_flow_undo(struct ud_ctx *cx, struct flow *fl, const char *word)
 	if (w->kind == UD_FAILOVER_TEST)
 		return ud_flow_jump(
 			cx, fl, w->test_id ? "undo_test" : "undone", UD_STEP_FAILED, word);
+	/* nothing will be committed any more: the source needs leave to start again */
+	UD_TRY(ud_lease_gate_set(cx, w->vm_id, UD_GATE_OPEN));
 	return ud_flow_jump(cx, fl, w->stop_sent ? "resume" : "undone", UD_STEP_FAILED, word);
 }
 

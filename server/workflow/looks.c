@@ -281,14 +281,6 @@ enum ud_code ud_look_validate(
 	return UD_OK;
 }
 
-enum ud_code ud_look_source_return(
-	struct ud_ctx *cx, struct flow *fl, enum found *ret, const char **ret_jump)
-{
-	(void)cx, (void)ret_jump;
-	*ret = fl->w->demoted_at.ms > 0 ? NEXT : STAY;
-	return UD_OK;
-}
-
 /* ---- ways back ---- */
 
 enum ud_code ud_look_undone(

@@ -107,6 +107,23 @@ enum ud_code ud_look_demote(
 	return UD_OK;
 }
 
+/* An order that the host could not carry out is given again. */
+static enum ud_code order_again(struct ud_ctx *cx, struct flow *fl)
+{
+	if (fl->w->demoted_at.ms > 0 || fl->w->demote_seq != UD_NONE)
+		return UD_OK;
+	return send_demote(cx, fl);
+}
+
+enum ud_code ud_look_source_return(
+	struct ud_ctx *cx, struct flow *fl, enum found *ret, const char **ret_jump)
+{
+	(void)ret_jump;
+	UD_TRY(order_again(cx, fl));
+	*ret = fl->w->demoted_at.ms > 0 ? NEXT : STAY;
+	return UD_OK;
+}
+
 /* ---- the relation ---- */
 
 /* Do both ends work with the relation as it is now? */
@@ -168,6 +185,7 @@ enum ud_code ud_look_reprotect(
 	struct ud_ctx *cx, struct flow *fl, enum found *ret, const char **ret_jump)
 {
 	(void)ret_jump;
+	UD_TRY(order_again(cx, fl));
 	if (fl->w->reversed_at.ms <= 0)
 		return turn_round(cx, fl, fl->w->deadline_at.ms <= 0, ret);
 	*ret = NEXT;

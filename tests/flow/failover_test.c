@@ -200,6 +200,28 @@ static void a_rollback_returns_to_the_source(void **state)
 	assert_int_equal(stage_count(s, "SELECT epoch FROM vms"), 3);
 }
 
+static void an_order_to_step_down_that_fails_is_given_again(void **state)
+{
+	struct stage *s = *state;
+
+	stage_kill(s, 0);
+	const char *run = stage_start(s, "unplanned", "site_outage", 1, "");
+
+	stage_settle(s);
+	stage_attest(s, run, 0);
+	stage_settle(s);
+	stage_press(s, OWN_APPROVER, run, "verify", "{\"result\":\"pass\"}", 200);
+	stage_press(s, OWN_APPROVER, run, "commit", "{}", 202);
+	s->fail_verb = "demote";
+	s->fail_times = 1;
+	stage_revive(s, 0);
+	stage_settle(s);
+	assert_int_equal(s->fail_times, 0);
+	stage_pass(s, 30);
+	stage_settle(s);
+	stage_wants(s, run, "committed_unprotected", "source_returned");
+}
+
 static void another_point_is_another_start(void **state)
 {
 	struct stage *s = *state;
@@ -290,6 +312,8 @@ static void a_silent_replica_ends_in_an_undo(void **state)
 	stage_pass(s, 7300);
 	stage_round(s);
 	stage_wants(s, run, "running", "aborting");
+	/* the source needs leave to start again */
+	assert_int_equal(stage_count(s, "SELECT COUNT(*) FROM vms WHERE lease_gate = 'open'"), 1);
 	s->limit = -1;
 	stage_settle(s);
 	stage_wants(s, run, "failed", "aborted");
@@ -546,6 +570,7 @@ int main(void)
 		STORY(a_source_that_answers_is_not_failed_over),
 		STORY(after_a_virus_the_source_is_stopped_first),
 		STORY(a_rollback_returns_to_the_source),
+		STORY(an_order_to_step_down_that_fails_is_given_again),
 		STORY(another_point_is_another_start),
 		STORY(what_fails_before_the_commit_is_undone_and_can_be_tried_again),
 		STORY(what_fails_after_it_waits_for_a_person),
