@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Replication of a real guest between two hosts, each a process with a hypervisor of its own: the
- * guest writes all the time; points come every five seconds; a copy of one boots and finds its
- * disks in order; then planned failover, reverse, a lost agent, an unplanned failover, and one that
- * is called off. What a copy is worth is what the guest says of its own disks.
+ * Replication of a real guest between three hosts, each a process with a hypervisor of its own: the
+ * guest writes all the time; points come every five seconds, 20 of them (200 with UD_TEST_LONG);
+ * copies of them boot and find their disks in order; the second host passes them on to a third;
+ * then planned failover, reverse, a lost agent, an unplanned failover, and one that is called off.
+ * What a copy is worth is what the guest says of its own disks. Figures are printed; the ones that
+ * hang on the machine are asked for with UD_TEST_LONG only.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -11,17 +13,29 @@
 #include <string.h>
 
 #include "base/env.h"
+#include "base/time.h"
 #include "support/context.h"
 #include "support/hosts.h"
 
 static const char uuid[] = "0d5ad4f1-41d3-4d85-9ad1-6d6b2a2f5a01";
 static const char relation_id[] = "rpl_01jd0000000000000000000001";
-enum { CYCLES = 3, CYCLES_LONG = 200, EVENT_MS = 120000, LOOK_MS = 100 };
+static const char extended_id[] = "rpl_01jd0000000000000000000002";
+enum {
+	CYCLES = 20,
+	CYCLES_LONG = 200,
+	SAMPLE = 7, /* every so many points one is booted */
+	RATE_RECORDS = 100,
+	RATE_LOOK_MS = 1000,
+	CYCLE_MS = 500,
+	LATER_MS = 12000, /* two cycles */
+	EVENT_MS = 120000,
+	LOOK_MS = 100
+};
 
 struct scene {
 	struct ud_ctx cx;
 	struct guests guests;
-	struct host a, b;
+	struct host a, b, c;
 	int generation;
 };
 
@@ -107,12 +121,14 @@ static enum ud_code do_report(struct host_inside *h, const char *in, const char 
 	return code;
 }
 
-/* One line per point, newest first: id, consistency, state, age. */
+/* One line per point, newest first: id, consistency asked for, state, bytes that changed, age,
+ * roots. */
 static enum ud_code add_point(struct ud_ctx *cx, void *data, const struct ud_point *p)
 {
 	(void)cx;
-	ud_buf_printf(data, "%s %s %s %lld\n", p->id, ud_consistencies.names[p->consistency],
-		ud_point_states.names[p->state], (long long)p->age_ms);
+	ud_buf_printf(data, "%s %s %s %lld %lld %s\n", p->id, ud_consistencies.names[p->requested],
+		ud_point_states.names[p->state], (long long)p->bytes, (long long)p->age_ms,
+		p->roots.text);
 	return UD_OK;
 }
 
@@ -167,9 +183,12 @@ static enum ud_code do_cancel(struct host_inside *h, const char *in, const char 
 	return ud_hv_cancel(h->cx, h->hv, in);
 }
 
+/* in: "RELATION POINT" */
 static enum ud_code do_test_start(struct host_inside *h, const char *in, const char **ret_out)
 {
-	struct ud_hv_test t = { "tst_1", relation_id, in, "guest-test", { NULL } };
+	const char *relation = ud_strndup(h->cx->arena, in, strcspn(in, " "));
+	struct ud_hv_test t = { "tst_1", relation, in + strlen(relation) + 1, "guest-test",
+		{ NULL } };
 	struct ud_hv_tested copy = { 0 };
 
 	UD_TRY(ud_hv_test_start(h->cx, h->hv, &t, &copy));
@@ -181,6 +200,15 @@ static enum ud_code do_test_drop(struct host_inside *h, const char *in, const ch
 {
 	(void)ret_out;
 	return ud_hv_test_drop(h->cx, h->hv, in);
+}
+
+static enum ud_code do_drop(struct host_inside *h, const char *in, const char **ret_out)
+{
+	const struct ud_relation_drop drop = { .replication_id = in };
+	struct ud_relation_result result = { 0 };
+
+	(void)ret_out;
+	return ud_hv_relation_drop(h->cx, h->hv, &drop, &result);
 }
 
 static enum ud_code add_blocker(struct ud_ctx *cx, void *data, const struct ud_blocker *b)
@@ -203,31 +231,34 @@ static enum ud_code do_check(struct host_inside *h, const char *in, const char *
 
 /* ---- the test's own words ---- */
 
-static const char *fmt_relation(
-	struct scene *s, const struct host *peer, const char *role, const char *initial)
+static const char *fmt_relation(struct scene *s, const char *id, const struct host *peer,
+	const char *role, const char *initial)
 {
 	return ud_printf(s->cx.arena,
-		"{\"replication_id\":\"%s\",\"vm_id\":\"vm_01jd0000000000000000000001\","
+		"{\"replication_id\":\"%s\",\"leg\":\"%s\","
+		"\"vm_id\":\"vm_01jd0000000000000000000001\","
 		"\"uuid\":\"%s\",\"role\":\"%s\",\"peer_host_id\":\"hst_peer\","
 		"\"peer_agent_id\":\"%s\",\"peer_address\":\"127.0.0.1:%d\",\"epoch\":%d,"
 		"\"schedule_interval_seconds\":5,\"recovery_points_kept\":4,"
-		"\"app_consistent_every_hours\":1,\"initial\":{\"method\":\"%s\"},"
+		"\"app_consistent_every_hours\":1,\"initial\":%s,"
 		"\"generation\":%d}",
-		relation_id, uuid, role, peer->agent_id, peer->port, s->generation, initial,
-		s->generation);
+		id, id == extended_id ? "extended" : "primary", uuid, role, peer->agent_id,
+		peer->port, s->generation, initial, s->generation);
 }
 
-static void set(struct scene *s, struct host *source, struct host *target, const char *initial)
+static void set(struct scene *s, struct host *source, struct host *target, const char *method)
 {
+	const char *initial = ud_printf(s->cx.arena, "{\"method\":\"%s\"}", method);
+
 	s->generation++;
-	host_must(&s->cx, target, do_set, fmt_relation(s, source, "target", initial));
-	host_must(&s->cx, source, do_set, fmt_relation(s, target, "source", initial));
+	host_must(&s->cx, target, do_set, fmt_relation(s, relation_id, source, "target", initial));
+	host_must(&s->cx, source, do_set, fmt_relation(s, relation_id, target, "source", initial));
 }
 
 /* The id of a line of do_points; 0 = the newest. */
-static const char *point_at(struct scene *s, struct host *target, int line)
+static const char *point_of(struct scene *s, struct host *target, const char *relation, int line)
 {
-	const char *text = host_must(&s->cx, target, do_points, relation_id);
+	const char *text = host_must(&s->cx, target, do_points, relation);
 
 	for (; line > 0 && *text; line--) {
 		text = strchr(text, '\n');
@@ -237,13 +268,19 @@ static const char *point_at(struct scene *s, struct host *target, int line)
 	return ud_strndup(s->cx.arena, text, strcspn(text, " \n"));
 }
 
+static const char *point_at(struct scene *s, struct host *target, int line)
+{
+	return point_of(s, target, relation_id, line);
+}
+
 /* Wait until another point than this one is the newest. */
-static const char *next_point(struct scene *s, struct host *target, const char *last)
+static const char *next_of(
+	struct scene *s, struct host *target, const char *relation, const char *last)
 {
 	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS;
 
 	for (;;) {
-		const char *id = point_at(s, target, 0);
+		const char *id = point_of(s, target, relation, 0);
 
 		if (*id && strcmp(id, last) != 0)
 			return id;
@@ -253,6 +290,11 @@ static const char *next_point(struct scene *s, struct host *target, const char *
 				host_must(&s->cx, &s->b, do_report, ""));
 		poll(NULL, 0, LOOK_MS);
 	}
+}
+
+static const char *next_point(struct scene *s, struct host *target, const char *last)
+{
+	return next_of(s, target, relation_id, last);
 }
 
 /* Until the guest answers; its word. */
@@ -298,33 +340,180 @@ static void nothing_but_warnings_stand_in_the_way(void **state)
 	assert_string_equal(host_must(&s->cx, &s->a, do_check, uuid), "direct_boot(warning) ");
 }
 
+/* Records that the guest writes in 100 s. */
+static int64_t write_rate(struct scene *s)
+{
+	int64_t began = ud_mono_ms(&ud_env_real), now;
+	long first = number(s, verify(s, &s->a, uuid), "b"), last;
+
+	do {
+		poll(NULL, 0, RATE_LOOK_MS);
+		last = number(s, verify(s, &s->a, uuid), "b");
+		now = ud_mono_ms(&ud_env_real);
+	} while (last < first + RATE_RECORDS && now < began + EVENT_MS);
+	return (last - first) * 100000 / (now - began);
+}
+
+/* A number of what the first host tells of its relation. */
+static int64_t told(struct scene *s, const char *key)
+{
+	const char *at = strstr(
+		host_must(&s->cx, &s->a, do_report, ""), ud_printf(s->cx.arena, "\"%s\":", key));
+
+	assert_non_null(at);
+	return strtoll(strchr(at, ':') + 1, NULL, 10);
+}
+
+struct soak {
+	int points, booted, timed;
+	int64_t changed, cycle_ms, worst_ms;
+};
+
+/* Count the points that came since *last, and put the newest there. */
+static void tally(struct scene *s, struct soak *k, const char **last)
+{
+	const char *text = host_must(&s->cx, &s->b, do_points, relation_id);
+	const char *newest = ud_strndup(s->cx.arena, text, strcspn(text, " "));
+
+	for (; *text && strncmp(text, *last, strlen(*last)) != 0; text = strchr(text, '\n') + 1) {
+		const char *bytes = strstr(text, " complete ");
+
+		assert_non_null(bytes);
+		k->changed += strtoll(bytes + strlen(" complete "), NULL, 10);
+		k->points++;
+	}
+	*last = newest;
+}
+
+/* Boot a point that is not the newest, while cycles go on. */
+static void boot_one(struct scene *s, struct soak *k, const char **last)
+{
+	const char *copy = host_must(&s->cx, &s->b, do_test_start,
+		ud_printf(s->cx.arena, "%s %s", relation_id, point_at(s, &s->b, 1)));
+
+	wants_clean(verify(s, &s->b, copy));
+	tally(s, k, last); /* what it stands on keeps them all from being merged */
+	host_must(&s->cx, &s->b, do_test_drop, "tst_1");
+	k->booted++;
+}
+
+static void soak(struct scene *s, int cycles, struct soak *k)
+{
+	const char *last = next_point(s, &s->b, next_point(s, &s->b, ""));
+	/* a frozen guest was asked for once; that point is merged away later */
+	assert_non_null(
+		strstr(host_must(&s->cx, &s->b, do_points, relation_id), " application complete"));
+	int64_t sent = told(s, "bytes_sent"), missed = told(s, "cycles_missed");
+	int sample = SAMPLE;
+
+	while (k->points < cycles) {
+		next_point(s, &s->b, last);
+		tally(s, k, &last);
+		int64_t ms = told(s, "last_cycle_ms");
+
+		k->timed++;
+		k->cycle_ms += ms;
+		k->worst_ms = ms > k->worst_ms ? ms : k->worst_ms;
+		if (k->points < sample)
+			continue;
+		sample += SAMPLE;
+		boot_one(s, k, &last);
+	}
+	sent = told(s, "bytes_sent") - sent;
+	print_message("# %d points, %d booted and clean; %lld KiB changed, %lld KiB on the wire; "
+		      "cycles %lld ms on average, %lld at worst, %lld missed\n",
+		k->points, k->booted, (long long)k->changed / 1024, (long long)sent / 1024,
+		(long long)(k->cycle_ms / k->timed), (long long)k->worst_ms,
+		(long long)(told(s, "cycles_missed") - missed));
+	assert_true(2 * sent <= 3 * k->changed);
+}
+
 static void points_come_while_the_guest_writes(void **state)
 {
 	struct scene *s = *state;
-	int cycles = getenv("UD_TEST_LONG") ? CYCLES_LONG : CYCLES;
-	const char *last = "";
+	bool is_long = getenv("UD_TEST_LONG") != NULL;
+	struct soak k = { 0 };
 
 	host_must(&s->cx, &s->a, do_start, uuid);
 	wants_clean(verify(s, &s->a, uuid));
+	int64_t alone = write_rate(s);
+
 	set(s, &s->a, &s->b, "network");
-	for (int i = 0; i <= cycles; i++)
-		last = next_point(s, &s->b, last);
+	soak(s, is_long ? CYCLES_LONG : CYCLES, &k);
+	int64_t with = write_rate(s);
+
+	wants_clean(verify(s, &s->a, uuid));
+	print_message(
+		"# the guest writes %lld.%02lld records a second alone, %lld.%02lld with it\n",
+		(long long)alone / 100, (long long)alone % 100, (long long)with / 100,
+		(long long)with % 100);
+	if (is_long) {
+		assert_true(k.cycle_ms / k.timed < CYCLE_MS);
+		assert_true(100 * with >= 95 * alone);
+	}
 	assert_non_null(
 		strstr(host_must(&s->cx, &s->a, do_report, ""), "\"state\":\"replicating\""));
-	assert_non_null(
-		strstr(host_must(&s->cx, &s->b, do_points, relation_id), " application complete"));
 }
 
 static void a_copy_of_a_point_boots_and_is_clean_while_cycles_go_on(void **state)
 {
 	struct scene *s = *state;
 	const char *newest = point_at(s, &s->b, 0);
-	const char *copy = host_must(&s->cx, &s->b, do_test_start, point_at(s, &s->b, 1));
+	const char *copy = host_must(&s->cx, &s->b, do_test_start,
+		ud_printf(s->cx.arena, "%s %s", relation_id, point_at(s, &s->b, 1)));
 
 	wants_clean(verify(s, &s->b, copy));
 	next_point(s, &s->b, newest);
 	host_must(&s->cx, &s->b, do_test_drop, "tst_1");
 	wants_clean(verify(s, &s->a, uuid));
+}
+
+/* The roots of the newest point of the third host are those of a point of the second. */
+static void wants_same_roots(struct scene *s)
+{
+	const char *text = host_must(&s->cx, &s->c, do_points, extended_id);
+	const char *roots = strchr(text, '{');
+
+	assert_non_null(roots);
+	roots = ud_strndup(s->cx.arena, roots, strcspn(roots, "\n"));
+	/* the newest one that was passed on is pinned there */
+	assert_non_null(strstr(host_must(&s->cx, &s->b, do_points, relation_id), roots));
+}
+
+/* Points are passed on as deltas, not before it is time, by a host that was killed, too; what
+ * arrives boots. */
+static void a_third_host_gets_them_from_the_second(void **state)
+{
+	struct scene *s = *state;
+
+	char at[UD_TIME_TEXT];
+	int64_t begin_ms = ud_now_ms(&ud_env_real) + LATER_MS;
+
+	ud_time_format(begin_ms, at);
+	const char *initial =
+		ud_printf(s->cx.arena, "{\"method\":\"network\",\"start_at\":\"%s\"}", at);
+
+	s->generation++;
+	host_must(&s->cx, &s->c, do_set, fmt_relation(s, extended_id, &s->b, "target", initial));
+	host_must(&s->cx, &s->b, do_set, fmt_relation(s, extended_id, &s->c, "source", initial));
+	const char *first = next_of(s, &s->c, extended_id, "");
+
+	assert_true(ud_now_ms(&ud_env_real) >= begin_ms);
+	first = next_of(s, &s->c, extended_id, first);
+	wants_same_roots(s);
+	host_kill(&s->b);
+	host_again(&s->cx, &s->b);
+	set(s, &s->a, &s->b, "network"); /* its port is another one now */
+	next_point(s, &s->b, point_at(s, &s->b, 0));
+	next_of(s, &s->c, extended_id, next_of(s, &s->c, extended_id, first));
+	const char *copy = host_must(&s->cx, &s->c, do_test_start,
+		ud_printf(s->cx.arena, "%s %s", extended_id, point_of(s, &s->c, extended_id, 0)));
+
+	wants_clean(verify(s, &s->c, copy));
+	host_must(&s->cx, &s->c, do_test_drop, "tst_1");
+	assert_null(strstr(host_must(&s->cx, &s->c, do_points, extended_id), "application"));
+	host_must(&s->cx, &s->b, do_drop, extended_id);
+	host_must(&s->cx, &s->c, do_drop, extended_id);
 }
 
 static void an_agent_that_is_killed_goes_on(void **state)
@@ -371,7 +560,8 @@ static void planned_and_reverse(void **state)
 	host_must(&s->cx, &s->b, do_complete, relation_id);
 	set(s, &s->b, &s->a, "reverse");
 	next_point(s, &s->a, next_point(s, &s->a, ""));
-	const char *copy = host_must(&s->cx, &s->a, do_test_start, point_at(s, &s->a, 0));
+	const char *copy = host_must(&s->cx, &s->a, do_test_start,
+		ud_printf(s->cx.arena, "%s %s", relation_id, point_at(s, &s->a, 0)));
 
 	wants_clean(verify(s, &s->a, copy));
 	host_must(&s->cx, &s->a, do_test_drop, "tst_1");
@@ -409,6 +599,7 @@ static int begin(void **state)
 	guests_begin(&s->cx, &s->guests);
 	host_begin(&s->cx, &s->guests, &a, "a", "agt_a", &s->a);
 	host_begin(&s->cx, &s->guests, &a, "b", "agt_b", &s->b);
+	host_begin(&s->cx, &s->guests, &a, "c", "agt_c", &s->c);
 	host_must(&s->cx, &s->a, do_define,
 		guests_definition(&s->cx, &s->guests, "guest", uuid, "ud.pause=20"));
 	*state = s;
@@ -421,6 +612,7 @@ static int end(void **state)
 
 	host_end(&s->a);
 	host_end(&s->b);
+	host_end(&s->c);
 	guests_end(&s->cx, &s->guests);
 	ud_arena_release(&s->cx.arena);
 	ud_free(s);
@@ -433,6 +625,7 @@ int main(void)
 		cmocka_unit_test(nothing_but_warnings_stand_in_the_way),
 		cmocka_unit_test(points_come_while_the_guest_writes),
 		cmocka_unit_test(a_copy_of_a_point_boots_and_is_clean_while_cycles_go_on),
+		cmocka_unit_test(a_third_host_gets_them_from_the_second),
 		cmocka_unit_test(an_agent_that_is_killed_goes_on),
 		cmocka_unit_test(a_failover_that_is_called_off_leaves_no_trace),
 		cmocka_unit_test(planned_and_reverse),

@@ -309,6 +309,7 @@ static enum ud_code complete(struct ud_ctx *cx, struct ud_lv_relation *r)
 	if (!*state.failed_over)
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "Nothing was failed over.");
 	UD_TRY(ud_lv_store_open(cx, r));
+	UD_TRY(ud_lv_forward_forget(cx, r->store));
 	UD_TRY(ud_store_drop_newer(cx, r->store, state.failed_over));
 	state.committed = true;
 	state.state = UD_REPLICATION_COMMITTED;

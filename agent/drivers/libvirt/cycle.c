@@ -703,6 +703,20 @@ static void remember(struct cycle *c, int64_t began_us, const struct ud_shipped 
 		ud_printf(c->cx->arena, "%lld", (long long)shipped->wire_bytes), NULL);
 }
 
+/* The host in the middle: no VM, but points of its own store. */
+static enum ud_code forward(struct cycle *c, int64_t began_us, struct ud_point *ret)
+{
+	struct ud_shipped shipped = { 0 };
+	bool is_new = false;
+
+	UD_TRY(ud_lv_forward(c->cx, c->r, &is_new, &shipped));
+	if (is_new)
+		remember(c, began_us, &shipped);
+	if (ret)
+		ud_manifest_point(c->cx, &shipped.point, false, ret);
+	return UD_OK;
+}
+
 enum ud_code ud_lv_cycle(
 	struct ud_ctx *cx, struct ud_lv_relation *r, bool must_be_off, struct ud_point *ret)
 {
@@ -712,6 +726,8 @@ enum ud_code ud_lv_cycle(
 	int64_t began = ud_stopwatch_us();
 
 	ud_lv_relation_read(cx, r, &c.relation, &c.state);
+	if (ud_lv_forwards(&c.relation))
+		return forward(&c, began, ret);
 	c.socket = ud_printf(cx->arena, "%s/run/%.30s.sock", r->lv->dir, r->id);
 	c.scratch = ud_printf(cx->arena, "%s/scratch", r->dir);
 	UD_TRY(ud_lv_make_folder(cx, ud_printf(cx->arena, "%s/run", r->lv->dir)));

@@ -28,6 +28,7 @@ struct ud_lv_state {
 	/* source: a point that was begun, until we know whether the target has it */
 	const char *pending_checkpoint, *pending_point;
 	bool compare;            /* source: bitmaps are not to be trusted, hashes are compared */
+	int64_t resync_at_ms;    /* source: not before, by the wall clock; 0 = at once */
 	int64_t n;               /* source: number for the next checkpoint */
 	int64_t app_at_ms;       /* source: when the last frozen point was taken */
 	int64_t store;           /* target: number of the store's folder; 0 = none yet */
@@ -66,6 +67,8 @@ struct ud_lv_relation {
 	int64_t next_due_mono_ms;
 	bool poked, ending, gone, thread_runs;
 	pthread_t thread;
+
+	int borrowed; /* passing points on reads the store; it must not be closed */
 
 	/* under the work lock */
 	ud_sender *sender;
@@ -127,6 +130,19 @@ enum ud_code ud_lv_sender_ready(struct ud_ctx *cx, struct ud_lv_relation *r,
 void ud_lv_checkpoints_drop(struct ud_ctx *cx, virDomainPtr d);
 /* Abort a backup job and wait until it is gone. */
 enum ud_code ud_lv_job_end(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d) UD_USE;
+
+/* ---- forward.c: the extended leg, at the host in the middle ---- */
+
+/* Does it pass on the points of another relation's store? */
+bool ud_lv_forwards(const struct ud_relation *relation);
+/* One cycle under the work lock: the newest point of the VM's replica here, if it is not over there
+ * yet (*ret_new). */
+enum ud_code ud_lv_forward(
+	struct ud_ctx *cx, struct ud_lv_relation *r, bool *ret_new, struct ud_shipped *ret) UD_USE;
+/* The relation ends: nothing is kept for it any more. */
+void ud_lv_forward_end(struct ud_ctx *cx, struct ud_lv_relation *r);
+/* Let go of the points that were passed on: the store goes its own way. */
+enum ud_code ud_lv_forward_forget(struct ud_ctx *cx, ud_store *store) UD_USE;
 
 /* ---- offline.c: images of VMs that are off, by qemu-nbd ---- */
 

@@ -22,6 +22,7 @@ static const struct ud_field state_fields[] = {
 	UD_FIELD(ud_lv_state, pending_checkpoint, .about = "Checkpoint of a point whose fate is not known."),
 	UD_FIELD(ud_lv_state, pending_point,      .about = "That point."),
 	UD_FIELD(ud_lv_state, compare,            .about = "Hashes are to be compared."),
+	UD_FIELD(ud_lv_state, resync_at_ms,       .about = "Comparing is not to begin before."),
 	UD_FIELD(ud_lv_state, n,                  .about = "Number for the next checkpoint."),
 	UD_FIELD(ud_lv_state, app_at_ms,          .about = "When the last frozen point was taken."),
 	UD_FIELD(ud_lv_state, store,              .about = "Number of the store's folder."),
@@ -159,8 +160,9 @@ struct ud_lv_relation *ud_lv_relation_of_vm(struct ud_lv *lv, const char *uuid)
 	struct ud_lv_relation *r;
 
 	pthread_mutex_lock(&lv->book->lock);
-	for (r = lv->book->relations;
-		r && (r->gone || !r->relation.uuid || strcmp(r->relation.uuid, uuid) != 0);
+	for (r = lv->book->relations; r &&
+		(r->gone || !r->relation.uuid || ud_lv_forwards(&r->relation) ||
+			strcmp(r->relation.uuid, uuid) != 0);
 		r = r->next)
 		;
 	pthread_mutex_unlock(&lv->book->lock);
@@ -268,6 +270,38 @@ static bool cycles_now(const struct ud_relation *relation, const struct ud_lv_st
 		!*state->failed_over && !state->displaced;
 }
 
+static enum ud_code read_initial(
+	struct ud_ctx *cx, const struct ud_relation *relation, struct ud_relation_initial *ret)
+{
+	const char *text = relation->initial.text;
+
+	if (!text)
+		return UD_OK;
+	return ud_shape_read(cx, &ud_relation_initial_shape, text, strlen(text), ret);
+}
+
+/* How long the first copy, or comparing anew, is still to wait; by this host's clock. */
+static int64_t left_to_wait(
+	struct ud_ctx *cx, const struct ud_relation *relation, const struct ud_lv_state *state)
+{
+	struct ud_relation_initial initial = { 0 };
+	int64_t at = state->resync_at_ms;
+
+	if (!*state->point_id && !*state->pending_point &&
+		read_initial(cx, relation, &initial) == UD_OK && initial.start_at.ms > at)
+		at = initial.start_at.ms;
+	ud_ctx_clear(cx);
+	return at - ud_now_ms(cx->env);
+}
+
+/* Ask again when it is time; the clock may be set meanwhile. */
+static void wait_some(struct ud_lv_relation *r, int64_t ms)
+{
+	pthread_mutex_lock(&r->lv->book->lock);
+	r->next_due_mono_ms = ud_mono_ms(&ud_env_real) + (ms < TEND_MS ? ms : TEND_MS);
+	pthread_mutex_unlock(&r->lv->book->lock);
+}
+
 static void turn(struct ud_ctx *cx, struct ud_lv_relation *r)
 {
 	struct ud_relation relation = { 0 };
@@ -277,6 +311,12 @@ static void turn(struct ud_ctx *cx, struct ud_lv_relation *r)
 
 	ud_lv_relation_read(cx, r, &relation, &state);
 	if (cycles_now(&relation, &state)) {
+		int64_t left = left_to_wait(cx, &relation, &state);
+
+		if (left > 0) {
+			wait_some(r, left);
+			return;
+		}
 		code = ud_lv_cycle(cx, r, false, NULL);
 		if (code != UD_OK)
 			tell_failure(cx, r, code);
@@ -404,16 +444,6 @@ static void begin_state(const struct ud_relation *relation,
 	ret->seed = old && initial->method == UD_INITIAL_REVERSE;
 }
 
-static enum ud_code read_initial(
-	struct ud_ctx *cx, const struct ud_relation *relation, struct ud_relation_initial *ret)
-{
-	const char *text = relation->initial.text;
-
-	if (!text)
-		return UD_OK;
-	return ud_shape_read(cx, &ud_relation_initial_shape, text, strlen(text), ret);
-}
-
 /* May the roles be swapped now? A target-to-be must not have its VM any more; a source-to-be must
  * have brought it up. */
 static enum ud_code may_turn(struct ud_ctx *cx, struct ud_lv *lv,
@@ -518,7 +548,8 @@ static enum ud_code set_known(
 	pthread_mutex_lock(&r->work);
 	if (turned)
 		ud_lv_store_close(r);
-	if (relation->state == UD_RELATION_REMOVED && relation->role == UD_RELATION_SOURCE)
+	if (relation->state == UD_RELATION_REMOVED && relation->role == UD_RELATION_SOURCE &&
+		!ud_lv_forwards(relation))
 		drop_traces(cx, r->lv, relation->uuid);
 	enum ud_code code = write_new(cx, r, relation, turned);
 
@@ -587,7 +618,9 @@ enum ud_code ud_lv_relation_drop(struct ud_ctx *cx, struct ud_hv *hv,
 	end_thread(r);
 	pthread_mutex_lock(&r->work);
 	ud_lv_relation_read(cx, r, &relation, &state);
-	if (relation.role == UD_RELATION_SOURCE)
+	if (ud_lv_forwards(&relation))
+		ud_lv_forward_end(cx, r);
+	else if (relation.role == UD_RELATION_SOURCE)
 		drop_traces(cx, lv, relation.uuid);
 	else if (!drop->keep_replica && state.store > 0 && !*state.failed_over)
 		code = ud_lv_store_open(cx, r);
@@ -625,6 +658,7 @@ enum ud_code ud_lv_relation_resync(struct ud_ctx *cx, struct ud_hv *hv,
 		}
 	} else if (relation.role == UD_RELATION_SOURCE && resync->method != UD_RESYNC_AUTO) {
 		state.compare = true;
+		state.resync_at_ms = resync->start_at.ms > 0 ? resync->start_at.ms : 0;
 		state.state = UD_REPLICATION_RESYNCING;
 		code = ud_lv_state_write(cx, r, &state);
 	}

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
-enum { RESERVE_MIB = 256, XML_MAX = 4 << 20 };
+enum { RESERVE_MIB = 256, XML_MAX = 4 << 20, STOP_AGAIN_MS = 500 };
 
 /* ---- the store ---- */
 
@@ -60,6 +60,31 @@ enum ud_code ud_lv_store_open(struct ud_ctx *cx, struct ud_lv_relation *r)
 	return UD_OK;
 }
 
+/* Stop whoever passes the VM's points on; under the book's lock. */
+static void stop_forward(struct ud_lv_book *book, const char *uuid)
+{
+	for (struct ud_lv_relation *o = book->relations; o; o = o->next)
+		if (o->sender && ud_lv_forwards(&o->relation) &&
+			strcmp(o->relation.uuid, uuid) == 0) {
+			ud_sender_stop(o->sender);
+			o->sender_generation = 0; /* a new one for the next cycle */
+		}
+}
+
+/* Until nobody reads the store any more; one that was about to begin is stopped, too. Under the
+ * book's lock. */
+static void call_back(struct ud_lv_relation *r)
+{
+	struct ud_lv_book *book = r->lv->book;
+	struct timespec until;
+
+	while (r->borrowed > 0) {
+		stop_forward(book, r->relation.uuid);
+		ud_deadline(STOP_AGAIN_MS, &until);
+		pthread_cond_timedwait(&book->moved, &book->lock, &until);
+	}
+}
+
 void ud_lv_store_close(struct ud_lv_relation *r)
 {
 	struct ud_lv_book *book = r->lv->book;
@@ -69,6 +94,7 @@ void ud_lv_store_close(struct ud_lv_relation *r)
 	if (book->receiver)
 		ud_receiver_cut(book->receiver, r->id);
 	pthread_mutex_lock(&book->lock);
+	call_back(r);
 	ud_store *store = UD_TAKE(r->store);
 
 	pthread_mutex_unlock(&book->lock);
