@@ -319,6 +319,10 @@ static bool wait_a_moment(struct ud_runner *r)
 	struct timespec until;
 	int rc = 0;
 
+	if (r->settings.pass) {
+		r->settings.pass(r->settings.data, RETRY_MS);
+		return !atomic_load(&r->settings.station->dead);
+	}
 	ud_deadline(RETRY_MS, &until);
 	pthread_mutex_lock(&r->mutex);
 	while (!r->stop && rc == 0)
@@ -335,7 +339,9 @@ enum ud_code ud_act_wait(struct ud_ctx *cx, struct ud_act *act, int64_t ms)
 	struct timespec until;
 	int rc = 0;
 
-	ud_deadline(ms, &until);
+	if (r->settings.pass)
+		r->settings.pass(r->settings.data, ms);
+	ud_deadline(r->settings.pass ? 0 : ms, &until);
 	pthread_mutex_lock(&r->mutex);
 	while (!r->stop && rc == 0)
 		rc = pthread_cond_timedwait(&r->pause, &r->mutex, &until);
@@ -423,6 +429,25 @@ static void *work(void *data)
 	return NULL;
 }
 
+bool ud_runner_step(struct ud_runner *r)
+{
+	struct subject *s = NULL;
+
+	pthread_mutex_lock(&r->mutex);
+	struct task *t = take_task(r, &s);
+
+	pthread_mutex_unlock(&r->mutex);
+	if (!t)
+		return false;
+	if (!atomic_load(&r->settings.station->dead))
+		run_task(r, t);
+	free_task(t);
+	pthread_mutex_lock(&r->mutex);
+	leave_subject(r, s);
+	pthread_mutex_unlock(&r->mutex);
+	return true;
+}
+
 /* ---- taking ---- */
 
 static void tell_taken(const struct ud_wire_command *c, enum ud_taken taken, struct ud_ctx *cx)
@@ -491,7 +516,7 @@ static enum ud_code start(struct ud_ctx *cx, struct ud_runner *r)
 {
 	UD_TRY(read_key(cx, r));
 	UD_TRY(ud_journal_working(cx, r->settings.station->journal, go_on, r));
-	while (r->worker_count < WORKERS) {
+	while (!r->settings.pass && r->worker_count < WORKERS) {
 		if (pthread_create(&r->workers[r->worker_count], NULL, work, r) != 0)
 			return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot start a thread");
 		r->worker_count++;

@@ -19,6 +19,9 @@ struct ud_runner_settings {
 	/* an answer was stored, or something got further; any thread, must not block; may be NULL
 	 */
 	void (*changed)(void *data);
+	/* for tests with a clock of their own; NULL in the program: there are no threads, tasks are
+	 * done by ud_runner_step, and a verb that waits lets the time pass by this */
+	void (*pass)(void *data, int64_t ms);
 	void *data;
 };
 
@@ -44,5 +47,7 @@ typedef void ud_runner_progressed(void *data, const struct ud_wire_progress *pro
 void ud_runner_progress(struct ud_runner *runner, ud_runner_progressed *each, void *data);
 /* How many commands are under way or wait. Any thread. */
 size_t ud_runner_busy(struct ud_runner *runner);
+/* Without threads: do the next task here; false = there is none. */
+bool ud_runner_step(struct ud_runner *runner);
 
 #endif

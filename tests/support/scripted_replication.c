@@ -173,7 +173,7 @@ static bool next_point(struct ud_ctx *cx, struct scripted *s, struct scripted_re
 	int64_t before = r->points ? r->points->content : 0;
 
 	*ret = (struct scripted_point){
-		.p = { .id = ud_id_new(cx->arena, &ud_env_real, ud_now_ms(cx->env), "rpt"),
+		.p = { .id = ud_id_new(cx->arena, cx->env, ud_now_ms(cx->env), "rpt"),
 			.n = r->points ? r->points->p.n + 1 : 1,
 			.taken_at = { ud_now_ms(cx->env) },
 			.bytes = (vm->content - before) * WRITTEN,
@@ -346,6 +346,14 @@ enum ud_code scripted_relation_test(struct ud_ctx *cx, struct ud_hv *hv,
 
 /* ---- what is told ---- */
 
+/* By the clock of whoever asks; the other host's may go ahead of it. */
+static int64_t age_of(struct ud_ctx *cx, const struct scripted_point *p)
+{
+	int64_t age = ud_mono_ms(cx->env) - p->taken_mono_ms;
+
+	return age > 0 ? age : 0;
+}
+
 static const struct scripted_point *newest(const struct scripted_relation *r)
 {
 	const struct scripted_point *p = r->points;
@@ -372,7 +380,7 @@ enum ud_code scripted_relations(
 			.generation = r->r.generation,
 			.progress_percent = UD_NONE,
 			.eta_seconds = UD_NONE,
-			.newest_point_age_ms = p ? ud_mono_ms(cx->env) - p->taken_mono_ms : UD_NONE,
+			.newest_point_age_ms = p ? age_of(cx, p) : UD_NONE,
 			.last_cycle_ms = 1,
 			.cycles_total = r->cycles,
 			.cycles_missed = r->missed,
@@ -388,7 +396,7 @@ static struct ud_point told(struct ud_ctx *cx, const struct scripted_point *p)
 {
 	struct ud_point point = p->p;
 
-	point.age_ms = ud_mono_ms(cx->env) - p->taken_mono_ms;
+	point.age_ms = age_of(cx, p);
 	return point;
 }
 
