@@ -19,6 +19,7 @@ struct block {
 
 struct ud_arena {
 	struct block *first, *last;
+	size_t block;
 };
 
 static _Noreturn void out_of_memory(size_t size)
@@ -73,9 +74,15 @@ static struct block *block_new(size_t size)
 
 ud_arena *ud_arena_new(void)
 {
+	return ud_arena_sized(BLOCK);
+}
+
+ud_arena *ud_arena_sized(size_t block)
+{
 	ud_arena *arena = ud_malloc(sizeof(*arena));
 
-	arena->first = arena->last = block_new(BLOCK);
+	arena->block = block;
+	arena->first = arena->last = block_new(block);
 	return arena;
 }
 
@@ -113,7 +120,7 @@ static void *take(ud_arena *arena, size_t size)
 	if (need < size)
 		out_of_memory(size);
 	if (arena->last->size - arena->last->used < need) {
-		struct block *b = block_new(need > BLOCK ? need : BLOCK);
+		struct block *b = block_new(need > arena->block ? need : arena->block);
 
 		arena->last->next = b;
 		arena->last = b;

@@ -25,6 +25,7 @@ struct seen_agent {
 struct ud_presence {
 	pthread_mutex_t mutex;
 	struct seen_agent *slots[SLOTS];
+	size_t urgent; /* entries that are: without one, nobody walks through all */
 };
 
 struct ud_presence *ud_presence_new(void)
@@ -83,6 +84,7 @@ bool ud_presence_saw(struct ud_presence *p, const struct ud_sighting *s)
 	snprintf(a->address, sizeof(a->address), "%s", s->address);
 	a->at_ms = s->at_ms;
 	a->due = true;
+	p->urgent += urgent;
 	a->urgent |= !same;
 	pthread_mutex_unlock(&p->mutex);
 	return urgent;
@@ -102,7 +104,13 @@ size_t ud_presence_take(
 {
 	size_t n = 0, i = 0;
 
+	*ret = NULL;
 	pthread_mutex_lock(&p->mutex);
+	if (!all && !p->urgent) {
+		pthread_mutex_unlock(&p->mutex);
+		return 0;
+	}
+	p->urgent = 0;
 	for (size_t slot = 0; slot < SLOTS; slot++)
 		for (const struct seen_agent *a = p->slots[slot]; a; a = a->next)
 			n += a->urgent || (all && a->due);

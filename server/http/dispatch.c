@@ -338,7 +338,7 @@ static void write_done(struct ud_write *w, enum ud_code code)
 static void suspend(struct ud_io *io)
 {
 	io->suspended = true;
-	MHD_suspend_connection(io->mhd);
+	io->loop->carrier->suspend(io);
 }
 
 void ud_dispatch_post(struct ud_io *io)
@@ -565,7 +565,7 @@ void ud_dispatch_again(struct ud_io *io)
 	bool again = true;
 
 	leave_waiting(io);
-	while (again && rq->route && !(rq->route->flags & UD_WRITE)) {
+	while (again && !io->gone && rq->route && !(rq->route->flags & UD_WRITE)) {
 		enum ud_code code = look_again(io);
 
 		again = false;
@@ -576,5 +576,5 @@ void ud_dispatch_again(struct ud_io *io)
 	}
 	io->finished = true;
 	io->suspended = false;
-	MHD_resume_connection(io->mhd);
+	io->loop->carrier->resume(io);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What libmicrohttpd calls: a request begins, its body arrives, it ends. Never answers in the first
- * call for a request without a body: the library would close the connection after it. Everything
- * that must hold before any handler (one Content-Length, one Host, body bounds) is checked here.
+ * What carriers call, and libmicrohttpd in particular: a request begins, its body arrives, it ends.
+ * Never answers in the first call for a request without a body: the library would close the
+ * connection after it. Everything that must hold before any handler (one Content-Length, one Host,
+ * body bounds) is checked here.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include "server/events/stream.h"
 #include "server/http/io.h"
 #include "server/http/waiters.h"
+
+enum { WAITING_BYTES = 2048 };
 
 static struct ud_connection *connection_of(struct MHD_Connection *mhd)
 {
@@ -40,7 +43,9 @@ static struct ud_io *io_new(struct ud_loop *loop)
 		return io;
 	}
 	io = ud_malloc(sizeof(*io));
-	io->rq.cx.arena = ud_arena_new();
+	/* thousands of agents wait at once, each with a request */
+	io->rq.cx.arena =
+		loop->server->settings.agents ? ud_arena_sized(WAITING_BYTES) : ud_arena_new();
 	return io;
 }
 
@@ -87,18 +92,25 @@ static void io_done(struct ud_io *io)
 	loop->busy--;
 }
 
-/* The first thing the library tells of a request: its target as sent. */
-void *ud_front_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
+struct ud_io *ud_front_begin(
+	struct ud_loop *loop, struct ud_connection *connection, const char *target)
 {
-	struct ud_loop *loop = cls;
 	struct ud_io *io = io_new(loop);
 
 	io->loop = loop;
-	io->mhd = mhd;
-	io->connection = connection_of(mhd);
-	io->raw = ud_strdup(io->rq.cx.arena, uri);
+	io->connection = connection;
+	io->raw = ud_strdup(io->rq.cx.arena, target);
 	loop->busy++;
 	set_deadline(io, UD_HEADER_MS);
+	return io;
+}
+
+/* The first thing the library tells of a request: its target as sent. */
+void *ud_front_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+	struct ud_io *io = ud_front_begin(cls, connection_of(mhd), uri);
+
+	io->mhd = mhd;
 	return io;
 }
 
@@ -125,17 +137,15 @@ static bool harmful(const char *value, size_t n)
 	return false;
 }
 
-static enum MHD_Result count_header(void *cls, enum MHD_ValueKind kind, const char *name,
-	size_t name_size, const char *value, size_t value_size)
+static void count_header(
+	void *data, const char *name, size_t name_n, const char *value, size_t value_n)
 {
-	struct counts *c = cls;
+	struct counts *c = data;
 
-	(void)kind;
 	c->content_length += strcasecmp(name, "Content-Length") == 0;
 	c->host += strcasecmp(name, "Host") == 0;
 	c->transfer_encoding += strcasecmp(name, "Transfer-Encoding") == 0;
-	c->harmful |= harmful(name, name_size) || harmful(value, value_size);
-	return MHD_YES;
+	c->harmful |= harmful(name, name_n) || harmful(value, value_n);
 }
 
 /* Uploads name their file; whether it is one is the route's to say. */
@@ -150,7 +160,7 @@ static enum ud_code check_framing(struct ud_io *io)
 	struct ud_ctx *cx = &io->rq.cx;
 	struct counts c = { 0 };
 
-	MHD_get_connection_values_n(io->mhd, MHD_HEADER_KIND, count_header, &c);
+	io->loop->carrier->headers(io, count_header, &c);
 	if (c.harmful)
 		return ud_fail(cx, UD_E_MALFORMED, NULL, "A header has a control character.");
 	if (c.content_length > 1)
@@ -161,8 +171,7 @@ static enum ud_code check_framing(struct ud_io *io)
 			"Content-Length and Transfer-Encoding exclude each other.");
 	if (c.host > 1)
 		return ud_fail(cx, UD_E_MALFORMED, NULL, "Host is given %d times.", c.host);
-	const char *length =
-		MHD_lookup_connection_value(io->mhd, MHD_HEADER_KIND, "Content-Length");
+	const char *length = ud_request_header(&io->rq, "Content-Length");
 
 	if (length && strlen(length) > 7 && !may_upload(io))
 		return ud_fail(cx, UD_E_BODY_TOO_LARGE, NULL, "A body may have at most %d bytes.",
@@ -174,7 +183,7 @@ static enum ud_code check_framing(struct ud_io *io)
 static void name_request(struct ud_io *io)
 {
 	struct ud_ctx *cx = &io->rq.cx;
-	const char *given = MHD_lookup_connection_value(io->mhd, MHD_HEADER_KIND, "X-Request-Id");
+	const char *given = ud_request_header(&io->rq, "X-Request-Id");
 	size_t n = given ? strlen(given) : 0;
 
 	if (n && n <= 64 &&
@@ -191,11 +200,12 @@ static void name_request(struct ud_io *io)
  */
 static const char *caller_address(struct ud_io *io)
 {
-	const char *peer = io->connection ? io->connection->address : "", *seen;
+	/* the connection may end before the request does */
+	const char *peer = ud_strdup(
+			   io->rq.cx.arena, io->connection ? io->connection->address : ""),
+		   *seen;
 	bool trusted = ud_address_trusted(io->loop->server, *peer ? peer : "unix");
-	const char *list = trusted
-		? MHD_lookup_connection_value(io->mhd, MHD_HEADER_KIND, "X-Forwarded-For")
-		: NULL;
+	const char *list = trusted ? ud_request_header(&io->rq, "X-Forwarded-For") : NULL;
 
 	if (!list)
 		return peer;
@@ -223,9 +233,8 @@ static void begin(struct ud_io *io, const char *method)
 	set_deadline(io, UD_BODY_MS);
 }
 
-/* First call for a request: headers are there. A refused message is answered at once, which closes
- * it. */
-static enum MHD_Result first_call(struct ud_io *io, const char *method)
+/* Headers are there. A refused message is answered at once, which closes it; false then. */
+static bool take_head(struct ud_io *io, const char *method)
 {
 	begin(io, method);
 	io->started = true;
@@ -234,11 +243,24 @@ static enum MHD_Result first_call(struct ud_io *io, const char *method)
 	if (code == UD_OK && may_upload(io))
 		code = ud_dispatch_upload(io);
 	if (code == UD_OK)
-		return MHD_YES;
+		return true;
 	ud_answer_problem(&io->rq, code);
 	io->finished = true;
 	ud_answer_header(&io->rq, "Connection", "close");
-	return ud_respond(io);
+	return false;
+}
+
+static void run(struct ud_io *io)
+{
+	set_deadline(io, UD_ANSWER_MS);
+	ud_dispatch(io);
+}
+
+bool ud_front_whole(struct ud_io *io, const char *method)
+{
+	if (take_head(io, method))
+		run(io);
+	return io->finished;
 }
 
 /* A file may take its time, as long as it comes at a rate worth waiting for; what is too much is
@@ -277,19 +299,25 @@ enum MHD_Result ud_front_handle(void *cls, struct MHD_Connection *mhd, const cha
 	if (!io)
 		return MHD_NO;
 	if (!io->started)
-		return first_call(io, method);
+		return take_head(io, method) ? MHD_YES : ud_respond(io);
 	if (*upload_size)
 		return take_body(io, upload, upload_size);
-	if (!io->finished) {
-		set_deadline(io, UD_ANSWER_MS);
-		ud_dispatch(io);
-		if (!io->finished)
-			return MHD_YES; /* suspended; called again after the resume */
-	}
+	if (!io->finished)
+		run(io);
+	if (!io->finished)
+		return MHD_YES; /* suspended; called again after the resume */
 	end_upload(&io->rq);
 	if (io->rq.file_size)
 		set_deadline(io, UD_ANSWER_MS + io->rq.file_size / UD_FILE_BYTES_PER_MS);
 	return ud_respond(io);
+}
+
+void ud_front_end(struct ud_io *io)
+{
+	if (io->rq.stream)
+		ud_stream_end(&io->rq);
+	set_deadline(io, UD_IDLE_MS);
+	io_done(io);
 }
 
 void ud_front_completed(
@@ -301,16 +329,13 @@ void ud_front_completed(
 	if (!io)
 		return;
 	*req = NULL;
-	if (io->rq.stream)
-		ud_stream_end(&io->rq);
-	set_deadline(io, UD_IDLE_MS);
-	io_done(io);
+	ud_front_end(io);
 }
 
-/* Out of the loop's list; false when a wake of its key has it already. */
-static bool stop_waiting(struct ud_loop *loop, struct ud_io *io)
+bool ud_front_leave(struct ud_io *io)
 {
-	if (io->rq.wait_key && !ud_waiters_take(loop->server->waiters, io))
+	if (!io->waiting_link ||
+		(io->rq.wait_key && !ud_waiters_take(io->loop->server->waiters, io)))
 		return false;
 	*io->waiting_link = io->waiting_next;
 	if (io->waiting_next)
@@ -326,7 +351,7 @@ void ud_front_wake_waiting(struct ud_loop *loop, bool changed, int64_t now)
 		bool over = now >= io->rq.wait_until_ms;
 
 		next = io->waiting_next;
-		if ((!over && (!changed || io->rq.wait_key)) || !stop_waiting(loop, io))
+		if ((!over && (!changed || io->rq.wait_key)) || !ud_front_leave(io))
 			continue;
 		if (over)
 			io->rq.wait_until_ms = 0;
@@ -336,7 +361,7 @@ void ud_front_wake_waiting(struct ud_loop *loop, bool changed, int64_t now)
 
 const char *ud_request_header(const struct ud_request *rq, const char *name)
 {
-	return MHD_lookup_connection_value(rq->io->mhd, MHD_HEADER_KIND, name);
+	return rq->io->loop->carrier->header(rq->io, name);
 }
 
 const char *ud_request_param(struct ud_request *rq, const char *name)

@@ -18,6 +18,46 @@ enum { UD_BODY_MAX = 1 << 20, UD_ADDRESS_TEXT = 64 };
 enum { UD_FILE_BYTES_PER_MS = 16 };
 enum { UD_HEADER_MS = 10000, UD_BODY_MS = 30000, UD_ANSWER_MS = 60000, UD_IDLE_MS = 60000 };
 
+struct ud_connection;
+struct ud_io;
+struct ud_loop;
+struct ud_peer;
+
+typedef void ud_header_visitor(
+	void *data, const char *name, size_t name_n, const char *value, size_t value_n);
+
+/*
+ * What carries requests over sockets: libmicrohttpd, and on the agents' port libevent with OpenSSL
+ * (gateway.c), where thousands wait at once. All of it on the loop's thread.
+ */
+struct ud_carrier {
+	/* Begin and end listening. close may find less than open made. */
+	enum ud_code (*open)(struct ud_ctx *cx, struct ud_loop *loop);
+	void (*close)(struct ud_loop *loop);
+	/* Sleep until something happens, and take in what did; a tick's time at most. */
+	void (*turn)(struct ud_loop *loop);
+	/* Let out what was resumed meanwhile. */
+	void (*work)(struct ud_loop *loop);
+	/* No new connections. */
+	void (*deafen)(struct ud_loop *loop);
+	/* End a connection that is past its deadline. */
+	void (*shut)(struct ud_connection *connection);
+	const char *(*header)(const struct ud_io *io, const char *name);
+	void (*headers)(const struct ud_io *io, ud_header_visitor *visit, void *data);
+	/* The request waits for another thread or for news; it goes on, and gets its answer. */
+	void (*suspend)(struct ud_io *io);
+	void (*resume)(struct ud_io *io);
+	/* Which certificate was shown. */
+	void (*peer)(struct ud_ctx *cx, const struct ud_io *io, struct ud_peer *ret);
+};
+extern const struct ud_carrier ud_carrier_library; /* loop.c */
+extern const struct ud_carrier ud_carrier_gateway; /* gateway.c */
+
+struct bufferevent;
+struct event;
+struct evhttp_request;
+struct ud_gateway;
+
 /* One connection; belongs to its loop's thread. */
 struct ud_connection {
 	struct ud_connection *next, **link;
@@ -27,6 +67,10 @@ struct ud_connection {
 	bool counted;                  /* against the per-address limit */
 	struct ud_peer *peer;          /* the certificate it showed, once looked at */
 	char address[UD_ADDRESS_TEXT]; /* the peer's, without port; "" for a Unix socket */
+	/* of the gateway */
+	struct bufferevent *stream;
+	struct event *hang_up; /* while a request waits */
+	struct ud_io *io;      /* the request that goes on */
 };
 
 /* The front's part of a request. */
@@ -36,6 +80,8 @@ struct ud_io {
 	struct ud_loop *loop;
 	struct ud_connection *connection;
 	struct MHD_Connection *mhd;
+	struct evhttp_request *event; /* the gateway's instead of mhd */
+	bool gone;                    /* whoever asked has hung up: nobody is answered */
 	struct ud_write write;
 	const char *raw; /* request target as sent */
 	bool started;    /* the body is complete and work has begun */
@@ -55,12 +101,14 @@ struct ud_io {
 /* A thread with a daemon. */
 struct ud_loop {
 	struct ud_server *server;
+	const struct ud_carrier *carrier;
 	size_t index;
 	bool streams; /* the loop that streams get */
 	pthread_t thread;
 	bool running;
 	int epoll_fd, wake_fd, listen_fd;
 	struct MHD_Daemon *mhd;
+	struct ud_gateway *gateway;
 	ud_reader *reader;
 	struct ud_bearers *bearers;
 	struct ud_connection *connections;
@@ -92,7 +140,25 @@ void ud_loop_release(struct ud_loop **loop);
 void ud_loop_wake(struct ud_loop *loop);
 /* A request's work elsewhere is done: queue it for its loop. Any thread. */
 void ud_loop_finish(struct ud_io *io);
+/* For carriers: the wake_fd is readable; a connection comes and goes. */
+void ud_loop_drain(struct ud_loop *loop);
+struct ud_connection *ud_connection_new(struct ud_loop *loop, int fd);
+/* Its address is known now; false = there are too many. */
+bool ud_connection_count(struct ud_connection *connection);
+void ud_connection_end(struct ud_connection *connection);
+/* IMF-fixdate and the like are the carriers'; these are ours, for every answer (respond.c). */
+void ud_answer_headers(
+	struct ud_io *io, void (*add)(void *to, const char *name, const char *value), void *to);
 
+/* front.c: a request of any carrier: it begins, it is whole, it has ended. */
+struct ud_io *ud_front_begin(
+	struct ud_loop *loop, struct ud_connection *connection, const char *target);
+/* Run it; true = there is an answer, false = it was suspended. */
+bool ud_front_whole(struct ud_io *io, const char *method);
+void ud_front_end(struct ud_io *io);
+/* Take a request out of those who wait; false when it does not wait, or is on its way back already.
+ */
+bool ud_front_leave(struct ud_io *io);
 /* front.c: what the library calls. */
 enum MHD_Result ud_front_handle(void *cls, struct MHD_Connection *mhd, const char *url,
 	const char *method, const char *version, const char *upload, size_t *upload_size,

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One thread, one daemon, driven from outside: our own epoll watches the listening socket, the
- * library's epoll descriptor and an eventfd. The library's own threads stall when 128 events arrive
- * at once, and a resume from another thread does not wake them, so finished work is queued here and
- * resumed by its own loop.
+ * One thread and what carries its requests. With libmicrohttpd, driven from outside: our own epoll
+ * watches the listening socket, the library's epoll descriptor and an eventfd. The library's own
+ * threads stall when 128 events arrive at once, and a resume from another thread does not wake
+ * them, so finished work is queued here and resumed by its own loop.
  */
 #include <errno.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -46,8 +47,7 @@ void ud_loop_finish(struct ud_io *io)
 		ud_loop_wake(loop);
 }
 
-/* Sockets handed over and requests that are done. */
-static void drain(struct ud_loop *loop)
+void ud_loop_drain(struct ud_loop *loop)
 {
 	uint64_t ignored;
 	int handed[UD_LEN(loop->handed)];
@@ -78,7 +78,7 @@ static void reap(struct ud_loop *loop, int64_t now)
 {
 	for (struct ud_connection *c = loop->connections; c; c = c->next)
 		if (c->deadline_ms && now >= c->deadline_ms) {
-			shutdown(c->fd, SHUT_RDWR);
+			loop->carrier->shut(c);
 			c->deadline_ms = 0;
 		}
 }
@@ -124,8 +124,7 @@ static bool finished(struct ud_loop *loop, int64_t stop_at)
 /* The server is going: no new connections, waits and streams end. */
 static void begin_stop(struct ud_loop *loop)
 {
-	if (loop->listen_fd >= 0)
-		epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, loop->listen_fd, NULL);
+	loop->carrier->deafen(loop);
 	ud_front_wake_waiting(loop, false, INT64_MAX);
 	ud_streams_wake(loop, false, INT64_MAX);
 }
@@ -133,27 +132,22 @@ static void begin_stop(struct ud_loop *loop)
 static void *run(void *data)
 {
 	struct ud_loop *loop = data;
-	struct epoll_event events[8];
 	int64_t stop_at = INT64_MAX;
+	sigset_t pipe;
 
+	/* OpenSSL raises it when the other end is gone; here that is an error of the call */
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe, NULL);
 	while (!finished(loop, stop_at)) {
-		int n = epoll_wait(loop->epoll_fd, events, UD_LEN(events), timeout_ms(loop));
-
-		if (n < 0 && errno != EINTR)
-			abort();
+		loop->carrier->turn(loop);
 		if (atomic_load(&loop->stop) && stop_at == INT64_MAX) {
 			stop_at = ud_mono_ms(loop->server->env) + STOP_MS;
 			begin_stop(loop);
 		}
-		for (int i = 0; i < n; i++) {
-			if (events[i].data.fd == loop->listen_fd && stop_at == INT64_MAX)
-				ud_accept_all(loop);
-			else if (events[i].data.fd == loop->wake_fd)
-				drain(loop);
-		}
-		/* what the tick resumes the library runs now, not after the next sleep */
+		/* what the tick resumes is run now, not after the next sleep */
 		tick(loop);
-		MHD_run(loop->mhd);
+		loop->carrier->work(loop);
 	}
 	return NULL;
 }
@@ -181,49 +175,52 @@ static bool exempt(const struct ud_server *s, const char *address)
 	return ud_address_local(address) || ud_address_trusted(s, address);
 }
 
-static void address_text(struct MHD_Connection *mhd, char *text)
+static void address_text(int fd, char *text)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	char *host = text;
+	union {
+		struct sockaddr any;
+		struct sockaddr_storage room;
+	} a = { .any = { 0 } };
+	socklen_t n = sizeof(a);
 
 	*text = 0;
-	if (!info || !info->client_addr || info->client_addr->sa_family == AF_UNIX)
+	if (getpeername(fd, &a.any, &n) != 0 || a.any.sa_family == AF_UNIX)
 		return;
-	if (getnameinfo(info->client_addr, sizeof(struct sockaddr_storage), host, UD_ADDRESS_TEXT,
-		    NULL, 0, NI_NUMERICHOST) != 0)
+	if (getnameinfo(&a.any, n, text, UD_ADDRESS_TEXT, NULL, 0, NI_NUMERICHOST) != 0)
 		*text = 0;
 	if (strncmp(text, "::ffff:", 7) == 0)
 		memmove(text, text + 7, strlen(text + 7) + 1);
 }
 
-static void connection_begin(struct ud_loop *loop, struct MHD_Connection *mhd, void **context)
+struct ud_connection *ud_connection_new(struct ud_loop *loop, int fd)
 {
 	struct ud_connection *c = ud_malloc(sizeof(*c));
 
 	c->loop = loop;
-	c->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	c->fd = fd;
 	c->deadline_ms = ud_mono_ms(loop->server->env) + UD_HEADER_MS;
-	address_text(mhd, c->address);
-	c->counted = ud_limits_connect(
-		loop->server->limits, c->address, exempt(loop->server, c->address));
-	if (!c->counted)
-		shutdown(c->fd, SHUT_RDWR);
 	c->next = loop->connections;
 	c->link = &loop->connections;
 	if (c->next)
 		c->next->link = &c->next;
 	loop->connections = c;
 	loop->connection_count++;
-	*context = c;
+	return c;
 }
 
-static void connection_end(struct ud_loop *loop, void **context)
+bool ud_connection_count(struct ud_connection *c)
 {
-	struct ud_connection *c = *context;
+	struct ud_server *s = c->loop->server;
 
-	if (!c)
-		return;
+	address_text(c->fd, c->address);
+	c->counted = ud_limits_connect(s->limits, c->address, exempt(s, c->address));
+	return c->counted;
+}
+
+void ud_connection_end(struct ud_connection *c)
+{
+	struct ud_loop *loop = c->loop;
+
 	if (c->counted)
 		ud_limits_disconnect(
 			loop->server->limits, c->address, exempt(loop->server, c->address));
@@ -233,16 +230,25 @@ static void connection_end(struct ud_loop *loop, void **context)
 	loop->connection_count--;
 	ud_free(c->peer);
 	ud_free(c);
-	*context = NULL;
 }
+
+/* ---- libmicrohttpd ---- */
 
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **context,
 	enum MHD_ConnectionNotificationCode what)
 {
-	if (what == MHD_CONNECTION_NOTIFY_STARTED)
-		connection_begin(cls, mhd, context);
-	else
-		connection_end(cls, context);
+	struct ud_connection *c = *context;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		*context = c = ud_connection_new(cls,
+			MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)
+				->connect_fd);
+		if (!ud_connection_count(c))
+			shutdown(c->fd, SHUT_RDWR);
+	} else if (c) {
+		ud_connection_end(c);
+		*context = NULL;
+	}
 }
 
 /* Certificate and key as texts, from files unless they are texts already. */
@@ -277,11 +283,6 @@ static enum ud_code tls_options(
 	items[1] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)key };
 	items[2] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)priorities };
 	items[3] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
-	if (s->tls_trust_text) {
-		items[3] = (struct MHD_OptionItem){ MHD_OPTION_HTTPS_MEM_TRUST, 0,
-			(void *)s->tls_trust_text };
-		items[4] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
-	}
 	*flags |= MHD_USE_TLS;
 	return UD_OK;
 }
@@ -290,7 +291,7 @@ static enum ud_code start_daemon(struct ud_ctx *cx, struct ud_loop *loop)
 {
 	unsigned flags =
 		MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
-	struct MHD_OptionItem tls[5];
+	struct MHD_OptionItem tls[4];
 
 	UD_TRY(tls_options(cx, loop, tls, &flags));
 	loop->mhd = MHD_start_daemon(flags, 0, NULL, NULL, ud_front_handle, loop,
@@ -311,6 +312,116 @@ static bool watch(struct ud_loop *loop, int fd)
 	return fd < 0 || epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &e) == 0;
 }
 
+static enum ud_code library_open(struct ud_ctx *cx, struct ud_loop *loop)
+{
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	UD_TRY(start_daemon(cx, loop));
+	int library = MHD_get_daemon_info(loop->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+
+	if (!watch(loop, loop->listen_fd) || !watch(loop, loop->wake_fd) || !watch(loop, library))
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "epoll: %s", strerror(errno));
+	return UD_OK;
+}
+
+static void library_close(struct ud_loop *loop)
+{
+	if (loop->mhd)
+		MHD_stop_daemon(loop->mhd);
+	if (loop->epoll_fd >= 0)
+		close(loop->epoll_fd);
+}
+
+static void library_turn(struct ud_loop *loop)
+{
+	struct epoll_event events[8];
+	int n = epoll_wait(loop->epoll_fd, events, UD_LEN(events), timeout_ms(loop));
+
+	if (n < 0 && errno != EINTR)
+		abort();
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.fd == loop->wake_fd)
+			ud_loop_drain(loop);
+		else if (events[i].data.fd == loop->listen_fd && !atomic_load(&loop->stop))
+			ud_accept_all(loop);
+	}
+}
+
+static void library_work(struct ud_loop *loop)
+{
+	MHD_run(loop->mhd);
+}
+
+static void library_deafen(struct ud_loop *loop)
+{
+	if (loop->listen_fd >= 0)
+		epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, loop->listen_fd, NULL);
+}
+
+/* The library then notices and ends it. */
+static void library_shut(struct ud_connection *c)
+{
+	shutdown(c->fd, SHUT_RDWR);
+}
+
+static const char *library_header(const struct ud_io *io, const char *name)
+{
+	return MHD_lookup_connection_value(io->mhd, MHD_HEADER_KIND, name);
+}
+
+struct visit {
+	ud_header_visitor *visit;
+	void *data;
+};
+
+static enum MHD_Result visit_header(void *cls, enum MHD_ValueKind kind, const char *name,
+	size_t name_n, const char *value, size_t value_n)
+{
+	struct visit *v = cls;
+
+	(void)kind;
+	v->visit(v->data, name, name_n, value, value_n);
+	return MHD_YES;
+}
+
+static void library_headers(const struct ud_io *io, ud_header_visitor *visit, void *data)
+{
+	struct visit v = { visit, data };
+
+	MHD_get_connection_values_n(io->mhd, MHD_HEADER_KIND, visit_header, &v);
+}
+
+static void library_suspend(struct ud_io *io)
+{
+	MHD_suspend_connection(io->mhd);
+}
+
+static void library_resume(struct ud_io *io)
+{
+	MHD_resume_connection(io->mhd);
+}
+
+/* Nobody is asked for one. */
+static void library_peer(struct ud_ctx *cx, const struct ud_io *io, struct ud_peer *ret)
+{
+	(void)cx, (void)io, (void)ret;
+}
+
+const struct ud_carrier ud_carrier_library = {
+	.open = library_open,
+	.close = library_close,
+	.turn = library_turn,
+	.work = library_work,
+	.deafen = library_deafen,
+	.shut = library_shut,
+	.header = library_header,
+	.headers = library_headers,
+	.suspend = library_suspend,
+	.resume = library_resume,
+	.peer = library_peer,
+};
+
+/* ---- start and end ---- */
+
 enum ud_code ud_loop_start(struct ud_ctx *cx, struct ud_server *server, size_t index, int listen_fd,
 	bool streams, struct ud_loop **ret)
 {
@@ -318,21 +429,18 @@ enum ud_code ud_loop_start(struct ud_ctx *cx, struct ud_server *server, size_t i
 
 	*ret = loop;
 	loop->server = server;
+	loop->carrier = server->settings.agents ? &ud_carrier_gateway : &ud_carrier_library;
 	loop->index = index;
 	loop->streams = streams;
 	loop->listen_fd = listen_fd;
+	loop->epoll_fd = -1;
 	loop->done_tail = &loop->done;
 	loop->bearers = ud_bearers_new();
 	pthread_mutex_init(&loop->mutex, NULL);
 	pthread_mutex_init(&loop->stream_mutex, NULL);
-	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	UD_TRY(ud_reader_open(cx, server->db, &loop->reader));
-	UD_TRY(start_daemon(cx, loop));
-	int library = MHD_get_daemon_info(loop->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-
-	if (!watch(loop, listen_fd) || !watch(loop, loop->wake_fd) || !watch(loop, library))
-		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "epoll: %s", strerror(errno));
+	UD_TRY(loop->carrier->open(cx, loop));
 	if (pthread_create(&loop->thread, NULL, run, loop) != 0)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot start a thread");
 	loop->running = true;
@@ -353,8 +461,7 @@ void ud_loop_release(struct ud_loop **ploop)
 		return;
 	if (loop->running)
 		pthread_join(loop->thread, NULL);
-	if (loop->mhd)
-		MHD_stop_daemon(loop->mhd);
+	loop->carrier->close(loop);
 	for (size_t i = 0; i < loop->handed_count; i++)
 		close(loop->handed[i]);
 	while (loop->free_list) {
@@ -365,7 +472,6 @@ void ud_loop_release(struct ud_loop **ploop)
 	}
 	ud_reader_release(&loop->reader);
 	ud_bearers_release(&loop->bearers);
-	close(loop->epoll_fd);
 	close(loop->wake_fd);
 	if (loop->listen_fd >= 0)
 		close(loop->listen_fd);

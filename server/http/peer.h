@@ -23,4 +23,7 @@ struct ud_peer {
  * loop's thread. */
 const struct ud_peer *ud_request_peer(struct ud_ctx *cx, const struct ud_request *rq);
 
+/* Take over what it says. For carriers. */
+void ud_peer_fill(struct ud_peer *peer, const struct ud_x509_info *info);
+
 #endif

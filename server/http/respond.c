@@ -256,8 +256,9 @@ static bool has_header(const struct ud_request *rq, const char *name)
 	return false;
 }
 
-/* Headers of every answer; one that the answer has itself goes before ours. */
-static void add_common_headers(struct ud_io *io, struct MHD_Response *response)
+/* One that the answer has itself goes before ours. */
+void ud_answer_headers(
+	struct ud_io *io, void (*add)(void *to, const char *name, const char *value), void *to)
 {
 	static const struct ud_header fixed[] = {
 		{ "Understudy-Version", UD_VERSION },
@@ -274,19 +275,24 @@ static void add_common_headers(struct ud_io *io, struct MHD_Response *response)
 
 	for (size_t i = 0; i < UD_LEN(fixed); i++)
 		if (!has_header(&io->rq, fixed[i].name))
-			MHD_add_response_header(response, fixed[i].name, fixed[i].value);
+			add(to, fixed[i].name, fixed[i].value);
 	if (ud_server_tls(&io->rq.server->settings) ||
 		strncmp(io->rq.server->base_url, "https:", 6) == 0)
-		MHD_add_response_header(response, "Strict-Transport-Security", "max-age=31536000");
-	MHD_add_response_header(response, "X-Request-Id", io->rq.cx.request_id);
+		add(to, "Strict-Transport-Security", "max-age=31536000");
+	add(to, "X-Request-Id", io->rq.cx.request_id);
 	if (io->rq.content_type)
-		MHD_add_response_header(response, "Content-Type", io->rq.content_type);
+		add(to, "Content-Type", io->rq.content_type);
 	for (size_t i = 0; i < io->rq.header_count; i++) {
-		MHD_add_response_header(response, io->rq.headers[i].name, io->rq.headers[i].value);
+		add(to, io->rq.headers[i].name, io->rq.headers[i].value);
 		cache |= strcmp(io->rq.headers[i].name, "Cache-Control") == 0;
 	}
 	if (!cache)
-		MHD_add_response_header(response, "Cache-Control", "no-store");
+		add(to, "Cache-Control", "no-store");
+}
+
+static void add_header(void *to, const char *name, const char *value)
+{
+	MHD_add_response_header(to, name, value);
 }
 
 /* IMF-fixdate (RFC 9110 5.6.7) of an instant in seconds. */
@@ -342,7 +348,7 @@ enum MHD_Result ud_respond(struct ud_io *io)
 	if (!response)
 		return MHD_NO;
 	ud_answer_deprecation(rq);
-	add_common_headers(io, response);
+	ud_answer_headers(io, add_header, response);
 	ud_metrics_request(rq->server->metrics, rq, io->started_us);
 	enum MHD_Result queued = ud_queue_response(io->mhd, (unsigned)rq->status, response);
 

@@ -25,8 +25,9 @@ struct ud_server_settings {
 	/* paths; NULL = plain HTTP, on loopback or a Unix socket only */
 	const char *tls_cert, *tls_key;
 	/*
-	 * The same as PEM texts instead of files. With tls_trust_text clients are asked for a
-	 * certificate, and ud_request_peer tells which one of that authority they showed.
+	 * The same as PEM texts instead of files. On the agents' port, with tls_trust_text, clients
+	 * are asked for a certificate, and ud_request_peer tells which one of that authority they
+	 * showed.
 	 */
 	const char *tls_cert_text, *tls_key_text, *tls_trust_text;
 	const char *trusted_proxies; /* comma-separated addresses whose X-Forwarded-For counts */

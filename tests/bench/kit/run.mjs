@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ours against nginx (static files of the same sizes) and Fastify + better-sqlite3, interleaved, in ratios.
+// Ours on SQLite and PostgreSQL against nginx (static files of the same sizes) and Fastify + better-sqlite3, interleaved, in ratios.
 //   node run.mjs --server understudyd --config FILE --empty FILE --token FILE --peers FOLDER [--peer server.mjs]
+//                --pg-config FILE --pg-token FILE --pg-url URL --pg-pid POSTMASTER
 //                [--rounds 5] [--secs 2] [--conns 64] [--only get,etag,list,post,start]   conns: of reads; writes take 1,64,256
-// ../run makes the two installations (one seeded, one empty) and the folder with the peer's packages.
+// ../run makes the installations (one seeded, one empty, one on PostgreSQL) and the folder with the peer's packages.
 // Prints tables as comments and TAP cases: no errors, nothing but 2xx/3xx, every acknowledged row is there.
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, writeFileSync, readFileSync, rmSync, mkdtempSync, chmodSync, copyFileSync, symlinkSync } from 'node:fs';
@@ -16,7 +17,8 @@ const opt = { rounds: '5', secs: '2', conns: '64', only: 'get,etag,list,post,sta
 for (let i = 2; i < process.argv.length; i += 2) opt[process.argv[i].replace(/^--/, '')] = process.argv[i + 1];
 const only = new Set(opt.only.split(','));
 const rounds = +opt.rounds;
-const auth = 'Bearer ' + readFileSync(opt.token, 'utf8').trim();
+const bearer = file => 'Bearer ' + readFileSync(file, 'utf8').trim();
+const auth = bearer(opt.token), pgAuth = bearer(opt['pg-token']);
 const id = (prefix, i) => `${prefix}_${String(i).padStart(26, '0')}`;
 const say = text => console.log(text.split('\n').map(l => '# ' + l).join('\n'));
 
@@ -61,12 +63,13 @@ const peerFile = join(work, opt.peer);            // beside its packages: import
 copyFileSync(join(here, 'peer-fastify', opt.peer), peerFile);
 symlinkSync(join(opt.peers, 'node_modules'), join(work, 'node_modules'));
 const startPeer = (db, port, env) => start(process.execPath, [peerFile], { DB: db, PORT: port, NODE_ENV: 'production', ...env });
+const psql = (url, sql) => spawnSync('psql', ['-qXAtc', sql, url], { encoding: 'utf8' }).stdout.trim();
 const sqlite = (db, sql) => spawnSync('sqlite3', [db, sql], { encoding: 'utf8' }).stdout.trim();
 
 // ---- figures ----
 
-const ticks = pid => {                            // CPU of a process and its children, in microseconds at 100 Hz
-  let sum = 0; const todo = [pid];
+const ticks = pids => {                           // CPU of processes and their children, in microseconds at 100 Hz
+  let sum = 0; const todo = [pids].flat();
   while (todo.length) {
     const p = todo.pop();
     const s = readFileSync(`/proc/${p}/stat`, 'latin1'), f = s.slice(s.lastIndexOf(')') + 2).split(' ');
@@ -118,7 +121,7 @@ const target = (what, value, limit, atMost = true) => say(`target: ${what} ${atM
 // ---- the run ----
 
 const ask = async (t, path) => {
-  const r = await fetch(t.url + path, { headers: { Authorization: auth } });
+  const r = await fetch(t.url + path, { headers: { Authorization: t.auth } });
   if (r.status !== 200) throw new Error(`${path}: ${r.status} ${await r.text()}`);
   return r.text();
 };
@@ -186,38 +189,45 @@ if (!native) say('better-sqlite3 could not be built: the peer is bare node:http 
 if (only.has('start')) await coldStarts();
 
 const port = await freePort(), begun = performance.now();
-const ours = { name: 'ours', url: `http://127.0.0.1:${port}`, pid: startOurs(opt.config, port).pid, db: join(dirname(opt.config), 'understudy.db') };
+const ours = { name: 'ours', url: `http://127.0.0.1:${port}`, auth, pid: startOurs(opt.config, port).pid, db: join(dirname(opt.config), 'understudy.db') };
 await firstAnswer(port, '/healthz', begun);
+const pgPort = await freePort(), pgServer = startOurs(opt['pg-config'], pgPort);
+const onPg = { name: 'ours-pg', url: `http://127.0.0.1:${pgPort}`, auth: pgAuth, pid: [pgServer.pid, +opt['pg-pid']] };
+await firstAnswer(pgPort, '/healthz', performance.now());
 const pages = await pagesOf(ours);
 writeFileSync(join(work, 'pages'), pages.join('\n') + '\n');
+writeFileSync(join(work, 'pages-pg'), (await pagesOf(onPg)).join('\n') + '\n'); // cursors are an installation's own
 const nginx = await startNginx(await ask(ours, `/v1/vms/${id('vm', 100)}`), await ask(ours, pages[1]));
 const peers = await startPeers(native ? [['fastify', {}], ['fastify-raw', { RAW: '1', GROUP: '1' }]] : [['node:sqlite', {}]]);
 say(`${pages.length} full pages; a VM has ${readFileSync(join(work, 'www/one.json')).length} bytes, a page ${readFileSync(join(work, 'www/page.json')).length}`);
 
 const get = { AUTH: auth, GET_PATH: '/v1/vms/vm_%026d' };
 const create = { AUTH: auth, POST_PATH: '/v1/vms', POST_BODY: '{"name":"bench-%d","customer_id":"cus_%026d","vcpus":4,"memory_bytes":8589934592}' };
+const getPg = { ...get, AUTH: pgAuth }, createPg = { ...create, AUTH: pgAuth };
 const reads = opt.conns.split(',').map(Number);
 for (const conns of only.has('get') ? reads : []) {
-  const { ratio } = compare('GET one VM', conns, [[ours, 'get', get], [nginx, 'static', {}], ...peers.map(p => [p, 'get', {}])]);
+  const { ratio } = compare('GET one VM', conns, [[ours, 'get', get], [onPg, 'get', getPg], [nginx, 'static', {}], ...peers.map(p => [p, 'get', {}])]);
   target('CPU, of nginx', ratio('nginx', 'cpu'), 1.25);
   target(`CPU, of ${plain.name}`, ratio(plain.name, 'cpu'), 0.25);
 }
 for (const conns of only.has('etag') ? reads : []) {
   const etag = (await fetch(nginx.url + '/one.json')).headers.get('etag');
-  const { ratio } = compare('GET with If-None-Match', conns, [[ours, 'get', { ...get, ETAGS: '1' }], [nginx, 'static', { ETAG: etag }]]);
+  const { ratio } = compare('GET with If-None-Match', conns, [[ours, 'get', { ...get, ETAGS: '1' }],
+    [onPg, 'get', { ...getPg, ETAGS: '1' }], [nginx, 'static', { ETAG: etag }]]);
   target('CPU, of nginx answering 304', ratio('nginx', 'cpu'), 1.1);
 }
 for (const conns of only.has('list') ? reads : []) {
   const { ratio } = compare('list 50', conns, [[ours, 'list', { AUTH: auth, PAGES: join(work, 'pages') }],
-    [nginx, 'static', { STATIC_PATH: '/page.json' }], ...peers.map(p => [p, 'list', {}])]);
+    [onPg, 'list', { AUTH: pgAuth, PAGES: join(work, 'pages-pg') }], [nginx, 'static', { STATIC_PATH: '/page.json' }], ...peers.map(p => [p, 'list', {}])]);
   target('CPU, of nginx', ratio('nginx', 'cpu'), 3);
   target(`CPU, of ${plain.name}`, ratio(plain.name, 'cpu'), 0.1);
   if (native) target('CPU, of fastify-raw', ratio('fastify-raw', 'cpu'), 0.17);
 }
 for (const conns of only.has('post') ? [1, 64, 256] : []) {
-  const count = t => +sqlite(t.db, t === ours ? 'SELECT COUNT(*) FROM vms' : 'SELECT COUNT(*) FROM ticket');
-  const all = [ours, ...peers], before = all.map(count);
-  const { ratio, acknowledged } = compare('durable POST', conns, all.map(t => [t, 'post', t === ours ? create : {}]));
+  const count = t => +(t === onPg ? psql(opt['pg-url'], 'SELECT COUNT(*) FROM vms')
+    : sqlite(t.db, t === ours ? 'SELECT COUNT(*) FROM vms' : 'SELECT COUNT(*) FROM ticket'));
+  const all = [ours, onPg, ...peers], before = all.map(count);
+  const { ratio, acknowledged } = compare('durable POST', conns, all.map(t => [t, 'post', t === ours ? create : t === onPg ? createPg : {}]));
   all.forEach((t, i) => {                         // wrk leaves with up to one request per connection unanswered
     const rows = count(t) - before[i], known = acknowledged(t);
     check(rows >= known && rows <= known + conns * rounds, `durable POST, ${conns} connections: ${t.name} stored ${rows} rows for ${known} answers`);
@@ -226,6 +236,6 @@ for (const conns of only.has('post') ? [1, 64, 256] : []) {
   target(`req/s, of ${plain.name}`, ratio(plain.name, 'rps'), 8, false);
   if (native) target('req/s, of fastify with group commit', ratio('fastify-raw', 'rps'), 1.5, false);
 }
-say(`\nresident after all of it: ${[ours, ...peers].map(t => `${t.name} ${resident(t.pid).toFixed(0)} MiB`).join(', ')}`);
+say(`\nresident after all of it: ${[ours, { name: 'ours-pg', pid: pgServer.pid }, ...peers].map(t => `${t.name} ${resident(t.pid).toFixed(0)} MiB`).join(', ')}`);
 console.log(`1..${cases}`);
 process.exit(bad ? 1 : 0);
