@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/process.h"
 
-enum { MOVE_MS = 60000, LOOK_MS = 500 };
+enum { MOVE_MS = 60000, LOOK_MS = 500, CONNECT_MS = 30000, CONNECT_STEP_MS = 50 };
 
 void ud_lv_domain_release(ud_lv_domain **domain)
 {
@@ -217,6 +217,28 @@ enum ud_code ud_lv_power_slot(struct ud_ctx *cx, struct ud_hv *hv, const char *u
 	return ud_lv_power(cx, d, ret, ret_raw);
 }
 
+/*
+ * Let a VM's processors go on. Just after our start libvirt may still be connecting to a QEMU that
+ * was there before, and then says that an argument (its monitor) is invalid: it is asked again
+ * until it has.
+ */
+static enum ud_code go_on(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d)
+{
+	int64_t last = ud_mono_ms(cx->env) + CONNECT_MS;
+
+	for (;;) {
+		size_t seen = ud_lv_events(lv);
+
+		if (virDomainResume(d) == 0)
+			return UD_OK;
+		const virError *error = virGetLastError();
+
+		if (!error || error->code != VIR_ERR_INVALID_ARG || ud_mono_ms(cx->env) >= last)
+			return ud_lv_fail(cx, "resume the VM");
+		ud_lv_wait_event(lv, seen, CONNECT_STEP_MS);
+	}
+}
+
 enum ud_code ud_lv_start(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, unsigned flags)
 {
 	UD_AUTO(ud_lv_domain) *d = NULL;
@@ -231,7 +253,7 @@ enum ud_code ud_lv_start(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, 
 			? ud_fail(cx, UD_E_INVALID_STATE, NULL, "The VM runs already.")
 			: UD_OK;
 	if (power == UD_POWER_PAUSED || power == UD_POWER_CRITICAL)
-		return virDomainResume(d) < 0 ? ud_lv_fail(cx, "resume the VM") : UD_OK;
+		return go_on(cx, ud_lv_of(hv), d);
 	if (virDomainCreateWithFlags(d, paused ? VIR_DOMAIN_START_PAUSED : 0) < 0)
 		return ud_lv_fail(cx, "start the VM");
 	return UD_OK;
@@ -322,9 +344,7 @@ enum ud_code ud_lv_resume(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid)
 	if (power == UD_POWER_RUNNING)
 		return UD_OK;
 	UD_TRY(ud_lv_must_run(cx, d, true));
-	if (virDomainResume(d) < 0)
-		return ud_lv_fail(cx, "resume the VM");
-	return UD_OK;
+	return go_on(cx, ud_lv_of(hv), d);
 }
 
 enum ud_code ud_lv_reset(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid)
@@ -338,7 +358,7 @@ enum ud_code ud_lv_reset(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid)
 	if (ud_lv_must_run(cx, d, false) == UD_OK)
 		return UD_OK;
 	ud_ctx_clear(cx);
-	return virDomainResume(d) < 0 ? ud_lv_fail(cx, "resume the VM") : UD_OK;
+	return go_on(cx, ud_lv_of(hv), d);
 }
 
 enum ud_code ud_lv_autostart(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, bool on)
