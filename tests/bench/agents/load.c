@@ -78,7 +78,7 @@ static void figure(const struct load *l, const char *name, double value)
 
 static double cpu_seconds(const struct load *l)
 {
-	char path[64], text[512], *p;
+	char path[64], text[512], *p = NULL;
 	unsigned long user = 0, system = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", l->pid);
