@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steps of a run against time: planned as dashed outlines, actual as bars, a line for now. Names stand above the bars on a
+// Steps of a run against time: how long they took the last time as dashed outlines, actual as bars, a line for now. Names stand above the bars on a
 // phone. Its table twin is the list of steps.
 import { html } from '../core/html.js';
 import { t, word } from '../core/i18n.js';
