@@ -162,7 +162,8 @@ static enum ud_code add_filter(
 static enum ud_code read_filters(struct ud_ctx *cx, struct ud_request *rq,
 	const struct ud_shape *shape, struct ud_list *list)
 {
-	static const char *const others[] = { "limit", "cursor", "sort", "fields", "count", "q" };
+	static const char *const others[] = { "limit", "cursor", "sort", "fields", "count", "q",
+		"expand" };
 
 	for (size_t i = 0; i < rq->param_count; i++) {
 		struct ud_param *p = &rq->params[i];
@@ -209,7 +210,8 @@ static const char *binding_of(struct ud_ctx *cx, struct ud_request *rq, const st
 		const struct ud_param *p = &rq->params[i];
 
 		if (strcmp(p->name, "cursor") != 0 && strcmp(p->name, "limit") != 0 &&
-			strcmp(p->name, "count") != 0 && strcmp(p->name, "fields") != 0)
+			strcmp(p->name, "count") != 0 && strcmp(p->name, "fields") != 0 &&
+			strcmp(p->name, "expand") != 0)
 			out = ud_printf(cx->arena, "%s\n%s=%s", out, p->name, p->value);
 	}
 	return out;

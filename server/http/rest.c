@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "db/events.h"
+#include "server/http/expand.h"
 #include "server/http/list.h"
 
 static enum ud_code complete(struct ud_ctx *cx, const struct ud_resource *res, void *row)
@@ -18,6 +19,7 @@ struct listing {
 	struct ud_request *rq;
 	const struct ud_resource *res;
 	struct ud_page page;
+	struct ud_expand expand;
 	size_t n;
 	void *last;
 };
@@ -32,7 +34,7 @@ static enum ud_code add_row(struct ud_ctx *cx, void *data, const void *row)
 	if (l->n++)
 		ud_buf_putc(&l->rq->out, ',');
 	ud_shape_encode(&l->rq->out, shape, l->last, l->page.some_fields ? &l->page.only : NULL);
-	return UD_OK;
+	return ud_expand_add(cx, l->rq, &l->expand, l->last);
 }
 
 enum ud_code ud_rest_list(struct ud_ctx *cx, struct ud_request *rq)
@@ -44,6 +46,7 @@ enum ud_code ud_rest_list(struct ud_ctx *cx, struct ud_request *rq)
 	int64_t total = UD_NONE;
 	bool more = false;
 
+	UD_TRY(ud_expand_read(cx, rq, res->table->shape, &l.expand));
 	UD_TRY(ud_page_read(cx, rq, res->table, &l.page));
 	if (res->parent_column)
 		ud_list_where(&l.page.list, res->parent_column, UD_OP_EQ, ud_t(rq->arg[0]));
@@ -70,9 +73,17 @@ enum ud_code ud_rest_show(struct ud_ctx *cx, struct ud_request *rq)
 	const struct ud_resource *res = rq->route->resource;
 	void *row = ud_alloc(cx->arena, res->table->shape->size);
 
+	struct ud_expand expand;
+
+	UD_TRY(ud_expand_read(cx, rq, res->table->shape, &expand));
 	UD_TRY(ud_row_get(cx, res->table, object_id(rq), row));
 	UD_TRY(complete(cx, res, row));
-	return ud_answer(cx, rq, res->table->shape, row);
+	size_t headers = rq->header_count;
+
+	UD_TRY(ud_answer(cx, rq, res->table->shape, row));
+	if (expand.count) /* the version is the row's alone, no tag of all this */
+		rq->header_count = headers;
+	return ud_expand_add(cx, rq, &expand, row);
 }
 
 enum ud_code ud_rest_store(

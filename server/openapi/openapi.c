@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "server/http/rest.h"
+
 static json_t *ref(const char *kind, const char *name)
 {
 	return json_pack("{s:o}", "$ref", json_sprintf("#/components/%s/%s", kind, name));
@@ -263,6 +265,30 @@ static void filter_parameters(json_t *list, const struct ud_route *r)
 					"Only objects with this value; comma = or; [ne], [gte], [gt], [lte], [lt] behind the name."));
 }
 
+/* Which objects may come beside their ids. */
+static void expand_parameter(json_t *list, const struct ud_shape *s)
+{
+	json_t *about = json_sprintf(
+		"Objects to answer beside their ids, comma-separated, two levels by a dot:%s",
+		s->bare ? "" : " customer");
+
+	for (size_t i = 0; i < s->field_count; i++) {
+		const struct ud_field *f = &s->fields[i];
+		size_t n = strlen(f->name);
+
+		if (!f->refers || f->flags & (UD_SECRET | UD_INPUT) || n < 4)
+			continue;
+		json_t *more =
+			json_sprintf("%s, %.*s", json_string_value(about), (int)n - 3, f->name);
+
+		json_decref(about);
+		about = more;
+	}
+	json_array_append_new(
+		list, parameter("query", "expand", "string", false, json_string_value(about)));
+	json_decref(about);
+}
+
 static json_t *parameters(const struct ud_route *r)
 {
 	json_t *list = json_array();
@@ -279,6 +305,8 @@ static json_t *parameters(const struct ud_route *r)
 							strcmp(general[i].name,
 								"Idempotency-Key") == 0),
 					general[i].about));
+	if (r->handle == ud_rest_list || r->handle == ud_rest_show)
+		expand_parameter(list, r->resource->table->shape);
 	if (r->flags & UD_LIST && r->resource)
 		filter_parameters(list, r);
 	for (const struct ud_parameter *p = r->parameters; p && p->name; p++)

@@ -98,6 +98,34 @@ static void a_vm_is_assigned_by_staff_and_then_seen_by_its_customer(void **state
 	assert_null(strstr(r.body, w->other));
 }
 
+static void ids_are_expanded_for_whoever_may_read_them(void **state)
+{
+	struct world *w = *state;
+	const char *site = make_site(w, "e-lon");
+	const char *host = make(w, "/v1/hosts",
+		fmt(w, "{\"name\":\"e-kvm\",\"site_id\":\"%s\",\"hypervisor\":\"kvm\"}", site));
+	const char *vm = make(w, "/v1/vms",
+		fmt(w, "{\"name\":\"e-vm\",\"host_id\":\"%s\",\"customer_id\":\"%s\"}", host,
+			w->own));
+	struct reply r = expect(
+		w, LEAD, "GET", fmt(w, "/v1/vms/%s?expand=host.site,customer", vm), NULL, 200);
+
+	assert_string_equal(text_at(r.json, "host.id"), host);
+	assert_string_equal(text_at(r.json, "host.site.id"), site);
+	assert_string_equal(text_at(r.json, "customer.id"), w->own);
+	assert_null(strstr(r.head, "ETag"));
+	r = expect(w, LEAD, "GET", "/v1/hosts?expand=site&fields=name&q=e-kvm", NULL, 200);
+	assert_string_equal(text_at(r.json, "data.0.site.name"), "e-lon");
+	r = expect(w, OWN_VIEWER, "GET", fmt(w, "/v1/vms/%s?expand=customer", vm), NULL, 200);
+	assert_string_equal(text_at(r.json, "customer.id"), w->own);
+	/* what has no object of its own, what the caller may not read, what goes too deep */
+	expect(w, LEAD, "GET", fmt(w, "/v1/vms/%s?expand=name", vm), NULL, 400);
+	expect(w, LEAD, "GET", fmt(w, "/v1/vms/%s?expand=host.site.customer", vm), NULL, 400);
+	expect(w, LEAD, "GET", "/v1/vms?expand=machine", NULL, 400);
+	expect(w, OWN_VIEWER, "GET", fmt(w, "/v1/vms/%s?expand=host", vm), NULL, 403);
+	expect(w, OTHER_VIEWER, "GET", fmt(w, "/v1/vms/%s?expand=customer", vm), NULL, 404);
+}
+
 static void features_follow_subscriptions_and_hosts(void **state)
 {
 	struct world *w = *state;
@@ -343,6 +371,7 @@ int main(void)
 		cmocka_unit_test(a_host_stands_in_the_site_of_its_domain),
 		cmocka_unit_test(a_vm_is_assigned_by_staff_and_then_seen_by_its_customer),
 		cmocka_unit_test(features_follow_subscriptions_and_hosts),
+		cmocka_unit_test(ids_are_expanded_for_whoever_may_read_them),
 		cmocka_unit_test(a_test_network_is_isolated),
 		cmocka_unit_test(every_change_is_an_event_without_gaps),
 		cmocka_unit_test(the_chain_of_hashes_finds_every_change),
