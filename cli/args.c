@@ -21,10 +21,12 @@ static const struct {
 	{ "-f", "field" },
 	{ "-F", "file" },
 	{ "-h", "help" },
+	{ "-w", "watch" },
 };
 
 static const char *const switches[] = { "help", "yes", "quiet", "verbose", "explain", "dry-run",
-	"no-input", "no-color", "utc", "all", "paginate", "token-stdin", "no-wait", "man", "wait" };
+	"no-input", "no-color", "utc", "all", "paginate", "token-stdin", "no-wait", "man", "wait",
+	"watch" };
 
 static bool is_switch(const char *name)
 {
@@ -111,6 +113,7 @@ static int read_general(struct cli *c)
 	c->yes = ud_cli_flag(c, "yes") != NULL;
 	(void)ud_cli_flag(c, "no-color"); /* there is no colour to leave out */
 	(void)ud_cli_flag(c, "utc");      /* times are UTC already */
+	c->jq = ud_cli_flag(c, "jq");
 	c->output = output ? output : getenv("UNDERSTUDY_OUTPUT");
 	if (!c->output || !*c->output)
 		c->output = "table";

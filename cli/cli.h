@@ -46,6 +46,7 @@ struct cli {
 	bool new_context;   /* signing in may make the context it names */
 	bool code_wanted;   /* the last sign-in asked for a second factor */
 	const char *output; /* table, wide, json, yaml, csv, name */
+	const char *jq;     /* program that answers go through, or NULL */
 };
 
 /* Say why on standard error; returns the code. */
@@ -120,6 +121,10 @@ int ud_cli_session_token(struct cli *c, json_t *login, const char **ret);
 /* ---- output.c ---- */
 /* Print an answer in the wanted format; schema tells the columns (may be NULL). */
 int ud_cli_print(struct cli *c, json_t *json, json_t *schema);
+
+/* ---- jq.c ---- */
+/* Print an answer through c->jq; an exit code: CLI_USAGE for a program that is none. */
+int ud_cli_jq(struct cli *c, json_t *json);
 
 /* ---- run.c ---- */
 int ud_cli_run_operation(struct cli *c, const struct cli_command *cmd, size_t used);

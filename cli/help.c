@@ -33,6 +33,8 @@ static const struct {
 } general[] = {
 	{ "-o, --output FORMAT", "table, wide, json, yaml, csv or name." },
 	{ "-c, --columns A,B", "Columns of tables." },
+	{ "--jq PROGRAM", "Print what a jq program makes of the answer." },
+	{ "-w, --watch", "Show it again whenever something has changed." },
 	{ "--filter NAME=VALUE", "Filter a list; may be repeated." },
 	{ "--sort FIELDS", "Order of a list; - before a field turns it." },
 	{ "--limit N, --all", "How many of a list." },

@@ -195,6 +195,8 @@ int ud_cli_print(struct cli *c, json_t *json, json_t *schema)
 
 	if (!json)
 		return CLI_DONE;
+	if (c->jq)
+		return ud_cli_jq(c, json);
 	if (strcmp(c->output, "json") == 0) {
 		json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
 		putchar('\n');

@@ -2,14 +2,19 @@
 /*
  * Running a command: its words become the path, its flags the query or the body.
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/env.h"
 #include "base/id.h"
 #include "base/shape.h"
 #include "cli/cli.h"
+
+/* What is no event that ends a wait, like progress, is asked for this often. */
+enum { LOOK_SECONDS = 2 };
 
 /* "memory-bytes" for "memory_bytes". */
 static const char *flag_name(struct cli *c, const char *field)
@@ -323,10 +328,62 @@ static bool is_file(const struct cli_command *cmd)
 	return json_object_get(json_object_get(ok, "content"), "application/octet-stream") != NULL;
 }
 
+static int print_reply(struct cli *c, const struct cli_command *cmd, struct cli_reply *r)
+{
+	int code = CLI_DONE;
+
+	if (is_file(cmd)) /* as it is: nobody's table */
+		fwrite(ud_buf_text(&r->body), 1, r->body.len, stdout);
+	else
+		code = ud_cli_print(c, r->json, ud_cli_answer_schema(c, cmd));
+	if (code == CLI_DONE && json_is_true(json_object_get(r->json, "has_more")) && !c->quiet)
+		fputs("There is more: use --all.\n", stderr);
+	fflush(stdout);
+	return code;
+}
+
+/* Get and print; with seen only what differs from it, which it then is. */
+static int get_once(
+	struct cli *c, const struct cli_command *cmd, const char *path, bool all, json_t **seen)
+{
+	struct cli_reply r;
+
+	ud_cli_call(c, "GET", path, NULL, NULL, &r);
+	int code = ud_cli_reply_code(c, &r);
+
+	if (code == CLI_DONE && all)
+		code = add_pages(c, path, r.json);
+	bool same = seen && *seen && json_equal(*seen, r.json);
+
+	if (code == CLI_DONE && seen && !same && isatty(STDOUT_FILENO))
+		fputs("\033[H\033[2J", stdout);
+	if (code == CLI_DONE && !same)
+		code = print_reply(c, cmd, &r);
+	if (code == CLI_DONE && seen && !same) {
+		json_decref(*seen);
+		*seen = json_incref(r.json);
+	}
+	ud_cli_reply_free(&r);
+	return code;
+}
+
+/* Until somebody ends it, or the server says no. */
+static int watch(struct cli *c, const struct cli_command *cmd, const char *path, bool all)
+{
+	json_t *seen = NULL;
+	int code = get_once(c, cmd, path, all, &seen);
+
+	while (code == CLI_DONE && seen) {
+		poll(NULL, 0, LOOK_SECONDS * 1000);
+		code = get_once(c, cmd, path, all, &seen);
+	}
+	json_decref(seen);
+	return code;
+}
+
 static int run_get(struct cli *c, const struct cli_command *cmd, const char *path)
 {
-	bool all = ud_cli_flag(c, "all") != NULL, first_only;
-	struct cli_reply r;
+	bool all = ud_cli_flag(c, "all") != NULL, again = ud_cli_flag(c, "watch") != NULL;
 
 	(void)ud_cli_flag(c, "columns");
 	int code = ud_cli_check_flags(c);
@@ -338,19 +395,7 @@ static int run_get(struct cli *c, const struct cli_command *cmd, const char *pat
 			path);
 		return CLI_DONE;
 	}
-	ud_cli_call(c, "GET", path, NULL, NULL, &r);
-	code = ud_cli_reply_code(c, &r);
-	if (code == CLI_DONE && all)
-		code = add_pages(c, path, r.json);
-	first_only = json_is_true(json_object_get(r.json, "has_more"));
-	if (code == CLI_DONE && is_file(cmd)) /* as it is: nobody's table */
-		fwrite(ud_buf_text(&r.body), 1, r.body.len, stdout);
-	else if (code == CLI_DONE)
-		code = ud_cli_print(c, r.json, ud_cli_answer_schema(c, cmd));
-	if (code == CLI_DONE && first_only && !c->quiet)
-		fputs("There is more: use --all.\n", stderr);
-	ud_cli_reply_free(&r);
-	return code;
+	return again ? watch(c, cmd, path, all) : get_once(c, cmd, path, all, NULL);
 }
 
 /* If-Match from the object as it is now. */
@@ -405,9 +450,6 @@ static void tell_progress(struct cli *c, const char *id, const char *state, json
 		fprintf(stderr, "%s\n", line);
 	c->told = line;
 }
-
-/* Progress is no event that ends a wait: it is asked for every two seconds. */
-enum { LOOK_SECONDS = 2 };
 
 /* Follow an operation to its end. */
 static int wait_for(struct cli *c, const char *id, int64_t seconds)
@@ -614,11 +656,13 @@ int ud_cli_run_api(struct cli *c)
 		code = ud_cli_reply_code(c, &r);
 		if (code == CLI_DONE && pages)
 			code = add_pages(c, c->words[2], r.json);
-		if (code == CLI_DONE && r.json)
+		if (code == CLI_DONE && r.json && c->jq)
+			code = ud_cli_jq(c, r.json);
+		else if (code == CLI_DONE && r.json)
 			json_dumpf(r.json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
 		else if (code == CLI_DONE)
 			fwrite(r.body.data, 1, r.body.len, stdout);
-		if (code == CLI_DONE && r.body.len)
+		if (code == CLI_DONE && r.body.len && !c->jq)
 			putchar('\n');
 	}
 	json_decref(body);

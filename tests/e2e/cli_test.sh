@@ -125,6 +125,25 @@ check "all pages come with --all" bash -c "[ \$('$bin/understudy' vm list --limi
 command=$(u host edit lon-a --cpu-count 8 --explain)
 check "what --explain prints does the same" bash -c "UNDERSTUDY_TOKEN=\$(cat '$dir/token') sh -c '${command//\'/\'\\\'\'}' | jq -e '.cpu_count == 8'"
 check "api calls as they are" bash -c "'$bin/understudy' api GET '/v1/vms?limit=1' --paginate | jq -e '.data | length == 2'"
+check "an answer goes through jq" says '^lon-a$' 0 host list --jq '.data[].name'
+check "numbers stay JSON" says '^{"n":1}$' 0 host list --jq '{n: (.data | length)}'
+check "the raw call takes jq, too" says '^lon-a$' 0 api GET /v1/hosts --jq '.data[0].name'
+check "what is no jq program is refused" says 'jq' 2 host list --jq '.data['
+check "objects come beside their ids" says '^London$' 0 host show lon-a --expand site --jq .site.name
+# shows lon-a at 8 processors and, once that is seen, sets it to 9 and waits for that
+watches() {
+	local line want=8
+	coproc WATCH { exec "$bin/understudy" host show lon-a --watch --jq .cpu_count </dev/null; }
+	local pid=$WATCH_PID
+	while read -r -t 60 line <&"${WATCH[0]}" && [ "$line" = "$want" ]; do
+		[ "$want" = 9 ] && { kill "$pid"; wait "$pid" 2>/dev/null; return 0; }
+		want=9
+		u host edit lon-a --cpu-count 9 >/dev/null
+	done
+	kill "$pid"
+	return 1
+}
+check "what is watched is shown again when it changes" watches
 check "help explains a command" bash -c "'$bin/understudy' help network create | grep -q -- --vlan"
 check "help lists everything" bash -c "'$bin/understudy' help | grep -q 'ip block allocate-address'"
 u help --man >"$dir/understudy.1"
