@@ -26,7 +26,7 @@ static const struct {
 
 static const char *const switches[] = { "help", "yes", "quiet", "verbose", "explain", "dry-run",
 	"no-input", "no-color", "utc", "all", "paginate", "token-stdin", "no-wait", "man", "wait",
-	"watch" };
+	"watch", "ics", "never" };
 
 static bool is_switch(const char *name)
 {
@@ -50,11 +50,14 @@ static const char *long_name(const char *arg)
 static bool is_boolean(const struct cli *c, const char *name)
 {
 	json_t *schemas = json_object_get(json_object_get(c->spec, "components"), "schemas"), *s;
+	char *field = ud_strdup(c->cx.arena, name);
 	const char *key;
 
+	for (char *p = field; *p; p++)
+		*p = *p == '-' ? '_' : *p;
 	json_object_foreach(schemas, key, s)
 	{
-		json_t *p = json_object_get(json_object_get(s, "properties"), name);
+		json_t *p = json_object_get(json_object_get(s, "properties"), field);
 		const char *type = json_string_value(json_object_get(p, "type"));
 
 		if (type && strcmp(type, "boolean") == 0)

@@ -121,6 +121,9 @@ int ud_cli_session_token(struct cli *c, json_t *login, const char **ret);
 /* ---- output.c ---- */
 /* Print an answer in the wanted format; schema tells the columns (may be NULL). */
 int ud_cli_print(struct cli *c, json_t *json, json_t *schema);
+/* A member's text, "" when it has none; its number, else the standard. */
+const char *ud_cli_text(json_t *row, const char *key);
+int64_t ud_cli_int(json_t *row, const char *key, int64_t standard);
 
 /* ---- jq.c ---- */
 /* Print an answer through c->jq; an exit code: CLI_USAGE for a program that is none. */
@@ -133,11 +136,35 @@ int ud_cli_run_wait(struct cli *c);
 /* The id of what is named so in a collection; several candidates are listed and refused. An exit
  * code. */
 int ud_cli_resolve(struct cli *c, const char *collection, const char *name, const char **ret);
+/* The same without a word: is there one of this kind with this name or id? Then *ret is its id. */
+bool ud_cli_find(struct cli *c, const char *collection, const char *prefix, const char *name,
+	const char **ret);
+/* Seconds of "10m", "30s", "2h", "90"; 10 minutes for what is no number. */
+int64_t ud_cli_seconds(const char *text);
 int ud_cli_run_follow(struct cli *c);
 
 /* ---- replication.c ---- */
 int ud_cli_run_top(struct cli *c);
 int ud_cli_run_unprotect(struct cli *c);
+/* "1.2 MB" in powers of a thousand, in the arena; "-" below 0. */
+const char *ud_cli_bytes(struct cli *c, int64_t n);
+
+/* ---- failover.c ---- */
+/* failover request KIND PLAN|VM…, failover preview-failback PLAN|VM…; exit codes. */
+int ud_cli_run_request(struct cli *c);
+int ud_cli_run_preview(struct cli *c);
+/* Ask for a failover of a kind about the words from first on; reason NULL = by flag, or the usual
+ * one of tests. dry = only look; then CLI_REFUSED says that something stands in the way. */
+int ud_cli_request(struct cli *c, const char *kind, size_t first, const char *reason, bool dry);
+
+/* ---- watch.c ---- */
+/* ticket watch TICKET, failover watch RUN: what happens, until it has ended; exit codes. */
+int ud_cli_run_watch_ticket(struct cli *c);
+int ud_cli_run_watch_run(struct cli *c);
+
+/* ---- drill.c ---- */
+/* drill list | due | schedule | run | calendar; an exit code. */
+int ud_cli_run_drill(struct cli *c);
 /* ---- evidence.c ---- */
 int ud_cli_verify(struct cli *c);
 

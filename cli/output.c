@@ -12,6 +12,20 @@
 #include "base/shape.h"
 #include "cli/cli.h"
 
+const char *ud_cli_text(json_t *row, const char *key)
+{
+	const char *s = json_string_value(json_object_get(row, key));
+
+	return s ? s : "";
+}
+
+int64_t ud_cli_int(json_t *row, const char *key, int64_t standard)
+{
+	json_t *v = json_object_get(row, key);
+
+	return json_is_integer(v) ? json_integer_value(v) : standard;
+}
+
 /* A value as one line of text, in the arena. */
 static const char *cell(struct cli *c, json_t *v)
 {

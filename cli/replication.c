@@ -21,15 +21,7 @@ struct look {
 	json_t *sent; /* id -> bytes */
 };
 
-static int64_t number(json_t *row, const char *key, int64_t standard)
-{
-	json_t *v = json_object_get(row, key);
-
-	return json_is_integer(v) ? json_integer_value(v) : standard;
-}
-
-/* "1.2 MB" in powers of a thousand. */
-static const char *bytes_text(struct cli *c, int64_t n)
+const char *ud_cli_bytes(struct cli *c, int64_t n)
 {
 	static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB" };
 	size_t unit = 0;
@@ -48,8 +40,8 @@ static const char *bytes_text(struct cli *c, int64_t n)
 
 static const char *age_text(struct cli *c, json_t *row)
 {
-	int64_t measured = number(row, "rpo_measured_seconds", -1);
-	int64_t most = number(row, "rpo_at_most_seconds", -1);
+	int64_t measured = ud_cli_int(row, "rpo_measured_seconds", -1);
+	int64_t most = ud_cli_int(row, "rpo_at_most_seconds", -1);
 
 	if (measured >= 0)
 		return ud_printf(c->cx.arena, "%lld s", (long long)measured);
@@ -58,7 +50,8 @@ static const char *age_text(struct cli *c, json_t *row)
 
 static const char *missed_text(struct cli *c, json_t *row)
 {
-	int64_t total = number(row, "cycles_total", -1), missed = number(row, "cycles_missed", 0);
+	int64_t total = ud_cli_int(row, "cycles_total", -1),
+		missed = ud_cli_int(row, "cycles_missed", 0);
 
 	return total >= 0
 		? ud_printf(c->cx.arena, "%lld of %lld", (long long)missed, (long long)total)
@@ -68,12 +61,12 @@ static const char *missed_text(struct cli *c, json_t *row)
 static const char *rate_text(struct cli *c, json_t *row, const struct look *last, int64_t now_ms)
 {
 	const char *id = json_string_value(json_object_get(row, "id"));
-	int64_t sent = number(row, "bytes_sent", -1), before = number(last->sent, id, -1);
+	int64_t sent = ud_cli_int(row, "bytes_sent", -1), before = ud_cli_int(last->sent, id, -1);
 	int64_t ms = now_ms - last->at_ms;
 
 	if (sent < 0 || before < 0 || sent < before || ms <= 0)
 		return "-";
-	return ud_printf(c->cx.arena, "%s/s", bytes_text(c, (sent - before) * 1000 / ms));
+	return ud_printf(c->cx.arena, "%s/s", ud_cli_bytes(c, (sent - before) * 1000 / ms));
 }
 
 /* Names of things by their ids. */
@@ -107,7 +100,7 @@ static json_t *line_of(
 	struct cli *c, json_t *row, json_t *names, const struct look *last, int64_t now_ms)
 {
 	json_t *line = json_object();
-	int64_t percent = number(row, "progress_percent", -1);
+	int64_t percent = ud_cli_int(row, "progress_percent", -1);
 	const char *state = json_string_value(json_object_get(row, "state"));
 
 	json_object_set(line, "vm", named(names, row, "vm_id"));
@@ -120,8 +113,8 @@ static json_t *line_of(
 	json_object_set(line, "health", json_object_get(row, "health"));
 	json_object_set_new(line, "rpo", json_string(age_text(c, row)));
 	json_object_set_new(line, "missed", json_string(missed_text(c, row)));
-	json_object_set_new(
-		line, "pending", json_string(bytes_text(c, number(row, "pending_bytes", -1))));
+	json_object_set_new(line, "pending",
+		json_string(ud_cli_bytes(c, ud_cli_int(row, "pending_bytes", -1))));
 	json_object_set_new(line, "rate", json_string(rate_text(c, row, last, now_ms)));
 	return line;
 }

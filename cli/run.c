@@ -196,27 +196,65 @@ static bool is_named(json_t *row, const char *name)
 	return false;
 }
 
-/* The id of what is named so; several candidates are listed and refused. An exit code. */
-int ud_cli_resolve(struct cli *c, const char *collection, const char *name, const char **ret)
+/* What is named so in a collection, to be released; the call's exit code in *ret_code, its problem
+ * said unless quiet. */
+static json_t *matches_of(
+	struct cli *c, const char *collection, const char *name, bool quiet, int *ret_code)
 {
 	struct cli_reply r;
 	json_t *row, *matches = json_array();
-	size_t i;
 	bool explain = c->explain;
+	size_t i;
 
-	if (ud_id_valid(name, NULL)) {
-		json_decref(matches);
-		*ret = name;
-		return CLI_DONE;
-	}
 	c->explain = false;
 	ud_cli_call(c, "GET", with_query(c, with_query(c, collection, "limit", "200"), "q", name),
 		NULL, NULL, &r);
 	c->explain = explain;
-	int code = ud_cli_reply_code(c, &r);
-
+	*ret_code = quiet ? CLI_DONE : ud_cli_reply_code(c, &r);
 	json_array_foreach(json_object_get(r.json, "data"), i, row) if (is_named(row, name))
 		json_array_append(matches, row);
+	ud_cli_reply_free(&r);
+	return matches;
+}
+
+/* The id of the only one, in the arena; NULL when there are none or several. */
+static const char *only_id(struct cli *c, json_t *matches)
+{
+	json_t *id = json_object_get(json_array_get(matches, 0), "id");
+
+	return json_array_size(matches) == 1 ? ud_strdup(c->cx.arena, json_string_value(id)) : NULL;
+}
+
+bool ud_cli_find(struct cli *c, const char *collection, const char *prefix, const char *name,
+	const char **ret)
+{
+	int code;
+
+	if (ud_id_valid(name, NULL)) {
+		*ret = name;
+		return ud_id_valid(name, prefix);
+	}
+	json_t *matches = matches_of(c, collection, name, true, &code);
+	const char *id = only_id(c, matches);
+
+	json_decref(matches);
+	if (id)
+		*ret = id;
+	return id != NULL;
+}
+
+int ud_cli_resolve(struct cli *c, const char *collection, const char *name, const char **ret)
+{
+	json_t *row;
+	size_t i;
+	int code;
+
+	if (ud_id_valid(name, NULL)) {
+		*ret = name;
+		return CLI_DONE;
+	}
+	json_t *matches = matches_of(c, collection, name, false, &code);
+
 	if (code == CLI_DONE && json_array_size(matches) == 0)
 		code = ud_cli_fail(CLI_NOT_FOUND, "nothing is named %s", name);
 	if (code == CLI_DONE && json_array_size(matches) > 1) {
@@ -225,10 +263,8 @@ int ud_cli_resolve(struct cli *c, const char *collection, const char *name, cons
 			fprintf(stderr, "  %s\n", json_string_value(json_object_get(row, "id")));
 	}
 	if (code == CLI_DONE)
-		*ret = ud_strdup(c->cx.arena,
-			json_string_value(json_object_get(json_array_get(matches, 0), "id")));
+		*ret = only_id(c, matches);
 	json_decref(matches);
-	ud_cli_reply_free(&r);
 	return code;
 }
 
@@ -429,8 +465,7 @@ static int confirm(struct cli *c, const char *path)
 	return ud_cli_fail(CLI_USAGE, "nothing was deleted");
 }
 
-/* Seconds of --wait=10m, --wait=30s, --wait=90; 10 minutes without a value. */
-static int64_t wait_seconds(const char *text)
+int64_t ud_cli_seconds(const char *text)
 {
 	char *end;
 	long n = strtol(text, &end, 10);
@@ -545,7 +580,7 @@ static int run_change(struct cli *c, const struct cli_command *cmd, const char *
 		const char *id = json_string_value(json_object_get(r.json, "id"));
 
 		if (code == CLI_DONE && r.status == 202 && wait && id)
-			code = wait_for(c, ud_strdup(c->cx.arena, id), wait_seconds(wait));
+			code = wait_for(c, ud_strdup(c->cx.arena, id), ud_cli_seconds(wait));
 		else if (code == CLI_DONE && !c->quiet)
 			code = ud_cli_print(c, r.json, ud_cli_answer_schema(c, cmd));
 	}
@@ -574,7 +609,7 @@ int ud_cli_run_wait(struct cli *c)
 		return code;
 	if (c->word_count != 3)
 		return ud_cli_fail(CLI_USAGE, "operation wait ID [--timeout 10m]");
-	return wait_for(c, c->words[2], wait_seconds(timeout ? timeout : ""));
+	return wait_for(c, c->words[2], ud_cli_seconds(timeout ? timeout : ""));
 }
 
 /* Only the data lines of the stream are data. */

@@ -168,6 +168,14 @@ check "under its own name" bash -c "'$bin/understudy' ticket attachments show '$
 check "and comes back as it was" bash -c "'$bin/understudy' ticket attachments download '$number' '$file' | cmp - '$dir/trace 1.bin'"
 check "a file that is not there ends with 2" exits 2 ticket attach "$number" "$dir/nothing"
 check "a queue has figures" bash -c "'$bin/understudy' queue stats Support -o json | jq -e '.pending_customer == 1'"
+check "a watch that takes too long ends with 8" says "understudy ticket watch $number" 8 ticket watch "$number" --timeout 0
+# a watch that runs while the ticket is called off: it ends by itself
+u ticket watch "$number" --timeout 60 >"$dir/watched" 2>&1 &
+watcher=$!
+u ticket cancel "$number" >/dev/null
+wait "$watcher"
+check "a watch ends with the ticket" [ $? = 0 ]
+check "and has told what happened" bash -c "grep -q ticket.info_requested '$dir/watched' && grep -q ticket.canceled '$dir/watched'"
 check "a program takes no ticket" exits 4 queue next Support
 check "a host is deleted" exits 0 host delete lon-a --yes
 # a replication as agents would have brought it up, of a VM with a name of its own
@@ -192,6 +200,28 @@ sqlite3 -cmd '.timeout 10000' "$dir/i/understudy.db" "INSERT INTO replications(i
 	INSERT INTO replication_ends(replication_id, role, host_id, observed_at, state, newest_point_age_ms, bytes_sent)
 	SELECT id, 'source', source_host_id, $(date +%s%3N) + 3600000, 'replicating', 12000, 1500000 FROM replications"
 u site create --name Paris --code par --kind provider_dc --time-zone UTC >/dev/null # the server's next commit
+vm=$(u vm show sql-01 -o json | jq -r .id)
+acme=$(u customer show Acme -o json | jq -r .id)
+u vm edit sql-01 --customer-id "$acme" >/dev/null
+check "a failover is looked at before it is asked for" says '^Predicted  downtime .* RTO ' 6 failover request planned sql-01 \
+	--reason host_maintenance --dry-run
+check "and what stands in the way is told" says '^Blocker  ' 6 failover request planned sql-01 --reason host_maintenance --dry-run
+check "one without a reason is refused, but for a test" says 'reason_code is required' 6 failover request planned sql-01 --dry-run
+check "the way home is looked at" exits 6 failover preview-failback sql-01
+check "nothing was filed" bash -c "'$bin/understudy' ticket list -o json | jq -e '[.data[] | select(.type == \"failover\")] == []'"
+check "a kind that there is not ends with 2" exits 2 failover request sideways sql-01
+check "a recovery plan is made" exits 0 plan create --name erp --customer-id "$acme" --members "[{\"vm_id\": \"$vm\", \"group\": 1}]"
+check "nothing is due without a schedule" says Nothing 0 drill due
+check "its drills get a schedule" exits 0 drill schedule erp --every 30
+check "and a day in the calendar" says 'SUMMARY:Drill of erp' 0 drill calendar --ics
+check "it is no longer due than it is" bash -c "'$bin/understudy' drill calendar -o json | jq -e '.data[0] | .plan == \"erp\" and (.overdue | not)'"
+sqlite3 -cmd '.timeout 10000' "$dir/i/understudy.db" "UPDATE recovery_plans SET created_at = created_at - 31 * 86400000"
+u site create --name Rome --code rom --kind provider_dc --time-zone UTC >/dev/null # the server's next commit
+check "an overdue drill is named" bash -c "'$bin/understudy' drill due -o json | jq -e '.data[0] | .plan == \"erp\" and .overdue'"
+check "a drill of the plan is looked at by its name" says '"failover_kind": "test"' 6 drill run erp --dry-run -o json
+check "the schedule is given up" exits 0 drill schedule erp --never
+check "then no day is left" bash -c "! '$bin/understudy' drill calendar --ics | grep -q VEVENT"
+check "drills that were run are listed" says Nothing 0 drill list
 check "all replications are seen as they go" says 'sql-01 *primary *ams-a *replicating .*12 s' 0 replication top
 check "twice, with what was sent between" says '0 B/s' 0 replication top --count 2 --interval 1
 check "a replication goes by its VM's name" says rpl_01k5s00000000000000000000a 0 replication show sql-01 -o name
