@@ -764,6 +764,59 @@ static void tend_off(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm
 	ud_ctx_clear(cx);
 }
 
+/* The leave to start has ended, and nobody is using it. */
+static enum ud_code end_permit(struct ud_ctx *cx, void *data, bool found, struct ud_journal_vm *vm)
+{
+	const int64_t *now = data;
+
+	if (!found || vm->permit_ms == UD_NONE || vm->permit_ms > *now)
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "it may still be started");
+	vm->permit_ms = UD_NONE;
+	return UD_OK;
+}
+
+static bool permit_ended(ud_leases *l, const struct ud_journal_vm *vm)
+{
+	return vm->permit_ms != UD_NONE && vm->permit_ms <= ud_mono_ms(l->env);
+}
+
+/* What it was started for is over, one way or the other. */
+static void forget_permit(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm)
+{
+	int64_t now = ud_mono_ms(l->env);
+
+	(void)!ud_journal_vm_change(cx, l->s.journal, vm->vm_id, end_permit, &now);
+	ud_ctx_clear(cx);
+}
+
+/*
+ * A start that was cut off left it standing still, and its command did not go on while the leave
+ * lasted: nobody wants it to run, so it is off. A pause that somebody ordered has no leave beside
+ * it.
+ */
+static void tend_standing(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm)
+{
+	struct ud_journal_vm now = { 0 };
+	enum ud_power power = UD_POWER_UNKNOWN;
+	bool found = false;
+
+	if (!permit_ended(l, vm) || !begin_start(l, vm->vm_id))
+		return;
+	/* looked at again, now that no start can come between */
+	enum ud_code code = ud_journal_vm_get(cx, l->s.journal, vm->vm_id, &found, &now);
+
+	if (code == UD_OK && found && permit_ended(l, &now))
+		code = power_of(cx, l, vm, &power);
+	if (code == UD_OK && power == UD_POWER_PAUSED) {
+		ud_log(UD_LOG_WARNING, "start_cut_off", "vm", vm->vm_id, NULL);
+		code = ud_hv_power_off(cx, *l->s.hv, vm->uuid);
+		if (code == UD_OK)
+			forget_permit(cx, l, vm);
+	}
+	ud_ctx_clear(cx);
+	end_start(l, vm->vm_id, false);
+}
+
 /*
  * A primary that runs and that the guard does not hold. Under policy lease it is handed over with
  * the end that we know; when nobody knows it, the first answer decides whether it gets a lease, or
@@ -776,6 +829,8 @@ static void tend_running(struct ud_ctx *cx, ud_leases *l, const struct ud_journa
 	bool guarded = vm->policy == UD_POLICY_LEASE && !vm->breakglass;
 
 	saw_running(l, vm->vm_id);
+	if (permit_ended(l, vm))
+		forget_permit(cx, l, vm);
 	if (guarded && held && !held->killed)
 		return;
 	if (!guarded && held && !held->killed) /* it got going in time, or the guard had ended it */
@@ -858,6 +913,8 @@ static void tend(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm
 		tend_forbidden(cx, l, vm, power);
 	else if (power == UD_POWER_RUNNING)
 		tend_running(cx, l, vm, held, next);
+	else if (power == UD_POWER_PAUSED && (!vm->wanted || vm->hold))
+		tend_standing(cx, l, vm);
 	else if (power == UD_POWER_OFF || (power == UD_POWER_PAUSED && vm->permit_ms != UD_NONE))
 		tend_off(cx, l, vm, held, next);
 }

@@ -44,6 +44,7 @@ struct scene {
 	int arms;
 	enum ud_power power_at_arm;
 	const char *uuid;
+	const char *dies_at; /* the agent's crash point; NULL = it lives */
 };
 
 static struct scene *scene_of(const struct ud_env *env)
@@ -166,12 +167,21 @@ static void pass(struct scene *s, int64_t ms)
 	}
 }
 
+static bool dies(void *data, const char *point)
+{
+	const struct scene *s = data;
+
+	return s->dies_at && strcmp(s->dies_at, point) == 0;
+}
+
 static void restart(struct scene *s)
 {
 	const struct ud_lease_settings settings = { .journal = s->journal,
 		.hv = &s->hv,
 		.host_boot = BOOT,
-		.calls = { server, peer, arm, renew, disarm, held, s } };
+		.calls = { server, peer, arm, renew, disarm, held, s },
+		.dies = dies,
+		.dies_data = s };
 
 	ud_leases_release(&s->leases);
 	s->leases = ud_leases_new(&s->env, &settings);
@@ -610,6 +620,68 @@ static void a_guest_that_ends_itself_stays_off(void **state)
 	assert_false(get(s).wanted);
 }
 
+/* An agent that ends at this point of a start which nobody but a command wants. */
+static void cut_off(struct scene *s, const char *point, bool hold)
+{
+	put(s,
+		(struct ud_journal_vm){ .role = UD_VM_ROLE_PRIMARY,
+			.policy = UD_POLICY_ATTEST,
+			.host_boot = BOOT });
+	s->dies_at = point;
+	assert_int_equal(ud_leases_start(s->cx, s->leases, VM), UD_E_OUTCOME_UNKNOWN);
+	ud_ctx_clear(s->cx);
+	s->dies_at = NULL;
+	restart(s);
+	if (hold) {
+		struct ud_journal_vm vm = get(s);
+
+		vm.hold = true;
+		assert_int_equal(ud_journal_vm_put(s->cx, s->journal, &vm), UD_OK);
+	}
+}
+
+/* Its command may go on as long as the leave lasts; then it does not stand still for ever. */
+static void what_a_start_left_standing_is_switched_off(void **state)
+{
+	struct scene *s = *state;
+
+	for (int hold = 0; hold < 2; hold++) {
+		scripted_set_power(s->script, s->uuid, UD_POWER_OFF);
+		cut_off(s, "standing", hold);
+		s->server.silent = true;
+		assert_int_equal(scripted_power(s->script, s->uuid), UD_POWER_PAUSED);
+		look_tend(s);
+		assert_int_equal(scripted_power(s->script, s->uuid), UD_POWER_PAUSED);
+		pass(s, LEASE_MS);
+		look_tend(s);
+		assert_int_equal(scripted_power(s->script, s->uuid), UD_POWER_OFF);
+		assert_int_equal(get(s).permit_ms, UD_NONE);
+		s->server.silent = false;
+	}
+	put(s, (struct ud_journal_vm){ .role = UD_VM_ROLE_PRIMARY, .policy = UD_POLICY_ATTEST });
+	cut_off(s, "standing", false);
+	assert_int_equal(ud_leases_start(s->cx, s->leases, VM), UD_OK);
+	assert_int_equal(scripted_power(s->script, s->uuid), UD_POWER_RUNNING);
+}
+
+/* It got going before the agent ended: a pause that somebody orders later is a pause. */
+static void a_pause_is_no_start_that_was_cut_off(void **state)
+{
+	struct scene *s = *state;
+
+	cut_off(s, "running", false);
+	assert_int_equal(scripted_power(s->script, s->uuid), UD_POWER_RUNNING);
+	s->server.silent = true;
+	s->armed = false;
+	pass(s, LEASE_MS);
+	look_tend(s);
+	assert_int_equal(get(s).permit_ms, UD_NONE);
+	scripted_set_power(s->script, s->uuid, UD_POWER_PAUSED);
+	pass(s, LEASE_MS);
+	look_tend(s);
+	assert_int_equal(scripted_power(s->script, s->uuid), UD_POWER_PAUSED);
+}
+
 static void what_may_not_run_is_switched_off(void **state)
 {
 	struct scene *s = *state;
@@ -762,6 +834,8 @@ int main(void)
 		SCENE(after_a_boot_nothing_starts_without_leave),
 		SCENE(after_a_boot_the_old_primary_steps_down),
 		SCENE(a_guest_that_ends_itself_stays_off),
+		SCENE(what_a_start_left_standing_is_switched_off),
+		SCENE(a_pause_is_no_start_that_was_cut_off),
 		SCENE(what_may_not_run_is_switched_off),
 		SCENE(break_glass_needs_nobody_until_the_server_is_back),
 		SCENE(a_replica_grants_until_it_promises_not_to),
