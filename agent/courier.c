@@ -35,21 +35,6 @@ static const struct ud_field commands_fields[] = {
 /* clang-format on */
 static const struct ud_shape commands_shape = { UD_SHAPE(commands, commands_fields), .bare = true };
 
-struct head {
-	const char *vm_id;
-	int64_t epoch, seq;
-	unsigned role;
-};
-/* clang-format off */
-static const struct ud_field head_fields[] = {
-	UD_FIELD(head, vm_id, .about = "The VM."),
-	UD_FIELD(head, epoch, .about = "Its epoch here."),
-	UD_FIELD(head, seq,   .about = "Newest number taken."),
-	UD_FIELD(head, role,  .values = &ud_vm_roles, .about = "Part this host plays."),
-};
-/* clang-format on */
-static const struct ud_shape head_shape = { UD_SHAPE(head, head_fields), .bare = true };
-
 static struct ud_ctx context(const struct ud_courier *c, ud_arena *arena)
 {
 	const struct ud_env *env = c->station->env;
@@ -81,14 +66,13 @@ static enum ud_code add_number(
 	return UD_OK;
 }
 
-static enum ud_code add_head(struct ud_ctx *cx, void *data, const struct ud_journal_vm *vm)
+static enum ud_code add_head(struct ud_ctx *cx, void *data, const struct ud_wire_head *head)
 {
 	struct ud_buf *b = data;
-	const struct head h = { vm->vm_id, vm->epoch, vm->seq, vm->role };
 
 	(void)cx;
 	ud_buf_puts(b, b->len > 1 ? "," : "");
-	ud_shape_encode(b, &head_shape, &h, NULL);
+	ud_shape_encode(b, &ud_wire_head_shape, head, NULL);
 	return UD_OK;
 }
 
@@ -112,7 +96,7 @@ static enum ud_code journal_state(struct ud_ctx *cx, ud_journal *j, struct ud_wi
 	if (code == UD_OK)
 		code = ud_journal_unsent(cx, j, add_number, &numbers);
 	if (code == UD_OK)
-		code = ud_journal_vm_visit(cx, j, add_head, &heads);
+		code = ud_journal_heads(cx, j, add_head, &heads);
 	ret->working.text = close_list(cx, &numbers);
 	ret->heads.text = close_list(cx, &heads);
 	return code;

@@ -238,6 +238,38 @@ enum ud_code ud_journal_vm_visit(
 	return leave(cx, journal, visit_vms(cx, visit, data));
 }
 
+static enum ud_code visit_heads(struct ud_ctx *cx, ud_journal_head_visitor *visit, void *data)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT id, COALESCE(epoch, 0), COALESCE(seq, 0), COALESCE(role, 'free'),"
+		" COALESCE(breakglass, 0) FROM"
+		" (SELECT subject_id AS id FROM j_seq UNION SELECT vm_id FROM j_vm)"
+		" LEFT JOIN j_seq ON subject_id = id LEFT JOIN j_vm ON vm_id = id ORDER BY id",
+		UD_NO_VALS));
+	UD_TRY(ud_next(cx, rows, &more));
+	while (more) {
+		const struct ud_wire_head head = { .subject_id = ud_col_text(rows, 0),
+			.epoch = ud_col_int(rows, 1),
+			.seq = ud_col_int(rows, 2),
+			.role = ud_col_text(rows, 3),
+			.breakglass = ud_col_int(rows, 4) != 0 };
+
+		UD_TRY(visit(cx, data, &head));
+		UD_TRY(ud_next(cx, rows, &more));
+	}
+	return UD_OK;
+}
+
+enum ud_code ud_journal_heads(
+	struct ud_ctx *cx, ud_journal *journal, ud_journal_head_visitor *visit, void *data)
+{
+	UD_TRY(enter(cx, journal, false));
+	return leave(cx, journal, visit_heads(cx, visit, data));
+}
+
 /* ---- notes ---- */
 
 static enum ud_code note(struct ud_ctx *cx, const char *name, const char *word)

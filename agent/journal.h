@@ -70,6 +70,13 @@ typedef enum ud_code ud_journal_vm_visitor(
 enum ud_code ud_journal_vm_visit(
 	struct ud_ctx *cx, ud_journal *journal, ud_journal_vm_visitor *visit, void *data) UD_USE;
 
+/* The newest known of each subject that a command was ever taken for, or that the journal has as a
+ * VM. */
+typedef enum ud_code ud_journal_head_visitor(
+	struct ud_ctx *cx, void *data, const struct ud_wire_head *head);
+enum ud_code ud_journal_heads(
+	struct ud_ctx *cx, ud_journal *journal, ud_journal_head_visitor *visit, void *data) UD_USE;
+
 /* Name of the note that tells the first copy's relation of a VM. */
 #define UD_NOTE_RELATION "relation of %s"
 /* A word under a name, for ever; NULL forgets it. */

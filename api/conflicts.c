@@ -141,7 +141,7 @@ static enum ud_code settle(struct ud_ctx *cx, const struct ud_request *rq, const
 	for (size_t i = 0; i < s->n; i++)
 		epoch = s->claims[i].epoch > epoch ? s->claims[i].epoch : epoch;
 	epoch++;
-	UD_TRY(ud_owner_settle(cx, s->vm->row.id, s->winner, epoch));
+	UD_TRY(ud_owner_settle(cx, s->vm->row.id, s->winner, &epoch));
 	UD_TRY(ud_flow_overtaken(cx, s->vm->row.id));
 	UD_TRY(demote(cx, rq, s, s->vm->host_id));
 	for (size_t i = 0; i < s->n; i++)

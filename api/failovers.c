@@ -11,6 +11,7 @@
 #include "api/failover_plan.h"
 #include "db/events.h"
 #include "db/evidence.h"
+#include "db/recovery.h"
 #include "db/recovery_points.h"
 #include "db/replications.h"
 #include "db/vms.h"
@@ -317,7 +318,13 @@ enum ud_code ud_failover_solved(struct ud_ctx *cx, const char *failover_id)
 enum ud_code ud_failovers_due(struct ud_ctx *cx, bool *ret)
 {
 	struct ud_texts ids = { 0 };
+	bool recovering = false;
 
+	*ret = false;
+	/* a restored server begins nothing before it has heard its hosts */
+	UD_TRY(ud_recovery_on(cx, &recovering));
+	if (recovering)
+		return UD_OK;
 	UD_TRY(ud_failovers_scheduled(cx, &ids));
 	*ret = ids.count > 0;
 	return UD_OK;

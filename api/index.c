@@ -17,6 +17,7 @@ const struct ud_routes *const ud_api[] = {
 	&ud_api_policies,
 	&ud_api_break_glass,
 	&ud_api_conflicts,
+	&ud_api_recovery,
 	&ud_api_replications,
 	&ud_api_replication_figures,
 	&ud_api_recovery_points,

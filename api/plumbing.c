@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/recovery.h"
 #include "api/replications.h"
 #include "base/crypto.h"
 #include "db/events.h"
+#include "db/recovery.h"
 #include "server/http/forms.h"
 #include "server/http/server.h"
 #include "server/metrics/metrics.h"
@@ -22,10 +24,15 @@ static enum ud_code healthz(struct ud_ctx *cx, struct ud_request *rq)
  */
 static enum ud_code readyz(struct ud_ctx *cx, struct ud_request *rq)
 {
+	bool recovering = false;
 	int64_t last;
 
 	UD_TRY(ud_event_last(cx, &last));
-	ud_buf_puts(&rq->out, "{\"status\":\"ready\"}");
+	UD_TRY(ud_recovery_on(cx, &recovering));
+	ud_buf_puts(&rq->out, "{\"status\":\"ready\"");
+	if (recovering)
+		UD_TRY(ud_recovery_word(cx, &rq->out));
+	ud_buf_putc(&rq->out, '}');
 	return ud_answer_text(cx, rq, 200, "application/json");
 }
 
@@ -94,7 +101,7 @@ static enum ud_code problem_page(struct ud_ctx *cx, struct ud_request *rq)
 /* clang-format off */
 static const struct ud_route rows[] = {
 	{ "GET", "/healthz",         "healthz",       UD_ANYONE, NULL, UD_OUTSIDE, .handle = healthz, .about = "Tell that the process is alive." },
-	{ "GET", "/readyz",          "readyz",        UD_ANYONE, NULL, UD_OUTSIDE, .handle = readyz, .about = "Tell that the database answers." },
+	{ "GET", "/readyz",          "readyz",        UD_ANYONE, NULL, UD_OUTSIDE, .handle = readyz, .about = "Tell that the database answers, and whether a restored server still waits for its hosts." },
 	{ "GET", "/metrics",         "metrics",       UD_ANYONE, NULL, UD_OUTSIDE, .handle = metrics, .about = "Figures in Prometheus' text format; for allowed addresses or the metrics token." },
 	{ "GET", "/v1/version",      "version",       UD_ANYONE, NULL, 0,          .handle = version, .about = "Version of the server." },
 	{ "GET", "/problems/{code}", "problems.show", UD_ANYONE, NULL, UD_OUTSIDE | UD_HTML, .handle = problem_page, .about = "Explain one problem code to people." },

@@ -11,6 +11,7 @@
 #include "db/commands.h"
 #include "db/events.h"
 #include "db/inventory.h"
+#include "db/leases.h"
 #include "db/subscriptions.h"
 #include "server/agents/ca.h"
 #include "server/http/server.h"
@@ -82,7 +83,8 @@ struct sight {
 	bool placed, connected; /* it has a host; the host is heard */
 	const char *open_verb, *open_operation;
 	struct ud_texts capabilities;
-	bool entitled; /* its customer's own people may work on a managed VM */
+	bool recovering; /* the server was restored: nothing is commanded yet */
+	bool entitled;   /* its customer's own people may work on a managed VM */
 };
 
 static enum ud_code read_capabilities(struct ud_ctx *cx, struct sight *s)
@@ -119,7 +121,11 @@ static enum ud_code look_at_host(struct ud_ctx *cx, struct sight *s)
 
 static enum ud_code look_at(struct ud_ctx *cx, const struct ud_vm *vm, struct sight *ret)
 {
+	enum ud_lease_gate gate = UD_GATE_OPEN;
+
 	*ret = (struct sight){ .vm = vm, .entitled = true };
+	UD_TRY(ud_lease_gate_get(cx, vm->row.id, &gate));
+	ret->recovering = gate == UD_GATE_RECOVERING;
 	if (vm->host_id)
 		UD_TRY(look_at_host(cx, ret));
 	if (vm->managed && vm->row.customer_id)
@@ -147,6 +153,10 @@ static bool is_copy(const struct ud_vm *vm)
 static struct ud_block block_by_host(
 	struct ud_ctx *cx, const struct sight *s, const struct ud_vm_verb *v)
 {
+	if (s->recovering)
+		return (struct ud_block){ v->op, "recovering",
+			"The server was restored and has not heard the VM's hosts yet.", "wait",
+			"support" };
 	if (!s->placed)
 		return (struct ud_block){ v->op, "no_host", "The VM is on no host.", "assign_host",
 			"support" };

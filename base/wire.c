@@ -11,7 +11,16 @@
 static const char *const outcome_names[] = { "done", "refused", "failed", "unknown" };
 const struct ud_enum ud_outcomes = { "outcome", outcome_names, UD_LEN(outcome_names) };
 
-enum { ID = 30, UUID = 36, WORD = 64, HASH = 80, BOOT = 64, LIST = 1 << 18, RESULT = 900 << 10 };
+enum {
+	ID = 30,
+	UUID = 36,
+	WORD = 64,
+	HASH = 80,
+	BOOT = 64,
+	LIST = 1 << 18,
+	HEADS = 1 << 19,
+	RESULT = 900 << 10
+};
 
 /* clang-format off */
 static const struct ud_field command_fields[] = {
@@ -35,7 +44,14 @@ static const struct ud_field poll_fields[] = {
 	UD_FIELD(ud_wire_poll, host_boot,     .flags = UD_REQUIRED, .max = BOOT, .about = "The machine's boot id."),
 	UD_FIELD(ud_wire_poll, agent_version, .flags = UD_REQUIRED, .max = WORD, .about = "Version of the agent."),
 	UD_FIELD(ud_wire_poll, working,       .max = LIST, .about = "Commands whose answers were not taken yet."),
-	UD_FIELD(ud_wire_poll, heads,         .max = LIST, .about = "Heads of the journal, per VM."),
+	UD_FIELD(ud_wire_poll, heads,         .max = HEADS, .about = "Heads of the journal: ud_wire_head."),
+};
+static const struct ud_field head_fields[] = {
+	UD_FIELD(ud_wire_head, subject_id, .flags = UD_REQUIRED, .max = ID, .about = "VM, or the host."),
+	UD_FIELD(ud_wire_head, epoch,      .flags = UD_REQUIRED, .min = 0, .about = "Its epoch here."),
+	UD_FIELD(ud_wire_head, seq,        .flags = UD_REQUIRED, .min = 0, .about = "Newest number taken."),
+	UD_FIELD(ud_wire_head, role,       .flags = UD_REQUIRED, .max = WORD, .about = "Part this host plays."),
+	UD_FIELD(ud_wire_head, breakglass, .about = "Promoted by break-glass, and not taken in yet."),
 };
 static const struct ud_field result_fields[] = {
 	UD_FIELD(ud_wire_result, subject_id, .flags = UD_REQUIRED, .max = ID, .about = "VM or host of the command."),
@@ -57,6 +73,7 @@ const struct ud_shape ud_wire_command_shape = { UD_SHAPE(ud_wire_command, comman
 const struct ud_shape ud_wire_signed_shape = { UD_SHAPE(ud_wire_signed, signed_fields),
 	.bare = true };
 const struct ud_shape ud_wire_poll_shape = { UD_SHAPE(ud_wire_poll, poll_fields), .bare = true };
+const struct ud_shape ud_wire_head_shape = { UD_SHAPE(ud_wire_head, head_fields), .bare = true };
 const struct ud_shape ud_wire_result_shape = { UD_SHAPE(ud_wire_result, result_fields),
 	.bare = true };
 const struct ud_shape ud_wire_progress_shape = { UD_SHAPE(ud_wire_progress, progress_fields),

@@ -52,10 +52,20 @@ struct ud_wire_poll {
 	const char *agent_version;
 	/* ["SUBJECT/SEQ"]: commands in its journal whose answer the server has not taken yet */
 	struct ud_json working;
-	/* [{"vm_id","epoch","seq","role","running"}]: heads of its journal, when they changed */
+	/* list of ud_wire_head: what its journal has of each VM, and of the host itself */
 	struct ud_json heads;
 };
 extern const struct ud_shape ud_wire_poll_shape;
+
+/* The newest that a journal knows of a subject. A server that knows less was put back. */
+struct ud_wire_head {
+	const char *subject_id;
+	int64_t epoch, seq; /* seq: the newest number taken */
+	const char *role;   /* part the host plays for the VM; "free" for the host itself */
+	bool breakglass;    /* the epoch was taken by break-glass, and no server has taken it in */
+};
+extern const struct ud_shape ud_wire_head_shape;
+enum { UD_WIRE_HEADS = 2000 };
 
 /* POST /v1/agent/result. */
 struct ud_wire_result {

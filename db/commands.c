@@ -11,6 +11,11 @@
 
 static const char *const state_names[] = { "queued", "delivered", "done", "refused", "failed",
 	"unknown", "expired", "withdrawn" };
+/* Not of a VM whose hosts are still to be heard after a restore (db/recovery.h). */
+#define UNHELD                                                                      \
+	" AND NOT EXISTS (SELECT 1 FROM vms WHERE vms.id = commands.subject_id AND" \
+	" vms.lease_gate = 'recovering')"
+
 const struct ud_enum ud_command_states = { "command_state", state_names, UD_LEN(state_names) };
 
 /* Take the next number of a VM (or host), with what the command must carry of it. */
@@ -99,7 +104,7 @@ enum ud_code ud_command_visit(
 	UD_TRY(ud_query(cx, &rows,
 		"SELECT subject_id, verb, seq, state, payload, signature, delivered_by, delivered_n"
 		" FROM commands"
-		" WHERE host_id = $1 AND state IN ('queued', 'delivered')"
+		" WHERE host_id = $1 AND state IN ('queued', 'delivered')" UNHELD
 		" ORDER BY subject_id, seq LIMIT $2",
 		UD_VALS(ud_t(host_id), ud_i(UD_COMMANDS_OPEN_MAX))));
 	UD_TRY(ud_next(cx, rows, &more));
@@ -128,7 +133,7 @@ enum ud_code ud_command_hosts(struct ud_ctx *cx, struct ud_texts *ret)
 	ret->count = 0;
 	/* every tenant: hosts are woken, not customers */
 	UD_TRY(ud_query(cx, &rows,
-		"SELECT DISTINCT host_id FROM commands WHERE state = 'queued' LIMIT $1",
+		"SELECT DISTINCT host_id FROM commands WHERE state = 'queued'" UNHELD " LIMIT $1",
 		UD_VALS(ud_i(HOSTS_MAX))));
 	UD_TRY(ud_next(cx, rows, &more));
 	while (more) {
@@ -172,7 +177,7 @@ static enum ud_code deliver_one(struct ud_ctx *cx, const char *host_id, bool pro
 		" delivered_by = $5, delivered_n = $6 WHERE (subject_id, seq, host_id) ="
 		" (SELECT subject_id, seq, host_id FROM commands WHERE host_id = $1"
 		" AND state IN ('queued', 'delivered') AND (state = 'queued' OR delivered_by <> $5)"
-		" AND (verb <> $3 OR $4 = 1) ORDER BY subject_id, seq LIMIT 1)"
+		" AND (verb <> $3 OR $4 = 1)" UNHELD " ORDER BY subject_id, seq LIMIT 1)"
 		" RETURNING COALESCE(operation_id, '')",
 		UD_VALS(ud_t(host_id), ud_i(cx->now_ms), ud_t(UD_VERB_PROMOTE), ud_i(promotes),
 			ud_t(mark.by), ud_i(mark.n)));

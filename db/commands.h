@@ -96,7 +96,8 @@ struct ud_command_pending {
 typedef enum ud_code ud_command_visitor(
 	struct ud_ctx *cx, void *data, const struct ud_command_pending *command);
 enum { UD_COMMANDS_PER_POLL = 32, UD_COMMANDS_OPEN_MAX = 1000 };
-/* Visit the open commands of a host in the order of their numbers, UD_COMMANDS_OPEN_MAX at most. */
+/* Visit the open commands of a host in the order of their numbers, UD_COMMANDS_OPEN_MAX at most;
+ * none of VMs that a restored server still holds (db/recovery.h), and so it is with deliveries. */
 enum ud_code ud_command_visit(
 	struct ud_ctx *cx, const char *host_id, ud_command_visitor *visit, void *data) UD_USE;
 /* Hosts that have something open that was not delivered: for waking their polls. */

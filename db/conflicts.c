@@ -91,14 +91,17 @@ enum ud_code ud_owner_choices_count(struct ud_ctx *cx, const char *vm_id, int64_
 }
 
 enum ud_code ud_owner_settle(
-	struct ud_ctx *cx, const char *vm_id, const char *host_id, int64_t epoch)
+	struct ud_ctx *cx, const char *vm_id, const char *host_id, int64_t *epoch)
 {
+	bool found;
+
 	/* every tenant: the caller has read the VM with its scope */
 	UD_TRY(ud_exec(cx, NULL, "UPDATE epoch_claims SET settled = 1 WHERE vm_id = $1",
 		UD_VALS(ud_t(vm_id))));
 	/* every tenant: the caller has read the VM with its scope */
-	return ud_exec(cx, NULL,
-		"UPDATE vms SET epoch = $2, host_id = $3, lease_gate = 'open',"
-		" version = version + 1, updated_at = $4 WHERE id = $1",
-		UD_VALS(ud_t(vm_id), ud_i(epoch), ud_t(host_id), ud_i(cx->now_ms)));
+	return ud_query_int(cx, &found, epoch,
+		"UPDATE vms SET epoch = $2 + epoch_skip, epoch_skip = 0, host_id = $3,"
+		" lease_gate = 'open', version = version + 1, updated_at = $4 WHERE id = $1"
+		" RETURNING epoch",
+		UD_VALS(ud_t(vm_id), ud_i(*epoch), ud_t(host_id), ud_i(cx->now_ms)));
 }

@@ -41,9 +41,9 @@ extern const struct ud_table ud_owner_choices;
 enum ud_code ud_owner_choices_count(struct ud_ctx *cx, const char *vm_id, int64_t epoch,
 	const char *host_id, int64_t *ret_others, bool *ret_mine) UD_USE;
 
-/* The VM is this host's under this epoch, its claims are settled, leases are granted again. The
- * caller has read it with its own scope. */
+/* The VM is this host's under this epoch, or a higher one that *epoch becomes; its claims are
+ * settled, leases are granted again. The caller has read it with its own scope. */
 enum ud_code ud_owner_settle(
-	struct ud_ctx *cx, const char *vm_id, const char *host_id, int64_t epoch) UD_USE;
+	struct ud_ctx *cx, const char *vm_id, const char *host_id, int64_t *epoch) UD_USE;
 
 #endif

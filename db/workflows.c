@@ -73,12 +73,17 @@ bool ud_workflow_closed(const struct ud_workflow *w)
 	return w->state >= UD_WORKFLOW_DONE;
 }
 
+/* Not of a VM whose hosts are still to be heard after a restore (db/recovery.h). */
+#define UNHELD                                                                  \
+	" AND NOT EXISTS (SELECT 1 FROM vms WHERE vms.id = workflows.vm_id AND" \
+	" vms.lease_gate = 'recovering')"
+
 enum ud_code ud_workflow_take(struct ud_ctx *cx, struct ud_workflow *w, bool *ret)
 {
 	/* every tenant: the caller has read the workflow with its scope */
 	return ud_query_int(cx, ret, &w->fence,
 		"UPDATE workflows SET fence = fence + 1 WHERE id = $1"
-		" AND state IN ('running', 'waiting') RETURNING fence",
+		" AND state IN ('running', 'waiting')" UNHELD " RETURNING fence",
 		UD_VALS(ud_t(w->row.id)));
 }
 
@@ -144,7 +149,7 @@ enum ud_code ud_workflow_due(struct ud_ctx *cx, struct ud_texts *ret)
 	/* every tenant: the clock is the same for all */
 	return read_ids(cx,
 		"SELECT DISTINCT failover_id FROM workflows WHERE state IN ('running', 'waiting')"
-		" AND wake_at <= $1 LIMIT 64",
+		" AND wake_at <= $1" UNHELD " LIMIT 64",
 		UD_VALS(ud_i(cx->now_ms)), DUE_MAX, ret);
 }
 
@@ -314,8 +319,8 @@ enum ud_code ud_epoch_commit(struct ud_ctx *cx, const char *vm_id, int64_t expec
 
 	/* every tenant: the workflow of this VM was taken before */
 	UD_TRY(ud_query_int(cx, &found, ret_epoch,
-		"UPDATE vms SET epoch = epoch + 1, host_id = $3, version = version + 1, updated_at = $4"
-		" WHERE id = $1 AND epoch = $2 RETURNING epoch",
+		"UPDATE vms SET epoch = epoch + 1 + epoch_skip, epoch_skip = 0, host_id = $3,"
+		" version = version + 1, updated_at = $4 WHERE id = $1 AND epoch = $2 RETURNING epoch",
 		UD_VALS(ud_t(vm_id), ud_i(expected), ud_t(host_id), ud_i(cx->now_ms))));
 	return found ? UD_OK
 		     : ud_fail(cx, UD_E_CONFLICT, NULL,

@@ -14,6 +14,7 @@
 #include "server/agents/ca.h"
 #include "server/agents/due.h"
 #include "server/agents/presence.h"
+#include "server/agents/recovery.h"
 #include "server/jobs/work.h"
 
 enum { LOOK_MS = 1000, STORE_MS = 5000 };
@@ -100,6 +101,12 @@ void ud_agents_progress(
 {
 	/* the thread looks once a second anyway */
 	ud_due_progress(a->due, host_id, progress);
+}
+
+void ud_agents_heads(struct ud_agents *a, const char *host_id, const char *heads)
+{
+	ud_due_heads(a->due, host_id, heads);
+	call(a, &a->urgent);
 }
 
 void ud_agents_heartbeat(struct ud_agents *a, const char *host_id, int64_t at_ms,
@@ -276,6 +283,9 @@ static enum ud_code start(struct ud_ctx *cx, struct ud_agents *a,
 		code = ud_ca_load(&own, keys->seal, &a->ca);
 		ud_read_end(&own, a->reader);
 	}
+	/* before any host is granted or told anything */
+	if (code == UD_OK)
+		code = ud_database_write(a->db, &own, ud_recovery_enter, NULL);
 	if (code == UD_OK)
 		code = start_server(&own, a, settings, keys);
 	if (code != UD_OK)

@@ -84,6 +84,10 @@ bool ud_agents_counts(struct ud_agents *agents, struct ud_command_mark mark);
 void ud_agents_progress(
 	struct ud_agents *agents, const char *host_id, const struct ud_wire_progress *progress);
 
+/* Keep what a host's journal has and the server does not know (a JSON list of ud_wire_head). Any
+ * thread. */
+void ud_agents_heads(struct ud_agents *agents, const char *host_id, const char *heads);
+
 /* Keep a host's sign of life and its figures; stored with what else is due. Any thread. */
 void ud_agents_heartbeat(struct ud_agents *agents, const char *host_id, int64_t at_ms,
 	const struct ud_sample *samples, size_t n);

@@ -8,6 +8,7 @@
 #include "db/commands.h"
 #include "server/agents/agents.h"
 #include "server/agents/identity.h"
+#include "server/agents/recovery.h"
 #include "server/agents/routes.h"
 
 /* ---- poll ---- */
@@ -65,10 +66,25 @@ static enum ud_code answer_found(struct ud_ctx *cx, struct ud_request *rq, struc
 	return UD_OK;
 }
 
+/* A host that knows more than we do is heard before anything else. */
+static enum ud_code compare(struct ud_ctx *cx, struct ud_request *rq, const char *heads)
+{
+	bool news = false;
+
+	if (!rq->agent->first)
+		return UD_OK;
+	UD_TRY(ud_recovery_look(cx, rq->agent->host_id, heads, &news));
+	if (news)
+		ud_agents_heads(rq->server->settings.agents, rq->agent->host_id, heads);
+	return UD_OK;
+}
+
 static enum ud_code poll(struct ud_ctx *cx, struct ud_request *rq)
 {
 	const struct ud_wire_poll *in = rq->in;
 	struct found f = { .rq = rq, .working = in->working.text };
+
+	UD_TRY(compare(cx, rq, in->heads.text));
 	enum ud_code code = ud_command_visit(cx, rq->agent->host_id, consider, &f);
 
 	if (code == UD_OK)

@@ -10,6 +10,7 @@
 #include "base/env.h"
 #include "base/id.h"
 #include "db/inventory.h"
+#include "server/agents/recovery.h"
 
 struct ud_due {
 	const struct ud_env *env;
@@ -104,6 +105,29 @@ static void add_heartbeat(
 	b->heartbeats = h;
 }
 
+static void add_heads(
+	ud_arena *arena, struct ud_due_batch *b, const char *host_id, const char *heads)
+{
+	struct ud_due_heads *h = b->heads;
+
+	while (h && strcmp(h->host_id, host_id) != 0)
+		h = h->next;
+	if (!h) {
+		h = ud_alloc(arena, sizeof(*h));
+		*h = (struct ud_due_heads){ .next = b->heads,
+			.host_id = ud_strdup(arena, host_id) };
+		b->heads = h;
+	}
+	h->heads = ud_strdup(arena, heads);
+}
+
+void ud_due_heads(struct ud_due *due, const char *host_id, const char *heads)
+{
+	pthread_mutex_lock(&due->mutex);
+	add_heads(due->arena, &due->batch, host_id, heads);
+	pthread_mutex_unlock(&due->mutex);
+}
+
 void ud_due_delivery(struct ud_due *due, const char *host_id, bool promotes)
 {
 	pthread_mutex_lock(&due->mutex);
@@ -132,7 +156,7 @@ void ud_due_heartbeat(struct ud_due *due, const char *host_id, int64_t at_ms,
 
 static bool any(const struct ud_due_batch *b)
 {
-	return b->deliveries || b->progress || b->heartbeats;
+	return b->deliveries || b->progress || b->heartbeats || b->heads;
 }
 
 /* The lists are copied: their arena is used up by calls that come meanwhile. */
@@ -146,6 +170,8 @@ bool ud_due_take(struct ud_due *due, struct ud_ctx *cx, struct ud_due_batch *ret
 		add_progress(cx->arena, ret, d->host_id, &d->progress);
 	for (const struct ud_due_heartbeat *h = due->batch.heartbeats; h; h = h->next)
 		add_heartbeat(cx->arena, ret, h);
+	for (const struct ud_due_heads *h = due->batch.heads; h; h = h->next)
+		add_heads(cx->arena, ret, h->host_id, h->heads);
 	if (any(ret)) {
 		ret->mark = (struct ud_command_mark){ ud_strdup(cx->arena, due->by), ++due->made };
 		ud_arena_release(&due->arena);
@@ -185,6 +211,9 @@ enum ud_code ud_due_store(struct ud_ctx *cx, void *data)
 {
 	const struct ud_due_batch *batch = data;
 
+	/* first what hosts know: it may close gates that deliveries look at */
+	for (const struct ud_due_heads *h = batch->heads; h; h = h->next)
+		UD_TRY(ud_recovery_take(cx, h->host_id, h->heads));
 	for (const struct ud_due_delivery *d = batch->deliveries; d; d = d->next)
 		UD_TRY(ud_command_deliver(cx, d->host_id, d->promotes, batch->mark));
 	for (const struct ud_due_progress *d = batch->progress; d; d = d->next)

@@ -31,12 +31,17 @@ struct ud_due_heartbeat {
 	const struct ud_sample *samples;
 	size_t count;
 };
+struct ud_due_heads {
+	struct ud_due_heads *next;
+	const char *host_id, *heads; /* JSON list of ud_wire_head */
+};
 /* What one commit stores; in the arena of whoever took it. */
 struct ud_due_batch {
 	struct ud_command_mark mark;
 	struct ud_due_delivery *deliveries;
 	struct ud_due_progress *progress;
 	struct ud_due_heartbeat *heartbeats;
+	struct ud_due_heads *heads;
 };
 
 /* Nothing is due, and no mark counts. Release with ud_due_release. */
@@ -49,6 +54,8 @@ void ud_due_progress(
 	struct ud_due *due, const char *host_id, const struct ud_wire_progress *progress);
 void ud_due_heartbeat(struct ud_due *due, const char *host_id, int64_t at_ms,
 	const struct ud_sample *samples, size_t n);
+/* The newest heads of a host replace what was there. */
+void ud_due_heads(struct ud_due *due, const char *host_id, const char *heads);
 /* Take all that is due; false = nothing. */
 bool ud_due_take(struct ud_due *due, struct ud_ctx *cx, struct ud_due_batch *ret);
 /* The batch's commit was acknowledged: its mark counts. */

@@ -84,18 +84,17 @@ static void fill(struct ud_ctx *cx, struct ud_request *rq, const struct ud_agent
 		.run = read_run(cx, rq),
 		.current = current,
 		.confirmed = a->confirmed,
+		.first = !rq->agent,
 		.may_promote = a->may_promote && a->state == UD_AGENT_ACTIVE };
 	/* a poll that is looked at again says nothing new: its process may be gone by now, and the
 	 * next one known already */
-	bool first = !rq->agent;
-
 	rq->agent = id;
 	rq->scope.kind = UD_PRINCIPAL_AGENT;
 	rq->scope.id = a->row.id;
 	rq->scope.name = a->row.id;
 	rq->scope.customer_id = NULL; /* a host carries VMs of several customers */
 	rq->scope.roles = UD_R(AGENT);
-	if (first)
+	if (id->first)
 		remember(rq, id);
 }
 

@@ -15,6 +15,7 @@ struct ud_agent_identity {
 	const char *run;    /* of its process, as it says; "" when it says nothing */
 	bool current;       /* the newest certificate, not the one before */
 	bool confirmed;     /* the newest one has been shown before */
+	bool first;         /* false: a waiting call that is looked at again */
 	bool may_promote;   /* false: no command that promotes may be given to it */
 };
 

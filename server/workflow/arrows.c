@@ -268,8 +268,8 @@ enum ud_code ud_flow_overtaken(struct ud_ctx *cx, const char *vm_id)
 		UD_TRY(ud_flow_turn(cx, &fl, i, &open));
 		if (!open)
 			continue;
-		ud_flow_reason(
-			&fl, "overtaken", "People have moved the VM to another epoch.", "support");
+		ud_flow_reason(&fl, "overtaken", "The VM was moved to another epoch meanwhile.",
+			"support");
 		UD_TRY(ud_flow_jump(cx, &fl, "overtaken", UD_STEP_UNDONE, "overtaken"));
 		UD_TRY(ud_flow_settle(cx, &fl));
 	}

@@ -80,8 +80,8 @@ enum ud_code ud_flow_answered(struct ud_ctx *cx, const struct ud_command_ended *
 enum ud_code ud_flow_due(struct ud_ctx *cx, bool *ret) UD_USE;
 enum ud_code ud_flow_tick(struct ud_ctx *cx, const struct ud_commanding *c) UD_USE;
 
-/* The VM's epoch was moved by people (break-glass, a conflict settled): its open workflow is closed
- * as overtaken, and commands nobody any more. */
+/* The VM's epoch was moved by people (break-glass, a conflict settled), or is what a restored
+ * server heard: its open workflow is closed as overtaken, and commands nobody any more. */
 enum ud_code ud_flow_overtaken(struct ud_ctx *cx, const char *vm_id) UD_USE;
 
 #endif
