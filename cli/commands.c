@@ -23,6 +23,7 @@ static const struct {
 	{ "calendars", "calendar" },
 	{ "slas", "sla" },
 	{ "recovery-plans", "plan" },
+	{ "recovery", "recovery" },
 	{ "failovers", "failover" },
 	{ "evidence", "evidence" },
 	{ "customers", "customer" },
