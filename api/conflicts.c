@@ -17,13 +17,12 @@
 #include "server/agents/ca.h"
 #include "server/http/list.h"
 #include "server/http/server.h"
+#include "server/replication/owner.h"
 #include "server/workflow/workflow.h"
 
 enum {
 	CHOOSE = UD_OPERATOR | UD_R(SUPPORT_ENGINEER) | UD_R(SUPPORT_LEAD),
 	STATEMENT_MIN = 20,
-	/* an order to the loser stands until its host is there */
-	STANDING_SECONDS = 10 * 365 * 86400,
 	DOING_SECONDS = 600,
 };
 
@@ -104,7 +103,8 @@ struct settling {
 	const struct ud_vm *vm;
 	struct ud_epoch_claim claims[UD_EPOCH_CLAIMS_MAX];
 	size_t n;
-	const char *winner, *choice_id, *replication_id, *plan_hash;
+	struct ud_replication relation;
+	const char *winner, *choice_id, *plan_hash;
 };
 
 static enum ud_code order(struct ud_ctx *cx, const struct ud_request *rq, const struct settling *s,
@@ -117,7 +117,7 @@ static enum ud_code order(struct ud_ctx *cx, const struct ud_request *rq, const 
 		.ticket_id = s->choice_id,
 		.plan_hash = s->plan_hash,
 		.timeout_seconds = DOING_SECONDS,
-		.wait_seconds = STANDING_SECONDS };
+		.wait_seconds = UD_STANDING_SECONDS };
 	int64_t seq;
 
 	return ud_command_send(cx, &rq->server->commanding, &in, &seq);
@@ -130,6 +130,16 @@ static enum ud_code demote(struct ud_ctx *cx, const struct ud_request *rq, const
 	if (!host_id || strcmp(host_id, s->winner) == 0)
 		return UD_OK;
 	return order(cx, rq, s, host_id, UD_VERB_DEMOTE, "{\"keep_disk\":true}");
+}
+
+/* Both ends hear of the new epoch as soon as their orders are done (server/replication/watch.c);
+ * whom it runs from follows the owner (server/replication/owner.c). */
+static enum ud_code renew_relation(struct ud_ctx *cx, const struct settling *s)
+{
+	struct ud_replication r = s->relation;
+
+	r.generation++;
+	return ud_row_update(cx, &ud_replications, &s->relation, &r);
 }
 
 /* The epoch is above all that were claimed, so whoever has not heard is an older primary. The
@@ -149,7 +159,8 @@ static enum ud_code settle(struct ud_ctx *cx, const struct ud_request *rq, const
 			UD_TRY(demote(cx, rq, s, s->claims[i].host_id));
 	UD_TRY(order(cx, rq, s, s->winner, UD_VERB_PROMOTE,
 		ud_printf(cx->arena, "{\"replication_id\":\"%s\",\"peer_fenced\":true}",
-			s->replication_id)));
+			s->relation.row.id)));
+	UD_TRY(renew_relation(cx, s));
 	return ud_event_add_plain(cx, "vm.epoch_conflict_settled", s->vm->row.customer_id, "vm",
 		s->vm->row.id,
 		ud_printf(cx->arena, "{\"epoch\":%lld,\"host_id\":\"%s\"}", (long long)epoch,
@@ -183,7 +194,6 @@ static enum ud_code find_parties(
 	struct ud_ctx *cx, const struct choose_body *in, struct settling *s)
 {
 	enum ud_lease_gate gate = UD_GATE_OPEN;
-	struct ud_replication r = { 0 };
 	bool found = false;
 
 	UD_TRY(ud_lease_gate_get(cx, s->vm->row.id, &gate));
@@ -194,11 +204,8 @@ static enum ud_code find_parties(
 	if (!is_party(s))
 		return ud_fail_field(
 			cx, "host_id", "not_found", "host_id is not one of those who claim it.");
-	UD_TRY(ud_replication_of_vm(cx, s->vm->row.id, UD_LEG_PRIMARY, &found, &r));
-	if (!found)
-		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The VM is not replicated.");
-	s->replication_id = r.row.id;
-	return UD_OK;
+	UD_TRY(ud_replication_of_vm(cx, s->vm->row.id, UD_LEG_PRIMARY, &found, &s->relation));
+	return found ? UD_OK : ud_fail(cx, UD_E_INVALID_STATE, NULL, "The VM is not replicated.");
 }
 
 static const char *hash_of(struct ud_ctx *cx, const char *statement)

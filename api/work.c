@@ -13,6 +13,7 @@
 #include "base/verbs.h"
 #include "server/agents/inventory.h"
 #include "server/replication/demo.h"
+#include "server/replication/owner.h"
 #include "server/replication/relations.h"
 #include "server/replication/watch.h"
 #include "server/workflow/workflow.h"
@@ -33,6 +34,7 @@ static const struct ud_tick ticks[] = {
 	{ "move_failovers",   500,   true,      ud_flow_due,        ud_flow_tick },
 	{ "expire_commands",  1000,  false,     ud_command_overdue, expire_commands },
 	{ "replications",     10000, false,     ud_replication_watch_due, ud_replication_watch },
+	{ "follow_owners",    10000, false,     ud_replication_astray_due, ud_replication_follow },
 	{ "rpo_ledger",       10000, false,     ud_replication_minute_due, ud_replication_minute },
 	{ "silent_hosts",     2000,  false,     ud_hosts_silent,    ud_hosts_mark_silent, UD_SILENT_MS },
 	{ "old_samples",      60000, false,     ud_samples_old,     ud_samples_forget },

@@ -312,6 +312,26 @@ enum ud_code ud_command_newest(struct ud_ctx *cx, const char *subject_id, const 
 	return ud_next(cx, rows, &more);
 }
 
+enum ud_code ud_command_last(struct ud_ctx *cx, const struct ud_command_new *like, int64_t epoch,
+	bool *ret_found, enum ud_command_state *ret, int64_t *ret_ended_at)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+
+	/* every tenant: the caller has read the subject */
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT state, ended_at FROM commands WHERE subject_id = $1 AND host_id = $2"
+		" AND verb = $3 AND epoch = $4 ORDER BY seq DESC LIMIT 1",
+		UD_VALS(ud_t(like->vm_id), ud_t(like->host_id), ud_t(like->verb), ud_i(epoch))));
+	UD_TRY(ud_next(cx, rows, ret_found));
+	if (!*ret_found)
+		return UD_OK;
+	int state = ud_enum_index(&ud_command_states, ud_col_text(rows, 0));
+
+	*ret = state < 0 ? UD_COMMAND_UNKNOWN : (enum ud_command_state)state;
+	*ret_ended_at = ud_col_int(rows, 1);
+	return UD_OK;
+}
+
 enum ud_code ud_command_overdue(struct ud_ctx *cx, bool *ret)
 {
 	int64_t one;

@@ -126,6 +126,13 @@ enum ud_code ud_command_answer(struct ud_ctx *cx, const struct ud_commanding *c,
 enum ud_code ud_command_newest(struct ud_ctx *cx, const char *subject_id, const char *verb,
 	const char **ret, int64_t *ret_at) UD_USE;
 
+/*
+ * The newest command of a verb that a host was given about a subject under an epoch: its state, and
+ * when it ended. *ret_found false = there was none. The caller has read the subject.
+ */
+enum ud_code ud_command_last(struct ud_ctx *cx, const struct ud_command_new *like, int64_t epoch,
+	bool *ret_found, enum ud_command_state *ret, int64_t *ret_ended_at) UD_USE;
+
 /* End what no agent fetched in time; their operations fail with host_unreachable. */
 enum ud_code ud_command_expire(struct ud_ctx *cx, const struct ud_commanding *c) UD_USE;
 /* Is there anything to expire? A read. */

@@ -251,6 +251,29 @@ enum ud_code ud_replications_live(struct ud_ctx *cx, ud_row_visitor *visit, void
 	return UD_OK;
 }
 
+enum ud_code ud_replications_astray(struct ud_ctx *cx, struct ud_texts *ret)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	*ret = (struct ud_texts){ .items = ud_alloc(cx->arena, sizeof(char *) * UD_ASTRAY_MAX) };
+	/* every tenant: epochs know none */
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT r.id FROM replications r JOIN vms v ON v.id = r.vm_id"
+		" WHERE r.wanted <> 'removed' AND r.leg = 'primary' AND r.target_host_id = v.host_id"
+		" AND v.lease_gate = 'open' AND NOT EXISTS (SELECT 1 FROM workflows w"
+		" WHERE w.vm_id = r.vm_id AND w.state IN ('running', 'waiting'))"
+		" AND NOT EXISTS (SELECT 1 FROM replications e WHERE e.vm_id = r.vm_id"
+		" AND e.leg = 'extended' AND e.wanted <> 'removed') ORDER BY r.id LIMIT 100",
+		UD_NO_VALS));
+	UD_TRY(ud_next(cx, rows, &more));
+	while (more) {
+		ret->items[ret->count++] = ud_col_dup(cx, rows, 0);
+		UD_TRY(ud_next(cx, rows, &more));
+	}
+	return UD_OK;
+}
+
 /* ---- what replication asks of VMs and hosts ---- */
 
 static enum ud_code first_epoch(struct ud_ctx *cx, int64_t *ret)

@@ -100,6 +100,13 @@ enum ud_code ud_replication_find(
 
 /* Visit the relations that are not removed, all of them, by id. */
 enum ud_code ud_replications_live(struct ud_ctx *cx, ud_row_visitor *visit, void *data) UD_USE;
+enum { UD_ASTRAY_MAX = 100 };
+/*
+ * Ids of relations that run against their VM's owner: it is the host that they copy to. Those that
+ * a run is about, whose owner nobody knows for sure, or that have an extended leg are none of them.
+ * Every tenant's, UD_ASTRAY_MAX at most.
+ */
+enum ud_code ud_replications_astray(struct ud_ctx *cx, struct ud_texts *ret) UD_USE;
 
 /* What replication changes of a VM: its part, its policy, and its first epoch, which never becomes
  * smaller. *ret_epoch = the epoch now. */

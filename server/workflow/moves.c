@@ -11,6 +11,7 @@
 #include "db/leases.h"
 #include "db/replications.h"
 #include "server/agents/ca.h"
+#include "server/replication/owner.h"
 #include "server/replication/relations.h"
 #include "server/workflow/steps.h"
 
@@ -72,7 +73,7 @@ enum ud_code ud_look_hand_back(
 
 /* ---- the old primary ---- */
 
-enum { STANDING_SECONDS = 10 * 365 * 86400, DEMOTE_SECONDS = 300 };
+enum { DEMOTE_SECONDS = 300 };
 
 /* An order that stands: it is fetched whenever the old primary's host comes back. */
 static enum ud_code send_demote(struct ud_ctx *cx, struct flow *fl)
@@ -85,7 +86,7 @@ static enum ud_code send_demote(struct ud_ctx *cx, struct flow *fl)
 		.ticket_id = fl->f.ticket_id,
 		.plan_hash = fl->f.plan_hash,
 		.timeout_seconds = DEMOTE_SECONDS,
-		.wait_seconds = STANDING_SECONDS };
+		.wait_seconds = UD_STANDING_SECONDS };
 
 	UD_TRY(ud_command_send(cx, fl->commanding, &in, &w->demote_seq));
 	fl->step.host_id = w->source_host_id;

@@ -166,6 +166,149 @@ static void an_open_run_is_overtaken(void **state)
 	assert_int_equal(s->vms[0].at[1].epoch, 3);
 }
 
+/* ---- which way the replication runs then ---- */
+
+static int64_t runs_from(struct stage *s, int host)
+{
+	return stage_count(s,
+		fmt(s->w,
+			"SELECT COUNT(*) FROM replications WHERE source_host_id = '%s'"
+			" AND target_host_id = '%s'",
+			s->hosts[host].id, s->hosts[1 - host].id));
+}
+
+static int64_t orders(struct stage *s, const char *verb, int host)
+{
+	return stage_count(s,
+		fmt(s->w, "SELECT COUNT(*) FROM commands WHERE verb = '%s' AND host_id = '%s'",
+			verb, s->hosts[host].id));
+}
+
+/* Longer than anything of replication waits. */
+static void wait_long(struct stage *s)
+{
+	for (int i = 0; i < 2; i++) {
+		stage_pass(s, 200);
+		stage_settle(s);
+	}
+}
+
+static void the_replication_follows_the_choice(void **state)
+{
+	struct stage *s = *state;
+
+	claim(s, 2);
+	wait_long(s);
+	assert_int_equal(runs_from(s, 0), 1);
+	choose(s, ENGINEER, s->hosts[1].id, 201);
+	choose(s, LEAD, s->hosts[1].id, 201);
+	/* not before the loser has given up */
+	s->hosts[0].quiet = true;
+	wait_long(s);
+	assert_int_equal(runs_from(s, 0), 1);
+	s->hosts[0].quiet = false;
+	wait_long(s);
+	assert_int_equal(runs_from(s, 1), 1);
+	assert_int_equal(orders(s, "demote", 0), 1);
+	assert_int_equal(orders(s, "demote", 1), 0);
+	assert_true(orders(s, "relation_set", 0) > 0 && orders(s, "relation_set", 1) > 0);
+	assert_int_equal(
+		stage_count(s, "SELECT COUNT(*) FROM replications WHERE generation = 3"), 1);
+	assert_int_equal(stage_where(s, 0), 1);
+}
+
+static void a_demotion_that_fails_is_ordered_again(void **state)
+{
+	struct stage *s = *state;
+
+	claim(s, 2);
+	choose(s, ENGINEER, s->hosts[1].id, 201);
+	s->fail_verb = "demote";
+	s->fail_times = 1;
+	choose(s, LEAD, s->hosts[1].id, 201);
+	stage_settle(s);
+	assert_int_equal(s->fail_times, 0);
+	assert_int_equal(runs_from(s, 0), 1);
+	assert_int_equal(orders(s, "demote", 0), 1);
+	wait_long(s);
+	assert_int_equal(runs_from(s, 1), 1);
+	assert_int_equal(orders(s, "demote", 0), 2);
+}
+
+/* The direction is right already; both ends are told of the new epoch. */
+static void the_choice_of_the_source_turns_nothing(void **state)
+{
+	struct stage *s = *state;
+
+	s->reports = false;
+	claim(s, 2);
+	choose(s, ENGINEER, s->hosts[0].id, 201);
+	choose(s, LEAD, s->hosts[0].id, 201);
+	stage_settle(s);
+	stage_pass(s, 12);
+	stage_settle(s);
+	assert_int_equal(runs_from(s, 0), 1);
+	assert_true(orders(s, "relation_set", 0) > 0 && orders(s, "relation_set", 1) > 0);
+	assert_int_equal(
+		stage_count(s,
+			"SELECT COUNT(*) FROM commands WHERE verb = 'relation_set' AND epoch <> 3"),
+		0);
+	assert_int_equal(stage_where(s, 0), 0);
+}
+
+static enum ud_code allow_break_glass(struct ud_ctx *cx, void *data)
+{
+	return ud_vm_break_glass_set(cx, ((struct stage *)data)->vms[0].id, true);
+}
+
+static void the_replication_follows_break_glass(void **state)
+{
+	struct stage *s = *state;
+	struct asking a;
+
+	world_write(s->w, allow_break_glass, s);
+	stage_kill(s, 0);
+	s->vms[0].at[1] = (struct stage_copy){ .epoch = 2, .primary = true, .running = true };
+	a = hears(s, 1, 2, true);
+	assert_string_equal(a.event, "vm.breakglass_adopted");
+	assert_int_equal(a.word.verdict, UD_LEASE_GRANTED);
+	wait_long(s);
+	/* the order waits for the old primary's host, and there is one of it */
+	assert_int_equal(runs_from(s, 0), 1);
+	assert_int_equal(orders(s, "demote", 0), 1);
+	stage_revive(s, 0);
+	wait_long(s);
+	assert_false(s->vms[0].at[0].primary);
+	assert_int_equal(s->vms[0].at[0].epoch, 2);
+	assert_int_equal(runs_from(s, 1), 1);
+	assert_int_equal(orders(s, "demote", 0), 1);
+	assert_int_equal(orders(s, "promote", 1), 0);
+	assert_int_equal(stage_where(s, 0), 1);
+}
+
+/* A run turns it when people say so, and nobody before. */
+static void a_run_turns_its_own_replication(void **state)
+{
+	struct stage *s = *state;
+	const char *run;
+
+	stage_kill(s, 0);
+	run = stage_start(s, "unplanned", "site_outage", 1, "");
+	stage_settle(s);
+	stage_attest(s, run, 0);
+	stage_settle(s);
+	stage_press(s, OWN_APPROVER, run, "verify", "{\"result\":\"pass\"}", 200);
+	stage_press(s, LEAD, run, "commit", "{}", 202);
+	stage_settle(s);
+	stage_revive(s, 0);
+	wait_long(s);
+	stage_wants(s, run, "committed_unprotected", "source_returned");
+	assert_int_equal(runs_from(s, 0), 1);
+	stage_press(s, LEAD, run, "reverse", "{}", 202);
+	wait_long(s);
+	assert_int_equal(runs_from(s, 1), 1);
+}
+
 static void not_everybody_and_not_anything_may_be_chosen(void **state)
 {
 	static const enum who others[] = { AUDITOR, OWN_ADMIN, OWN_APPROVER, OTHER_ADMIN };
@@ -187,6 +330,11 @@ int main(void)
 		STAGE(a_loser_that_claims_on_has_been_decided_about),
 		STAGE(two_who_disagree_wait_for_a_third),
 		STAGE(an_open_run_is_overtaken),
+		STAGE(the_replication_follows_the_choice),
+		STAGE(a_demotion_that_fails_is_ordered_again),
+		STAGE(the_choice_of_the_source_turns_nothing),
+		STAGE(the_replication_follows_break_glass),
+		STAGE(a_run_turns_its_own_replication),
 		STAGE(not_everybody_and_not_anything_may_be_chosen),
 	};
 #undef STAGE

@@ -539,6 +539,26 @@ static void a_failover_that_is_called_off_leaves_no_trace(void **state)
 	next_point(s, &s->b, newest);
 }
 
+/* People have chosen the source of two that claimed the VM: what ran at the replica is kept, and it
+ * gets a copy anew. */
+static void a_replica_that_ran_and_was_given_up_begins_anew(void **state)
+{
+	struct scene *s = *state;
+	const char *newest = point_at(s, &s->b, 0);
+
+	host_must(&s->cx, &s->b, do_fail_over, newest);
+	host_must(&s->cx, &s->b, do_power_off, uuid);
+	host_must(&s->cx, &s->b, do_displace, uuid);
+	assert_true(is_power(s, &s->b, "none"));
+	set(s, &s->a, &s->b, "network");
+	newest = next_point(s, &s->b, newest);
+	const char *copy = host_must(
+		&s->cx, &s->b, do_test_start, ud_printf(s->cx.arena, "%s %s", relation_id, newest));
+
+	wants_clean(verify(s, &s->b, copy));
+	host_must(&s->cx, &s->b, do_test_drop, "tst_1");
+}
+
 /* Planned: nothing is lost, and the way back moves differences only. */
 static void planned_and_reverse(void **state)
 {
@@ -628,6 +648,7 @@ int main(void)
 		cmocka_unit_test(a_third_host_gets_them_from_the_second),
 		cmocka_unit_test(an_agent_that_is_killed_goes_on),
 		cmocka_unit_test(a_failover_that_is_called_off_leaves_no_trace),
+		cmocka_unit_test(a_replica_that_ran_and_was_given_up_begins_anew),
 		cmocka_unit_test(planned_and_reverse),
 		cmocka_unit_test(unplanned_from_a_point),
 	};

@@ -420,7 +420,8 @@ static void free_relation(struct ud_lv_relation *r)
 	ud_free(r);
 }
 
-/* The state a relation has when it is set for the first time, or with its roles swapped. */
+/* The state a relation has when it is set for the first time, with its roles swapped, or after its
+ * replica was demoted. */
 static void begin_state(const struct ud_relation *relation,
 	const struct ud_relation_initial *initial, const struct ud_lv_state *old,
 	struct ud_lv_state *ret)
@@ -441,7 +442,8 @@ static void begin_state(const struct ud_relation *relation,
 		return;
 	}
 	ret->store++;
-	ret->seed = old && initial->method == UD_INITIAL_REVERSE;
+	/* what was brought up here and given up again is kept, and nothing is made of it */
+	ret->seed = old && !*old->failed_over && initial->method == UD_INITIAL_REVERSE;
 }
 
 /* May the roles be swapped now? A target-to-be must not have its VM any more; a source-to-be must
@@ -475,7 +477,9 @@ static enum ud_code check_new(struct ud_ctx *cx, struct ud_lv_relation *r,
 			"Generation %lld of epoch %lld stands here; %lld of %lld is older.",
 			(long long)old.generation, (long long)old.epoch,
 			(long long)relation->generation, (long long)relation->epoch);
-	*ret_turned = old.role != relation->role;
+	/* a replica that was brought up and demoted begins anew as well */
+	*ret_turned =
+		old.role != relation->role || (old.role == UD_RELATION_TARGET && state.displaced);
 	return *ret_turned ? may_turn(cx, r->lv, relation, &state) : UD_OK;
 }
 
