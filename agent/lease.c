@@ -177,6 +177,7 @@ static enum ud_code take_stock(
 struct round {
 	struct ud_journal_vm vm[UD_LEASE_ASKS];
 	unsigned purpose[UD_LEASE_ASKS];
+	bool guarded[UD_LEASE_ASKS];              /* policy lease, and the guard holds it */
 	struct ud_lease_word word[UD_LEASE_ASKS]; /* vm_id NULL: no answer */
 	int64_t sent_ms;
 	size_t n;
@@ -201,7 +202,8 @@ static void write_question(
 			.epoch = r->vm[i].epoch,
 			.purpose = r->purpose[i],
 			.peer_start = r->vm[i].peer_start,
-			.breakglass = r->vm[i].breakglass };
+			.breakglass = r->vm[i].breakglass,
+			.guarded = r->guarded[i] };
 
 		if (i > from)
 			ud_buf_putc(&b, ',');
@@ -423,6 +425,13 @@ static void add_ask(struct round *r, const struct ud_journal_vm *vm, enum ud_lea
 	r->purpose[r->n++] = purpose;
 }
 
+static void add_guarded(struct round *r, const struct ud_journal_vm *vm)
+{
+	if (r->n < UD_LEASE_ASKS)
+		r->guarded[r->n] = true;
+	add_ask(r, vm, UD_LEASE_KEEP);
+}
+
 static int64_t bounded(int64_t ms)
 {
 	if (ms < LOOK_LEAST_MS)
@@ -444,7 +453,7 @@ enum ud_code ud_leases_renew(struct ud_ctx *cx, ud_leases *l, int64_t *ret_next_
 		if (held && !held->killed && may_run(&v.at[i]) &&
 			v.at[i].policy == UD_POLICY_LEASE &&
 			is_due(l, &v.at[i], seconds_of(&v.at[i]) * 1000 / 4, &next))
-			add_ask(r, &v.at[i], UD_LEASE_KEEP);
+			add_guarded(r, &v.at[i]);
 	}
 	if (r->n == UD_LEASE_ASKS)
 		next = 0;

@@ -51,6 +51,8 @@ struct seen {
 	size_t count;
 	const char **changed; /* JSON of those the server does not know so */
 	size_t changed_count;
+	/* UUIDs of those that the hypervisor starts when the host boots */
+	struct ud_texts autostarts;
 	bool first; /* the server knows nothing */
 };
 
@@ -93,6 +95,8 @@ static enum ud_code see(struct ud_ctx *cx, void *data, const struct ud_machine *
 	struct told *now = &s->now[s->count++];
 	const struct told *before = told_of(s->r, m->uuid);
 
+	if (m->autostart)
+		s->autostarts.items[s->autostarts.count++] = ud_strdup(cx->arena, m->uuid);
 	snprintf(now->uuid, sizeof(now->uuid), "%s", m->uuid);
 	digest_of(cx, m, now->digest);
 	if (s->first || !before || strcmp(before->digest, now->digest) != 0)
@@ -153,15 +157,58 @@ static enum ud_code send_all(struct ud_ctx *cx, struct ud_reporter *r, const str
 	return UD_OK;
 }
 
+/* ---- boot hold ---- */
+
+/* Which of these VMs are of a relation, and so are started by nobody but us. */
+struct held {
+	const struct ud_texts *among;
+	struct ud_texts vms;
+};
+
+static enum ud_code add_held(struct ud_ctx *cx, void *data, const struct ud_journal_vm *vm)
+{
+	struct held *h = data;
+
+	(void)cx;
+	for (size_t i = 0; i < h->among->count && vm->role != UD_VM_ROLE_FREE; i++)
+		if (strcmp(vm->uuid, h->among->items[i]) == 0)
+			h->vms.items[h->vms.count++] = h->among->items[i];
+	return UD_OK;
+}
+
+/* Somebody has set a protected VM's autostart: it is taken off again. The server hears of it,
+ * since it is told what was seen. */
+static enum ud_code end_autostarts(
+	struct ud_ctx *cx, struct ud_reporter *r, const struct ud_texts *autostarts)
+{
+	struct held h = { .among = autostarts };
+
+	if (!autostarts->count)
+		return UD_OK;
+	h.vms.items = ud_alloc(cx->arena, autostarts->count * sizeof(char *));
+	UD_TRY(ud_journal_vm_visit(cx, r->station->journal, add_held, &h));
+	for (size_t i = 0; i < h.vms.count; i++) {
+		enum ud_code code = ud_hv_autostart(cx, r->station->hv, h.vms.items[i], false);
+
+		ud_log(UD_LOG_WARNING, "autostart_found", "uuid", h.vms.items[i], "switched_off",
+			code == UD_OK ? "yes" : "no", "reason",
+			code == UD_OK ? NULL : cx->problem.detail, NULL);
+		ud_ctx_clear(cx);
+	}
+	return UD_OK;
+}
+
 /* Look, and tell what the server does not know. */
 static enum ud_code report(struct ud_ctx *cx, struct ud_reporter *r)
 {
 	struct seen s = { .r = r,
 		.now = ud_alloc(cx->arena, UD_HOST_MACHINES * sizeof(*s.now)),
 		.changed = ud_alloc(cx->arena, UD_HOST_MACHINES * sizeof(*s.changed)),
+		.autostarts.items = ud_alloc(cx->arena, UD_HOST_MACHINES * sizeof(char *)),
 		.first = !r->knows || ud_mono_ms(cx->env) >= r->all_ms };
 
 	UD_TRY(ud_hv_inventory(cx, r->station->hv, see, &s));
+	UD_TRY(end_autostarts(cx, r, &s.autostarts));
 	if (s.first || s.changed_count || s.count != r->told_count) {
 		r->knows = false; /* until the server has taken it */
 		UD_TRY(send_all(cx, r, &s));

@@ -23,7 +23,7 @@ extern const struct ud_routes ud_api_plumbing, ud_api_customers, ud_api_sessions
 extern const struct ud_routes ud_api_notifications;
 
 extern const struct ud_routes ud_api_break_glass, ud_api_conflicts, ud_api_recovery;
-extern const struct ud_routes ud_api_fence_devices;
+extern const struct ud_routes ud_api_fence_devices, ud_api_fencing_policy;
 extern const struct ud_routes ud_api_vm_verbs, ud_api_host_verbs, ud_api_topology;
 
 /* What follows commands about checkpoints: rows of them. */

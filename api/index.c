@@ -12,6 +12,7 @@ const struct ud_routes *const ud_api[] = {
 	&ud_api_vm_verbs,
 	&ud_api_host_verbs,
 	&ud_api_fence_devices,
+	&ud_api_fencing_policy,
 	&ud_api_topology,
 	&ud_api_agents,
 	&ud_api_policies,

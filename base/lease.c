@@ -28,6 +28,7 @@ static const struct ud_field ask_fields[] = {
 	UD_FIELD(ud_lease_ask, epoch,   .flags = UD_REQUIRED, .min = 0, .about = "Fencing epoch that the asker knows."),
 	UD_FIELD(ud_lease_ask, purpose, .flags = UD_REQUIRED, .values = &ud_lease_purposes, .about = "What for."),
 	UD_FIELD(ud_lease_ask, peer_start, .about = "True when the asker waits for its peer's leave, too."),
+	UD_FIELD(ud_lease_ask, guarded,    .about = "True when it runs and is ended with its lease."),
 	UD_FIELD(ud_lease_ask, breakglass, .about = "True when the epoch was taken by break-glass."),
 };
 static const struct ud_field word_fields[] = {

@@ -53,6 +53,7 @@ struct ud_lease_ask {
 	unsigned purpose; /* enum ud_lease_purpose */
 	bool peer_start;  /* the asker knows that a start needs the peer's leave, too */
 	bool breakglass;  /* the epoch was taken by break-glass */
+	bool guarded;     /* it runs, and the asker's guard ends it with its lease */
 };
 extern const struct ud_shape ud_lease_ask_shape;
 

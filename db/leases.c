@@ -151,6 +151,9 @@ static const char *clock_name(struct ud_ctx *cx)
 static enum ud_code store(struct ud_ctx *cx, const char *host_id, const struct ud_lease_ask *ask,
 	int64_t lease_seconds)
 {
+	/* what nobody ends with its lease is waited out, and proves nothing (ud_lease_in_force) */
+	unsigned purpose = ask->guarded ? ask->purpose : UD_LEASE_START;
+
 	/* every tenant: a host runs VMs of several */
 	return ud_exec(cx, NULL,
 		"INSERT INTO leases(vm_id, host_id, epoch, purpose, clock, granted_ms, lease_seconds)"
@@ -160,7 +163,7 @@ static enum ud_code store(struct ud_ctx *cx, const char *host_id, const struct u
 		" WHEN leases.clock = $5 AND leases.granted_ms + leases.lease_seconds * 1000 > $6 + $7 * 1000"
 		" THEN (leases.granted_ms + leases.lease_seconds * 1000 - $6 + 999) / 1000 ELSE $7 END",
 		UD_VALS(ud_t(ask->vm_id), ud_t(host_id), ud_i(ask->epoch),
-			ud_t(ud_lease_purposes.names[ask->purpose]), ud_t(clock_name(cx)),
+			ud_t(ud_lease_purposes.names[purpose]), ud_t(clock_name(cx)),
 			ud_i(ud_mono_ms(cx->env)), ud_i(lease_seconds)));
 }
 
@@ -206,6 +209,17 @@ enum ud_code ud_lease_in_force(struct ud_ctx *cx, const char *vm_id, const char 
 		" AND leases.host_id = $2 AND leases.epoch = vms.epoch AND leases.purpose = 'keep'"
 		" AND vms.fencing_policy = 'lease'",
 		UD_VALS(ud_t(vm_id), ud_t(host_id)));
+}
+
+enum ud_code ud_lease_policy_set(struct ud_ctx *cx, const char *vm_id, const char *policy)
+{
+	/* every tenant: the caller has read the VM with its scope */
+	UD_TRY(ud_exec(cx, NULL, "UPDATE leases SET purpose = 'start' WHERE vm_id = $1",
+		UD_VALS(ud_t(vm_id))));
+	/* every tenant: the caller has read the VM with its scope */
+	return ud_exec(cx, NULL,
+		"UPDATE vms SET fencing_policy = $2, version = version + 1, updated_at = $3 WHERE id = $1",
+		UD_VALS(ud_t(vm_id), ud_t(policy), ud_i(cx->now_ms)));
 }
 
 /* ---- waiting ---- */

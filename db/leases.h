@@ -48,11 +48,16 @@ enum ud_code ud_lease_grant(struct ud_ctx *cx, const char *host_id, bool may_sta
 	int64_t lease_seconds, const struct ud_lease_ask *ask, struct ud_lease_word *ret) UD_USE;
 
 /*
- * Does the host live by leases under this epoch? Only after it has kept one: a VM whose policy was
- * just set to lease may run without anybody to end it, and so may one that was off.
+ * Does the host live by leases under this epoch? Only after it has kept one that its guard ends
+ * (ud_lease_ask.guarded): a VM whose policy was just set to lease may run without anybody to end
+ * it, and so may one that was off.
  */
 enum ud_code ud_lease_in_force(struct ud_ctx *cx, const char *vm_id, const char *host_id, bool *ret)
 	UD_USE;
+
+/* The VM's policy is another one: no lease is in force before its host has kept one under it. The
+ * caller has read the VM with its own scope. */
+enum ud_code ud_lease_policy_set(struct ud_ctx *cx, const char *vm_id, const char *policy) UD_USE;
 
 /*
  * How long until every grant for a VM to another host than this (NULL = to any) has surely ended:

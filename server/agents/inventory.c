@@ -162,6 +162,10 @@ static enum ud_code take_machine(struct ud_ctx *cx, const char *host_id, const s
 	UD_TRY(ud_inventory_seen(cx, old.row.id, host_id, m, &redefined));
 	if (redefined)
 		UD_TRY(ud_event_add(cx, "redefined", ud_vms.shape, NULL, &old));
+	/* the agent takes it off as soon as it sees it */
+	if (m->autostart && old.dr_role != UD_DR_UNPROTECTED)
+		UD_TRY(ud_event_add_plain(cx, "vm.autostart_found", old.row.customer_id, "vm",
+			old.row.id, ud_printf(cx->arena, "{\"host_id\":\"%s\"}", host_id)));
 	UD_TRY(follow(cx, &old, host_id, m));
 	return watch_split(cx, old.row.id);
 }

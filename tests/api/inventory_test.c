@@ -302,6 +302,67 @@ static void a_tests_copy_is_no_vm(void **state)
 	assert_int_equal(number_at(r.json, "total"), 1);
 }
 
+static void start_at_boot(void *data, struct ud_machine *m)
+{
+	(void)data;
+	m->autostart = true;
+}
+
+static enum ud_code make_primary(struct ud_ctx *cx, void *vm)
+{
+	return ud_exec(
+		cx, NULL, "UPDATE vms SET dr_role = 'primary' WHERE id = $1", UD_VALS(ud_t(vm)));
+}
+
+static void wait_for_autostart(struct scene *s, const char *vm, bool on)
+{
+	int64_t end_ms = ud_mono_ms(&ud_env_real) + PATIENCE_MS;
+	struct reply r = { 0 };
+
+	while (ud_mono_ms(&ud_env_real) < end_ms) {
+		r = expect(s->w, LEAD, "GET", fmt(s->w, "/v1/vms/%s/facts", vm), NULL, 200);
+		if (truth(&r, "autostart") == on)
+			return;
+		poll(NULL, 0, 5); /* the event is a commit of another thread */
+	}
+	fail_msg("autostart is not seen as %d: %s", on, r.body);
+}
+
+/* Boot hold for what was protected long ago: the hypervisor is not to start it by itself. */
+static void a_protected_vm_is_started_by_nobody_at_boot(void **state)
+{
+	struct scene *s = *state;
+	const char *one = scripted_uuid(s->hv[0], 1), *other = scripted_uuid(s->hv[0], 2);
+
+	scripted_add(s->hv[0], one, "sql-01");
+	scripted_add(s->hv[0], other, "web-01");
+	run(s, 0);
+	const char *held = vm_named(s, "sql-01"), *theirs = vm_named(s, "web-01");
+	struct ud_station *station = ud_agent_station(s->a[0]->run);
+	const struct ud_journal_vm row = { .vm_id = held,
+		.uuid = one,
+		.epoch = 1,
+		.role = UD_VM_ROLE_PRIMARY,
+		.policy = UD_POLICY_ATTEST,
+		.permit_ms = UD_NONE,
+		.promised = UD_NONE,
+		.granted = UD_NONE };
+
+	assert_int_equal(ud_journal_vm_put(&s->w->cx, station->journal, &row), UD_OK);
+	world_write(s->w, make_primary, (char *)held);
+	/* the other one first: its change may be told together with this one's */
+	scripted_change(s->hv[0], other, start_at_boot, NULL);
+	wait_for_autostart(s, theirs, true);
+	assert_int_equal(events(s, held, "vm.autostart_found"), 0);
+	scripted_change(s->hv[0], one, start_at_boot, NULL);
+	assert_true(scripted_await(s->hv[0], "autostart", 1));
+	wait_for_autostart(s, held, false);
+	assert_int_equal(events(s, held, "vm.autostart_found"), 1);
+	assert_int_equal(events(s, theirs, "vm.autostart_found"), 0);
+	assert_int_equal(scripted_calls(s->hv[0], "autostart"), 1);
+	wait_for_autostart(s, theirs, true);
+}
+
 static void many_vms_come_in_pages(void **state)
 {
 	enum { MANY = 60 };
@@ -329,6 +390,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			an_unprotected_vm_is_followed_to_another_host, begin, end),
 		cmocka_unit_test_setup_teardown(a_tests_copy_is_no_vm, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_protected_vm_is_started_by_nobody_at_boot, begin, end),
 		cmocka_unit_test_setup_teardown(many_vms_come_in_pages, begin, end),
 	};
 

@@ -109,6 +109,18 @@ static struct reply ask(struct scene *s, const struct shown *who, const char *vm
 	return r;
 }
 
+/* As a host asks whose guard ends the VM with its lease. */
+static void keep_guarded(struct scene *s, const struct shown *who, int64_t epoch)
+{
+	struct reply r = port_call(s->p, who, "POST", "/v1/agent/lease",
+		fmt(s->w,
+			"{\"nonce\":\"n-1\",\"asks\":[{\"vm_id\":\"%s\",\"epoch\":%lld,"
+			"\"purpose\":\"keep\",\"guarded\":true}]}",
+			s->vm, (long long)epoch));
+
+	assert_string_equal(text_at(r.json, "words.0.verdict"), "granted");
+}
+
 static const char *verdict(
 	struct scene *s, const struct shown *who, int64_t epoch, const char *purpose)
 {
@@ -267,6 +279,19 @@ static bool in_force(struct scene *s)
 	return s->wait_ms != 0;
 }
 
+static enum ud_code apply_policy(struct ud_ctx *cx, void *data)
+{
+	const struct scene *s = data;
+
+	return ud_lease_policy_set(cx, s->vm, s->but);
+}
+
+static void set_policy(struct scene *s, const char *policy)
+{
+	s->but = policy;
+	world_write(s->w, apply_policy, s);
+}
+
 static void a_lease_is_in_force_once_one_was_kept(void **state)
 {
 	struct scene *s = *state;
@@ -274,10 +299,22 @@ static void a_lease_is_in_force_once_one_was_kept(void **state)
 	assert_false(in_force(s));
 	assert_string_equal(verdict(s, &s->owner, 5, "start"), "granted");
 	assert_false(in_force(s));
+	/* a host that does not know yet that it is to end the VM */
 	assert_string_equal(verdict(s, &s->owner, 5, "keep"), "granted");
+	assert_false(in_force(s));
+	keep_guarded(s, &s->owner, 5);
 	assert_true(in_force(s));
 	set_epoch(s, 6);
 	assert_false(in_force(s));
+	set_epoch(s, 5);
+	assert_true(in_force(s));
+	/* nor does an old lease prove anything after the policy was another one in between */
+	set_policy(s, "attest");
+	set_policy(s, "lease");
+	assert_false(in_force(s));
+	assert_in_range(wait_for(s, NULL), LEASE_MS, LEASE_MS + MARGIN_MS);
+	keep_guarded(s, &s->owner, 5);
+	assert_true(in_force(s));
 }
 
 static enum ud_code allow_break_glass(struct ud_ctx *cx, void *data)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """TAP: two agents on folders of their own, real guests. See hosts_test.sh."""
+import base64
+import datetime
 import json
 import os
 import shutil
@@ -307,9 +309,116 @@ def a_command_outlives_the_server(s):
     s.command("vm", "stop", "web-01", "--wait")
 
 
+def finished(s, *words):
+    """An operation by the command line, waited for; its output."""
+    op = json.loads(s.command(*words, "--wait", "-o", "json"))
+    expect(f"{' '.join(words)}: state", op["state"], "succeeded")
+    return op["result"] or {}
+
+
+def b64(text):
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def a_guest_is_worked_on(s):
+    """Through its agent, and at its hypervisor: what the driver offers, by the command line."""
+    s.command("vm", "edit", "app-01", "--managed")
+    s.until("the guest's agent is there", lambda: s.vm("app-01")["guest_agent"] == "connected")
+    ran = finished(s, "vm", "run", "app-01", "--program", "/bin/busybox", "--arguments", "uname", "--arguments", "-s")
+    expect("the program's end", ran["exit_code"], 0)
+    finished(s, "vm", "write-file", "app-01", "--path", "/tmp/note", "--content", b64("kept"))
+    read = finished(s, "vm", "read-file", "app-01", "--path", "/tmp/note")
+    expect("the file", read["content"], b64("kept"))
+    finished(s, "vm", "screenshot", "app-01")
+    vm = s.vm("app-01")
+    picture = urllib.request.Request(f"{s.url}/v1/vms/{vm['id']}/screenshot",
+                                     headers={"Authorization": f"Bearer {s.token}"})
+    with urllib.request.urlopen(picture, timeout=60) as answer:
+        expect("the picture", answer.read(8), b"\x89PNG\r\n\x1a\n")
+    expect("the definition's VM", "<name>app-01</name>" in json.dumps(finished(s, "vm", "definition", "app-01")), True)
+    bundle = json.dumps(finished(s, "vm", "diagnose", "app-01"))
+    expect("the bundle", [w for w in ("qemu", "disk", "vda") if w not in bundle], [])
+    expect("limits", finished(s, "vm", "limit", "app-01", "--cpu-percent", "80", "--disk-iops", "500")["cpu_percent"], 80)
+    expect("limits as told", json.loads(s.command("vm", "limits", "app-01", "-o", "json"))["disk_iops"], 500)
+
+
+def its_state_is_kept(s):
+    """Paused, saved, reset, and put back to a checkpoint of its frozen file systems."""
+    finished(s, "vm", "pause", "app-01")
+    s.power("app-01", "paused")
+    finished(s, "vm", "resume", "app-01")
+    s.power("app-01", "running")
+    taken = finished(s, "vm", "checkpoint", "app-01", "--name", "before", "--kind", "production")
+    expect("consistency", taken["consistency"], "application")
+    kept = json.loads(s.command("checkpoint", "list", "app-01", "-o", "json"))["data"]
+    expect("checkpoints", [(k["name"], k["kind"]) for k in kept], [("before", "production")])
+    finished(s, "checkpoint", "delete", kept[0]["id"])
+    finished(s, "vm", "save", "app-01")
+    s.power("app-01", "saved")
+    finished(s, "vm", "start", "app-01")
+    s.power("app-01", "running")
+    finished(s, "vm", "reset", "app-01")
+
+
+def hosts_tell_of_themselves(s):
+    h = s.hosts[1]
+    facts = json.loads(s.command("host", "facts", h.id, "-o", "json"))["facts"]
+    expect("facts", [k for k in ("cpu_model", "memory_bytes", "versions") if not facts.get(k)], [])
+    for part in ("networks", "storage", "teams"):
+        expect(part, isinstance(json.loads(s.command("host", part, h.id, "-o", "json"))[part], list), True)
+    finished(s, "host", "diagnose", h.id)
+    agent = json.loads(s.command("agent", "list", "--host-id", h.id, "-o", "json"))["data"][0]["id"]
+    finished(s, "agent", "fetch-logs", agent)
+    expect("its log", "command_ended" in s.command("agent", "logs", agent), True)
+    tree = s.command("topology", "-o", "json")
+    expect("the tree", [w for w in ("London", "lon-a", "lon-b", "sql-01", "app-01") if w not in tree], [])
+    figures = s.until("two figures", lambda: len(f := s.call("GET", f"/v1/vms/{s.vm('app-01')['id']}/metrics")["data"])
+                      > 1 and f)
+    at = [datetime.datetime.fromisoformat(f["taken_at"].replace("Z", "+00:00")) for f in figures]
+    print("# seconds between figures:", [round((b - a).total_seconds(), 1) for a, b in zip(at, at[1:])])
+
+
+def a_host_is_drained(s):
+    h = s.hosts[1]
+    drain = json.loads(s.command("host", "drain", h.id, "-o", "json"))
+    expect("what still runs", [step["name"] for step in drain["steps"]], ["app-01"])
+    s.command("vm", "stop", "app-01", "--wait")
+    vm = s.power("app-01", "off")
+    blocked = {b["op"]: b["reason_code"] for b in vm["blocked_operations"]}
+    expect("a start", blocked.get("start"), "host_draining")
+    s.command("host", "resume", h.id)
+    s.command("vm", "start", "app-01", "--wait")
+    s.power("app-01", "running")
+
+
+def a_restored_server_hears_its_hosts(s):
+    """A copy from before the newest commands: their numbers are not given out again."""
+    folder = f"{s.folder}/i"
+    run(f"{BINARY}/understudyd", "backup", "--config", f"{folder}/understudyd.conf", "--to", f"{s.folder}/copy")
+    for _ in range(2):
+        s.command("vm", "start", "web-01", "--wait")
+        s.command("vm", "stop", "web-01", "--wait")
+    s.server.send_signal(signal.SIGTERM)
+    s.server.wait()
+    for name in os.listdir(folder):
+        if name.startswith("understudy.db"):
+            os.unlink(f"{folder}/{name}")
+    run(f"{BINARY}/understudyd", "restore", "--from", f"{s.folder}/copy", "--dir", folder)
+    began = time.monotonic()
+    serve(s)
+    first = json.loads(s.command("recovery", "show", "-o", "json"))["state"]
+    s.until("all hosts are heard", lambda: s.call("GET", "/v1/recovery")["state"] == "none")
+    print(f"# {first}; all hosts were heard {time.monotonic() - began:.1f} s after the server was started")
+    s.command("vm", "start", "web-01", "--wait")
+    s.power("web-01", "running")
+    s.command("vm", "stop", "web-01", "--wait")
+
+
 STORY = [a_server_is_made, guests_lie_on_the_hosts, hosts_are_added_as_the_pages_say, the_guests_appear,
          one_starts_by_the_command_line, another_by_the_api, one_stops_by_the_command_line,
-         guests_outlive_their_agent, a_command_outlives_the_agent, a_command_outlives_the_server]
+         guests_outlive_their_agent, a_command_outlives_the_agent, a_command_outlives_the_server,
+         a_guest_is_worked_on, its_state_is_kept, hosts_tell_of_themselves, a_host_is_drained,
+         a_restored_server_hears_its_hosts]
 
 
 def main():
@@ -320,8 +429,10 @@ def main():
     try:
         for n, step in enumerate(STORY, 1):
             name = step.__name__.replace("_", " ")
+            began = time.monotonic()
             try:
                 step(story)
+                print(f"# {time.monotonic() - began:.1f} s")
                 print(f"ok {n} - {name}", flush=True)
             except Exception:  # pylint: disable=broad-except
                 bad = True
