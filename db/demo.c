@@ -8,7 +8,7 @@
 
 #include "db/installation.h"
 
-enum { HOUR_MS = 3600 * 1000 };
+enum { HOUR_MS = 3600 * 1000, TICK_MS = 30000 };
 
 enum ud_code ud_demo_installation(struct ud_ctx *cx, bool *ret)
 {
@@ -66,6 +66,15 @@ enum ud_code ud_demo_minutes(struct ud_ctx *cx, const struct ud_demo_ledger *l)
 			ud_i(l->broken_from), ud_i(l->broken_until)));
 }
 
+enum ud_code ud_demo_see(struct ud_ctx *cx, int64_t before_ms)
+{
+	/* every tenant: all people of the demo */
+	return ud_exec(cx, NULL,
+		"UPDATE notifications SET seen = 1 WHERE created_at < $1"
+		" AND user_id IN (SELECT id FROM users WHERE labels = $2)",
+		UD_VALS(ud_i(before_ms), ud_t(UD_DEMO_LABELS)));
+}
+
 static enum ud_code beat_hosts(struct ud_ctx *cx)
 {
 	/* every tenant: hosts and agents belong to none */
@@ -80,9 +89,69 @@ static enum ud_code beat_hosts(struct ud_ctx *cx)
 		UD_VALS(ud_i(cx->now_ms), ud_t(UD_DEMO_LABELS)));
 }
 
+/*
+ * Counters that grow by a steady part, a part that comes and goes with the tick, and a rest that
+ * looks like chance. WAVE goes up and down by one with each tick, turning after half its ticks.
+ */
+#define WAVE(shift, ticks)                                                                    \
+	"(CASE WHEN (n + k * " shift ") % " ticks " < " ticks " / 2"                          \
+	" THEN (n + k * " shift ") % " ticks " ELSE " ticks " - (n + k * " shift ") % " ticks \
+	" END)"
+
+/* Figures of the VMs that run, for each tick after the newest one. */
+static enum ud_code beat_vms(struct ud_ctx *cx)
+{
+	int64_t now = cx->now_ms / TICK_MS, from = now - HOUR_MS / TICK_MS, newest = 0;
+	bool found;
+
+	/* every tenant: VMs of the demo */
+	UD_TRY(ud_exec(cx, NULL,
+		"UPDATE vms SET observed_at = $1 WHERE labels = $2 AND host_id IN"
+		" (SELECT id FROM hosts WHERE state IN ('active', 'maintenance'))",
+		UD_VALS(ud_i(cx->now_ms), ud_t(UD_DEMO_LABELS))));
+	/* every tenant: an installation for a demo has no others */
+	UD_TRY(ud_query_int(cx, &found, &newest, "SELECT MAX(taken_at) FROM samples", NULL, 0));
+	newest /= TICK_MS;
+	/* every tenant: VMs of the demo */
+	return newest >= now
+		? UD_OK
+		: ud_exec(cx, NULL,
+			  "WITH RECURSIVE ticks(n) AS (SELECT CAST($1 AS BIGINT) UNION ALL"
+			  " SELECT n + 1 FROM ticks WHERE n < $2)"
+			  " INSERT INTO samples(vm_id, taken_at, mono_ms, cpu_ns, memory_used_bytes,"
+			  " disk_read_bytes, disk_write_bytes, disk_reads, disk_writes, net_receive_bytes,"
+			  " net_send_bytes)"
+			  " SELECT id, n * $3, n * $3,"
+			  " (1 + k % 3) * (20 * n + 9 * " WAVE("17", "40") " + 5 * " WAVE("5",
+				  "14") " + (n * 7919 + k) % 6) * 300000000,"
+					" memory_bytes / 100 * (50 + k % 30 + (n / 4 + k) % 6),"
+					" (3 * n + 2 * " WAVE("11",
+						"50") ") * 4000000 + (n * 7919 + k) % 4 * 1000000,"
+						      " (3 * n + 2 * " WAVE("3",
+							      "24") ") * 6000000 + (n * 104729 + k) % 5 * 1000000,"
+								    " (3 * n + 2 * " WAVE("11",
+									    "50") ") * 250,"
+										  " (3 * n + 2 * " WAVE(
+											  "3",
+											  "24") ") * 380,"
+												" (4 * n + 3 * " WAVE(
+													"23",
+													"60") ") * 5000000 + (n * 7919 + k) % 6 * 900000,"
+													      " (4 * n + 3 * " WAVE(
+														      "7",
+														      "36") ") * 8000000 + (n * 104729 + k) % 8 * 900000"
+															    " FROM ticks CROSS JOIN (SELECT id, memory_bytes,"
+															    " ROW_NUMBER() OVER (ORDER BY id) AS k FROM vms"
+															    " WHERE labels = $4 AND power = 'running') AS running"
+															    " WHERE n > 0 ON CONFLICT DO NOTHING",
+			  UD_VALS(ud_i(newest + 1 > from ? newest + 1 : from), ud_i(now),
+				  ud_i(TICK_MS), ud_t(UD_DEMO_LABELS)));
+}
+
 enum ud_code ud_demo_beat(struct ud_ctx *cx)
 {
 	UD_TRY(beat_hosts(cx));
+	UD_TRY(beat_vms(cx));
 	/* every tenant: ends of the demo's relations; those that work begin a cycle per interval */
 	UD_TRY(ud_exec(cx, NULL,
 		"UPDATE replication_ends SET newest_point_age_ms = 1500 + (SELECT"

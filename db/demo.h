@@ -30,8 +30,11 @@ struct ud_demo_ledger {
 };
 enum ud_code ud_demo_minutes(struct ud_ctx *cx, const struct ud_demo_ledger *l) UD_USE;
 
-/* What the agents of a demo would tell now: signs of life, figures of copies that run, silence of
- * those that do not. */
+/* The people of a demo have seen what they were told before this instant. */
+enum ud_code ud_demo_see(struct ud_ctx *cx, int64_t before_ms) UD_USE;
+
+/* What the agents of a demo would tell now: signs of life, figures of VMs (of the last hour, when
+ * there are none yet) and of copies that run, silence of those that do not. */
 enum ud_code ud_demo_beat(struct ud_ctx *cx) UD_USE;
 /* A copy of a demo whose newest point is older than an hour. */
 struct ud_demo_stale {

@@ -13,7 +13,12 @@
 #include "db/ticket_parts.h"
 #include "server/admin/demo.h"
 
-enum { DAY = 1440, MINUTE_MS = 60000, HAPPENINGS = UD_DEMO_TICKETS * 8 };
+enum {
+	DAY = 1440,
+	UNSEEN = 120, /* minutes: what came later nobody has looked at yet */
+	MINUTE_MS = 60000,
+	HAPPENINGS = UD_DEMO_TICKETS * 8
+};
 
 enum what {
 	OPENS,
@@ -372,5 +377,5 @@ enum ud_code ud_demo_history(struct ud_ctx *cx, struct ud_demo *d)
 	}
 	cx->scope = &system;
 	cx->now_ms = d->until_ms;
-	return UD_OK;
+	return ud_demo_see(cx, ud_demo_ago(d, UNSEEN));
 }

@@ -16,6 +16,6 @@ export const Calendar = ({ month, entries }) => {
     <tbody>${weeks.map((week) => html`<tr>${week.map((day) => {
     if (day < 1 || day > days) return html`<td></td>`;
     const list = entries[key(new Date(month.getFullYear(), month.getMonth(), day))] || [];
-    return html`<td><span class="muted">${day}</span>${list.map((e) => html`<div class=${tone(e.state).tone}>${e.to ? html`<a href=${e.to}>${tone(e.state).shape} ${e.text}</a>` : `${tone(e.state).shape} ${e.text}`} <span class="sr">${word('state', e.state)}</span></div>`)}</td>`;
+    return html`<td><span class="muted">${day}</span>${list.map((e) => html`<div class=${tone(e.state).tone}>${e.to ? html`<a href=${e.to}><b aria-hidden="true">${tone(e.state).shape}</b> <span class="entry">${e.text}</span></a>` : html`<b aria-hidden="true">${tone(e.state).shape}</b> <span class="entry">${e.text}</span>`} <span class="sr">${word('state', e.state)}</span></div>`)}</td>`;
   })}</tr>`)}</tbody></table></div>`;
 };

@@ -2,12 +2,12 @@
 // Measured RPO against its target over time, drawn by uPlot; breaches are hatched bands. In words below, and as a table.
 import { html, useEffect, useRef } from '../core/html.js';
 import { t } from '../core/i18n.js';
-import { dateTime, duration, zone } from '../core/time.js';
+import { dateTime, duration } from '../core/time.js';
 import { theme } from '../core/store.js';
 import { Twin, useWidth } from '../ui/parts.js';
 import uPlot from '../../vendor/uplot.js';
+import { css, frame, rounds } from './plot.js';
 
-const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const hatch = (ctx, color) => {
   const tile = document.createElement('canvas');
   tile.width = 6;
@@ -49,10 +49,8 @@ export const RpoTimeline = ({ samples, target, height = 200 }) => {
       }
       u.ctx.restore();
     };
-    const axis = { stroke: css('--muted'), grid: { stroke: css('--hair') }, ticks: { stroke: css('--hair') }, font: '12px system-ui' };
-    const plot = new uPlot({ width, height, legend: { show: false }, cursor: { drag: { x: false, y: false } }, tzDate: (s) => uPlot.tzDate(new Date(s * 1e3), zone()),
+    const plot = new uPlot({ width, height, ...frame(duration, rounds.duration),
       scales: { y: { range: (u, min, max) => [0, Math.max(max, target) * 1.15] } },
-      axes: [axis, { ...axis, size: 60, values: (u, v) => v.map((x) => duration(x)) }],
       series: [{}, { stroke: css('--accent'), width: 2, spanGaps: false }, { stroke: css('--warning'), width: 1, dash: [6, 4] }],
       hooks: { drawClear: [bands] } }, [samples.map((s) => s.at), samples.map((s) => s.value), samples.map(() => target)], place.current);
     return () => plot.destroy();

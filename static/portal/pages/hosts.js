@@ -3,10 +3,14 @@
 import { t } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 
-/** name: of a host's id; of: the id of the host that a VM is on. @param {string|undefined} vm */
+/** name: of a host's id; of: the id of the host that a VM is on. @param {string|string[]|undefined} vm one, or several: then everything is read */
 export const useHosts = (vm) => {
-  const data = useData(vm ? `/v1/vms/${vm}/topology` : null, ['host.', 'vm.', 'failover.']);
-  const hosts = (data.data.value?.sites || []).flatMap((s) => s.hosts);
+  const list = vm === undefined ? [] : [vm].flat();
+  const topics = ['host.', 'vm.', 'failover.'];
+  const part = useData(list.length === 1 ? `/v1/vms/${list[0]}/topology` : null, topics);
+  const whole = useData(list.length > 1 ? '/v1/topology' : null, topics);
+  const found = list.length > 1 ? whole.data.value : part.data.value;
+  const hosts = (found?.sites || []).flatMap((s) => s.hosts);
   return {
     name: (id) => hosts.find((h) => h.id === id)?.name || t('unknown'),
     of: (id) => hosts.find((h) => h.vms.some((v) => v.id === id))?.id,

@@ -28,7 +28,7 @@ export const Plans = () => {
   return html`<div class="bar"><h1>${t('page.plans')}</h1>${mayChange() && html`<button class="primary" onClick=${() => { making.value = true; }}>${t('plan.new')}</button>`}</div>
     ${making.value && html`<${Edit} onClose=${() => { making.value = false; }} done=${(p) => go(`/app/plans/${p.id}`)}/>`}
     ${plans.data.value?.data.length > 0 && html`<${Panel} title=${t('plan.readiness')}><div class="ring"><${Ring} label=${t('plan.readiness')} parts=${parts}/><p>${parts.map((p, i) => html`${i ? ' · ' : ''}<span class=${p.n ? p.tone : 'muted'}>${p.n} ${p.label}</span>`)}<br/><span class="muted">${t('plan.readiness.text')}</span></p></div></${Panel}>`}
-    <${List} path="/v1/recovery-plans" topics=${['recovery_plan.', 'failover.']} open=${(p) => `/app/plans/${p.id}`} columns=${[
+    <${List} path="/v1/recovery-plans" fixed=${{ sort: 'name' }} topics=${['recovery_plan.', 'failover.']} open=${(p) => `/app/plans/${p.id}`} columns=${[
       { label: t('name'), sort: 'name', cell: (p) => html`<a href=${`/app/plans/${p.id}`}>${p.name}</a>` }, { label: t('vms'), num: true, cell: (p) => p.members.length }, { label: t('plan.readiness'), cell: (p) => html`<${Readiness} value=${p.readiness}/>` },
       { label: t('plan.drilled'), cell: (p) => html`<${Ago} at=${p.last_drill_at}/>` }, { label: t('plan.due'), cell: (p) => html`<${DrillDue} plan=${p}/>` }]} empty=${html`<${Empty} title=${t('plan.none')} text=${t('plan.none.text')}/>`}/>`;
 };
@@ -62,7 +62,7 @@ const Edit = ({ plan, onClose, done }) => {
   const members = useSignal(plan ? plan.members.map((m) => ({ vm_id: m.vm_id, group: m.group || 0, after: m.after || [] })) : []);
   const customer = useSignal(plan?.customer_id || me.value.customer_id || '');
   const customers = useData(isStaff.value && !plan ? '/v1/customers?limit=200' : null);
-  const vms = useData(customer.value ? `/v1/vms?limit=200${isStaff.value ? `&customer_id=${customer.value}` : ''}` : null);
+  const vms = useData(customer.value ? `/v1/vms?sort=name&limit=200${isStaff.value ? `&customer_id=${customer.value}` : ''}` : null);
   const body = () => ({ name: name.value, note: note.value || null, members: members.value, allow_hard_stop: hard.value, drill_interval_days: days.value ? Number(days.value) : null,
     commit_policy: decide.value, commit_minutes: decide.value === 'none' ? null : Number(minutes.value), ...(plan || !isStaff.value ? {} : { customer_id: customer.value || null }) });
   const send = () => (plan ? patch(`/v1/recovery-plans/${plan.id}`, body(), plan.version) : post('/v1/recovery-plans', body()));

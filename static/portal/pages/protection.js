@@ -19,12 +19,13 @@ export const Rpo = ({ r }) => {
   return html`<span class=${`num ${over ? 'bad' : ''}`}>${over ? '■ ' : ''}${duration(r.rpo_measured_seconds)} <span class="muted">/ ${duration(r.rpo_target_seconds)}</span></span>`;
 };
 
+const byName = (a, b) => a.name.localeCompare(b.name);
 /** Where the machines of whoever looks are: sites, hosts, how many of them stand there and how many are copied to there. */
 export const Where = ({ title, only = () => true }) => {
   const data = useData('/v1/topology', ['vm.', 'host.', 'replication.']);
   const copies = (h) => (data.data.value?.replications || []).filter((r) => r.target_host_id === h.id).length;
   const text = (h) => t('where.counts', { vms: h.vms.length, copies: copies(h) });
-  const drawn = (data.data.value?.sites || []).map((s) => ({ name: s.name, hosts: s.hosts.filter(only).map((h) => ({ ...h, text: text(h) })) })).filter((s) => s.hosts.length);
+  const drawn = (data.data.value?.sites || []).map((s) => ({ name: s.name, hosts: s.hosts.filter(only).map((h) => ({ ...h, text: text(h) })).sort(byName) })).filter((s) => s.hosts.length);
   if (data.data.value && !drawn.length) return null;
   return html`<${Panel} title=${title}><${Loaded} of=${data}>${() => html`<${Topology} sites=${drawn} links=${isStaff.value}/>`}</${Loaded}></${Panel}>`;
 };
@@ -34,7 +35,7 @@ export const Protection = () => {
   const legs = list.data.value?.data || [];
   const of = (vm, leg) => legs.find((r) => r.vm_id === vm.id && (leg === 'extended') === (r.leg === 'extended'));
   return html`<div class="bar"><h1>${t('page.protection')}</h1></div>
-    <${List} path="/v1/vms" topics=${['vm.']} open=${(vm) => `/app/vms/${vm.id}`} filters=${[
+    <${List} path="/v1/vms" fixed=${{ sort: 'name' }} topics=${['vm.']} open=${(vm) => `/app/vms/${vm.id}`} filters=${[
       { name: 'power', label: t('power'), options: ['running', 'off', 'paused', 'saved', 'unknown'].map((p) => [p, word('power', p)]) },
       { name: 'dr_role', label: t('role'), options: ['unprotected', 'primary', 'replica', 'displaced'].map((p) => [p, word('dr_role', p)]) }]} columns=${[
       { label: t('vm'), sort: 'name', cell: (vm) => html`<a href=${`/app/vms/${vm.id}`}>${vm.name}</a>` },

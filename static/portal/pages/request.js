@@ -15,6 +15,8 @@ const kinds = ['test', 'planned', 'unplanned'];
 // the codes of the API, by kind (db/failovers.c)
 const reasons = { test: ['validate_replication', 'train_personnel', 'test_recovery_plan'], planned: ['host_maintenance', 'expected_power_outage', 'natural_disaster_pending', 'compliance_rotation', 'failback'], unplanned: ['site_outage', 'virus_attack'] };
 
+const SHOWN = 10; // machines offered at once; the rest by search
+
 export const Request = () => {
   const q = query();
   const kind = useSignal(q.get('kind') || 'test');
@@ -33,7 +35,7 @@ export const Request = () => {
   const plan = useSignal(q.get('plan') || '');
   const plans = useData('/v1/recovery-plans?limit=200', ['recovery_plan.']);
   const chosenPlan = (plans.data.value?.data || []).find((p) => p.id === plan.value);
-  const vms = useData('/v1/vms?limit=200', ['vm.']);
+  const vms = useData('/v1/vms?sort=name&limit=200', ['vm.']);
   const legs = useData('/v1/replications?limit=200', ['replication.']);
   const protectedOnes = (vms.data.value?.data || []).filter((v) => (legs.data.value?.data || []).some((r) => r.vm_id === v.id && r.leg !== 'extended'));
   const moving = chosenPlan ? chosenPlan.members.map((m) => m.vm_id) : chosen.value;
@@ -88,12 +90,13 @@ export const Request = () => {
     }
   };
   const flip = (id) => { chosen.value = chosen.value.includes(id) ? chosen.value.filter((x) => x !== id) : [...chosen.value, id]; point.value = ''; };
-  const shown = protectedOnes.filter((v) => v.name.toLowerCase().includes(find.value.toLowerCase())).slice(0, 30);
+  const matching = protectedOnes.filter((v) => v.name.toLowerCase().includes(find.value.toLowerCase()));
+  const shown = matching.filter((v, i) => i < SHOWN || chosen.value.includes(v.id));
   return html`<div class="bar"><h1>${t('page.request')}</h1></div><form onSubmit=${send} novalidate>
     <fieldset><legend>${t('request.kind')}</legend><div class="cards">${kinds.map((k) => html`<label class="card"><input type="radio" name="kind" value=${k} checked=${kind.value === k} onChange=${() => { kind.value = k; reason.value = ''; }}/><b>${t(`kind.${k}.title`)}</b><br/><span class="muted">${t(`kind.${k}.where`)}<br/>${t(`kind.${k}.loss`)}</span></label>`)}</div></fieldset>
     <fieldset><legend>${t('request.what')}</legend>${plans.data.value?.data.length > 0 && html`<label for="plan">${t('request.plan')}</label><select id="plan" value=${plan.value} onChange=${(e) => { plan.value = e.currentTarget.value; point.value = ''; }}><option value="">${t('request.plan.none')}</option>${plans.data.value.data.map((p) => html`<option value=${p.id} selected=${p.id === plan.value}>${p.name} · ${t('vms.count', { n: p.members.length })}</option>`)}</select>`}
       <${Loaded} of=${vms}>${() => (chosenPlan ? html`<p class="muted">${moving.map((id) => protectedOnes.find((v) => v.id === id)?.name || id).join(', ')}</p>` : html`${protectedOnes.length > 8 && html`<input type="search" aria-label=${t('search')} placeholder=${t('search')} value=${find.value} onInput=${(e) => { find.value = e.currentTarget.value; }}/>`}
-      ${shown.map((v) => html`<label class="check"><input type="checkbox" checked=${chosen.value.includes(v.id)} onChange=${() => flip(v.id)}/><span>${v.name}</span> <${State} group="power" value=${v.power}/></label>`)}${!protectedOnes.length && html`<p class="muted">${t('request.nothing')} <a href="/app/protection">${t('page.protection')}</a></p>`}`)}</${Loaded}></fieldset>
+      ${shown.map((v) => html`<label class="check"><input type="checkbox" checked=${chosen.value.includes(v.id)} onChange=${() => flip(v.id)}/><span>${v.name}</span> <${State} group="power" value=${v.power}/></label>`)}${matching.length > shown.length && html`<p class="muted">${t('request.more', { n: matching.length - shown.length })}</p>`}${!protectedOnes.length && html`<p class="muted">${t('request.nothing')} <a href="/app/protection">${t('page.protection')}</a></p>`}`)}</${Loaded}></fieldset>
     <fieldset><legend>${t('request.why')}</legend>${reasons[kind.value].map((r) => html`<label class="check"><input type="radio" name="reason" value=${r} checked=${reason.value === r} onChange=${() => { reason.value = r; }}/>${word('reason', r)}</label>`)}</fieldset>
     ${leg && kind.value !== 'planned' && points.data.value && html`<fieldset><legend>${t('request.point')}</legend><label class="check"><input type="radio" name="point" checked=${!point.value} onChange=${() => { point.value = ''; }}/>${t('request.latest')}</label><${Points} points=${points.data.value.data.filter((p) => p.state !== 'corrupt')} value=${point.value} onPick=${(p) => { point.value = p; }}/>
       ${reason.value === 'virus_attack' && !point.value && html`<label class="check"><input type="checkbox" checked=${latest.value} onChange=${(e) => { latest.value = e.currentTarget.checked; }}/>${t('request.virus')}</label>`}</fieldset>`}

@@ -21,11 +21,17 @@ const useLast = (f) => {
   const whole = useData(last ? `/v1/failovers/${last.id}` : null);
   return Object.fromEntries((whole.data.value?.steps || []).filter((s) => s.started_at && s.ended_at && s.name !== 'validate').map((s) => [s.name, (Date.parse(s.ended_at) - Date.parse(s.started_at)) / 1000]));
 };
+/** The steps with what the pictures of them show besides: the VM's name, the host's, how long the step took the last time. */
+export const useSteps = (f, hosts) => {
+  const last = useLast(f);
+  const names = new Map((f?.plan?.members || []).map((m) => [m.vm_id, m.name]));
+  return { steps: (f?.steps || []).map((s) => ({ ...s, vm: names.get(s.vm_id) || '', predicted_seconds: last[s.name], host: s.host_id ? hosts.name(s.host_id) : '' })), planned: Object.keys(last).length > 0 };
+};
 const ended = ['protected', 'rolled_back', 'failed', 'solved'];
 
 // states whose own sentence says more to a customer than the engine's note
 const spoken = ['customer_validation', 'test_running'];
-const sentenceOf = (f) => {
+export const sentenceOf = (f) => {
   if (f.state === 'committed_unprotected') return t('run.committed_unprotected'); // until it is protected again, whatever is done for it
   const running = (f.steps || []).find((s) => s.state === 'running');
   if (f.waiting_for?.text && !spoken.includes(f.state)) return f.waiting_for.text;
@@ -65,6 +71,14 @@ const Stuck = ({ f, reload }) => {
   return html`<div class="note warning"><ul class="steps">${steps.map((s) => html`<li><span class="grow">${word('step', s.name)}${s.error?.detail ? `: ${s.error.detail}` : ''}</span>${actions.filter((a) => verb[a.op || a]).map((a) => html`<${Action} label=${t(`run.${a.op || a}`)} onPress=${async () => { await post(`/v1/failovers/${f.id}/steps/${s.n}/${verb[a.op || a]}`); reload(); }}/>`)}</li>`)}</ul></div>`;
 };
 
+const namesOf = (f) => {
+  const names = (f.plan?.members || []).map((m) => m.name);
+  return names.length && names.length < 3 ? names.join(', ') : t('vms.count', { n: (f.vm_ids || []).length });
+};
+const none = (n) => n === null || n === undefined;
+// before anything was measured there is nothing to show
+const measured = (f) => [['data-loss', f.data_loss, f.data_loss === 'none' ? html`<span class="ok">${t('none')}</span>` : f.data_loss], ...['downtime', 'rto_measured', 'rpo_measured'].map((k) => [k.replace('_', '.'), f[`${k}_seconds`], duration(f[`${k}_seconds`])])]
+  .filter(([, value]) => !none(value) || ended.includes(f.state)).map(([key, value, text]) => [t(key), none(value) ? null : text]);
 const chainOf = (f, vms, hosts) => {
   const hostName = hosts.name;
   const first = f.plan?.members?.[0] || {};
@@ -77,8 +91,8 @@ const chainOf = (f, vms, hosts) => {
 
 export const Run = ({ id, ticket, whole = false }) => {
   const data = useData(`/v1/failovers/${id}`, ['failover.', 'workflow.', 'ticket.']);
-  const hosts = useHosts(data.data.value?.vm_ids?.[0]);
-  const last = useLast(data.data.value);
+  const hosts = useHosts(data.data.value?.vm_ids);
+  const { steps, planned } = useSteps(data.data.value, hosts);
   useEffect(() => {
     const f = data.data.value;
     if (!f) return;
@@ -87,11 +101,11 @@ export const Run = ({ id, ticket, whole = false }) => {
   }, [data.data.value]);
   return html`<${Loaded} of=${data}>${(f) => html`<section class="panel" aria-label=${t('run')}><p class=${`big ${tone(f.state).tone}`}><span aria-hidden="true">${tone(f.state).shape} </span>${sentenceOf(f)}</p>${f.state === 'committed_unprotected' && f.waiting_for?.text && html`<p>${f.waiting_for.text}</p>`}
       <${Facts} rows=${[[t('kind'), title(f)], [t('state'), html`<${State} value=${f.state}/>`], [t('waiting-for'), f.waiting_for ? `${word('who', f.waiting_for.who)}${f.waiting_for.what ? `: ${word('what', f.waiting_for.what)}` : ''}` : t('none')],
-        [t('data-loss'), f.data_loss === 'none' ? html`<span class="ok">${t('none')}</span>` : f.data_loss], [t('downtime'), f.downtime_seconds === null || f.downtime_seconds === undefined ? null : duration(f.downtime_seconds)], [t('rto.measured'), f.rto_measured_seconds === null ? null : duration(f.rto_measured_seconds)], [t('rpo.measured'), f.rpo_measured_seconds === null ? null : duration(f.rpo_measured_seconds)],
+        ...measured(f),
         f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`], f.test_ends_at && f.state === 'test_running' && [t('test-ends'), html`<${Countdown} to=${f.test_ends_at}/>`], f.verdict && [t('verdict'), html`<${State} value=${f.verdict}/>`]]}/>
       <${Buttons} f=${f} reload=${data.reload}/><${Stuck} f=${f} reload=${data.reload}/></section>
-    <${Panel} title=${t('chain')}><${Chain} ...${chainOf(f, t('vms.count', { n: (f.vm_ids || []).length }), hosts)}/></${Panel}>
-    ${f.steps?.length > 0 && html`<${Panel} title=${t(Object.keys(last).length ? 'gantt.planned' : 'gantt')}><${Gantt} steps=${f.steps.map((s) => ({ ...s, predicted_seconds: last[s.name], host: s.host_id ? hosts.name(s.host_id) : '' }))} from=${f.started_at || f.created_at || new Date(now.value).toISOString()}/></${Panel}>`}
+    <${Panel} title=${t('chain')}><${Chain} ...${chainOf(f, namesOf(f), hosts)}/></${Panel}>
+    ${steps.length > 0 && html`<${Panel} title=${t(planned ? 'gantt.planned' : 'gantt')}><${Gantt} steps=${steps} from=${f.started_at || f.created_at || new Date(now.value).toISOString()}/></${Panel}>`}
     ${ended.includes(f.state) && html`<${Evidence} f=${f}/>`}${whole && ticket && html`<p><a href=${`/app/tickets/${ticket.number}`}>${t('run.ticket')}</a></p>`}`}</${Loaded}>`;
 };
 

@@ -36,7 +36,7 @@ const Factor = () => {
 
 const Sessions = () => {
   const data = useData('/v1/me/sessions', ['session.']);
-  return html`<${Panel} title=${t('settings.sessions')}><${Loaded} of=${data}>${(s) => html`<ul class="steps">${s.data.map((x) => html`<li><span class="grow">${x.user_agent || t('unknown')}<br/><span class="muted">${x.address} · <${Ago} at=${x.last_seen_at}/></span></span>${x.current ? html`<span class="ok">● ${t('settings.this')}</span>` : html`<${Action} label=${t('settings.end')} onPress=${async () => { await remove(`/v1/me/sessions/${x.id}`); await data.reload(); }}/>`}</li>`)}</ul>`}</${Loaded}></${Panel}>`;
+  return html`<${Panel} title=${t('settings.sessions')}><${Loaded} of=${data}>${(s) => html`<ul class="steps">${s.data.map((x) => html`<li><span class="grow"><span title=${x.user_agent || ''}>${browserOf(x.user_agent)}</span><br/><span class="muted">${x.address} · <${Ago} at=${x.last_seen_at}/></span></span>${x.current ? html`<span class="ok">● ${t('settings.this')}</span>` : html`<${Action} label=${t('settings.end')} onPress=${async () => { await remove(`/v1/me/sessions/${x.id}`); await data.reload(); }}/>`}</li>`)}</ul>`}</${Loaded}></${Panel}>`;
 };
 
 const Tokens = () => {
@@ -47,5 +47,11 @@ const Tokens = () => {
     ${secret.value && html`<p class="note">${t('settings.token.once')}</p><pre>${secret.value}</pre>`}
     <${Form} kind="" label=${t('settings.token.make')} send=${() => post('/v1/me/tokens', { name: name.value, scopes: ['*'] })} done=${async (x) => { secret.value = x.token; name.value = ''; await data.reload(); }}>${(wrong) => html`<${Text} id="token-name" label=${t('settings.token.name')} value=${name} problem=${wrong.name}/>`}</${Form}></${Panel}>`;
 };
+
+// A browser calls itself by many names; the first that fits is its own.
+const browsers = [['Edg/', 'Edge'], ['Firefox/', 'Firefox'], ['Chrome/', 'Chrome'], ['Safari/', 'Safari'], ['curl/', 'curl']];
+const systems = [['Android', 'Android'], ['iPhone', 'iPhone'], ['iPad', 'iPad'], ['Windows', 'Windows'], ['Mac OS', 'macOS'], ['Linux', 'Linux']];
+const called = (names, text) => names.find(([mark]) => text.includes(mark))?.[1];
+const browserOf = (text) => [called(browsers, text || ''), called(systems, text || '')].filter(Boolean).join(', ') || text || t('unknown');
 
 export const Settings = () => html`<div class="bar"><h1>${t('page.settings')}</h1></div><div class="grid"><${Profile}/><${Factor}/><${Sessions}/><${Tokens}/><${Password}/></div>`;

@@ -9,7 +9,9 @@ import { Ago, Action, Empty, Facts, Loaded, Panel, State, Countdown, toast } fro
 import { List } from '../ui/list.js';
 import { Dots } from '../draw/dots.js';
 import { Rpo, Where, protectionOf } from './protection.js';
-import { title } from './run.js';
+import { RunLanes } from '../draw/gantt.js';
+import { useHosts } from './hosts.js';
+import { sentenceOf, title, useSteps } from './run.js';
 import { TicketList, open } from './tickets.js';
 
 const runStates = 'approved,scheduled,running,waiting,test_running,customer_validation,committed_unprotected';
@@ -39,9 +41,20 @@ export const Queue = () => {
     <${Loaded} of=${queues}>${(q) => html`<div class="grid">${q.data.map((x) => html`<${Stats} key=${x.id} queue=${x}/>`)}</div>`}</${Loaded}><br/><${TicketList} fixed=${{ state: open.join(','), sort: 'due_at' }}/>`;
 };
 
+// One run on the wall: its state in words that can be read from afar, whose turn it is, each VM as a lane.
+const Lane = ({ run }) => {
+  const data = useData(`/v1/failovers/${run.id}`, ['failover.', 'workflow.']);
+  const hosts = useHosts(run.vm_ids);
+  const f = data.data.value || run;
+  const { steps } = useSteps(data.data.value, hosts);
+  return html`<section class="panel" aria-label=${title(f)}><p class="huge"><${State} value=${f.state}/></p><p><a href=${`/app/failovers/${f.id}`}>${title(f)}</a> <span class="muted">${word('reason', f.reason_code)}</span></p>${data.data.value && html`<p>${f.waiting_for?.text || sentenceOf(f)}</p>`}
+    <${Facts} rows=${[[t('vms'), (f.plan?.members || []).map((m) => m.name).join(', ') || (f.vm_ids || []).length], [t('started'), html`<${Ago} at=${f.started_at}/>`], f.waiting_for && [t('waiting-for'), word('who', f.waiting_for.who)], f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`]]}/>
+    ${steps.length > 0 && html`<${RunLanes} steps=${steps} from=${f.started_at || f.created_at}/>`}</section>`;
+};
+
 export const War = () => {
   const running = useRunning();
-  return html`<div class="bar"><h1>${t('page.war')}</h1></div><${Loaded} of=${running}>${(r) => (r.data.length ? html`<div class="grid">${r.data.map((f) => html`<section class="panel" key=${f.id}><p class="huge"><${State} value=${f.state}/></p><p><a href=${`/app/failovers/${f.id}`}>${title(f)}</a> <span class="muted">${word('reason', f.reason_code)}</span></p><${Facts} rows=${[[t('vms'), (f.vm_ids || []).length], [t('started'), html`<${Ago} at=${f.started_at}/>`], f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`]]}/></section>`)}</div>` : html`<${Empty} title=${t('war.calm')} text=${t('war.calm.text')}/>`)}</${Loaded}><br/><${Where} title=${t('war.trouble')} only=${(h) => h.state !== 'active'}/>`;
+  return html`<div class="bar"><h1>${t('page.war')}</h1></div><${Loaded} of=${running}>${(r) => (r.data.length ? html`<div class="grid wall">${r.data.map((f) => html`<${Lane} key=${f.id} run=${f}/>`)}</div>` : html`<${Empty} title=${t('war.calm')} text=${t('war.calm.text')}/>`)}</${Loaded}><br/><${Where} title=${t('war.trouble')} only=${(h) => h.state !== 'active'}/>`;
 };
 
 export const Approvals = () => html`<div class="bar"><h1>${t('page.approvals')}</h1></div><${TicketList} fixed=${{ approval: 'awaiting' }}/>`;

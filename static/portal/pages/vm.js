@@ -10,6 +10,8 @@ import { Chain } from '../draw/chain.js';
 import { Points } from '../draw/points.js';
 import { RpoTimeline } from '../draw/timeline.js';
 import { Action, Ago, Blocker, Choice, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, ProblemBox, State, Text, toast } from '../ui/parts.js';
+import { Checkpoints } from './checkpoints.js';
+import { Figures } from './figures.js';
 import { useHosts } from './hosts.js';
 import { operation } from './operation.js';
 
@@ -98,6 +100,7 @@ export const Vm = ({ id }) => {
     <${Panel} title=${t('chain')}><${Chain} ...${chain}/>${!list.length && html`<${Empty} title=${t('vm.unprotected')} text=${t('vm.unprotected.text')}>${has('support_engineer', 'support_lead', 'customer_operator', 'customer_admin', 'customer_approver', 'operator') && html`<button class="primary" onClick=${() => { protecting.value = true; }}>${t('protect')}</button>`}</${Empty}>`}</${Panel}>
     <${Operations} object=${v} ops=${verbs(v)}/><br/>
     ${list.map((r) => html`<${Leg} key=${r.id} r=${r}/>`)}
+    <${Figures} of=${`/v1/vms/${v.id}`}/><${Checkpoints} vm=${v}/>
     <div class="grid"><${Panel} title=${t('facts')}><${Facts} rows=${[[t('role'), html`<${State} group="dr_role" value=${v.dr_role}/>`], [t('cpus'), v.vcpus], [t('memory'), bytes(v.memory_bytes)], [t('disks'), bytes(v.disk_bytes)], [t('firmware'), v.firmware], [t('os'), v.guest_os], [t('managed'), v.managed ? t('yes') : t('no')], [t('observed'), html`<${Ago} at=${v.observed_at}/>`], ['UUID', html`<span class="mono">${v.hypervisor_uuid}</span>`]]}/></${Panel}>
       <${Screenshot} vm=${v}/>${has('support_agent', 'support_engineer', 'support_lead', 'operator') && html`<${Assign} vm=${v} reload=${vm.reload}/>`}</div><${ProblemBox} problem=${legs.problem.value && legs.problem.value.status !== 404 ? legs.problem.value : null}/>`;
   }}</${Loaded}>`;

@@ -16,12 +16,12 @@ const addressOf = (path, fixed, filters, q) => {
   return `${path}?${params}`;
 };
 
-const Head = ({ columns, sort }) => html`<thead><tr>${columns.map((c) => {
-  if (!c.sort) return html`<th scope="col" class=${c.num ? 'num' : ''}>${c.label}</th>`;
+const Head = ({ columns, sort }) => html`<thead role="rowgroup"><tr role="row">${columns.map((c) => {
+  if (!c.sort) return html`<th role="columnheader" scope="col" class=${c.num ? 'num' : ''}>${c.label}</th>`;
   const up = sort === c.sort;
   const down = sort === `-${c.sort}`;
   const next = up ? `-${c.sort}` : down ? null : c.sort;
-  return html`<th scope="col" class=${c.num ? 'num' : ''} aria-sort=${up ? 'ascending' : down ? 'descending' : 'none'}><button type="button" onClick=${() => setQuery({ sort: next })}>${c.label}${up ? ' ↑' : down ? ' ↓' : ''}</button></th>`;
+  return html`<th role="columnheader" scope="col" class=${c.num ? 'num' : ''} aria-sort=${up ? 'ascending' : down ? 'descending' : 'none'}><button type="button" onClick=${() => setQuery({ sort: next })}>${c.label}${up ? ' ↑' : down ? ' ↓' : ''}</button></th>`;
 })}</tr></thead>`;
 
 const typing = () => ['INPUT', 'TEXTAREA', 'SELECT'].includes(document.activeElement?.tagName || '') || document.querySelector('dialog[open]');
@@ -64,8 +64,8 @@ export const List = ({ path, topics = [], columns, open, filters = [], search = 
     ${search && html`<input type="search" aria-label=${t('search.this')} placeholder=${t('search.this')} value=${q.get('q') || ''} onInput=${(e) => setQuery({ q: e.currentTarget.value.length > 1 ? e.currentTarget.value : null })}/>`}
     ${filters.map((f) => html`<select aria-label=${f.label} value=${q.get(f.name) || ''} onChange=${(e) => setQuery({ [f.name]: e.currentTarget.value || null })}><option value="">${f.label}: ${t('all')}</option>${f.options.map(([v, text]) => html`<option value=${v} selected=${q.get(f.name) === v}>${text}</option>`)}</select>`)}
     <span class="muted">${data.data.value && t('list.count', { n: rows.length, more: next ? '+' : '' })}</span></div>
-  <${Loaded} of=${data}>${() => (rows.length ? html`<div class="scroll" tabindex="0" role="region" aria-label=${t('list')}><table><${Head} columns=${columns} sort=${q.get('sort')}/>
-    <tbody ref=${body}>${rows.map((row, i) => html`<tr key=${row.id || i} aria-selected=${i === at.value ? 'true' : undefined}>${columns.map((c) => html`<td class=${c.num ? 'num' : ''}>${c.cell(row)}</td>`)}</tr>`)}</tbody></table></div>
+  <${Loaded} of=${data}>${() => (rows.length ? html`<div class="scroll" tabindex="0" role="region" aria-label=${t('list')}><table class="cards-small" role="table"><${Head} columns=${columns} sort=${q.get('sort')}/>
+    <tbody role="rowgroup" ref=${body}>${rows.map((row, i) => html`<tr role="row" key=${row.id || i} aria-selected=${i === at.value ? 'true' : undefined}>${columns.map((c) => html`<td role="cell" data-head=${c.label} class=${c.num ? 'num' : ''}>${c.cell(row)}</td>`)}</tr>`)}</tbody></table></div>
     ${next && html`<div class="actions"><button type="button" onClick=${load}>${t('list.more')}</button></div>`}` : empty || html`<${Empty} title=${t('empty.title')} text=${q.toString() ? t('empty.filtered') : t('empty.text')}/>`)}</${Loaded}>`;
 };
 export { ProblemBox };

@@ -20,8 +20,13 @@ const Rail = ({ open }) => {
   return html`<div class=${`rail ${open ? 'open' : ''}`} id="rail"><nav aria-label=${t('navigation')}>${groups.map((g) => {
     const rows = pages.filter((p) => p.rail === g && inRail(p));
     return rows.length ? html`${groups.length > 1 && html`<h2>${t(g === 'customer' && isStaff.value ? 'face.all' : `face.${g}`)}</h2>`}${rows.map((p) => html`<a href=${p.path} aria-current=${here === p.path || (p.path !== '/app' && here.startsWith(`${p.path}/`)) ? 'page' : undefined}>${t(p.title)}</a>`)}` : null;
-  })}</nav></div>`;
+  })}<div class="narrow"><${Clock}/><button type="button" onClick=${() => { help.value = true; }}>${t('help')}</button><${Theme}/><${Leave}/></div></nav></div>`;
 };
+
+// What stands in the header, and on a phone in the menu.
+const Clock = () => html`<button type="button" class="clock" title=${t('clock.about')} onClick=${() => { clock.value = clock.value === 'utc' ? 'local' : 'utc'; }}>${dateTime(new Date(now.value).toISOString()).slice(-8)} ${clock.value === 'utc' ? 'UTC' : ''}</button>`;
+const Theme = () => html`<select aria-label=${t('theme')} value=${theme.value} onChange=${(e) => { theme.value = e.currentTarget.value; }}>${['auto', 'light', 'dark', 'contrast'].map((x) => html`<option value=${x} selected=${x === theme.value}>${t(`theme.${x}`)}</option>`)}</select>`;
+const Leave = () => html`<button type="button" onClick=${() => signOut().catch((p) => toast(p.message, true))}>${t('sign-out')}</button>`;
 
 const Dot = () => {
   const state = connection.value;
@@ -101,24 +106,22 @@ const useKeys = () => useEffect(() => {
 const Told = () => {
   useEffect(() => {
     let timer = 0;
-    const read = async () => { try { unseenOnes.value = (await get('/v1/me/notifications?seen=false&limit=50')).data.length; } catch { /* the next event asks again */ } };
+    const read = async () => { try { unseenOnes.value = (await get('/v1/me/notifications?seen=false&limit=1&count=exact')).total; } catch { /* the next event asks again */ } };
     const soon = () => { clearTimeout(timer); timer = window.setTimeout(read, 1000); };
     read();
     const end = listen(['ticket.'], soon);
     return () => { end(); clearTimeout(timer); };
   }, []);
   const n = unseenOnes.value;
-  return html`<a class="button" href="/app/notifications" aria-label=${t('notifications.count', { n })}><svg aria-hidden="true" width="16" height="16" viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.5"><path d="M3 12h10l-1.2-2V7a3.8 3.8 0 0 0-7.6 0v3zM6.5 14h3"/></svg>${n > 0 && html`<b class="num">${n < 50 ? n : '50+'}</b>`}</a>`;
+  return html`<a class="button" href="/app/notifications" aria-label=${t('notifications.count', { n })}><svg aria-hidden="true" width="16" height="16" viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.5"><path d="M3 12h10l-1.2-2V7a3.8 3.8 0 0 0-7.6 0v3zM6.5 14h3"/></svg>${n > 0 && html`<b class="num">${n < 100 ? n : '99+'}</b>`}</a>`;
 };
 
 const Header = ({ onMenu, open }) => html`<header class="head"><button type="button" class="menu" aria-expanded=${open ? 'true' : 'false'} aria-controls="rail" onClick=${onMenu}>${t('menu')}</button>
   <a class="brand" href="/app">Understudy</a><${Demo}/><span class="grow"></span>
   <button type="button" onClick=${() => { palette.value = true; }}>${t('search')} <kbd class="wide">/</kbd></button>
-  <button type="button" class="clock" title=${t('clock.about')} onClick=${() => { clock.value = clock.value === 'utc' ? 'local' : 'utc'; }}>${dateTime(new Date(now.value).toISOString()).slice(-8)} ${clock.value === 'utc' ? 'UTC' : ''}</button>
-  <${Dot}/><${Told}/>
-  <select class="wide" aria-label=${t('theme')} value=${theme.value} onChange=${(e) => { theme.value = e.currentTarget.value; }}>${['auto', 'light', 'dark', 'contrast'].map((x) => html`<option value=${x} selected=${x === theme.value}>${t(`theme.${x}`)}</option>`)}</select>
-  <button type="button" aria-label=${t('help')} onClick=${() => { help.value = true; }}>?</button>
-  <a href="/app/settings">${me.value.display_name || me.value.name}</a><button type="button" onClick=${() => signOut().catch((p) => toast(p.message, true))}>${t('sign-out')}</button></header>`;
+  <span class="wide"><${Clock}/></span><${Dot}/><${Told}/><span class="wide"><${Theme}/></span>
+  <span class="wide"><button type="button" aria-label=${t('help')} onClick=${() => { help.value = true; }}>?</button></span>
+  <a class="wide" href="/app/settings">${me.value.display_name || me.value.name}</a><span class="wide"><${Leave}/></span></header>`;
 
 export const Shell = ({ children, title }) => {
   const open = useSignal(false);
