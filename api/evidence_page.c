@@ -7,7 +7,10 @@
 
 #include "api/evidence.h"
 #include "db/approvals.h"
+#include "db/vms.h"
 #include "db/workflows.h"
+
+extern const char ud_portal_files_hash[];
 
 static void escaped(struct ud_buf *b, const char *text)
 {
@@ -100,17 +103,51 @@ static enum ud_code approval_row(struct ud_ctx *cx, void *data, const void *row)
 	return UD_OK;
 }
 
+/* The timeline while it is written: VMs are called by their names. */
+struct lines {
+	struct ud_buf *b;
+	const struct ud_failover *f;
+	const char **names; /* of f->vm_ids, in their order */
+};
+
+/* A VM that is gone keeps its id for a name. */
+static enum ud_code read_names(struct ud_ctx *cx, struct lines *l)
+{
+	const struct ud_texts *ids = &l->f->vm_ids;
+
+	l->names = ud_alloc(cx->arena, (ids->count + 1) * sizeof(*l->names));
+	for (size_t i = 0; i < ids->count; i++) {
+		struct ud_vm vm = { 0 };
+		enum ud_code code = ud_row_get(cx, &ud_vms, ids->items[i], &vm);
+
+		if (code != UD_OK && code != UD_E_NOT_FOUND)
+			return code;
+		if (code != UD_OK)
+			ud_ctx_clear(cx);
+		l->names[i] = code == UD_OK ? vm.name : ids->items[i];
+	}
+	return UD_OK;
+}
+
+static const char *name_of(const struct lines *l, const char *vm_id)
+{
+	for (size_t i = 0; i < l->f->vm_ids.count; i++)
+		if (vm_id && strcmp(l->f->vm_ids.items[i], vm_id) == 0)
+			return l->names[i];
+	return vm_id;
+}
+
 static enum ud_code line_row(struct ud_ctx *cx, void *data, const struct ud_step_line *line)
 {
-	struct ud_buf *b = data;
+	const struct lines *l = data;
 
-	ud_buf_puts(b, "<tr>");
-	cell(b, instant(cx, line->at));
-	cell(b, line->vm_id);
-	cell(b, line->step);
-	cell(b, line->event);
-	cell(b, line->host_id ? line->host_id : line->actor_id);
-	ud_buf_puts(b, "</tr>\n");
+	ud_buf_puts(l->b, "<tr>");
+	cell(l->b, instant(cx, line->at));
+	cell(l->b, name_of(l, line->vm_id));
+	cell(l->b, line->step);
+	cell(l->b, line->event);
+	cell(l->b, line->host_id ? line->host_id : line->actor_id);
+	ud_buf_puts(l->b, "</tr>\n");
 	return UD_OK;
 }
 
@@ -122,31 +159,71 @@ static void table(struct ud_buf *b, const char *title, const char *const *heads,
 	ud_buf_puts(b, "</tr></thead><tbody>\n");
 }
 
+/* The run in a sentence, and in the four figures that are asked for first. */
+static void verdict(struct ud_ctx *cx, struct ud_buf *b, const struct lines *l)
+{
+	static const char *const kinds[] = { [UD_FAILOVER_TEST] = "Test failover",
+		[UD_FAILOVER_PLANNED] = "Planned failover",
+		[UD_FAILOVER_UNPLANNED] = "Unplanned failover" };
+	const struct ud_failover *f = l->f;
+	const struct {
+		const char *name, *value;
+	} measures[] = { { "Downtime", seconds(cx, f->downtime_seconds) },
+		{ "RTO measured", seconds(cx, f->rto_measured_seconds) },
+		{ "RPO measured", seconds(cx, f->rpo_measured_seconds) },
+		{ "Data loss", f->data_loss } };
+
+	ud_buf_printf(b, "<p class=\"verdict\">%s of ", kinds[f->kind]);
+	for (size_t i = 0; i < f->vm_ids.count; i++) {
+		ud_buf_puts(b, i ? ", " : "");
+		escaped(b, l->names[i]);
+	}
+	ud_buf_puts(b, ": ");
+	escaped(b, f->verdict ? f->verdict : ud_failover_states.names[f->state]);
+	ud_buf_puts(b, ".</p>\n<dl class=\"measures\">");
+	for (size_t i = 0; i < UD_LEN(measures); i++) {
+		ud_buf_printf(b, "<div><dt>%s</dt><dd>", measures[i].name);
+		escaped(b, measures[i].value);
+		ud_buf_puts(b, "</dd></div>");
+	}
+	ud_buf_puts(b, "</dl>\n");
+}
+
+static void head(struct ud_buf *b, const struct ud_failover *f)
+{
+	ud_buf_printf(b,
+		"<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+		"<meta name=\"viewport\" content=\"width=device-width\">"
+		"<title>Evidence of %s</title>"
+		"<link rel=\"stylesheet\" href=\"/static/%s/portal/report.css\"></head><body><main>\n"
+		"<h1>Evidence of a failover</h1>\n",
+		f->row.id, ud_portal_files_hash);
+}
+
 static enum ud_code write_page(struct ud_ctx *cx, struct ud_buf *b, const struct ud_evidence *e,
 	const struct ud_failover *f)
 {
 	static const char *const approval_heads[] = { "When", "Who", "For", "Decision", "Note" };
 	static const char *const line_heads[] = { "When", "VM", "Step", "Event", "Host or person" };
+	struct lines lines = { .b = b, .f = f };
 	struct ud_list list = { .limit = UD_LIST_MAX };
 	bool more = false;
 
+	UD_TRY(read_names(cx, &lines));
+	head(b, f);
+	verdict(cx, b, &lines);
 	ud_buf_printf(b,
-		"<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-		"<meta name=\"viewport\" content=\"width=device-width\">"
-		"<title>Evidence of %s</title>"
-		"<link rel=\"stylesheet\" href=\"/docs/docs.css\"></head><body><main>\n"
-		"<h1>Evidence of a failover</h1>\n"
-		"<p>This page is for reading and printing. What counts is the sealed record: download"
-		" it and check it with <code>understudy verify FILE</code>, without this"
-		" server.</p>\n",
-		f->row.id);
+		"<p>This page is for reading and printing. What counts is the sealed record: save"
+		" it beside this page and check it without this server: <code>understudy verify"
+		" %s.json</code></p>\n",
+		e->row.id);
 	facts(cx, b, e, f);
 	table(b, "Approvals", approval_heads, UD_LEN(approval_heads));
 	ud_list_where(&list, "ticket_id", UD_OP_EQ, ud_t(f->ticket_id));
 	UD_TRY(ud_row_list(cx, &ud_approvals, &list, approval_row, b, &more));
 	ud_buf_puts(b, "</tbody></table>\n");
 	table(b, "Timeline", line_heads, UD_LEN(line_heads));
-	UD_TRY(ud_step_lines(cx, f->row.id, line_row, b));
+	UD_TRY(ud_step_lines(cx, f->row.id, line_row, &lines));
 	ud_buf_puts(b, "</tbody></table>\n</main></body></html>\n");
 	return UD_OK;
 }

@@ -242,7 +242,9 @@ enum ud_code ud_stream_begin(
 	s->after = after;
 	copy_types(cx, s, types);
 	s->comment_ms = ud_mono_ms(cx->env) + COMMENT_MS;
-	ud_buf_puts(&s->pending, "retry: 2000\n: open\n\n");
+	/* where it begins: a client that lost it before anything happened comes back to there */
+	ud_buf_printf(&s->pending, "retry: 2000\n: open\nid: %s\n\n",
+		ud_event_cursor(cx, rq->server, after));
 	struct ud_loop *loop = rq->io->loop;
 
 	pthread_mutex_lock(&loop->stream_mutex);

@@ -101,10 +101,21 @@ const prove = async (who, ticket) => {
   const file = `${process.env.DIR}/proof-${ticket.number}.json`;
   writeFileSync(file, Buffer.from(await answer.arrayBuffer()));
   execFileSync(`${process.env.UD_BINARY_DIR}/understudy`, ['verify', file], { stdio: 'pipe' });
-  const paper = await who.page.context().newPage();
-  await paper.goto(base + await report.getAttribute('href'));
+  const opened = who.page.context().waitForEvent('page', patient);
+  await who.hand.press('link', 'Report');
+  const paper = await opened;
+  await paper.waitForSelector('h1', patient);
+  const run = await api('GET', `/v1/failovers/${ticket.run}`);
+  const says = await paper.locator('main').textContent();
+  for (const m of run.plan.members) ok(says.includes(m.name), `the report does not name ${m.name}`);
+  ok(says.includes(`understudy verify ${id}.json`), 'the report does not say how to check the record');
+  equal(await axe(paper), [], 'axe of the report');
+  // what a browser prints or saves is one document of A4 pages
+  const pdf = await paper.pdf({ preferCSSPageSize: true });
+  equal(pdf.subarray(0, 5).toString(), '%PDF-', 'the printed report');
+  ok(/\/MediaBox \[0 0 59[45]\S* 84[12]/.test(pdf.toString('latin1')), 'its pages are not A4');
   await paper.emulateMedia({ media: 'print' });
-  ok(await paper.locator('h1').count(), 'the report has no headline');
+  await shot(paper, 'report-printed');
   await paper.close();
 };
 
@@ -241,19 +252,17 @@ const pressPlainly = async (one, name) => {
   await one.hand.press('button', name);
   await one.page.waitForLoadState('load', patient);
 };
-/** On the pages without JavaScript: ask, approve on both sides, follow, verify. */
-const plainly = async (kind, vm, reason) => {
-  const people = [];
-  for (const email of [customer, lead]) {
-    const page = await person(browser, { javaScriptEnabled: false });
-    await page.goto(`${base}/basic`);
-    await page.fill('#email', email);
-    await page.fill('#password', phrase);
-    await page.click('button');
-    await page.waitForSelector('h1 >> text=My protection', patient);
-    people.push({ page, hand: new Mouse(page) });
-  }
-  const [who, support] = people;
+// Somebody signs in without JavaScript.
+const sitPlainly = async (email) => {
+  const page = await person(browser, { javaScriptEnabled: false });
+  await page.goto(`${base}/basic`);
+  await page.fill('#email', email);
+  await page.fill('#password', phrase);
+  await page.click('button');
+  await page.waitForSelector('h1 >> text=My protection', patient);
+  return { page, hand: new Mouse(page) };
+};
+const askPlainly = async (who, kind, vm, reason) => {
   await who.hand.press('link', 'Request a failover');
   await who.hand.choose('radio', new RegExp(`^${kind}`));
   await who.page.selectOption('#vm', { label: vm });
@@ -261,27 +270,84 @@ const plainly = async (kind, vm, reason) => {
   await who.hand.press('button', 'File the request');
   await who.page.waitForSelector('h2 >> text=The run', patient);
   const path = new URL(who.page.url()).pathname;
-  const ticket = await api('GET', `/v1/tickets/${path.split('/').pop()}`);
-  for (const one of kind === 'Test' ? [who] : [who, support]) {
-    await one.page.goto(base + path);
-    await pressPlainly(one, 'Approve');
-    await one.page.waitForSelector('h2 >> text=The run', patient);
-  }
-  await watch(who, { run: ticket.failover_id }, 'test_running', 'customer_validation');
-  await who.page.goto(base + path);
+  return { path, run: (await api('GET', `/v1/tickets/${path.split('/').pop()}`)).failover_id };
+};
+const verifyPlainly = async (who, ticket) => {
+  await who.page.goto(base + ticket.path);
   await who.hand.choose('radio', 'It works');
   await who.hand.press('button', 'Send');
   await who.page.waitForSelector('h2 >> text=The run', patient);
-  if (kind === 'Test') await who.hand.press('button', 'Clean up the test');
-  await watch(who, { run: ticket.failover_id }, 'protected', 'solved');
-  await who.page.goto(base + path);
-  await who.page.waitForSelector('strong >> text=/^(protected|solved)$/', patient);
-  await support.page.goto(base + path);
+};
+const leavePlainly = async (...people) => {
   for (const one of people) {
     equal(one.page.wrong, [], 'wrong');
     await one.page.context().close();
   }
-  return ticket;
+};
+/** On the pages without JavaScript: ask, approve on both sides, follow, verify. */
+const plainly = async (kind, vm, reason) => {
+  const who = await sitPlainly(customer);
+  const support = await sitPlainly(lead);
+  const ticket = await askPlainly(who, kind, vm, reason);
+  for (const one of kind === 'Test' ? [who] : [who, support]) {
+    await one.page.goto(base + ticket.path);
+    await pressPlainly(one, 'Approve');
+    await one.page.waitForSelector('h2 >> text=The run', patient);
+  }
+  await watch(who, ticket, 'test_running', 'customer_validation');
+  await verifyPlainly(who, ticket);
+  if (kind === 'Test') await who.hand.press('button', 'Clean up the test');
+  await watch(who, ticket, 'protected', 'solved');
+  await who.page.goto(base + ticket.path);
+  await who.page.waitForSelector('strong >> text=/^(protected|solved)$/', patient);
+  await support.page.goto(base + ticket.path);
+  await leavePlainly(who, support);
+};
+// Press a button whose form asks for something, and answer again after proving who one is.
+const signPlainly = async (one, ticket) => {
+  const statement = 'I pulled the power of its host and saw the lights go out.';
+  const sign = async () => {
+    await one.page.goto(base + ticket.path);
+    await one.hand.type(/^What did you check/, statement);
+    await one.hand.press('button', 'Sign the statement');
+    await one.page.waitForLoadState('load', patient);
+  };
+  await sign();
+  if (await one.page.locator('#password').count()) {
+    await one.hand.type('Password', phrase);
+    await one.hand.press('button', 'Confirm');
+    await one.page.waitForLoadState('load', patient);
+    await sign();
+  }
+};
+/** The host is lost, and nobody has more than plain pages: asked for, stated by two, approved by both sides, verified, committed, protected again. */
+const rescuePlainly = async (vm) => {
+  const name = await lose(vm);
+  const first = await sitPlainly(engineer);
+  const who = await sitPlainly(customer);
+  const support = await sitPlainly(lead);
+  const ticket = await askPlainly(first, 'Unplanned', vm, 'The site is down.');
+  for (const one of [who, support]) {
+    await signPlainly(one, ticket);
+    await one.page.goto(base + ticket.path);
+    await pressPlainly(one, 'Approve');
+    await one.page.waitForSelector('h2 >> text=The run', patient);
+  }
+  await watch(who, ticket, 'customer_validation');
+  await verifyPlainly(who, ticket);
+  await support.page.goto(base + ticket.path);
+  await pressPlainly(support, 'Commit');
+  await watch(who, ticket, 'committed_unprotected');
+  await who.page.goto(base + ticket.path);
+  await who.page.waitForSelector('strong >> text=/unprotected/', patient);
+  demo('return-site', name);
+  await until('protection can be asked for', async () => (await api('GET', `/v1/failovers/${ticket.run}`)).allowed_operations.includes('reverse'));
+  await support.page.goto(base + ticket.path);
+  await pressPlainly(support, 'Protect again');
+  await watch(who, ticket, 'protected');
+  await who.page.goto(base + ticket.path);
+  await who.page.waitForSelector('strong >> text=/^protected$/', patient);
+  await leavePlainly(first, who, support);
 };
 
 await until('both guests are protected', async () => (await list('/v1/replications?state=replicating')).length >= 2);
@@ -295,6 +361,8 @@ if (long) {
   await story('without JavaScript: a test', () => plainly('Test', 'sql-01', 'Prove that the replica boots.'));
   await story('without JavaScript: a planned move', () => plainly('Planned', 'sql-01', "The primary's host is worked on."));
   await story('without JavaScript: the way home', () => plainly('Planned', 'sql-01', 'The way home after an earlier failover.'));
+  await story('without JavaScript: a host is lost', () => rescuePlainly('sql-01'));
+  await story('without JavaScript: the way home of that one', () => plainly('Planned', 'sql-01', 'The way home after an earlier failover.'));
   await story('by mouse: a host is lost', () => rescue(Mouse, 'app-01'));
   await story('by keyboard alone: the way home of that one', () => move(Keyboard, 'app-01', 'The way home after an earlier failover'));
   await story('by keyboard alone: a host is lost', () => rescue(Keyboard, 'sql-01'));

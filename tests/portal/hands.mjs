@@ -25,6 +25,12 @@ export class Mouse {
     this.actions += 1;
     await find(this.page, 'textbox', name, inside).fill(text, soon);
   }
+
+  /** Choose the row of a list that folds out. */
+  async select(name, label, inside) {
+    this.actions += 1;
+    await find(this.page, 'combobox', name, inside).selectOption({ label }, soon);
+  }
 }
 
 const STOPS = 250; // as many as a page may have on the way
@@ -74,5 +80,15 @@ export class Keyboard {
     this.keys += text.length;
     await this.page.keyboard.press('Control+a');
     await this.page.keyboard.type(text);
+  }
+  async select(name, label, inside) {
+    const control = find(this.page, 'combobox', name, inside);
+    this.actions += 1;
+    await this.reach(control);
+    await this.key('Home');
+    const chosen = () => control.evaluate((e) => e.selectedOptions[0]?.label);
+    const rows = await control.evaluate((e) => e.options.length);
+    for (let i = 0; i < rows && await chosen() !== label; i += 1) await this.key('ArrowDown');
+    if (await chosen() !== label) throw new Error(`arrow keys do not choose ${label}`);
   }
 }

@@ -2,8 +2,9 @@
 // Every page over the demo's data, as the people see it whose page it is: nothing that axe names, no sideways scroll, no
 // script error, nothing from elsewhere. UD_TEST_LONG does it in each theme at each width; else each page is seen once, in
 // another shape in turn. UD_SHOTS=DIR keeps a screenshot of each; UD_PAGES=TEXT walks only addresses with this text. Before
-// that, what is done on pages of plans.
+// that, what is done on pages of plans, policies, notifications, network maps and the war room.
 import { api, axe, base, equal, finish, it, ok, open, person, shot, signIn, visit } from './harness.mjs';
+import { Keyboard, Mouse } from './hands.mjs';
 
 const first = async (path) => (await api('GET', path)).data[0] || {};
 const customer = await first('/v1/customers?q=Harbour&limit=1');
@@ -16,9 +17,10 @@ const ids = {
   vm: (await first(`/v1/replications?customer_id=${customer.id}&limit=1`)).vm_id,
   block: (await first('/v1/ip-blocks?limit=1')).id,
   host: (await first('/v1/hosts?limit=1')).id,
+  network: (await first(`/v1/networks?customer_id=${customer.id}&q=production&limit=1`)).id,
 };
 const long = Boolean(process.env.UD_TEST_LONG);
-const shared = ['/app', '/app/protection', `/app/vms/${ids.vm}`, '/app/plans', `/app/plans/${ids.plan}`, `/app/request?plan=${ids.plan}&kind=planned`, '/app/failovers', `/app/failovers/${ids.run}`, `/app/failovers/${ids.test}`, '/app/drills', '/app/tickets', '/app/tickets/new', `/app/tickets/${ids.ticket}`, `/app/tickets/${ids.talk}`, '/app/network', '/app/approvals', '/app/notifications', '/app/settings'];
+const shared = ['/app', '/app/protection', `/app/vms/${ids.vm}`, '/app/plans', `/app/plans/${ids.plan}`, `/app/request?plan=${ids.plan}&kind=planned`, '/app/failovers', `/app/failovers/${ids.run}`, `/app/failovers/${ids.test}`, '/app/drills', '/app/tickets', '/app/tickets/new', `/app/tickets/${ids.ticket}`, `/app/tickets/${ids.talk}`, '/app/network', '/app/networks', `/app/networks/${ids.network}`, '/app/approvals', '/app/notifications', '/app/settings'];
 const people = [
   ['customer', 'dr-lead@harbour-foods.example', [...shared, `/app/request?vm=${ids.vm}`]],
   ['support', 'lead@provider.example', [...(long ? shared : []), '/app/queue', '/app/war-room', '/app/board', '/app/fleet', `/app/hosts/${ids.host}`, '/app/customers', `/app/customers/${customer.id}`, `/app/network/${ids.block}`, '/app/overview', '/app/policies', '/app/sites', '/app/users', '/app/audit']],
@@ -90,7 +92,117 @@ const stories = async () => {
     await page.context().close();
   });
 };
-if (!only || only === 'stories') await stories();
+// What is told twice: by mouse and by keyboard alone.
+const told = async (Hand, how, n) => {
+  const sit = async (email, to) => {
+    const page = await person(browser);
+    await signIn(page, email, to);
+    return { page, hand: new Hand(page) };
+  };
+  await it(`${how}: support makes an approval policy, tries it on a ticket, changes it, deletes it`, async () => {
+    const { page, hand } = await sit('lead@provider.example', '/app/policies');
+    const name = `Two for a move ${n}`;
+    const mine = async () => first(`/v1/approval-policies?limit=1&q=${encodeURIComponent(name)}`);
+    await hand.press('button', 'New policy');
+    await hand.type('Name', name, 'dialog');
+    await hand.select('Kind', 'Planned failover', 'dialog');
+    await hand.press('button', 'Save', 'dialog');
+    const row = `tr:has-text("${name}")`;
+    await page.waitForSelector(row);
+    equal((await mine()).failover_kind, 'planned', 'the kind');
+    await hand.press('button', 'Try on a ticket', row);
+    await page.waitForFunction(() => document.querySelectorAll('dialog #ticket option').length > 1);
+    const planned = (await api('GET', `/v1/tickets?type=failover&sort=-number&limit=50`)).data.find((x) => x.subject.startsWith('Planned'));
+    await hand.select('Ticket', `${planned.number} ${planned.subject}`, 'dialog');
+    await hand.press('button', 'Try on a ticket', 'dialog');
+    await page.waitForSelector('dialog .ok[role=status]');
+    await hand.press('button', 'Close', 'dialog');
+    await hand.press('button', 'Change', row);
+    await hand.select('From this severity on', 'urgent', 'dialog');
+    await hand.press('button', 'Save', 'dialog');
+    await page.waitForFunction(() => !document.querySelector('dialog'));
+    equal((await mine()).least_severity, 'urgent', 'the severity');
+    await hand.press('button', 'Delete', row);
+    await hand.type(`Type ${name} to confirm`, name, 'dialog');
+    await hand.press('button', 'Delete', 'dialog');
+    await page.waitForSelector(row, { state: 'detached' });
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
+  await it(`${how}: what one is told is counted, leads to its ticket, and is seen`, async () => {
+    const { page, hand } = await sit(n ? 'operator@harbour-foods.example' : 'dr-lead@harbour-foods.example', '/app');
+    const count = () => page.locator('.head a[href="/app/notifications"]').textContent();
+    const before = Number(await count() || 0);
+    const ticket = await api('POST', '/v1/tickets', { type: 'incident', subject: `Told ${how}`, customer_id: customer.id });
+    await api('POST', `/v1/tickets/${ticket.id}/watchers`, { user_id: (await first(`/v1/users?limit=1&q=${n ? 'operator' : 'dr-lead'}@harbour`)).id });
+    await api('POST', `/v1/tickets/${ticket.id}/escalate`, {});
+    await page.waitForFunction((b) => Number(document.querySelector('.head a[href="/app/notifications"]').textContent || 0) > b, before);
+    const now = Number(await count());
+    ok(now < 50, `${now} are unseen in a fresh demo`);
+    await hand.press('link', /^Notifications: /);
+    await page.waitForSelector('tbody tr');
+    await hand.press('link', new RegExp(ticket.number), 'tbody');
+    await page.waitForSelector(`h1 >> text=Told ${how}`);
+    await page.waitForFunction((b) => Number(document.querySelector('.head a[href="/app/notifications"]').textContent || 0) === b - 1, now);
+    await hand.press('link', /^Notifications: /);
+    if (now > 1) await hand.press('button', 'I have seen all');
+    await page.waitForSelector('.head a[aria-label="Notifications: nothing new"]');
+    equal((await page.locator('tbody b.info').count()), 0, 'marks of new ones');
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
+  await it(`${how}: support says what a network is at another site`, async () => {
+    const { page, hand } = await sit('lead@provider.example', `/app/networks/${ids.network}`);
+    const here = await api('GET', `/v1/networks/${ids.network}`);
+    const sites = (await api('GET', '/v1/sites?limit=50')).data;
+    const before = (await api('GET', `/v1/networks/${ids.network}/failover-map`)).entries;
+    const fresh = sites.find((x) => x.id !== here.site_id && !before.some((e) => e.target_site_id === x.id));
+    const test = (await api('GET', `/v1/networks?purpose=test&site_id=${fresh.id}&limit=1`)).data[0];
+    await hand.press('button', 'Change the map');
+    await hand.select('in a test', test.name, `dialog fieldset:has(legend:text-is("${fresh.name}"))`);
+    await hand.press('button', 'Save', 'dialog');
+    await page.waitForFunction(([site, net]) => { const a = document.querySelector('main svg')?.getAttribute('aria-label') || ''; return a.includes(`${site}, in a test: ${net}`); }, [fresh.name, test.name]);
+    const after = (await api('GET', `/v1/networks/${ids.network}/failover-map`)).entries;
+    equal(after.find((e) => e.target_site_id === fresh.id)?.test_network_id, test.id, 'the map');
+    equal(after.length, before.length + 1, 'entries');
+    await api('PUT', `/v1/networks/${ids.network}/failover-map`, { entries: before });
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
+};
+
+const drawn = async () => {
+  await it('the war room shows each VM of what runs as a lane, and the same as a table', async () => {
+    const page = await person(browser);
+    await signIn(page, 'lead@provider.example', '/app/war-room');
+    const run = (await api('GET', '/v1/failovers?state=customer_validation&limit=1')).data[0];
+    const whole = await api('GET', `/v1/failovers/${run.id}`);
+    const panel = page.locator(`section:has(a[href="/app/failovers/${run.id}"])`);
+    await panel.locator('svg').waitFor();
+    const says = await panel.locator('svg').first().textContent();
+    for (const m of whole.plan.members) ok(says.includes(m.name), `${m.name} has no lane`);
+    await panel.locator('summary').click();
+    equal(await panel.locator('tbody tr').count(), whole.steps.length, 'rows of the table');
+    ok(await panel.locator('svg rect.dash').count() > 0, 'nothing says how long it took the last time');
+    await page.context().close();
+  });
+  await it('plots of a VM stand in their place, and their tables have what is drawn', async () => {
+    const page = await person(browser);
+    await signIn(page, 'lead@provider.example', `/app/vms/${ids.vm}`);
+    await page.waitForFunction(() => document.querySelectorAll('main canvas').length >= 5); // the RPO and four figures
+    const out = await page.evaluate(() => [...document.querySelectorAll('main canvas')].map((c) => [c.getBoundingClientRect(), c.closest('[role=img]').getBoundingClientRect()]).filter(([c, box]) => c.top < box.top - 1 || c.bottom > box.bottom + 1).length);
+    equal(out, 0, 'plots outside of their place');
+    const figures = page.locator('section[aria-label="Processors"]');
+    await figures.locator('summary').click();
+    ok(await figures.locator('tbody tr').count() > 30, 'there are too few figures');
+    await page.context().close();
+  });
+};
+if (!only || only === 'stories') {
+  await stories();
+  await drawn();
+  for (const [n, [Hand, how]] of [[Mouse, 'by mouse'], [Keyboard, 'by keyboard alone']].entries()) await told(Hand, how, n);
+}
 
 let n = 0;
 for (const [who, email, paths] of people) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The portal's stories. One server, three people, one browser.
+import { connect, createServer } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { api, axe, base, equal, finish, it, ok, open, person, phrase, shot, signIn, token, visit } from './harness.mjs';
 
@@ -176,6 +177,76 @@ const stories = async (browser) => {
   });
 };
 
+/** A line to the server that can be cut and mended: its address, and both of these. */
+const line = async () => {
+  const { hostname, port } = new URL(base);
+  const ends = new Set();
+  let whole = true;
+  const gate = createServer((near) => {
+    if (!whole) { near.destroy(); return; }
+    const far = connect(Number(port), hostname);
+    for (const end of [near, far]) {
+      ends.add(end);
+      end.on('error', () => {});
+      end.on('close', () => { ends.delete(end); near.destroy(); far.destroy(); });
+    }
+    near.pipe(far);
+    far.pipe(near);
+  });
+  await new Promise((go) => { gate.listen(0, '127.0.0.1', () => go(undefined)); });
+  return { url: `http://127.0.0.1:${/** @type {any} */ (gate.address()).port}`, mend: () => { whole = true; }, end: () => gate.close(),
+    cut: () => { whole = false; for (const end of ends) end.destroy(); } };
+};
+const reconnect = async (browser) => {
+  await it('a line that is cut and mended: how old the page is, what was missed, and nothing typed is lost', async () => {
+    const way = await line();
+    const page = await person(browser);
+    page.on('request', (r) => { if (r.url().startsWith(way.url)) page.wrong = page.wrong.filter((w) => !w.includes(r.url())); });
+    await page.goto(`${way.url}/app/tickets/new`);
+    await page.fill('#email', 'approver@harbour.example');
+    await page.fill('#password', phrase);
+    await page.click('form button.primary');
+    await page.waitForSelector('.head >> text=Live');
+    const list = await page.context().newPage(); // the same browser: one stream for both
+    await list.goto(`${way.url}/app/tickets`);
+    await list.waitForSelector('.head >> text=Live');
+    await list.waitForSelector('main .empty, main tbody tr');
+    await page.fill('#subject', 'Typed before the line broke');
+    way.cut();
+    for (const one of [page, list]) {
+      await one.waitForSelector('.head >> text=Not connected');
+      await one.waitForSelector('main [role=status] >> text=/was lost \\d+ s ago/');
+    }
+    await page.fill('#body', 'Typed while it was broken.');
+    await page.click('form button.primary');
+    await page.waitForSelector('form .problem >> text=cannot be reached');
+    for (const subject of ['One that was missed', 'Another that was missed']) await api('POST', '/v1/tickets', { type: 'incident', subject, customer_id: world.customer.id });
+    equal(await list.locator('text=Another that was missed').count(), 0, 'news without a line');
+    way.mend();
+    await list.waitForSelector('.head >> text=Live');
+    await list.waitForSelector('.toast >> text=/caught up \\d+ events/');
+    await list.waitForSelector('tbody >> text=Another that was missed');
+    await page.waitForSelector('.head >> text=Live');
+    equal(await page.locator('main [role=status] >> text=was lost').count(), 0, 'still said to be lost');
+    equal([await page.inputValue('#subject'), await page.inputValue('#body')], ['Typed before the line broke', 'Typed while it was broken.'], 'what was typed');
+    await page.click('form button.primary');
+    await page.waitForSelector('h1 >> text=Typed before the line broke');
+    equal((await api('GET', `/v1/tickets?q=${encodeURIComponent('before the line broke')}`)).data.length, 1, 'tickets of one that was sent twice');
+    await page.context().close();
+    way.end();
+  });
+  await it('what was typed is there again when the page was closed', async () => {
+    const page = await person(browser);
+    await signIn(page, 'approver@harbour.example', '/app/tickets/new');
+    await page.fill('#subject', 'Half a thought');
+    await page.goto('about:blank');
+    await visit(page, '/app/tickets/new');
+    equal(await page.inputValue('#subject'), 'Half a thought', 'the subject');
+    await page.fill('#subject', '');
+    await page.context().close();
+  });
+};
+
 const streams = async () => {
   await it('who comes and goes often is not held to be many', async () => {
     for (let i = 0; i < 30; i += 1) {
@@ -238,6 +309,7 @@ await firstLoad();
 await catalogue();
 await streams();
 await stories(browser);
+await reconnect(browser);
 await basic(browser);
 await everyPage(browser);
 await browser.close();

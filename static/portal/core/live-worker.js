@@ -23,8 +23,8 @@ const take = (block) => {
     if (line.startsWith('event:')) event.type = line.slice(6).trim();
     if (line.startsWith('data:')) event.data += line.slice(5).trim();
   }
+  if (event.id) last = event.id; // the first block has nothing but where the stream begins
   if (!event.id || !event.data) return;
-  last = event.id;
   caught += 1;
   tell({ kind: 'event', type: event.type, event: JSON.parse(event.data) });
 };

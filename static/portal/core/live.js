@@ -4,7 +4,8 @@ import { signal, useEffect, useSignal, useMemo } from './html.js';
 import { get } from './api.js';
 
 export const connection = signal('connecting'); // connecting, live, lost, signed-out
-export const caughtUp = signal(0);
+export const lostAt = signal(0); // since when what is shown is not kept up to date
+export const caughtUp = signal(/** @type {{ count: number }|null} */ (null));
 const listeners = new Set();
 
 const here = new URL('./live-worker.js', import.meta.url);
@@ -17,10 +18,11 @@ const hear = (message) => {
   const m = message.data;
   if (m.kind === 'state') {
     const back = m.state === 'live' && connection.value === 'lost';
+    if (m.state === 'lost' && connection.value !== 'lost') lostAt.value = Date.now();
     connection.value = m.state;
     if (back) for (const l of listeners) l(null); // whatever was missed: read again
   }
-  if (m.kind === 'caught-up') caughtUp.value = m.count;
+  if (m.kind === 'caught-up') caughtUp.value = { count: m.count };
   if (m.kind === 'event') for (const l of listeners) l(m);
 };
 

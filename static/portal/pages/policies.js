@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Approval policies: how many people must say yes to what, and a trial of one on a ticket that is there.
 import { html, useSignal } from '../core/html.js';
-import { patch, post, remove } from '../core/api.js';
+import { get, patch, post, remove } from '../core/api.js';
 import { t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { has, isStaff } from '../core/store.js';
@@ -50,6 +50,9 @@ const Try = ({ policy, onClose }) => {
     ${found.value && html`<p class=${found.value.applies ? 'ok' : 'muted'} role="status">${found.value.applies ? `● ${t('policy.applies')}` : `○ ${t('policy.applies-not')}`}</p><${Facts} rows=${[[t('policy.customer'), `${found.value.customer_given} / ${found.value.customer_needed}`], [t('policy.staff'), `${found.value.staff_given} / ${found.value.staff_needed}`], [t('policy.sum'), `${found.value.customer_given + found.value.staff_given} / ${found.value.needed}`], [t('policy.enough'), found.value.enough ? t('yes') : t('no')], [t('policy.requester'), t(`policy.requester.${found.value.requester}`)]]}/>`}</${Dialog}>`;
 };
 
+// Whoever typed the name means the policy as it is now, also when the row is not that new yet.
+const drop = async (id) => remove(`/v1/approval-policies/${id}`, (await get(`/v1/approval-policies/${id}`)).version);
+
 export const Policies = () => {
   const dialog = useSignal(/** @type {any} */ (null));
   const close = () => { dialog.value = null; };
@@ -59,7 +62,7 @@ export const Policies = () => {
   return html`<div class="bar"><h1>${t('page.policies')}</h1>${mayChange() && html`<button class="primary" onClick=${open('edit')}>${t('policy.new')}</button>`}</div>
     <${Panel} title=${t('policy.least')}><p>${t('policy.least.text')}</p></${Panel}>
     ${d?.kind === 'edit' && html`<${Edit} policy=${d.policy} onClose=${close}/>`}${d?.kind === 'try' && html`<${Try} policy=${d.policy} onClose=${close}/>`}
-    ${d?.kind === 'delete' && html`<${TypedConfirm} title=${t('policy.delete')} text=${t('policy.delete.text')} name=${d.policy.name} label=${t('delete')} onYes=${() => remove(`/v1/approval-policies/${d.policy.id}`, d.policy.version)} onClose=${close}/>`}
+    ${d?.kind === 'delete' && html`<${TypedConfirm} title=${t('policy.delete')} text=${t('policy.delete.text')} name=${d.policy.name} label=${t('delete')} onYes=${() => drop(d.policy.id)} onClose=${close}/>`}
     <${List} path="/v1/approval-policies" topics=${['approval_policy.']} columns=${[
       { label: t('name'), sort: 'name', cell: (p) => p.name }, { label: t('policy.for'), cell: (p) => `${word('ticket_type', p.ticket_type)}${p.ticket_type === 'failover' ? ` · ${kindName(p.failover_kind)}` : ''}` },
       { label: t('policy.customer'), num: true, cell: (p) => p.customer_approvals }, { label: t('policy.staff'), num: true, cell: (p) => p.staff_approvals }, { label: t('policy.sum'), num: true, cell: (p) => p.approvals },

@@ -3,10 +3,10 @@
 import { html, signal, useEffect, useSignal } from '../core/html.js';
 import { confirmer, get, signOut, stepUp } from '../core/api.js';
 import { t, word } from '../core/i18n.js';
-import { caughtUp, connection, listen } from '../core/live.js';
+import { caughtUp, connection, listen, lostAt } from '../core/live.js';
 import { go } from '../core/router.js';
 import { clock, faces, has, isStaff, me, path, shortcuts, theme, unseenOnes } from '../core/store.js';
-import { dateTime } from '../core/time.js';
+import { dateTime, duration } from '../core/time.js';
 import { pages } from '../pages/index.js';
 import { Demo, Dialog, Form, Text, Toasts, now, toast } from './parts.js';
 
@@ -128,8 +128,8 @@ export const Shell = ({ children, title }) => {
   useKeys();
   useEffect(() => { open.value = false; }, [path.value]);
   useEffect(() => { document.title = title ? `${title} · Understudy` : 'Understudy'; }, [title]);
-  useEffect(() => { if (caughtUp.value) toast(t('caught-up', { n: caughtUp.value })); }, [caughtUp.value]);
+  useEffect(() => { if (caughtUp.value) toast(t('caught-up', { n: caughtUp.value.count })); }, [caughtUp.value]);
   return html`<a class="skip" href="#main">${t('skip')}</a><div class="frame"><${Header} open=${open.value} onMenu=${() => { open.value = !open.value; }}/><${Rail} open=${open.value}/>
-    <main class="main" id="main" tabindex="-1">${connection.value === 'lost' && html`<p class="note warning" role="status">${t('connection.lost.about')}</p>`}${children}</main></div>
+    <main class="main" id="main" tabindex="-1">${connection.value === 'lost' && html`<p class="note warning" role="status">${t('connection.lost.since', { time: duration((now.value - lostAt.value) / 1000) })}</p>`}${children}</main></div>
     <${Toasts}/>${palette.value && html`<${Palette}/>`}${help.value && html`<${Help}/>`}${asking.value && html`<${StepUp}/>`}`;
 };
