@@ -51,6 +51,13 @@ check "it runs a test, a planned and an unplanned failover to the end, and the w
 for what in 'test failover' 'planned failover' 'unplanned failover' 'way home' 'evidence of the test' 'evidence of the unplanned'; do
 	check "the $what proved right" said "$what"
 done
+# docs/failover-matrix.md says what each line is
+for line in 'A4.5 reverse' 'A4.10' 'A4.11 test' 'A4.11 planned' 'A4.11 unplanned' 'A4.11 way home' 'A4.12a test: one copy' \
+	'A4.12a test: a second one' 'A4.12a test: no copy' 'A4.12a planned' 'A4.12a unplanned' 'A4.12b test' 'A4.12b unplanned' 'A4.13 test' \
+	'A4.13 planned' 'A4.13 unplanned' 'A4.14 test' 'A4.14 planned' 'A4.14 unplanned' 'A4.14 way home' 'A4.15 test' 'A4.15 planned' \
+	'A4.15 unplanned' 'A4.16 every kind' 'A4.16 after a virus'; do
+	check "$line" said "$line"
+done
 sed -n 's/^ok  */# /p' "$dir.said"
 check "all four tickets are solved" solved
 check "both guests are protected again" protected
@@ -59,6 +66,10 @@ check "the customer signs in" sign_in approver@demo.example
 check "the reference page is served" get /docs
 check "the portal is served" get /app
 check "Prometheus' own tool finds nothing wrong with the metrics" metrics
+if [ -n "${UD_TEST_LONG:-}" ]; then
+	check "each step that is struck ends right" "$source/tests/e2e/strikes.sh" "$dir" "$port"
+	sed 's/^/# /' "$out"
+fi
 check "it stops" "$source/deploy/demo" --dir "$dir" --stop
 check "and nothing of it is left" nothing_left
 rm -f "$dir.said"
