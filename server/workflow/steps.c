@@ -194,12 +194,17 @@ enum ud_code ud_took_sync(struct ud_ctx *cx, struct flow *fl, const char *result
 	return UD_OK;
 }
 
-/* The fence's answer stays with the step; the point is chosen from it later. */
+/* The fence's answer stays with the step; the point is chosen from it later. What cannot be read is
+ * this step's failure, which people see: the later one could only stand still. */
 enum ud_code ud_took_fence(struct ud_ctx *cx, struct flow *fl, const char *result)
 {
 	struct ud_fence_result r = { 0 };
+	struct ud_point *points = NULL;
+	size_t n = 0;
 
 	UD_TRY(read(cx, &ud_fence_result_shape, result, &r));
+	UD_TRY(ud_shape_read_list(
+		cx, &ud_point_shape, r.points.text, UD_REPORT_POINTS, (void **)&points, &n));
 	fl->w->fenced_at.ms = cx->now_ms;
 	return UD_OK;
 }

@@ -320,6 +320,27 @@ static void a_silent_replica_ends_in_an_undo(void **state)
 	assert_int_equal(stage_where(s, 0), 0);
 }
 
+/* What the replica tells of its points cannot be read: people see it where it was told. */
+static void points_that_cannot_be_read_wait_for_a_person(void **state)
+{
+	struct stage *s = *state;
+	const char *run;
+
+	s->told_points = "{\"id\":\"rpt_1\",\"bytes\":-1}";
+	stage_kill(s, 0);
+	run = stage_start(s, "unplanned", "site_outage", 1, "");
+	stage_settle(s);
+	stage_wants(s, run, "waiting", "fencing");
+	assert_non_null(strstr(stage_text(s, run, "waiting_for.text"), "bytes"));
+	s->told_points = NULL;
+	stage_press(s, LEAD, run,
+		fmt(s->w, "steps/%lld/retry", (long long)stage_waiting_step(s, run)), "{}", 200);
+	stage_settle(s);
+	stage_attest(s, run, 0);
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
+}
+
 static void a_timer_commits(void **state)
 {
 	struct stage *s = *state;
@@ -576,6 +597,7 @@ int main(void)
 		STORY(what_fails_after_it_waits_for_a_person),
 		STORY(calling_off_lets_the_source_run_again),
 		STORY(a_silent_replica_ends_in_an_undo),
+		STORY(points_that_cannot_be_read_wait_for_a_person),
 		STORY(a_timer_commits),
 		STORY(answers_count_once),
 		STORY(a_vm_is_in_one_run_at_a_time),

@@ -2,9 +2,9 @@
 /*
  * Failovers under faults, simulated (support/sim.h). By hand, for any number:
  *   UD_SIM_SEED=7 UD_SIM_FAULTS=1000000 build/gcc/tests/sim_sim_test
- * UD_SIM_LOG=1 prints what agents and server log. The ordinary run plays seeds 1 to 100, a thousand
- * faults each. Seeds know nothing of each other: as many processes as there are cores take one
- * after the other.
+ * UD_SIM_LOG=1 prints what happens, and what agents and server log. The ordinary run plays seeds 1
+ * to 100, a thousand faults each. Seeds know nothing of each other: as many processes as there are
+ * cores take one after the other.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -137,8 +137,9 @@ static bool add_point(struct scripted *s, const char *replication_id, enum ud_re
 	pthread_mutex_lock(&s->lock);
 	struct scripted_relation *r = relation_of(s, replication_id);
 
+	/* what was brought up takes nothing in any more, whether an agent is there or not */
 	if (r && r->r.role == role && !s->cut && r->r.state == UD_RELATION_ACTIVE &&
-		from->p.epoch >= r->r.epoch &&
+		(role == UD_RELATION_SOURCE || !r->failed_over_to) && from->p.epoch >= r->r.epoch &&
 		(role == UD_RELATION_SOURCE || may_receive(s, r, from->p.epoch))) {
 		struct scripted_point *p = ud_alloc(s->arena, sizeof(*p));
 
@@ -176,7 +177,7 @@ static bool next_point(struct ud_ctx *cx, struct scripted *s, struct scripted_re
 		.p = { .id = ud_id_new(cx->arena, cx->env, ud_now_ms(cx->env), "rpt"),
 			.n = r->points ? r->points->p.n + 1 : 1,
 			.taken_at = { ud_now_ms(cx->env) },
-			.bytes = (vm->content - before) * WRITTEN,
+			.bytes = llabs(vm->content - before) * WRITTEN,
 			.roots = { ud_printf(cx->arena, "{\"vda\":\"%064llx\",\"vdb\":\"%064llx\"}",
 				(unsigned long long)vm->content, (unsigned long long)vm->content) },
 			.parent = r->points ? r->points->p.id : NULL,

@@ -104,6 +104,8 @@ void sim_note(struct sim *s, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(line + n, sizeof(s->trail[0]) - (size_t)n, format, ap);
 	va_end(ap);
+	if (getenv("UD_SIM_LOG"))
+		print_error("%s\n", line);
 }
 
 void sim_broken(struct sim *s, const char *format, ...)
@@ -216,6 +218,8 @@ enum ud_code sim_serve(
 	enum ud_code code = apply(&cx, data);
 
 	s->conn->fail_after = 0;
+	if (code != UD_OK)
+		sim_note(s, "the server: %.60s", cx.problem.detail ? cx.problem.detail : "");
 	if (code != UD_OK || s->no_commit) {
 		ud_rollback(&cx);
 		s->no_commit = false;
