@@ -27,11 +27,18 @@ strikes=(
 	'planned  failing_over     server'
 	'planned  reversing        source'
 	'planned  verifying        target'
-	'planned  reprotecting     server'
+	'planned  protected_reversed server'
 	'test     creating_test_vm target'
 	'test     cleaning_up      target'
 	'test     cleaning_up      server'
 )
+
+# Phases in their order: one that is over before anybody looks is struck in the next.
+phases=' precheck quiescing final_sync lease_handover failing_over reversing creating_test_vm verifying customer_validation test_running cleaning_up reprotecting protected_reversed '
+is_there() { # PHASE WANTED
+	local after=${phases#* "$2" }
+	[ "$1" = "$2" ] || [[ " $after " == *" $1 "* ]]
+}
 
 name_of() { local h; for h in "${hosts[@]}"; do if [ "${host_id[$h]}" = "$1" ]; then echo "$h"; fi; done; }
 
@@ -104,7 +111,7 @@ drive() {
 		state=$(jq -r .state <<<"$now")
 		phase=$(jq -r '.phase // ""' <<<"$now")
 		[ "$(running)" -le 1 ] || { echo 'it ran twice'; return 1; }
-		if [ -z "$struck" ] && [ "$phase" = "$1" ]; then
+		if [ -z "$struck" ] && is_there "$phase" "$1"; then
 			struck=$phase
 			ends "$2"
 			continue
@@ -143,7 +150,7 @@ strike() { # KIND PHASE WHO
 	[ "$1" = test ] || guest_does "$guest" same /data/nonce 1 "$nonce" 0 || return 1
 	[ "$(call GET "/v1/failovers/$run" | jq -r .state)" = failed ] || return 0
 	# it was called off before the commit: asked for again, it goes through
-	request "$1" && drive none nobody
+	request "$1" && drive nothing nobody
 	[ "$(call GET "/v1/failovers/$run" | jq -r .state)" = protected ] && whole
 }
 replicates() { [ "$(relation_of "$guest" | jq -r .state)" = replicating ]; }
