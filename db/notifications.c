@@ -31,8 +31,9 @@ static enum ud_code tell(struct ud_ctx *cx, const struct ud_news *news, const ch
 	/* every tenant: the statement itself compares whose person it is */
 	return ud_exec(cx, NULL,
 		"INSERT INTO notifications(id, customer_id, version, created_at, updated_at, labels, user_id,"
-		" event, subject_id, title, actor_name, seen)"
-		" SELECT $1, users.customer_id, 1, $2, $2, '{}', users.id, $3, $4, $5, $6, 0 FROM users"
+		" event, subject_id, title, actor_name, seen, mail_due_at)"
+		" SELECT $1, users.customer_id, 1, $2, $2, '{}', users.id, $3, $4, $5, $6, 0,"
+		" CASE WHEN users.mail_muted = 0 THEN CAST($2 AS BIGINT) END FROM users"
 		" WHERE users.id = $7 AND users.deleted_at IS NULL AND users.state = 'active'"
 		" AND COALESCE(users.customer_id, $8) = $8",
 		UD_VALS(ud_t(ud_id_new(cx->arena, cx->env, cx->now_ms, "ntf")), ud_i(cx->now_ms),
@@ -48,6 +49,79 @@ enum ud_code ud_notify(
 		if (!cx->scope->id || strcmp(cx->scope->id, user_ids->items[i]) != 0)
 			UD_TRY(tell(cx, news, user_ids->items[i]));
 	return UD_OK;
+}
+
+/* ---- letters ---- */
+
+enum { DAY_MS = 86400000, TRY_MS = 60000, DOUBLINGS = 6 };
+
+/* every tenant: letters go to the persons themselves */
+enum ud_code ud_letters_due(struct ud_ctx *cx, bool *ret)
+{
+	int64_t one;
+
+	return ud_query_int(cx, ret, &one,
+		"SELECT 1 FROM notifications WHERE mail_due_at <= $1 AND created_at > $2 LIMIT 1",
+		UD_VALS(ud_i(cx->now_ms), ud_i(cx->now_ms - DAY_MS)));
+}
+
+/* every tenant: as above */
+static enum ud_code put_off(struct ud_ctx *cx, const char *id, int64_t tries)
+{
+	int64_t wait_ms = (int64_t)TRY_MS << (tries < DOUBLINGS ? tries : DOUBLINGS);
+
+	return ud_exec(cx, NULL,
+		"UPDATE notifications SET mail_due_at = $2, mail_tries = mail_tries + 1 WHERE id = $1",
+		UD_VALS(ud_t(id), ud_i(cx->now_ms + wait_ms)));
+}
+
+/* every tenant: as above */
+static enum ud_code read_letters(
+	struct ud_ctx *cx, struct ud_letter *ret, int64_t *tries, size_t *ret_n)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT n.id, users.email, users.display_name, n.title, n.actor_name, n.subject_id,"
+		" n.created_at, n.mail_tries FROM notifications n JOIN users ON users.id = n.user_id"
+		" WHERE n.mail_due_at <= $1 AND n.created_at > $2 AND users.mail_muted = 0"
+		" AND users.state = 'active' AND users.deleted_at IS NULL"
+		" ORDER BY n.mail_due_at, n.id LIMIT $3",
+		UD_VALS(ud_i(cx->now_ms), ud_i(cx->now_ms - DAY_MS), ud_i(UD_LETTERS_MAX))));
+	for (*ret_n = 0;; (*ret_n)++) {
+		UD_TRY(ud_next(cx, rows, &more));
+		if (!more)
+			return UD_OK;
+		ret[*ret_n] = (struct ud_letter){ ud_col_dup(cx, rows, 0), ud_col_dup(cx, rows, 1),
+			ud_col_dup(cx, rows, 2), ud_col_dup(cx, rows, 3), ud_col_dup(cx, rows, 4),
+			ud_col_dup(cx, rows, 5), ud_col_int(rows, 6) };
+		tries[*ret_n] = ud_col_int(rows, 7);
+	}
+}
+
+enum ud_code ud_letters_claim(struct ud_ctx *cx, struct ud_letter *ret, size_t *ret_n)
+{
+	int64_t tries[UD_LETTERS_MAX];
+
+	UD_TRY(read_letters(cx, ret, tries, ret_n));
+	for (size_t i = 0; i < *ret_n; i++)
+		UD_TRY(put_off(cx, ret[i].notification_id, tries[i]));
+	/* every tenant: what is left can go to nobody: gone, or they want no letters */
+	if (*ret_n == 0)
+		return ud_exec(cx, NULL,
+			"UPDATE notifications SET mail_due_at = NULL WHERE mail_due_at <= $1",
+			UD_VALS(ud_i(cx->now_ms)));
+	return UD_OK;
+}
+
+/* every tenant: the letter was taken above */
+enum ud_code ud_letter_settle(struct ud_ctx *cx, const char *notification_id, bool sent)
+{
+	if (!sent)
+		return UD_OK;
+	return ud_exec(cx, NULL, "UPDATE notifications SET mail_due_at = NULL WHERE id = $1",
+		UD_VALS(ud_t(notification_id)));
 }
 
 /* every tenant: a person's own */

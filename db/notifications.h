@@ -31,6 +31,19 @@ enum ud_code ud_notify(
 	struct ud_ctx *cx, const struct ud_news *news, const struct ud_texts *user_ids) UD_USE;
 /* Mark all of a person's as seen. *ret = how many were not. */
 enum ud_code ud_notifications_see(struct ud_ctx *cx, const char *user_id, int64_t *ret) UD_USE;
+/* A notification that is to go out by mail. */
+struct ud_letter {
+	const char *notification_id, *email, *display_name, *title, *actor_name, *subject_id;
+	int64_t created_ms;
+};
+enum { UD_LETTERS_MAX = 20 };
+/* Is a letter due? Those older than a day no longer are. A read. */
+enum ud_code ud_letters_due(struct ud_ctx *cx, bool *ret) UD_USE;
+/* Take up to UD_LETTERS_MAX that are due; nobody else gets them before their next try is due. In
+ * the arena. */
+enum ud_code ud_letters_claim(struct ud_ctx *cx, struct ud_letter *ret, size_t *ret_n) UD_USE;
+/* It was sent, or it was not: then it stays due for its next try, until it is a day old. */
+enum ud_code ud_letter_settle(struct ud_ctx *cx, const char *notification_id, bool sent) UD_USE;
 /* Forget what was seen before an instant. */
 enum ud_code ud_notifications_forget(struct ud_ctx *cx, int64_t before_ms) UD_USE;
 /* Is there anything to forget? A read. */

@@ -86,6 +86,26 @@ static enum ud_code read_secret(struct ud_ctx *cx, const char *path, const char 
 	return UD_OK;
 }
 
+static enum ud_code read_mail(struct ud_ctx *cx, const struct ud_options *o, struct ud_smtp *ret)
+{
+	const char *server = or_null(o->text[UD_O_MAIL_SERVER]);
+
+	*ret = (struct ud_smtp){ .server = server,
+		.from = o->text[UD_O_MAIL_FROM],
+		.name = "Understudy",
+		.user = or_null(o->text[UD_O_MAIL_USER]),
+		.plain = strcmp(o->text[UD_O_MAIL_TLS], "offered") == 0 };
+	if (!server)
+		return UD_OK;
+	if (strncmp(server, "smtp://", 7) != 0 && strncmp(server, "smtps://", 8) != 0)
+		return ud_fail(cx, UD_E_VALIDATION, NULL,
+			"[mail] server is smtp://HOST:PORT or smtps://HOST:PORT, not %s", server);
+	if (!strchr(ret->from, '@') || strpbrk(ret->from, "<> \t\r\n"))
+		return ud_fail(cx, UD_E_VALIDATION, NULL,
+			"[mail] from is the address that letters come from, not '%s'", ret->from);
+	return read_secret(cx, o->text[UD_O_MAIL_PASSWORD_FILE], &ret->password);
+}
+
 enum ud_code ud_installation_settings(
 	struct ud_ctx *cx, const struct ud_installation *in, struct ud_server_settings *ret)
 {
@@ -114,6 +134,7 @@ enum ud_code ud_installation_settings(
 		.fence_agents = o->text[UD_O_FAILOVER_FENCE_AGENTS],
 		.metrics_allow = o->text[UD_O_METRICS_ALLOW],
 	};
+	UD_TRY(read_mail(cx, o, &ret->smtp));
 	return read_secret(cx, o->text[UD_O_METRICS_TOKEN_FILE], &ret->metrics_token);
 }
 

@@ -13,6 +13,7 @@
 #include "server/http/viewers.h"
 #include "server/http/waiters.h"
 #include "server/jobs/work.h"
+#include "server/mail/mail.h"
 #include "server/metrics/metrics.h"
 
 enum { WORKERS_MIN = 2, WORKERS_MAX = 8 };
@@ -40,6 +41,7 @@ void ud_server_changed(struct ud_server *server)
 {
 	ud_jobs_wake(server->jobs);
 	ud_ticks_wake(server->ticks);
+	ud_mail_wake(server->mail);
 	for (size_t i = 0; i < server->loop_count; i++) {
 		struct ud_loop *loop = server->loops[i];
 
@@ -136,7 +138,10 @@ static enum ud_code start_parts(struct ud_ctx *cx, struct ud_server *s, const st
 		UD_TRY(ud_ticks_start(cx, s->db, work->ticks, &s->commanding, s->env,
 			s->settings.ticks_by_hand, &s->ticks));
 	}
-	return start_loops(cx, s, worker_count(&s->settings));
+	UD_TRY(start_loops(cx, s, worker_count(&s->settings)));
+	return s->settings.agents
+		? UD_OK
+		: ud_mail_start(cx, s->db, &s->settings.smtp, s->base_url, s->env, &s->mail);
 }
 
 enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
@@ -186,6 +191,7 @@ void ud_server_release(struct ud_server **server)
 			ud_loop_stop(s->loops[i]);
 	for (size_t i = 0; i < s->loop_count; i++)
 		ud_loop_release(&s->loops[i]);
+	ud_mail_release(&s->mail);
 	ud_jobs_release(&s->jobs);
 	ud_ticks_release(&s->ticks);
 	ud_slow_release(&s->slow);

@@ -8,9 +8,11 @@
 #include "db/commands.h"
 #include "server/http/http.h"
 #include "server/jobs/jobs.h"
+#include "server/mail/smtp.h"
 
 struct ud_agents;
 struct ud_jobs;
+struct ud_mail;
 struct ud_limits;
 struct ud_metrics;
 struct ud_ticks;
@@ -39,6 +41,7 @@ struct ud_server_settings {
 	const char *attachments;  /* folder of uploaded files; NULL = none are taken */
 	int lease_seconds;        /* of what hosts are granted */
 	const char *fence_agents; /* folder of programs that speak to fence devices */
+	struct ud_smtp smtp;      /* how letters leave; without a server none do */
 	const char *metrics_allow, *metrics_token;
 	/* what agents are enrolled with: address of their port, and the pin of our root; NULL =
 	 * this installation has none */
@@ -75,6 +78,7 @@ struct ud_server {
 	struct ud_jobs *jobs;
 	struct ud_job_means means;
 	struct ud_ticks *ticks;
+	struct ud_mail *mail;            /* NULL = none */
 	struct ud_commanding commanding; /* with the keys above and the work's reactions */
 	char *base_url;                  /* public_url or made from the bound address */
 	int port;                        /* bound TCP port, 0 for a Unix socket */
