@@ -30,7 +30,7 @@ static const struct ud_field wish_fields[] = {
 static const struct ud_field sealed_fields[] = {
 	UD_FIELD(sealed, vm_id,      .about = "VM that may be promoted."),
 	UD_FIELD(sealed, host_id,    .about = "Host of its replica, where it may be done."),
-	UD_FIELD(sealed, envelope,   .about = "The line to print and seal; shown once."),
+	UD_FIELD(sealed, envelope,   .flags = UD_SERVER, .about = "The line to print and seal; shown once."),
 	UD_FIELD(sealed, epoch,      .about = "Epoch that it is good for; after a failover another one is needed."),
 	UD_FIELD(sealed, expires_at, .about = "When it ends."),
 };

@@ -289,14 +289,19 @@ static void expand_parameter(json_t *list, const struct ud_shape *s)
 	json_decref(about);
 }
 
+/* Does the call take dry_run and a key? */
+static bool takes_dry_run(const struct ud_route *r)
+{
+	return r->flags & UD_WRITE && !(r->roles & UD_ANYONE);
+}
+
 static json_t *parameters(const struct ud_route *r)
 {
 	json_t *list = json_array();
 
 	path_parameters(list, r);
 	for (size_t i = 0; i < UD_LEN(general); i++)
-		if (general[i].flag ? r->flags & general[i].flag
-				    : (r->flags & UD_WRITE) && !(r->roles & UD_ANYONE))
+		if (general[i].flag ? r->flags & general[i].flag : takes_dry_run(r))
 			json_array_append_new(list,
 				parameter(general[i].in, general[i].name, general[i].type,
 					general[i].flag == UD_MATCH_REQUIRED ||
@@ -314,6 +319,17 @@ static json_t *parameters(const struct ud_route *r)
 	return list;
 }
 
+/* An object that the caller has already is not sent again. */
+static void unchanged_response(json_t *responses, const struct ud_route *r)
+{
+	const struct ud_shape *s = ud_route_answer(r);
+
+	if (strcmp(r->method, "GET") == 0 && !(r->flags & UD_LIST) && s && !s->bare)
+		json_object_set_new(responses, "304",
+			json_pack("{s:s}", "description",
+				"It is as it was: its ETag stands in If-None-Match."));
+}
+
 /* Errors a row can have by its nature; every one is a problem. */
 static void error_responses(json_t *responses, const struct ud_route *r)
 {
@@ -326,8 +342,11 @@ static void error_responses(json_t *responses, const struct ud_route *r)
 		{ "403", !(r->roles & UD_ANYONE) },
 		{ "404", strchr(r->path, '{') != NULL },
 		{ "409", r->flags & UD_WRITE },
-		{ "412", r->flags & UD_MATCH_REQUIRED },
-		{ "422", ud_route_body(r) != NULL },
+		{ "410", r->flags & (UD_WRITE | UD_LIST) },
+		{ "412", r->flags & UD_WRITE && strchr(r->path, '{') },
+		{ "413", r->flags & UD_WRITE },
+		{ "415", r->flags & UD_WRITE },
+		{ "422", ud_route_body(r) || r->flags & UD_WRITE },
 		{ "428", r->flags & UD_MATCH_REQUIRED },
 		{ "429", !(r->flags & UD_OUTSIDE) },
 		{ "503", true },
@@ -384,27 +403,66 @@ static json_t *roles_of(uint32_t roles)
 	return a;
 }
 
+/* A dry run answers 200: with the object as it would be, or with what stands in the way of work. */
+static void dry_run_response(struct ud_ctx *cx, json_t *responses, const struct ud_route *r)
+{
+	json_t *answer;
+
+	if (!takes_dry_run(r) || (r->status != 201 && r->status != 202))
+		return;
+	answer = r->status == 201 ? success(cx, r)
+				  : json_pack("{s:{s:{s:{s:s}}}}", "content", "application/json",
+					    "schema", "type", "object");
+	json_object_set_new(answer, "description",
+		json_string("The answer of a dry run; nothing was changed."));
+	json_object_set_new(responses, "200", answer);
+}
+
+static json_t *json_content(const char *media, json_t *schema)
+{
+	return json_pack("{s:{s:o}}", media, "schema", schema);
+}
+
+/* The body that a call needs; an empty object is welcome where it needs none. */
+static json_t *request_body(struct ud_ctx *cx, const struct ud_route *r)
+{
+	bool patch = strcmp(r->method, "PATCH") == 0;
+
+	if (r->flags & UD_UPLOAD)
+		return json_pack("{s:b, s:{s:{s:{s:s, s:s}}}}", "required", 1, "content",
+			"application/octet-stream", "schema", "type", "string", "description",
+			"The file as it is.");
+	if (!ud_route_body(r))
+		return strcmp(r->method, "POST") != 0
+			? NULL
+			: json_pack("{s:b, s:o}", "required", 0, "content",
+				  json_content("application/json",
+					  json_pack("{s:s, s:i}", "type", "object", "maxProperties",
+						  0)));
+	json_t *content = json_content(patch ? "application/merge-patch+json" : "application/json",
+		ref("schemas", body_name(cx, r)));
+
+	if (patch)
+		json_object_update_new(content,
+			json_content("application/json", ref("schemas", body_name(cx, r))));
+	return json_pack("{s:b, s:o}", "required", 1, "content", content);
+}
+
 static json_t *operation(struct ud_ctx *cx, const char *tag, const struct ud_route *r)
 {
+	json_t *body = request_body(cx, r);
 	json_t *responses = json_object();
 	json_t *op = json_pack("{s:s, s:s, s:s, s:[s]}", "operationId", r->operation, "summary",
 		r->about, "description", r->about, "tags", tag);
 
+	dry_run_response(cx, responses, r);
 	json_object_set_new(responses, r->status ? ud_printf(cx->arena, "%d", r->status) : "200",
 		success(cx, r));
+	unchanged_response(responses, r);
 	error_responses(responses, r);
 	json_object_set_new(op, "parameters", parameters(r));
-	if (ud_route_body(r))
-		json_object_set_new(op, "requestBody",
-			json_pack("{s:b, s:{s:{s:o}}}", "required", 1, "content",
-				strcmp(r->method, "PATCH") == 0 ? "application/merge-patch+json"
-								: "application/json",
-				"schema", ref("schemas", body_name(cx, r))));
-	if (r->flags & UD_UPLOAD)
-		json_object_set_new(op, "requestBody",
-			json_pack("{s:b, s:{s:{s:{s:s, s:s}}}}", "required", 1, "content",
-				"application/octet-stream", "schema", "type", "string",
-				"description", "The file as it is."));
+	if (body)
+		json_object_set_new(op, "requestBody", body);
 	json_object_set_new(op, "responses", responses);
 	if (r->deprecated_at)
 		json_object_set_new(op, "deprecated", json_true());
@@ -455,19 +513,21 @@ static json_t *problem_schema(void)
 static json_t *document(void)
 {
 	return json_pack(
-		"{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s, s:s}], s:[{s:[]}, {s:[]}], s:[], s:{}, s:{s:{}, s:{s:{s:s, "
-		"s:{s:{s:{s:s}}}}}, s:{s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s, s:s}}}}",
+		"{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s, s:s}], s:[{s:[]}, {s:[]}, {s:[]}], s:[], s:{}, s:{s:{}, s:{s:{s:s, "
+		"s:{s:{s:{s:s}}}}}, s:{s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s, s:s}, s:{s:s, s:s, s:s, s:s}}}}",
 		"openapi", "3.1.0", "info", "title", "Understudy", "version", UD_VERSION,
 		"description",
 		"Control plane for managed services and disaster recovery of virtual machines.",
 		"license", "name", "Apache-2.0", "identifier", "Apache-2.0", "servers", "url", "/",
-		"description", "This installation.", "security", "token", "session", "tags",
-		"paths", "components", "schemas", "responses", "Problem", "description",
+		"description", "This installation.", "security", "token", "header", "session",
+		"tags", "paths", "components", "schemas", "responses", "Problem", "description",
 		"The call failed; code says why.", "content", "application/problem+json", "schema",
 		"$ref", "#/components/schemas/Problem", "securitySchemes", "token", "type", "http",
 		"scheme", "bearer", "description", "A personal (usp_) or service (uss_) token.",
-		"session", "type", "apiKey", "in", "cookie", "name", "__Host-us_session",
-		"description", "Session of a signed-in browser.");
+		"header", "type", "apiKey", "in", "header", "name", "X-Auth-Token", "description",
+		"The same token where Authorization is not to be had.", "session", "type", "apiKey",
+		"in", "cookie", "name", "__Host-us_session", "description",
+		"Session of a signed-in browser.");
 }
 
 /* get, post, … in lower case */

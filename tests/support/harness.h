@@ -44,8 +44,9 @@ struct world {
 	struct ud_env env;
 	_Atomic int64_t mono_ms;  /* added to the steady clock: deadlines come at once */
 	_Atomic int64_t clock_ms; /* added to the real clock: tests move time */
-	char *dir;                /* temporary folder */
-	char *url;                /* of the database */
+	int64_t begun_ms, begun_mono_ms;
+	char *dir; /* temporary folder */
+	char *url; /* of the database */
 	ud_database *db;
 	struct ud_server *server;
 	const char *token[WHO_COUNT];
