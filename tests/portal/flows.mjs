@@ -326,7 +326,7 @@ const rescuePlainly = async (vm) => {
   const first = await sitPlainly(engineer);
   const who = await sitPlainly(customer);
   const support = await sitPlainly(lead);
-  const ticket = await askPlainly(first, 'Unplanned', vm, 'The site is down.');
+  const ticket = await askPlainly(first, 'Unplanned', vm, "The primary's site is down.");
   for (const one of [who, support]) {
     await signPlainly(one, ticket);
     await one.page.goto(base + ticket.path);

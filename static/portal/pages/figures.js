@@ -20,7 +20,7 @@ const plots = [
 
 const Plots = ({ samples }) => {
   const times = useMemo(() => samples.map((s) => Date.parse(s.taken_at) / 1000), [samples]);
-  return html`<div class="grid">${plots.map((p) => html`<${Plot} key=${p.title} title=${t(p.title)} times=${times} format=${p.format} round=${p.round} least=${p.least} lines=${p.lines.map(([label, key]) => ({ label: t(label), values: samples.map((s) => s[key]) }))}/>`)}</div>`;
+  return html`<div class="grid pairs">${plots.map((p) => html`<${Plot} key=${p.title} title=${t(p.title)} times=${times} format=${p.format} round=${p.round} least=${p.least} lines=${p.lines.map(([label, key]) => ({ label: t(label), values: samples.map((s) => s[key]) }))}/>`)}</div>`;
 };
 
 /** @param {{ of: string }} props the address of the VM or host, as in the API */

@@ -33,8 +33,9 @@ const ended = ['protected', 'rolled_back', 'failed', 'solved'];
 const spoken = ['customer_validation', 'test_running'];
 export const sentenceOf = (f) => {
   if (f.state === 'committed_unprotected') return t('run.committed_unprotected'); // until it is protected again, whatever is done for it
+  if (spoken.includes(f.state) && maybe(`run.${f.state}`)) return maybe(`run.${f.state}`);
   const running = (f.steps || []).find((s) => s.state === 'running');
-  if (f.waiting_for?.text && !spoken.includes(f.state)) return f.waiting_for.text;
+  if (f.waiting_for?.text) return f.waiting_for.text;
   if (running) return maybe(`step.${running.name}.now`) || t('run.step', { step: word('step', running.name) });
   return maybe(`run.${f.state}`) || word('state', f.state);
 };
