@@ -17,6 +17,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+
 enum { GRACE_MS = 2000 }; /* between asking to end and ending */
 
 static void set_descriptors(posix_spawn_file_actions_t *actions, const struct ud_program *p)
@@ -99,8 +101,8 @@ const struct ud_processes ud_processes_real = {
 /* One output while it is gathered. */
 struct output {
 	int fd; /* our end; -1 = closed */
-	char *data;
-	size_t n, max;
+	struct ud_buf kept;
+	size_t max;
 	bool cut;
 };
 
@@ -163,10 +165,9 @@ static void take(struct output *o)
 		o->fd = -1;
 		return;
 	}
-	size_t fits = o->max - o->n < (size_t)got ? o->max - o->n : (size_t)got;
+	size_t room = o->max - o->kept.len, fits = room < (size_t)got ? room : (size_t)got;
 
-	memcpy(o->data + o->n, piece, fits);
-	o->n += fits;
+	ud_buf_add(&o->kept, piece, fits);
 	o->cut |= fits < (size_t)got;
 }
 
@@ -243,26 +244,31 @@ static int run_once(
 	return why;
 }
 
+static const char *text_of(struct ud_ctx *cx, const struct output *o)
+{
+	return ud_strndup(cx->arena, o->kept.data ? o->kept.data : "", o->kept.len);
+}
+
 enum ud_code ud_process_run(struct ud_ctx *cx, const struct ud_run *run, struct ud_ran *ret)
 {
 	struct output o[2] = { { .max = run->output_max }, { .max = run->output_max } };
 	int status = 0;
 
-	for (int i = 0; i < 2; i++)
-		o[i].data = ud_alloc(cx->arena, run->output_max + 1);
 	int why = run_once(cx, run, o, &status);
 
+	*ret = (struct ud_ran){ .status = status,
+		.output = text_of(cx, &o[0]),
+		.error = text_of(cx, &o[1]),
+		.output_n = o[0].kept.len,
+		.error_n = o[1].kept.len,
+		.cut = o[0].cut || o[1].cut };
+	for (int i = 0; i < 2; i++)
+		ud_buf_free(&o[i].kept);
 	if (why == ETIMEDOUT)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s did not end within %lld ms",
 			run->argv[0], (long long)run->timeout_ms);
 	if (why)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", run->argv[0], strerror(why));
-	*ret = (struct ud_ran){ .status = status,
-		.output = o[0].data,
-		.error = o[1].data,
-		.output_n = o[0].n,
-		.error_n = o[1].n,
-		.cut = o[0].cut || o[1].cut };
 	return UD_OK;
 }
 

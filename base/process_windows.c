@@ -244,8 +244,8 @@ const struct ud_processes ud_processes_real = {
 struct stream {
 	int ours, theirs; /* -1 = closed */
 	HANDLE thread;
-	const char *input;
-	char *data;
+	const char *input; /* n bytes that are still to be fed */
+	struct ud_buf kept;
 	size_t n, max;
 	bool cut;
 };
@@ -276,10 +276,9 @@ static unsigned __stdcall gather(void *data)
 	char piece[4096];
 
 	for (int got; (got = _read(s->ours, piece, sizeof(piece))) > 0;) {
-		size_t fits = s->max - s->n < (size_t)got ? s->max - s->n : (size_t)got;
+		size_t room = s->max - s->kept.len, fits = room < (size_t)got ? room : (size_t)got;
 
-		memcpy(s->data + s->n, piece, fits);
-		s->n += fits;
+		ud_buf_add(&s->kept, piece, fits);
 		s->cut |= fits < (size_t)got;
 	}
 	return 0;
@@ -358,29 +357,34 @@ static int run_streams(struct ud_ctx *cx, const struct ud_run *run, struct strea
 	return EAGAIN;
 }
 
+static const char *text_of(struct ud_ctx *cx, const struct stream *s)
+{
+	return ud_strndup(cx->arena, s->kept.data ? s->kept.data : "", s->kept.len);
+}
+
 enum ud_code ud_process_run(struct ud_ctx *cx, const struct ud_run *run, struct ud_ran *ret)
 {
 	struct stream s[3] = { { -1, -1, .input = run->input, .n = run->input_n },
 		{ -1, -1, .max = run->output_max }, { -1, -1, .max = run->output_max } };
 	int status = 0, why = EMFILE;
 
-	for (int i = 1; i < 3; i++)
-		s[i].data = ud_alloc(cx->arena, run->output_max + 1);
 	if (open_stream(&s[0], true) && open_stream(&s[1], false) && open_stream(&s[2], false))
 		why = run_streams(cx, run, s, &status);
 	for (int i = 0; i < 3; i++)
 		end_stream(&s[i]);
+	*ret = (struct ud_ran){ .status = status,
+		.output = text_of(cx, &s[1]),
+		.error = text_of(cx, &s[2]),
+		.output_n = s[1].kept.len,
+		.error_n = s[2].kept.len,
+		.cut = s[1].cut || s[2].cut };
+	for (int i = 1; i < 3; i++)
+		ud_buf_free(&s[i].kept);
 	if (why == ETIMEDOUT)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s did not end within %lld ms",
 			run->argv[0], (long long)run->timeout_ms);
 	if (why)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", run->argv[0], strerror(why));
-	*ret = (struct ud_ran){ .status = status,
-		.output = s[1].data,
-		.error = s[2].data,
-		.output_n = s[1].n,
-		.error_n = s[2].n,
-		.cut = s[1].cut || s[2].cut };
 	return UD_OK;
 }
 
