@@ -43,6 +43,14 @@ void ud_hv_capabilities(struct ud_ctx *cx, const struct ud_driver *driver, struc
 	}
 }
 
+const char *ud_hv_why_missing(const struct ud_driver *driver, const char *slot)
+{
+	for (const struct ud_hv_missing *m = driver->missing; m && m->slot; m++)
+		if (strcmp(m->slot, slot) == 0)
+			return m->reason;
+	return NULL;
+}
+
 static const struct {
 	const char *scheme, *driver;
 } schemes[] = {
@@ -82,9 +90,12 @@ void ud_hv_close(struct ud_hv **hv)
 static enum ud_code ready(
 	struct ud_ctx *cx, const struct ud_hv *hv, bool filled, const char *what, const char *uuid)
 {
-	if (!filled)
-		return ud_fail(cx, UD_E_UNSUPPORTED, NULL, "The driver %s cannot do %s.",
-			hv->driver->name, what);
+	if (!filled) {
+		const char *why = ud_hv_why_missing(hv->driver, what);
+
+		return ud_fail(cx, UD_E_UNSUPPORTED, NULL, "The driver %s cannot do %s.%s%s",
+			hv->driver->name, what, why ? " " : "", why ? why : "");
+	}
 	if (uuid && ud_rule_uuid(cx, uuid))
 		return ud_fail(cx, UD_E_VALIDATION, NULL, "%s is no UUID.", uuid);
 	return UD_OK;
@@ -306,6 +317,12 @@ enum ud_code ud_hv_undefine(struct ud_ctx *cx, struct ud_hv *hv, const char *uui
 enum ud_code ud_hv_diagnose(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret)
 {
 	return LOOK(diagnose, uuid, uuid, ret);
+}
+
+enum ud_code ud_hv_selftest(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_differed *visit, void *data,
+	size_t *ret_compared)
+{
+	return LOOK(selftest, NULL, visit, data, ret_compared);
 }
 
 enum ud_code ud_hv_replicate(

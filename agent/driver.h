@@ -41,6 +41,15 @@ typedef enum ud_code ud_hv_related(
 	struct ud_ctx *cx, void *data, const struct ud_replication_report *report);
 typedef enum ud_code ud_hv_pointed(struct ud_ctx *cx, void *data, const struct ud_point *point);
 
+/* One name by which a hypervisor is not what its driver was written for. */
+struct ud_hv_difference {
+	const char *kind, *name; /* "cmdlet", "enum", "object", and which */
+	const char *which;       /* the name; NULL = all of it is missing */
+	bool missing;            /* false: it has this beyond what is known */
+};
+typedef enum ud_code ud_hv_differed(
+	struct ud_ctx *cx, void *data, const struct ud_hv_difference *difference);
+
 enum ud_start_flags {
 	UD_START_PAUSED = 1 << 0, /* vCPUs stand still until resume */
 };
@@ -105,9 +114,16 @@ struct ud_hv_displaced {
 	int64_t divergent_bytes; /* written since the last point; UD_NONE = not known */
 };
 
+/* Why this hypervisor has not what a slot is for, and what people do instead. */
+struct ud_hv_missing {
+	const char *slot, *reason;
+};
+
 struct ud_driver {
 	const char *name;     /* "libvirt", "hyperv", "scripted" */
 	const char *platform; /* "kvm", "hyperv" */
+	/* of empty slots, ended by a NULL slot; may be NULL */
+	const struct ud_hv_missing *missing;
 	/* uri: "qemu:///system", "qemu:///embed?root=DIR"; changed may be NULL */
 	enum ud_code (*open)(struct ud_ctx *cx, const char *uri, ud_hv_changed *changed, void *data,
 		struct ud_hv **ret);
@@ -184,6 +200,11 @@ struct ud_driver {
 	enum ud_code (*diagnose)(
 		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret);
 
+	/* look, without changing anything, whether the hypervisor's names are those that the driver
+	 * was written by; no capability, and most have none. *ret_compared: lists of names */
+	enum ud_code (*selftest)(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_differed *visit,
+		void *data, size_t *ret_compared);
+
 	/* take replication up: listen, and go on with what was set before. Again: with credentials
 	 * that were renewed. *ret_port: where it listens, 0 = nowhere */
 	enum ud_code (*replicate)(struct ud_ctx *cx, struct ud_hv *hv,
@@ -243,6 +264,8 @@ extern const struct ud_driver *const ud_drivers[];
 
 /* Names of the filled slots: the capabilities. In cx->arena. */
 void ud_hv_capabilities(struct ud_ctx *cx, const struct ud_driver *driver, struct ud_texts *ret);
+/* Why a slot is empty, or NULL when the driver says nothing of it. */
+const char *ud_hv_why_missing(const struct ud_driver *driver, const char *slot);
 
 /*
  * Open the hypervisor that uri names by the first driver whose platform takes it: "qemu:…" libvirt,
@@ -303,6 +326,8 @@ enum ud_code ud_hv_definition_import(
 enum ud_code ud_hv_undefine(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid) UD_USE;
 enum ud_code ud_hv_diagnose(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret)
 	UD_USE;
+enum ud_code ud_hv_selftest(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_differed *visit, void *data,
+	size_t *ret_compared) UD_USE;
 enum ud_code ud_hv_replicate(struct ud_ctx *cx, struct ud_hv *hv,
 	const struct ud_hv_replication *with, int *ret_port) UD_USE;
 enum ud_code ud_hv_peer_ask(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,

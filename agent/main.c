@@ -155,11 +155,53 @@ static int command_breakglass(struct ud_ctx *cx, int argc, char **argv)
 	return 0;
 }
 
+/* ---- the hypervisor's names ---- */
+
+struct differing {
+	size_t missing, more;
+};
+
+static enum ud_code print_difference(
+	struct ud_ctx *cx, void *data, const struct ud_hv_difference *d)
+{
+	struct differing *n = data;
+
+	(void)cx;
+	*(d->missing ? &n->missing : &n->more) += 1;
+	printf("%s %s %s%s%s\n", d->missing ? "missing:" : "beyond: ", d->kind, d->name,
+		d->which ? " " : "", d->which ? d->which : "");
+	return UD_OK;
+}
+
+/* Exit status 0 = all that the driver was written by is there. */
+static int command_selftest(struct ud_ctx *cx, int argc, char **argv)
+{
+	const char *uri = NULL;
+	const struct ud_command_flag flags[] = { { "--hypervisor-uri", &uri, true }, { 0 } };
+	struct differing n = { 0 };
+	struct ud_hv *hv = NULL;
+	size_t compared = 0;
+
+	if (!ud_command_flags(argc, argv, flags))
+		return 2;
+	if (ud_hv_open(cx, ud_drivers, uri, NULL, NULL, &hv) != UD_OK)
+		return ud_command_failed(cx, "selftest");
+	enum ud_code code = ud_hv_selftest(cx, hv, print_difference, &n, &compared);
+
+	ud_hv_close(&hv);
+	if (code != UD_OK)
+		return ud_command_failed(cx, "selftest");
+	printf("%zu lists of names compared: %zu missing, %zu beyond what is known.\n", compared,
+		n.missing, n.more);
+	return n.missing ? 1 : 0;
+}
+
 static const struct ud_command commands[] = {
 	{ "enroll", command_enroll,
 		"enroll --server URL --ca-sha256 PIN --token T --dir DIR [--host ID] [--hypervisor-uri U] [--replication-listen A:P]" },
 	{ "may-start", command_may_start, "may-start --config DIR/agent.conf < DEFINITION" },
 	{ "breakglass", command_breakglass, "breakglass --config DIR/agent.conf --vm VM" },
+	{ "selftest", command_selftest, "selftest --hypervisor-uri hyperv:local" },
 	{ 0 },
 };
 static const struct ud_command *const tables[] = { commands, ud_system_commands };

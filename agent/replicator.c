@@ -265,12 +265,15 @@ static enum ud_code add_relation(
 
 	r->at = report;
 	r->list.len = 0;
-	if (report->role == UD_RELATION_TARGET && report->state != UD_REPLICATION_READY_FOR_SEED) {
+	/* a prepared source may be the only one that knows the name of what it has left there */
+	if (report->role == UD_RELATION_TARGET ? report->state != UD_REPLICATION_READY_FOR_SEED
+					       : report->state == UD_REPLICATION_PREPARED) {
 		for (struct told *t = r->p->told; t; t = t->next)
 			if (strcmp(t->replication_id, report->replication_id) == 0)
 				t->seen = false;
 		UD_TRY(ud_hv_points(cx, r->p->station->hv, report->replication_id, add_point, r));
-		add_dropped(cx, r->p, &full);
+		if (report->role == UD_RELATION_TARGET)
+			add_dropped(cx, r->p, &full);
 	}
 	if (r->list.len) {
 		ud_buf_putc(&r->list, ']');

@@ -21,7 +21,8 @@ ud_library(engine db/engine SKIP db/engine/backup db/engine/copy_ db/engine/data
 ud_library(guard agent/guard SKIP agent/guard/main_ DEPS ud_base)
 ud_library(agent agent SKIP agent/main agent/drivers/ agent/guard/ agent/replication/ DEPS ud_engine ud_guard)
 ud_library(driver_hyperv agent/drivers/hyperv DEPS ud_agent)
-file(GLOB hyperv_scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/agent/drivers/hyperv/*.ps1)
+file(GLOB hyperv_scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/agent/drivers/hyperv/*.ps1
+	${CMAKE_SOURCE_DIR}/agent/drivers/hyperv/names.txt)
 ud_embed(ud_driver_hyperv ud_hyperv_scripts ${hyperv_scripts})
 add_executable(understudy-agent agent/main.c agent/main_windows.c agent/main_drivers_windows.c)
 target_link_libraries(understudy-agent PRIVATE ud_agent ud_driver_hyperv)

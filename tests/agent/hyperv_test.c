@@ -623,6 +623,58 @@ static void a_script_that_was_changed_is_not_started(void **state)
 	assert_non_null(strstr(s->cx->problem.detail, "is not started"));
 }
 
+/* ---- what a host is like ---- */
+
+struct differences {
+	int missing, beyond;
+	char last[256];
+};
+
+static enum ud_code take_difference(struct ud_ctx *cx, void *data, const struct ud_hv_difference *d)
+{
+	struct differences *all = data;
+
+	(void)cx;
+	*(d->missing ? &all->missing : &all->beyond) += 1;
+	snprintf(all->last, sizeof(all->last), "%s %s %s", d->kind, d->name,
+		d->which ? d->which : "all");
+	return UD_OK;
+}
+
+static struct differences differences_of(struct scene *s, size_t *ret_compared)
+{
+	struct differences all = { 0 };
+
+	must(s, ud_hv_selftest(s->cx, s->hv[0], take_difference, &all, ret_compared));
+	return all;
+}
+
+static void a_host_whose_names_differ_is_told_apart(void **state)
+{
+	struct scene *s = *state;
+	struct differences all;
+	size_t compared = 0;
+
+	all = differences_of(s, &compared);
+	assert_int_equal(all.missing + all.beyond, 0);
+	assert_true(compared > 50);
+	box_do(&s->box, "world", "names",
+		"{\"VMReplicationState\": [\"Replicating\", \"Mirroring\"]}", NULL);
+	all = differences_of(s, &compared);
+	assert_int_equal(all.missing, 1);
+	assert_int_equal(all.beyond, 1);
+	assert_string_equal(all.last, "enum VMReplicationState Mirroring");
+	box_do(&s->box, "world", "names", "{\"Set-VMReplication\": null}", NULL);
+	all = differences_of(s, &compared);
+	assert_int_equal(all.missing, 1);
+	assert_string_equal(all.last, "cmdlet Set-VMReplication all");
+	box_do(&s->box, "world", "names", "{\"VMHost\": [\"MemoryCapacity\"]}", NULL);
+	all = differences_of(s, &compared);
+	assert_string_equal(all.last, "object VMHost MemoryCapacity");
+	/* nothing was changed */
+	assert_string_equal(box_do(&s->box, "log", NULL), "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest cases[] = {
@@ -652,6 +704,8 @@ int main(void)
 			a_lost_link_a_full_disk_and_an_old_certificate_show, begin, end),
 		cmocka_unit_test_setup_teardown(
 			a_script_that_was_changed_is_not_started, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_host_whose_names_differ_is_told_apart, begin, end),
 	};
 
 	return cmocka_run_group_tests_name("hyperv", cases, NULL, NULL);

@@ -65,6 +65,7 @@ def check_type(where, p, tag, value):
         "each": many,
         "ref": True,
         "element": True,
+        "table": kind == "IDictionary",
     }
     # enumerations of the module begin with VM too; they have their values
     if tag == "string" and p.get("v"):

@@ -10,6 +10,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import binder  # pylint: disable=wrong-import-position
+import names  # pylint: disable=wrong-import-position
 import powershell  # pylint: disable=wrong-import-position
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
@@ -117,6 +118,10 @@ def every_state_of_a_relation_has_a_word():
     assert have == set(powershell.ENUMS["VMReplicationState"]), have ^ set(powershell.ENUMS["VMReplicationState"])
 
 
+def the_names_of_the_selftest_are_the_datas():
+    assert text(f"{DRIVER}/names.txt") == names.text(), "tests/hyperv/names.py > agent/drivers/hyperv/names.txt"
+
+
 def every_state_of_a_vm_has_a_word():
     have = names_of("states", "power.c") | {"Other", "ComponentServicing"}  # unknown to us
     assert have == set(powershell.ENUMS["VMState"]), have ^ set(powershell.ENUMS["VMState"])
@@ -131,7 +136,7 @@ def scripts_run_nothing_they_read():
 
 CASES = [sound_calls_are_taken, sown_mistakes_are_found, the_list_of_the_script_is_what_the_driver_calls,
          every_cmdlet_is_in_every_release, every_state_of_a_relation_has_a_word, every_state_of_a_vm_has_a_word,
-         scripts_run_nothing_they_read]
+         the_names_of_the_selftest_are_the_datas, scripts_run_nothing_they_read]
 
 
 def main():

@@ -3,6 +3,7 @@
 What the cmdlets do to the site. The tables say from which states a step is described: [D] by Microsoft, [P] from field
 practice; anything else is not described, and must not be sent.
 """
+import base64
 import time
 import uuid
 
@@ -165,9 +166,25 @@ class Host:
         if a["ClassName"] == "Win32_OperatingSystem":
             return [{"_type": "Win32_OperatingSystem", "Caption": "Microsoft Windows Server 2016 Datacenter",
                      "Version": "10.0.14393", "LastBootUpTime": iso(self.host["boot"]), "FreePhysicalMemory": 8 << 20}]
+        if a["ClassName"] == "Msvm_VirtualSystemSettingData":
+            wanted = a["Filter"].removeprefix("InstanceID='Microsoft:").removesuffix("'")
+            return [{"_type": "Msvm_VirtualSystemSettingData", "_vm": vm["id"], "InstanceID": f"Microsoft:{vm['id'].upper()}"}
+                    for vm in self.host["vms"].values() if vm["id"] == wanted]
         wanted = a.get("Filter", "").removeprefix("Name='").removesuffix("'")
         return [{"_type": "Msvm_ComputerSystem", "ProcessID": vm["pid"] or None}
                 for vm in self.host["vms"].values() if vm["id"] == wanted]
+
+    def invoke_cimmethod(self, a):
+        """The picture of a screen: grey, with a white line."""
+        if a["MethodName"] != "GetVirtualSystemThumbnailImage":
+            raise Undocumented(a["MethodName"])
+        width, height = a["Arguments"]["WidthPixels"], a["Arguments"]["HeightPixels"]
+        vm = self.host["vms"][as_list(a["Arguments"]["TargetSystem"])[0]["_vm"]]
+        if vm["state"] not in ("Running", "Paused"):
+            return [{"_type": "GetVirtualSystemThumbnailImage", "ReturnValue": 32775, "ImageData": None}]
+        rows = [(b"\xff\xff" if y == 7 else b"\x10\x84") * width for y in range(height)]
+        image = base64.urlsafe_b64encode(b"".join(rows)).decode().rstrip("=")
+        return [{"_type": "GetVirtualSystemThumbnailImage", "ReturnValue": 0, "ImageData": image}]
 
     def get_vmsnapshot(self, a):
         return [{"_type": "VMSnapshot", "_vm": vm["id"], "Id": s["id"], "Name": s["name"], "SnapshotType": s["type"],

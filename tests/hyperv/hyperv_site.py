@@ -87,7 +87,7 @@ class Site:
             "id": vm_id, "name": name, "state": "Off", "generation": 2, "version": "8.0", "start": "Nothing",
             "cpus": 2, "memory": 1024 * MIB, "checkpoint": "Production", "pid": 0, "since": 0, "content": 0,
             "heartbeat": True, "deaf": False, "quiesces": True, "snapshots": [], "links": {}, "hbas": 0,
-            "cpu_max": 100, "cpu_weight": 100,
+            "files": {}, "says": "", "status": 0, "cpu_max": 100, "cpu_weight": 100,
             "disks": [{"controller": "SCSI", "number": 0, "location": i, "path": f"{folder}\\{name}-{i}.vhdx",
                        "disk_number": None, "shared": False, "size": 1024 * MIB, "file": 64 * MIB, "iops": 0}
                       for i in range(2)],
@@ -193,7 +193,7 @@ class Site:
 
 def empty():
     return {"offset": 0, "release": "2016", "speed": 1.0, "language": "en", "hosts": {}, "cut": [], "faults": [],
-            "violations": [], "log": [], "hold_seed": False}
+            "violations": [], "log": [], "hold_seed": False, "names": {}}
 
 
 class World:
@@ -244,6 +244,23 @@ def do_power(site, host, vm_id, state):
 def do_state(site, host, vm_id):
     vm = site.vm(host, vm_id)
     return f"{vm['state']} " + " ".join(f"{k}:{x['mode']}:{x['state']}" for k, x in sorted(vm["links"].items())) if vm else "none"
+
+
+def do_seen(site, vm_id):
+    """For each host: R when the VM runs, t when a test's copy is there."""
+    def of(h):
+        vm = h["vms"].get(vm_id)
+        return ("R" if vm and vm["state"] == "Running" else "-") + ("t" if vm and any(
+            x["test"] for x in vm["links"].values()) else "-")
+    return "".join(of(h) for h in site.hosts.values())
+
+
+def do_last_cycle(site, vm_id, ago_ms):
+    """The last cycle of its first relationship was so long ago."""
+    for h in site.hosts.values():
+        link = h["vms"].get(vm_id, {"links": {}})["links"].get("Simple")
+        if link:
+            link["last"] = site.now - int(ago_ms)
 
 
 def do_set(site, host, vm_id, key, value):

@@ -5,6 +5,7 @@ stub (stub.c), which comes here by a socket. Each call is taken through the bind
 down as a violation, because it could not have run. A test speaks by the same socket, with "!" in place of a host.
 usage: powershell.py SOCKET        ends when its standard input does
 """
+import base64
 import json
 import os
 import re
@@ -30,7 +31,10 @@ TYPES["EnhancedKeyUsageRepresentation"] = {"ObjectId": "String"}
 TYPES["DnsNameRepresentation"] = {"Unicode": "String"}
 TYPES["Win32_OperatingSystem"] = {"Caption": "String", "Version": "String", "LastBootUpTime": "DateTime",
                                   "FreePhysicalMemory": "UInt64"}
-TYPES["Msvm_ComputerSystem"] = binder.load("wmi.json")["classes"]["Msvm_ComputerSystem"]["props"]
+WMI = binder.load("wmi.json")
+TYPES["Msvm_VirtualSystemSettingData"] = WMI["classes"]["Msvm_VirtualSystemSettingData"]["props"]
+TYPES["GetVirtualSystemThumbnailImage"] = {"ReturnValue": "UInt32", "ImageData": "Byte[]"}
+TYPES["Msvm_ComputerSystem"] = WMI["classes"]["Msvm_ComputerSystem"]["props"]
 GERMAN = "Der Vorgang ist fehlgeschlagen: »%s«. Überprüfen Sie den Zustand."
 
 
@@ -40,6 +44,21 @@ def allowed():
 
 
 ALLOWED = allowed()
+
+
+def check_method(a):
+    """A method of WMI, and its arguments, must be in the data, and on the script's own list."""
+    kind = a["Query"].removeprefix("select * from ")
+    if a.get("Namespace") != WMI["namespace"]:
+        raise binder.Refused(f"{a['MethodName']} is in {WMI['namespace']}")
+    known = WMI["methods"].get(kind, {}).get(a["MethodName"])
+    with open(SCRIPT, encoding="utf-8") as f:
+        if f"    '{a['MethodName']}'\n" not in f.read():
+            raise binder.Refused(f"{a['MethodName']} is not on the list of invoke.ps1")
+    if not known:
+        raise binder.Refused(f"{kind} has no method {a['MethodName']}")
+    if {one["n"] for one in known["in"]} != set(a["Arguments"]):
+        raise binder.Refused(f"{a['MethodName']} does not take {sorted(a['Arguments'])}")
 
 
 def check_path(kind, path):
@@ -88,6 +107,10 @@ def arguments(call, done):
             out[one["name"]] = done[one["of"]]
         elif kind == "each":
             out[one["name"]] = [look_up(o, one["property"]) for o in done[one["of"]]]
+        elif kind == "table":
+            out[one["name"]] = arguments({"parameters": one["value"]}, done)
+            if out[one["name"]] is None:
+                return None
         elif kind == "element":
             found = [o for o in done[one["of"]] if str(look_up(o, one["property"])) == one["value"]]
             if len(found) != 1:
@@ -149,6 +172,8 @@ class Batch:
                 raise binder.Refused(f"{cmdlet} is not on the list of invoke.ps1")
             binder.bind(call, done, site.data["release"])
             a = arguments(call, done)
+            if cmdlet == "Invoke-CimMethod" and a is not None:
+                check_method(a)
             if not cmdlet.startswith(("Get-", "Measure-")):
                 words = " ".join(f"-{k}" for k in a or {} if k not in ("VM", "Confirm"))
                 site.data["log"].append(f"{self.name} {cmdlet} {words}".rstrip())
@@ -177,11 +202,83 @@ class Batch:
         self.say(end=True, ok=True, module="2.0.0.0")
 
 
+def web(data):
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def from_web(text):
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def play_guest(site, name, asked):
+    """guest.ps1: programs and files of a guest that runs."""
+    vm = site.vm(name, asked["vm"])
+    if not vm or vm["state"] != "Running" or not vm["heartbeat"]:
+        return {"ok": False, "message": "the guest does not answer"}
+    if not asked["credential"].endswith(".xml"):
+        return {"ok": False, "message": "no credential"}
+    path = asked["path"]
+    if asked["check"] == "read":
+        if path not in vm["files"]:
+            return {"ok": False, "reason": "not_found", "message": "There is no such file."}
+        return {"ok": True, "content": vm["files"][path]}
+    if asked["check"] == "write":
+        from_web(asked["content"])
+        vm["files"][path] = asked["content"]
+        return {"ok": True}
+    if asked["check"] == "run":
+        return {"ok": True, "cut": False, "status": vm["status"], "output": web(vm["says"].encode()), "error": ""}
+    return {"ok": False, "message": "There is no such check."}
+
+
+def play_cluster(site, name, asked):
+    """clusterprop.ps1: how a cluster balances its VMs."""
+    cluster = site.hosts[name].get("cluster")
+    if not cluster:
+        return {"ok": False, "message": "this host is in no cluster"}
+    for key, values in (("mode", (0, 1, 2)), ("level", (1, 2, 3))):
+        if asked.get(key) is not None:
+            if asked[key] not in values:
+                return {"ok": False, "message": "There is no such value."}
+            cluster[key] = asked[key]
+    return {"ok": True, **cluster}
+
+
+def named(site, kind, name, names):
+    """A line of selftest.ps1; the test may have names taken out or put in, or all of it (null)."""
+    changed = site.data["names"].get(name, [])
+    if changed is None:
+        return None
+    names = [n for n in names if n not in changed] + [n for n in changed if n not in names]
+    return {"kind": kind, "name": name, "names": names}
+
+
+def play_selftest(site, name, asked):
+    """selftest.ps1: what the modules are like by the data."""
+    import names  # pylint: disable=import-outside-toplevel,cyclic-import
+    out = [named(site, "cmdlet", c, names.parameters(c)) for c in asked["cmdlets"]]
+    out += [named(site, "enum", e, list(ENUMS[e])) for e in asked["enums"]]
+    replicating = any(vm["links"] for vm in site.hosts[name]["vms"].values())
+    for kind in names.OBJECTS:
+        none = kind in ("VMReplication", "VMReplicationHealth") and not replicating
+        out.append(named(site, "none" if none else "object", kind, [] if none else list(TYPES[kind])))
+    out.append({"kind": "end", "name": "Hyper-V", "names": ["2.0.0.0"]})
+    return [o for o in out if o]
+
+
+SCRIPTS = {"guest.ps1": play_guest, "clusterprop.ps1": play_cluster, "selftest.ps1": play_selftest}
+
+
 def play(world, name, words, text):
     """One process of PowerShell; what it writes."""
-    if words[:-1] != WORDS or not words[-1].endswith("/invoke.ps1"):
+    script = os.path.basename(words[-1])
+    if words[:-1] != WORDS or script not in ("invoke.ps1", *SCRIPTS):
         return f"PowerShell is started as {words}"
     text.decode("ascii")  # whatever the code page
+    if script != "invoke.ps1":
+        with world.held() as site:
+            said = SCRIPTS[script](site, name, json.loads(text))
+        return "".join(json.dumps(o) + "\n" for o in cmdlets.as_list(said))
     batch = Batch(world, name)
     try:
         batch.run(json.loads(text), world.data["language"])

@@ -24,6 +24,9 @@ void box_begin(struct ud_ctx *cx, struct box *ret);
 void box_end(struct box *b);
 /* Do something to the site (do_… of tests/hyperv/hyperv_site.py), or ask it; what it says. */
 const char *box_do(struct box *b, const char *what, ...) __attribute__((sentinel));
+/* In place of processes, for one thread that has no faults of time: PowerShell answers at once. One
+ * box at a time. */
+const struct ud_processes *box_near(const struct box *b);
 /* A new host; the address that opens it as a hypervisor. */
 const char *box_host(struct box *b, const char *name);
 

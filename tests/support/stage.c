@@ -3,7 +3,7 @@
  * Agents in a few lines: each answers from its copy of the VM, which keeps number, epoch, hold and
  * role as a journal would.
  */
-#include "support/stage.h"
+#include "support/stage_inside.h"
 
 #include <string.h>
 
@@ -23,6 +23,8 @@
 
 enum { ROUNDS_MAX = 400 };
 
+const char *const stage_host_names[STAGE_HOSTS] = { "lon-a", "lon-b", "ams-c" };
+
 /* ---- the set ---- */
 
 static enum ud_code see_agents(struct ud_ctx *cx, void *data)
@@ -39,8 +41,7 @@ static enum ud_code see_agents(struct ud_ctx *cx, void *data)
 
 static enum ud_code add_host(struct ud_ctx *cx, struct stage *s, int h)
 {
-	static const char *const names[STAGE_HOSTS] = { "lon-a", "lon-b", "ams-c" };
-	struct ud_host host = { .name = names[h],
+	struct ud_host host = { .name = stage_host_names[h],
 		.site_id = s->site,
 		.state = UD_HOST_ACTIVE,
 		.memory_bytes = UD_NONE,
@@ -128,10 +129,10 @@ static enum ud_code add_vm(struct ud_ctx *cx, struct stage *s, int n)
 	r.wanted = UD_RELATION_ACTIVE;
 	r.state = UD_REPLICATION_REPLICATING;
 	r.state_since.ms = r.health_since.ms = r.window_started_at.ms = r.seeded_at.ms = cx->now_ms;
-	r.schedule_interval_seconds = 5;
+	r.schedule_interval_seconds = s->hyperv ? 30 : 5;
 	r.rpo_target_seconds = 60;
 	r.rto_target_seconds = 600;
-	r.recovery_points_kept = 4;
+	r.recovery_points_kept = s->hyperv ? 24 : 4;
 	r.window_cycles_total = r.window_cycles_missed = 0;
 	r.generation = 1;
 	UD_TRY(ud_row_insert(cx, &ud_replications, &r));
@@ -141,6 +142,8 @@ static enum ud_code add_vm(struct ud_ctx *cx, struct stage *s, int n)
 	for (int h = 0; h < STAGE_HOSTS; h++)
 		v->at[h] = (struct stage_copy){ .epoch = 1 };
 	v->at[0].primary = v->at[0].running = true;
+	if (s->hyperv) /* its agents tell of points by themselves */
+		return UD_OK;
 	UD_TRY(add_point(
 		cx, s, v, 1, ud_id_new(s->w->arena, cx->env, cx->now_ms - 12000, "rpt"), 1));
 	return report(cx, v);
@@ -161,14 +164,30 @@ static enum ud_code set_up(struct ud_ctx *cx, void *data)
 	return UD_OK;
 }
 
-struct stage *stage_begin(int vms)
+static struct stage *begin(int vms, bool hyperv)
 {
 	struct stage *s = ud_malloc(sizeof(*s));
 
-	*s = (struct stage){
-		.w = world_begin(), .count = vms, .limit = -1, .lose = -1, .reports = true
-	};
+	*s = (struct stage){ .w = world_begin(),
+		.count = vms,
+		.limit = -1,
+		.lose = -1,
+		.reports = true,
+		.hyperv = hyperv };
 	world_write(s->w, set_up, s);
+	return s;
+}
+
+struct stage *stage_begin(int vms)
+{
+	return begin(vms, false);
+}
+
+struct stage *stage_begin_hyperv(int vms)
+{
+	struct stage *s = begin(vms, true);
+
+	stage_site_begin(s);
 	return s;
 }
 
@@ -176,6 +195,8 @@ void stage_end(struct stage *s)
 {
 	bool overlapped = s->overlapped;
 
+	if (s->hyperv)
+		stage_site_end(s);
 	world_end(s->w);
 	ud_free(s);
 	assert_false(overlapped);
@@ -282,12 +303,8 @@ const char *stage_start(
 
 /* ---- agents ---- */
 
-struct order {
-	const char *vm_id, *host_id, *verb, *args;
-	int64_t seq, epoch;
-};
 struct orders {
-	struct order items[256];
+	struct stage_order items[256];
 	size_t count;
 };
 
@@ -299,7 +316,7 @@ static enum ud_code read_orders(struct ud_ctx *cx, void *data)
 
 	o->count = 0;
 	UD_TRY(ud_query(cx, &rows,
-		"SELECT subject_id, host_id, verb, seq, epoch, payload FROM commands"
+		"SELECT subject_id, host_id, verb, seq, epoch, payload, signature FROM commands"
 		" WHERE state IN ('queued', 'delivered') ORDER BY subject_id, seq LIMIT 256",
 		UD_NO_VALS));
 	UD_TRY(ud_next(cx, rows, &more));
@@ -308,12 +325,14 @@ static enum ud_code read_orders(struct ud_ctx *cx, void *data)
 		const char *payload = ud_col_dup(cx, rows, 5);
 
 		UD_TRY(ud_shape_read(cx, &ud_wire_command_shape, payload, strlen(payload), &c));
-		o->items[o->count++] = (struct order){ .vm_id = ud_col_dup(cx, rows, 0),
+		o->items[o->count++] = (struct stage_order){ .vm_id = ud_col_dup(cx, rows, 0),
 			.host_id = ud_col_dup(cx, rows, 1),
 			.verb = ud_col_dup(cx, rows, 2),
 			.seq = ud_col_int(rows, 3),
 			.epoch = ud_col_int(rows, 4),
-			.args = c.args.text };
+			.args = c.args.text,
+			.payload = payload,
+			.signature = ud_col_dup(cx, rows, 6) };
 		UD_TRY(ud_next(cx, rows, &more));
 	}
 	return UD_OK;
@@ -322,7 +341,7 @@ static enum ud_code read_orders(struct ud_ctx *cx, void *data)
 /* What an agent does and says. */
 struct act {
 	struct stage *s;
-	const struct order *o;
+	const struct stage_order *o;
 	struct stage_vm *v;
 	struct stage_copy *c;
 	int host;
@@ -527,13 +546,17 @@ static int host_of(const struct stage *s, const char *id)
 }
 
 /* One order; false when nobody can answer it now. */
-static bool obey(struct stage *s, const struct order *o)
+static bool obey(struct stage *s, const struct stage_order *o)
 {
 	struct act a = { .s = s, .o = o, .v = vm_of(s, o->vm_id), .host = host_of(s, o->host_id) };
 	const struct stage_host *h = &s->hosts[a.host];
 
 	if (h->down || h->cut || h->quiet || !a.v || (s->limit >= 0 && s->answered >= s->limit))
 		return false;
+	if (s->hyperv) {
+		stage_site_obey(s, o, a.host);
+		return true;
+	}
 	a.c = &a.v->at[a.host];
 	world_write(s->w, apply_act, &a);
 	assert_false(a.again);
@@ -559,6 +582,14 @@ static enum ud_code apply_reports(struct ud_ctx *cx, void *data)
 	return UD_OK;
 }
 
+static void tell(struct stage *s)
+{
+	if (s->hyperv)
+		stage_site_report(s);
+	else
+		world_write(s->w, apply_reports, s);
+}
+
 int stage_round(struct stage *s)
 {
 	struct orders o = { 0 };
@@ -569,6 +600,8 @@ int stage_round(struct stage *s)
 	}
 	int done = (int)world_tick(s->w);
 
+	if (s->hyperv)
+		stage_site_round(s);
 	world_write(s->w, read_orders, &o);
 	for (size_t i = 0; i < o.count; i++)
 		done += obey(s, &o.items[i]);
@@ -581,8 +614,9 @@ void stage_settle(struct stage *s)
 
 	for (int i = 0; i < ROUNDS_MAX && still < 4; i++) {
 		still = stage_round(s) ? 0 : still + 1;
-		if (still && s->reports && !s->hosts[0].down && !s->hosts[1].down)
-			world_write(s->w, apply_reports, s);
+		if (still && s->reports && (still == 1 || !s->hyperv) && !s->hosts[0].down &&
+			!s->hosts[1].down)
+			tell(s);
 		if (still)
 			stage_pass(s, 2);
 	}
@@ -601,12 +635,18 @@ void stage_kill(struct stage *s, int host)
 	s->hosts[host].down_ms = s->w->clock_ms;
 	for (int i = 0; i < s->count; i++)
 		s->vms[i].at[host].running = s->vms[i].at[host].test = false;
+	if (s->hyperv)
+		stage_site_kill(s, host);
 	stage_pass(s, 120);
 }
 
 void stage_revive(struct stage *s, int host)
 {
+	bool was_down = s->hosts[host].down;
+
 	s->hosts[host].down = s->hosts[host].cut = false;
+	if (s->hyperv && was_down)
+		stage_site_revive(s, host);
 	stage_pass(s, 1);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A stage for failovers: hosts, protected VMs with points, and agents played by the test, which
- * answer commands as the protocol wants (numbers, epochs, holds) straight into the database. They
- * see to it that no VM ever runs on two hosts, whatever a story does.
+ * answer commands as the protocol wants (numbers, epochs, holds) straight into the database; or
+ * real ones over a Hyper-V site in a box. They see to it that no VM ever runs on two hosts,
+ * whatever a story does.
  */
 #ifndef TESTS_SUPPORT_STAGE_H
 #define TESTS_SUPPORT_STAGE_H
@@ -53,10 +54,15 @@ struct stage {
 	bool overlapped; /* two hosts ran one VM at a time */
 	bool restarts;   /* the server is killed and started before every round */
 	bool reports;    /* replication is told as it goes on; the standard is yes */
+	bool hyperv;     /* hosts are real agents over a Hyper-V site in a box */
+	struct stage_site *site_in_a_box;
 };
 
 /* A world with vms VMs of the own customer, running on host 0 and replicated to host 1. */
 struct stage *stage_begin(int vms);
+/* The same, its hosts real agents on Hyper-V (tests/hyperv). The test's own hand on commands (lose,
+ * limit) reaches only to their arrival. */
+struct stage *stage_begin_hyperv(int vms);
 void stage_end(struct stage *s);
 
 /* Ask for a failover of VMs [0, vms), as the customer's operator would by a ticket; the id of the

@@ -20,6 +20,8 @@ static const struct ud_field note_fields[] = {
 	UD_FIELD(ud_hy_note, planned),
 	UD_FIELD(ud_hy_note, completed),
 	UD_FIELD(ud_hy_note, displaced),
+	UD_FIELD(ud_hy_note, final_id),
+	UD_FIELD(ud_hy_note, final_at),
 };
 /* clang-format on */
 const struct ud_shape ud_hy_note_shape = { UD_SHAPE(ud_hy_note, note_fields), .bare = true };

@@ -107,6 +107,25 @@ void ud_hy_int(struct ud_hy_batch *b, const char *name, int64_t value)
 	ud_buf_printf(&b->text, ",\"value\":%lld}", (long long)value);
 }
 
+void ud_hy_uint16(struct ud_hy_batch *b, const char *name, int64_t value)
+{
+	begin_parameter(b, name, "uint16");
+	ud_buf_printf(&b->text, ",\"value\":%lld}", (long long)value);
+}
+
+void ud_hy_table(struct ud_hy_batch *b, const char *name)
+{
+	begin_parameter(b, name, "table");
+	ud_buf_puts(&b->text, ",\"value\":[");
+	b->parameter = false;
+}
+
+void ud_hy_table_end(struct ud_hy_batch *b)
+{
+	ud_buf_puts(&b->text, "]}");
+	b->parameter = true;
+}
+
 void ud_hy_bool(struct ud_hy_batch *b, const char *name, bool value)
 {
 	begin_parameter(b, name, "bool");
@@ -181,7 +200,7 @@ void ud_hy_each(struct ud_hy_batch *b, const char *name, int call, const char *p
 
 /* ---- the process ---- */
 
-static const struct ud_embedded *script(const char *name)
+const struct ud_embedded *ud_hy_embedded(const char *name)
 {
 	const struct ud_embedded *e = ud_hyperv_scripts;
 
@@ -191,9 +210,9 @@ static const struct ud_embedded *script(const char *name)
 }
 
 /* What lies there must be what was built in: nobody else's words run with our rights. */
-static enum ud_code check_script(struct ud_ctx *cx, const char *path)
+static enum ud_code check_script(struct ud_ctx *cx, const char *name, const char *path)
 {
-	const struct ud_embedded *e = script("invoke.ps1");
+	const struct ud_embedded *e = ud_hy_embedded(name);
 	const char *text = NULL;
 	size_t n = 0;
 
@@ -257,12 +276,11 @@ static void add_ascii(struct ud_buf *b, const char *text)
 	ud_buf_putc(b, '\n');
 }
 
-static enum ud_code start(
-	struct ud_hy_batch *b, const struct ud_buf *line, int64_t timeout_ms, struct ud_ran *ret)
+static enum ud_code start(struct ud_ctx *cx, struct ud_hy *hy, const char *name,
+	const struct ud_buf *line, int64_t timeout_ms, struct ud_ran *ret)
 {
-	struct ud_ctx *cx = b->cx;
-	const char *path = ud_printf(cx->arena, "%s/invoke.ps1", b->hy->dir);
-	const char *const argv[] = { b->hy->powershell, "-NoProfile", "-NonInteractive",
+	const char *path = ud_printf(cx->arena, "%s/%s", hy->dir, name);
+	const char *const argv[] = { hy->powershell, "-NoProfile", "-NonInteractive",
 		"-ExecutionPolicy", "RemoteSigned", "-File", path, NULL };
 	const struct ud_run run = { .argv = argv,
 		.input = line->data,
@@ -270,13 +288,13 @@ static enum ud_code start(
 		.output_max = OUTPUT_MAX,
 		.timeout_ms = timeout_ms };
 
-	UD_TRY(check_script(cx, path));
-	take_turn(b->hy);
+	UD_TRY(check_script(cx, name, path));
+	take_turn(hy);
 	int64_t began = ud_mono_ms(&ud_env_real);
 	enum ud_code code = ud_process_run(cx, &run, ret);
 	int64_t took = ud_mono_ms(&ud_env_real) - began;
 
-	end_turn(b->hy);
+	end_turn(hy);
 	if (code == UD_E_UNAVAILABLE && took >= timeout_ms)
 		return ud_fail(cx, UD_E_NOT_IN_TIME, NULL,
 			"Hyper-V did not answer within %lld s; the call was ended.",
@@ -395,11 +413,30 @@ enum ud_code ud_hy_run(struct ud_hy_batch *b, int64_t timeout_ms)
 	ud_buf_puts(&b->text, "]}");
 	add_ascii(&line, ud_buf_text(&b->text));
 	ud_buf_free(&b->text);
-	enum ud_code code = start(b, &line, timeout_ms, &ran);
+	enum ud_code code = start(b->cx, b->hy, "invoke.ps1", &line, timeout_ms, &ran);
 
 	ud_buf_free(&line);
 	UD_TRY(code);
 	return read_answer(b, &ran);
+}
+
+enum ud_code ud_hy_script(struct ud_ctx *cx, struct ud_hv *hv, const char *name, const char *line,
+	int64_t timeout_ms, const char **ret)
+{
+	struct ud_buf text = { 0 };
+	struct ud_ran ran = { 0 };
+
+	add_ascii(&text, line);
+	enum ud_code code = start(cx, ud_hy_of(hv), name, &text, timeout_ms, &ran);
+
+	ud_buf_free(&text);
+	UD_TRY(code);
+	if (!*ran.output)
+		return ud_fail(cx, UD_E_HYPERVISOR, NULL,
+			"PowerShell ended (%d) before it had answered: %.400s", ran.status,
+			ran.error);
+	*ret = ran.output;
+	return UD_OK;
 }
 
 enum ud_code ud_hy_rows(struct ud_hy_batch *b, int call, void *ret_rows, size_t *ret_n)

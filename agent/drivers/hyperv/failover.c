@@ -63,32 +63,36 @@ static const char *final_key(struct ud_ctx *cx, const char *replication_id)
 	return ud_printf(cx->arena, "final %s", replication_id);
 }
 
-static bool is_final(struct ud_ctx *cx, const char *replication_id, const char *point_id)
+static bool is_final(
+	struct ud_ctx *cx, const char *replication_id, const char *point_id, int64_t *ret_at_ms)
 {
-	int64_t at_ms;
-
-	return ud_hy_is_newest(cx, final_key(cx, replication_id), point_id, &at_ms);
+	return ud_hy_is_newest(cx, final_key(cx, replication_id), point_id, ret_at_ms);
 }
 
-static enum ud_code final_point(
-	struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id, struct ud_point *ret)
+struct ud_point ud_hy_final_point(
+	struct ud_ctx *cx, const struct ud_relation *r, const struct ud_hy_note *note)
 {
 	enum { SECOND_MS = 1000 };
-	struct subject s;
+	struct ud_point p = { 0 };
 
-	UD_TRY(see(cx, hv, replication_id, &s));
-	if (!is(&s, "PreparedForFailover"))
-		return wrong(cx, &s, "final point");
-	struct ud_time at = { ud_now_ms(cx->env) };
+	(void)cx;
+	ud_shape_init(&ud_point_shape, &p);
+	p.id = note->final_id;
+	p.n = note->final_at.ms / SECOND_MS;
+	p.taken_at = note->final_at;
+	p.age_ms = 0;
+	p.epoch = r->epoch;
+	p.state = UD_POINT_COMPLETE;
+	return p;
+}
 
-	ud_shape_init(&ud_point_shape, ret);
-	ret->id = ud_hy_newest_id(cx, final_key(cx, replication_id), at.ms);
-	ret->n = at.ms / SECOND_MS;
-	ret->taken_at = at;
-	ret->age_ms = 0;
-	ret->epoch = s.r.epoch;
-	ret->state = UD_POINT_COMPLETE;
-	return UD_OK;
+/* The same point however often it is asked for: noted before Hyper-V makes it. */
+static enum ud_code note_final(struct ud_ctx *cx, struct ud_hv *hv, struct subject *s)
+{
+	s->note.final_at.ms = ud_now_ms(cx->env);
+	s->note.final_id =
+		ud_hy_newest_id(cx, final_key(cx, s->r.replication_id), s->note.final_at.ms);
+	return ud_hy_note_put(cx, hv, &s->note);
 }
 
 enum ud_code ud_hy_prepare(
@@ -101,12 +105,19 @@ enum ud_code ud_hy_prepare(
 	UD_TRY(ud_hy_look(cx, hv, s.r.uuid, &vm));
 	if (ud_hy_power_of(vm.state) != UD_POWER_OFF)
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The VM is %s, not off.", vm.state);
-	if (is(&s, "PreparedForFailover"))
-		return final_point(cx, hv, replication_id, ret);
-	if (!is(&s, "Replicating"))
-		return wrong(cx, &s, "planned failover");
-	UD_TRY(on_vm(cx, hv, s.r.uuid, "Start-VMFailover", "Prepare", UD_HY_PREPARE_MS));
-	return final_point(cx, hv, replication_id, ret);
+	if (!is(&s, "PreparedForFailover")) {
+		if (!is(&s, "Replicating"))
+			return wrong(cx, &s, "planned failover");
+		UD_TRY(note_final(cx, hv, &s));
+		UD_TRY(on_vm(cx, hv, s.r.uuid, "Start-VMFailover", "Prepare", UD_HY_PREPARE_MS));
+		UD_TRY(see(cx, hv, replication_id, &s));
+	} else if (!s.note.final_id) {
+		UD_TRY(note_final(cx, hv, &s));
+	}
+	if (!is(&s, "PreparedForFailover"))
+		return wrong(cx, &s, "final point");
+	*ret = ud_hy_final_point(cx, &s.r, &s.note);
+	return UD_OK;
 }
 
 /* ---- at the replica ---- */
@@ -130,25 +141,50 @@ struct choice {
 	const char *point; /* its id */
 };
 
-static enum ud_code find_snapshot(struct ud_ctx *cx, struct ud_hv *hv, const struct subject *s,
-	const char *point_id, struct choice *ret)
+static enum ud_code list_snapshots(struct ud_ctx *cx, struct ud_hv *hv, const struct subject *s,
+	struct snapshot **ret, size_t *ret_n)
 {
-	struct snapshot *rows = NULL;
 	struct ud_hy_batch b;
-	size_t n = 0;
 
 	ud_hy_begin_vm(cx, hv, s->r.uuid, &b);
 	int call = ud_hy_call(&b, "Get-VMSnapshot", &snapshots);
 
 	ud_hy_ref(&b, "VM", 0);
 	UD_TRY(ud_hy_run(&b, UD_HY_READ_MS));
-	UD_TRY(ud_hy_rows(&b, call, &rows, &n));
+	return ud_hy_rows(&b, call, ret, ret_n);
+}
+
+static enum ud_code find_snapshot(struct ud_ctx *cx, struct ud_hv *hv, const struct subject *s,
+	const char *point_id, struct choice *ret)
+{
+	struct snapshot *rows = NULL;
+	size_t n = 0;
+
+	UD_TRY(list_snapshots(cx, hv, s, &rows, &n));
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(ud_hy_point_id(cx, rows[i].id, rows[i].at.ms), point_id) == 0)
 			*ret = (struct choice){ rows[i].id, point_id };
 	if (!ret->guid)
 		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "There is no point %s.", point_id);
 	return UD_OK;
+}
+
+/* What a source prepared is the newest state while its mark is there, or nothing came after it. */
+static enum ud_code still_final(
+	struct ud_ctx *cx, struct ud_hv *hv, const struct subject *s, int64_t at_ms)
+{
+	struct snapshot *rows = NULL;
+	size_t n = 0;
+
+	if (s->link.last.ms <= at_ms)
+		return UD_OK;
+	UD_TRY(list_snapshots(cx, hv, s, &rows, &n));
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(rows[i].type, "SyncedReplica") == 0)
+			return UD_OK;
+	return ud_fail(cx, UD_E_NOT_FOUND, NULL,
+		"The preparation that left this point was called off, and the replica has received "
+		"more since.");
 }
 
 /*
@@ -163,8 +199,8 @@ static enum ud_code choose(struct ud_ctx *cx, struct ud_hv *hv, const struct sub
 	*ret = (struct choice){ .point = point_id };
 	if (!point_id)
 		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "There is no point (none named).");
-	if (is_final(cx, s->r.replication_id, point_id))
-		return UD_OK;
+	if (is_final(cx, s->r.replication_id, point_id, &at_ms))
+		return still_final(cx, hv, s, at_ms);
 	if (!ud_hy_is_newest(cx, s->r.replication_id, point_id, &at_ms))
 		return find_snapshot(cx, hv, s, point_id, ret);
 	if (s->link.last.ms > at_ms && !test)
@@ -281,7 +317,9 @@ static enum ud_code note_failover(
 {
 	s->note.failed_over = c->point;
 	s->note.completed = false;
-	s->note.planned = is_final(cx, s->r.replication_id, c->point);
+	int64_t at_ms = 0;
+
+	s->note.planned = is_final(cx, s->r.replication_id, c->point, &at_ms);
 	return ud_hy_note_put(cx, hv, &s->note);
 }
 

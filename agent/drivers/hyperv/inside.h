@@ -42,6 +42,8 @@ static inline struct ud_hy *ud_hy_of(struct ud_hv *hv)
 
 /* ---- calls ---- */
 
+struct ud_embedded;
+
 /* What of an object is wanted: each field of the shape with the path of its property. */
 struct ud_hy_class {
 	const struct ud_shape *shape;
@@ -79,6 +81,10 @@ void ud_hy_guid(struct ud_hy_batch *b, const char *name, const char *value);
 void ud_hy_int(struct ud_hy_batch *b, const char *name, int64_t value);
 void ud_hy_bool(struct ud_hy_batch *b, const char *name, bool value);
 void ud_hy_switch(struct ud_hy_batch *b, const char *name);
+void ud_hy_uint16(struct ud_hy_batch *b, const char *name, int64_t value);
+/* A table of what is given up to its end: arguments of a method. */
+void ud_hy_table(struct ud_hy_batch *b, const char *name);
+void ud_hy_table_end(struct ud_hy_batch *b);
 /* It asks before it acts, unless it is told not to. */
 void ud_hy_unasked(struct ud_hy_batch *b);
 void ud_hy_time(struct ud_hy_batch *b, const char *name, struct ud_time value);
@@ -100,6 +106,16 @@ enum ud_code ud_hy_run(struct ud_hy_batch *b, int64_t timeout_ms) UD_USE;
 enum ud_code ud_hy_rows(struct ud_hy_batch *b, int call, void *ret_rows, size_t *ret_n) UD_USE;
 /* Its first row; *ret_found. */
 enum ud_code ud_hy_row(struct ud_hy_batch *b, int call, bool *ret_found, void *ret) UD_USE;
+
+/*
+ * One of the fixed scripts beside that of the batches, with one line of JSON in and one out; *ret
+ * in the arena. Codes as ud_hy_run.
+ */
+enum ud_code ud_hy_script(struct ud_ctx *cx, struct ud_hv *hv, const char *name, const char *line,
+	int64_t timeout_ms, const char **ret) UD_USE;
+
+/* A file that was built in beside the code; NULL = there is none of that name. */
+const struct ud_embedded *ud_hy_embedded(const char *name);
 
 /* ---- VMs ---- */
 
@@ -162,6 +178,8 @@ struct ud_hy_note {
 	const char *failed_over; /* point the VM was brought up from */
 	bool planned;            /* from the state that the source prepared */
 	bool completed, displaced;
+	const char *final_id; /* at the source: what its last preparation left at the replica */
+	struct ud_time final_at;
 };
 extern const struct ud_shape ud_hy_note_shape;
 enum ud_code ud_hy_note_find(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
@@ -203,6 +221,9 @@ enum ud_code ud_hy_thumbprint(
 const char *ud_hy_newest_id(struct ud_ctx *cx, const char *replication_id, int64_t at_ms);
 bool ud_hy_is_newest(
 	struct ud_ctx *cx, const char *replication_id, const char *point_id, int64_t *ret_at_ms);
+/* What the preparation of a planned failover has left, as a point. */
+struct ud_point ud_hy_final_point(
+	struct ud_ctx *cx, const struct ud_relation *r, const struct ud_hy_note *note);
 /* The id of a recovery point, from its own. */
 const char *ud_hy_point_id(struct ud_ctx *cx, const char *guid, int64_t at_ms);
 
@@ -235,6 +256,21 @@ enum ud_code ud_hy_reset(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid) 
 enum ud_code ud_hy_autostart(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, bool on) UD_USE;
 enum ud_code ud_hy_pid(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, int *ret) UD_USE;
 enum ud_code ud_hy_undefine(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid) UD_USE;
+/* picture.c */
+enum ud_code ud_hy_screenshot(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const void **ret, size_t *ret_n) UD_USE;
+/* A picture as Hyper-V gives it (320 x 240, 16 bits a pixel) as a PNG. */
+void ud_hy_png(struct ud_buf *b, const unsigned char *pixels);
+/* guest.c */
+enum ud_code ud_hy_guest_run(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const struct ud_guest_program *program, struct ud_guest_ran *ret) UD_USE;
+enum ud_code ud_hy_guest_write(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const char *path, const void *data, size_t n) UD_USE;
+enum ud_code ud_hy_guest_read(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
+	const char *path, const void **ret, size_t *ret_n) UD_USE;
+/* selftest.c */
+enum ud_code ud_hy_selftest(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_differed *visit, void *data,
+	size_t *ret_compared) UD_USE;
 /* care.c */
 enum ud_code ud_hy_checkpoint_create(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
 	const char *name, const char *kind, struct ud_checkpoint_info *ret) UD_USE;

@@ -29,6 +29,7 @@ $allowed = @(
     'Get-VMSnapshot'
     'Get-VMSwitch'
     'Get-VMSwitchTeam'
+    'Invoke-CimMethod'
     'Measure-VMReplication'
     'New-VMReplicationAuthorizationEntry'
     'Remove-VM'
@@ -56,6 +57,11 @@ $allowed = @(
     'Test-VMReplicationConnection'
 )
 
+# Of methods of WMI these alone.
+$methods = @(
+    'GetVirtualSystemThumbnailImage'
+)
+
 $utf8 = New-Object -TypeName System.Text.UTF8Encoding -ArgumentList $false
 $reader = New-Object -TypeName System.IO.StreamReader -ArgumentList ([Console]::OpenStandardInput()), $utf8
 $writer = New-Object -TypeName System.IO.StreamWriter -ArgumentList ([Console]::OpenStandardOutput()), $utf8
@@ -76,6 +82,9 @@ function ConvertTo-Plain($value) {
     if ($value -is [string]) { return $value }
     if ($value -is [guid]) { return $value.ToString() }
     if ($value -is [version]) { return $value.ToString() }
+    if ($value -is [byte[]]) {
+        return [Convert]::ToBase64String($value).Replace('+', '-').Replace('/', '_').TrimEnd('=')
+    }
     if ($value -is [ValueType]) { return [long]$value }
     if ($value -is [System.Collections.IEnumerable]) {
         $list = @()
@@ -106,6 +115,7 @@ function Get-Value($parameter, $done) {
     switch ($parameter.type) {
         'string' { return [string]$parameter.value }
         'int' { return [long]$parameter.value }
+        'uint16' { return [uint16]$parameter.value }
         'bool' { return [bool]$parameter.value }
         'guid' { return [guid]$parameter.value }
         'datetime' {
@@ -114,6 +124,15 @@ function Get-Value($parameter, $done) {
         }
         'strings' { return , [string[]]$parameter.value }
         'ref' { return , $done[[int]$parameter.of] }
+        'table' {
+            $table = @{}
+            foreach ($member in $parameter.value) {
+                $value = Get-Value $member $done
+                if ($member.type -ceq 'ref') { $value = $value[0] }
+                $table[$member.name] = $value
+            }
+            return $table
+        }
         'each' {
             $values = @()
             foreach ($object in $done[[int]$parameter.of]) { $values += Get-Path $object $parameter.property }
@@ -191,6 +210,8 @@ function Invoke-Calls($request) {
             if (-not ($allowed -ccontains $call.cmdlet)) { throw 'This cmdlet is not on the list.' }
             $arguments = Get-Arguments $call $done
             if ($null -ne $arguments) {
+                $method = $arguments['MethodName']
+                if ($null -ne $method -and -not ($methods -ccontains $method)) { throw 'This method is not on the list.' }
                 $command = Get-Command -Name $call.cmdlet -CommandType Cmdlet, Function
                 $objects = @(& $command @arguments)
             }

@@ -48,6 +48,7 @@ static enum ud_code lay_out(struct ud_ctx *cx, const char *dir)
 	UD_TRY(make_folder(cx, dir));
 	UD_TRY(make_folder(cx, ud_printf(cx->arena, "%s/relations", dir)));
 	UD_TRY(make_folder(cx, ud_printf(cx->arena, "%s/tests", dir)));
+	UD_TRY(make_folder(cx, ud_printf(cx->arena, "%s/guests", dir)));
 	for (const struct ud_embedded *e = ud_hyperv_scripts; e->name; e++)
 		UD_TRY(ud_file_write(
 			cx, ud_printf(cx->arena, "%s/%s", dir, e->name), e->data, e->size, READ));
@@ -127,9 +128,26 @@ static enum ud_code replicate(
 	return UD_OK;
 }
 
+static const struct ud_hv_missing missing[] = {
+	{ "freeze",
+		"Hyper-V freezes a guest only within a production checkpoint: take one of those." },
+	{ "thaw", "Hyper-V freezes a guest only within a production checkpoint." },
+	{ "definition_import",
+		"Hyper-V gives each new VM an id of its own: a replica's VM is made by its "
+		"replication, and one that was removed is taken in again by a person (Import-VM)." },
+	{ "peer_ask",
+		"The channel between the hosts is Hyper-V's own and carries nothing of ours: use no "
+		"fencing policy that asks the other host." },
+	{ "point_verify",
+		"Hyper-V tells no hashes of a replica's disks: a test failover shows what a point "
+		"is worth." },
+	{ 0 },
+};
+
 const struct ud_driver ud_driver_hyperv = {
 	.name = "hyperv",
 	.platform = "hyperv",
+	.missing = missing,
 	.open = open_it,
 	.close = close_it,
 	.facts = ud_hy_facts,
@@ -146,6 +164,10 @@ const struct ud_driver ud_driver_hyperv = {
 	.reset = ud_hy_reset,
 	.autostart = ud_hy_autostart,
 	.pid = ud_hy_pid,
+	.screenshot = ud_hy_screenshot,
+	.guest_run = ud_hy_guest_run,
+	.guest_write = ud_hy_guest_write,
+	.guest_read = ud_hy_guest_read,
 	.checkpoint_create = ud_hy_checkpoint_create,
 	.checkpoint_list = ud_hy_checkpoint_list,
 	.checkpoint_apply = ud_hy_checkpoint_apply,
@@ -155,6 +177,7 @@ const struct ud_driver ud_driver_hyperv = {
 	.definition_export = ud_hy_definition,
 	.undefine = ud_hy_undefine,
 	.diagnose = ud_hy_diagnose,
+	.selftest = ud_hy_selftest,
 	.replicate = replicate,
 	.replica_check = ud_hy_replica_check,
 	.relation_set = ud_hy_relation_set,

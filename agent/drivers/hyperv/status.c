@@ -333,6 +333,18 @@ static enum ud_code visit_newest(struct ud_ctx *cx, const struct ud_relation *r,
 	return visit(cx, data, &p);
 }
 
+/* What the source has prepared lies at the replica, and only the source knows its id. */
+static enum ud_code visit_final(struct ud_ctx *cx, const struct ud_relation *r,
+	const struct ud_hy_note *note, const struct ud_hy_link *link, ud_hv_pointed *visit,
+	void *data)
+{
+	if (!note->final_id || strcmp(link->state, "PreparedForFailover") != 0)
+		return UD_OK;
+	struct ud_point p = ud_hy_final_point(cx, r, note);
+
+	return visit(cx, data, &p);
+}
+
 static bool has_points(const struct ud_hy_link *link)
 {
 	return link->last.ms > 0 && strcmp(link->state, "FailedOver") != 0 &&
@@ -361,7 +373,9 @@ enum ud_code ud_hy_points(struct ud_ctx *cx, struct ud_hv *hv, const char *repli
 
 	UD_TRY(ud_hy_note_get(cx, hv, replication_id, &note, &r));
 	UD_TRY(ud_hy_link(cx, hv, &r, &found, &link));
-	if (!found || r.role != UD_RELATION_TARGET || !has_points(&link))
+	if (found && r.role == UD_RELATION_SOURCE)
+		return visit_final(cx, &r, &note, &link, visit, data);
+	if (!found || !has_points(&link))
 		return UD_OK;
 	ud_hy_begin_vm(cx, hv, r.uuid, &b);
 	int call = ud_hy_call(&b, "Get-VMSnapshot", &snapshots);
