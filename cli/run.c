@@ -368,7 +368,8 @@ static int print_reply(struct cli *c, const struct cli_command *cmd, struct cli_
 {
 	int code = CLI_DONE;
 
-	if (is_file(cmd)) /* as it is: nobody's table */
+	/* a file, a log's lines or a picture, as it is: nobody's table */
+	if (is_file(cmd) || (!r->json && r->body.len))
 		fwrite(ud_buf_text(&r->body), 1, r->body.len, stdout);
 	else
 		code = ud_cli_print(c, r->json, ud_cli_answer_schema(c, cmd));
@@ -434,19 +435,32 @@ static int run_get(struct cli *c, const struct cli_command *cmd, const char *pat
 	return again ? watch(c, cmd, path, all) : get_once(c, cmd, path, all, NULL);
 }
 
-/* If-Match from the object as it is now. */
-static int match_header(struct cli *c, const char *path, const char **ret)
+/* The ETag of what a path shows, "" when it has none. */
+static int etag_of(struct cli *c, const char *path, const char **ret)
 {
 	struct cli_reply r;
 	bool explain = c->explain;
 
 	c->explain = false;
-	ud_cli_call(c, "GET", ud_strndup(c->cx.arena, path, strcspn(path, "?")), NULL, NULL, &r);
+	ud_cli_call(c, "GET", path, NULL, NULL, &r);
 	c->explain = explain;
 	int code = ud_cli_reply_code(c, &r);
 
-	*ret = ud_printf(c->cx.arena, "If-Match: %s", r.etag);
+	*ret = ud_strdup(c->cx.arena, r.etag);
 	ud_cli_reply_free(&r);
+	return code;
+}
+
+/* If-Match from the object as it is now; a part of one that has no ETag goes by the object's. */
+static int match_header(struct cli *c, const char *path, const char **ret)
+{
+	const char *object = ud_strndup(c->cx.arena, path, strcspn(path, "?"));
+	const char *part = strrchr(object, '/'), *etag = "";
+	int code = etag_of(c, object, &etag);
+
+	if (code == CLI_DONE && !*etag && part)
+		code = etag_of(c, ud_strndup(c->cx.arena, object, (size_t)(part - object)), &etag);
+	*ret = ud_printf(c->cx.arena, "If-Match: %s", etag);
 	return code;
 }
 
@@ -561,8 +575,7 @@ static int run_change(struct cli *c, const struct cli_command *cmd, const char *
 	if (code == CLI_DONE && strcmp(cmd->method, "delete") == 0 && !strchr(path, '?'))
 		code = confirm(c, path);
 	bool match = strcmp(cmd->method, "patch") == 0 ||
-		(strcmp(cmd->method, "delete") == 0 &&
-			json_object_get(json_object_get(cmd->operation, "responses"), "428"));
+		json_object_get(json_object_get(cmd->operation, "responses"), "428");
 
 	if (code == CLI_DONE && match)
 		code = match_header(c, path, &header);

@@ -5,6 +5,7 @@
  * crash point.
  */
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/verbs.h"
@@ -229,6 +230,7 @@ static const struct {
 	enum ud_power before, after;
 	const char *done;  /* state when it died after the work */
 	const char *taken; /* … and before it */
+	bool again;        /* twice is once: done again after a crash */
 } crashes[] = {
 	{ UD_VERB_VM_START, "{}", "start", UD_POWER_OFF, UD_POWER_RUNNING, "succeeded",
 		"succeeded" },
@@ -249,6 +251,21 @@ static const struct {
 	/* not repeated, but the hypervisor shows it */
 	{ UD_VERB_CHECKPOINT_CREATE, "{\"name\":\"a\"}", "checkpoint_create", UD_POWER_RUNNING,
 		UD_POWER_RUNNING, "succeeded", "failed" },
+	/* what twice is as good as once */
+	{ UD_VERB_VM_WRITE_FILE, "{\"path\":\"/tmp/a\",\"content\":\"YQ\"}", "guest_write",
+		UD_POWER_RUNNING, UD_POWER_RUNNING, "succeeded", "succeeded", true },
+	{ UD_VERB_VM_READ_FILE, "{\"path\":\"/tmp/a\"}", "guest_read", UD_POWER_RUNNING,
+		UD_POWER_RUNNING, "succeeded", "succeeded", true },
+	{ UD_VERB_VM_DEFINITION, "{}", "definition_export", UD_POWER_RUNNING, UD_POWER_RUNNING,
+		"succeeded", "succeeded", true },
+	{ UD_VERB_VM_DIAGNOSE, "{}", "diagnose", UD_POWER_RUNNING, UD_POWER_RUNNING, "succeeded",
+		"succeeded", true },
+	{ UD_VERB_VM_SCREENSHOT, "{}", "screenshot", UD_POWER_RUNNING, UD_POWER_RUNNING,
+		"succeeded", "succeeded", true },
+	{ UD_VERB_VM_LIMITS, "{\"cpu_percent\":50}", "limits_set", UD_POWER_RUNNING,
+		UD_POWER_RUNNING, "succeeded", "succeeded", true },
+	{ UD_VERB_CHECKPOINT_LIST, "{}", "checkpoint_list", UD_POWER_RUNNING, UD_POWER_RUNNING,
+		"succeeded", "succeeded", true },
 };
 
 static void crash(struct scene *s, size_t i, const char *point)
@@ -273,9 +290,9 @@ static void crash(struct scene *s, size_t i, const char *point)
 	/* once, or not at all where it was not repeated */
 	int calls = scripted_calls(s->hv, crashes[i].slot);
 
-	if (strcmp(wanted, "succeeded") == 0)
+	if (strcmp(wanted, "succeeded") == 0 && !crashes[i].again)
 		assert_int_equal(calls, 1);
-	assert_true(calls <= 1);
+	assert_true(calls <= (crashes[i].again ? 2 : 1));
 	if (strcmp(wanted, "succeeded") == 0)
 		assert_int_equal(scripted_power(s->hv, s->uuid), crashes[i].after);
 	if (strcmp(crashes[i].slot, "checkpoint_create") == 0 && calls)
@@ -287,9 +304,13 @@ static void killed_at_any_point_each_command_takes_effect_once(void **state)
 {
 	static const char *const points[] = { "taken", "done", "ended" };
 
+	bool all = getenv("UD_TEST_LONG") != NULL;
+
+	/* what may be done twice is struck at one point each in the ordinary run */
 	for (size_t i = 0; i < UD_LEN(crashes); i++)
 		for (size_t k = 0; k < UD_LEN(points); k++)
-			crash(*state, i, points[k]);
+			if (all || !crashes[i].again || k == i % UD_LEN(points))
+				crash(*state, i, points[k]);
 }
 
 int main(void)
