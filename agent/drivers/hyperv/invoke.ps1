@@ -212,7 +212,7 @@ function Invoke-Calls($request) {
             if ($null -ne $arguments) {
                 $method = $arguments['MethodName']
                 if ($null -ne $method -and -not ($methods -ccontains $method)) { throw 'This method is not on the list.' }
-                $command = Get-Command -Name $call.cmdlet -CommandType Cmdlet, Function
+                $command = Get-Command -Name $call.cmdlet -CommandType 'Cmdlet', 'Function'
                 $objects = @(& $command @arguments)
             }
         }

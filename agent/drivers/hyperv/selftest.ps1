@@ -26,7 +26,7 @@ function Write-Names($kind, $name, $names) {
 }
 
 function Write-Cmdlet($name) {
-    $found = @(Get-Command -Name $name -CommandType Cmdlet, Function -ErrorAction SilentlyContinue)
+    $found = @(Get-Command -Name $name -CommandType 'Cmdlet', 'Function' -ErrorAction SilentlyContinue)
     if ($found.Count -eq 0) { return }
     Write-Names 'cmdlet' $name $found[0].Parameters.Keys
 }
