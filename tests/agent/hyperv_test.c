@@ -612,6 +612,60 @@ static void a_lost_link_a_full_disk_and_an_old_certificate_show(void **state)
 	assert_non_null(strstr(tested.text, "is still valid"));
 }
 
+/* An answer may take its time, as long as it comes before the deadline. */
+static void a_slow_answer_is_waited_for(void **state)
+{
+	struct scene *s = *state;
+	struct ud_machine m = { 0 };
+	int64_t began = ud_mono_ms(&ud_env_real);
+
+	box_do(&s->box, "fault", names[0], "Get-VM", "slow", "1", "1.5", NULL);
+	must(s, ud_hv_machine(s->cx, s->hv[0], VM, &m));
+	assert_true(ud_mono_ms(&ud_env_real) - began >= 1500);
+	assert_int_equal(m.power, UD_POWER_RUNNING);
+}
+
+/* The replica's host goes and comes: its source says so meanwhile, and catches up by itself. */
+static void a_replica_that_lost_power_is_caught_up_with(void **state)
+{
+	struct scene *s = *state;
+	struct ud_relation_test test = { RELATION, "agt_peer", "lon-b.example.test:443",
+		UD_AUTHENTICATION_CERTIFICATE };
+	struct ud_relation_tested tested = { 0 };
+	struct ud_point last = { 0 };
+
+	replicates(s);
+	box_do(&s->box, "power_loss", names[1], NULL);
+	box_do(&s->box, "advance", "3", NULL);
+	assert_int_equal(status_of(s, 0, RELATION).state, UD_REPLICATION_ERROR);
+	must(s, ud_hv_relation_test(s->cx, s->hv[0], &test, &tested));
+	assert_false(tested.reachable);
+	/* nothing is prepared for a host that is not there */
+	must(s, ud_hv_shutdown(s->cx, s->hv[0], VM, PATIENCE_MS));
+	assert_int_equal(ud_hv_prepare(s->cx, s->hv[0], RELATION, &last), UD_E_INVALID_STATE);
+	must(s, ud_hv_start(s->cx, s->hv[0], VM, 0));
+	box_do(&s->box, "boot", names[1], NULL);
+	until(s, 0, RELATION, UD_REPLICATION_REPLICATING);
+	assert_string_equal(stands(s, 1), "Off Simple:Replica:Replicating");
+}
+
+/* The source's host lost power: what its log has not is compared anew, on an order. */
+static void a_source_that_lost_power_is_compared_anew(void **state)
+{
+	struct scene *s = *state;
+	struct ud_relation_resync resync = { RELATION, UD_RESYNC_AUTO, { UD_NONE } };
+	struct ud_relation_result result = { 0 };
+
+	replicates(s);
+	box_do(&s->box, "power_loss", names[0], NULL);
+	box_do(&s->box, "boot", names[0], NULL);
+	assert_int_equal(status_of(s, 0, RELATION).state, UD_REPLICATION_RESYNC_REQUIRED);
+	assert_true(status_of(s, 0, RELATION).error);
+	must(s, ud_hv_start(s->cx, s->hv[0], VM, 0));
+	must(s, ud_hv_relation_resync(s->cx, s->hv[0], &resync, &result));
+	until(s, 0, RELATION, UD_REPLICATION_REPLICATING);
+}
+
 /* Nobody else's words run with the agent's rights. */
 static void a_script_that_was_changed_is_not_started(void **state)
 {
@@ -702,6 +756,11 @@ int main(void)
 			a_host_that_speaks_german_is_understood, begin, end),
 		cmocka_unit_test_setup_teardown(
 			a_lost_link_a_full_disk_and_an_old_certificate_show, begin, end),
+		cmocka_unit_test_setup_teardown(a_slow_answer_is_waited_for, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_replica_that_lost_power_is_caught_up_with, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_source_that_lost_power_is_compared_anew, begin, end),
 		cmocka_unit_test_setup_teardown(
 			a_script_that_was_changed_is_not_started, begin, end),
 		cmocka_unit_test_setup_teardown(

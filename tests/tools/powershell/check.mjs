@@ -16,7 +16,7 @@ parser.setLanguage(await Language.load(`${modules}/tree-sitter-powershell/tree-s
 
 const data = JSON.parse(readFileSync(join(root, 'tests/hyperv/data/cmdlets.json'), 'utf8'));
 const cmdlets = Object.assign({}, ...Object.values(data.modules));
-const common = new Set(data.common);
+const common = new Set(data.common.common);
 const numbers = /Int(16|32|64)|UInt/;
 
 function* walk(node) {
