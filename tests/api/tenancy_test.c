@@ -253,6 +253,7 @@ static const struct {
 	{ "tickets.create", "subject", "A sample" },
 	{ "tickets.attest-down", "statement", "I pulled the plug myself." },
 	{ "vms.choose-owner", "statement", "I have looked at both copies." },
+	{ "hosts.go-on-without", "statement", "It burnt down; I have seen its ashes." },
 };
 
 static const struct {
@@ -501,6 +502,8 @@ static const struct {
 	{ "checkpoints.apply", "invalid_state" }, /* no host of theirs is heard */
 	{ "checkpoints.delete", "invalid_state" },
 	{ "vms.choose-owner", "invalid_state" }, /* nobody else claims it */
+	{ "vms.set-fencing-policy", "invalid_state" }, /* it is not protected */
+	{ "hosts.go-on-without", "invalid_state" }, /* nobody waits for it */
 	{ "hosts.diagnose", "invalid_state" },
 	{ "hosts.drain", "invalid_state" },
 	{ "hosts.quarantine", "invalid_state" },
