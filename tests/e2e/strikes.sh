@@ -27,7 +27,7 @@ strikes=(
 	'planned  failing_over     server'
 	'planned  reversing        source'
 	'planned  verifying        target'
-	'planned  protected_reversed server'
+	'planned  customer_validation server'
 	'test     creating_test_vm target'
 	'test     cleaning_up      target'
 	'test     cleaning_up      server'
