@@ -298,6 +298,81 @@ static enum ud_code blockers(struct ud_ctx *cx, struct ud_buf *b, const struct u
 	return UD_OK;
 }
 
+/* What the dry run foretells. */
+struct foretold {
+	int64_t rpo_seconds, rto_seconds, rto_low_seconds, rto_high_seconds, downtime_seconds, runs;
+	const char *data_loss;
+};
+/* clang-format off */
+static const struct ud_field foretold_fields[] = {
+	UD_FIELD(foretold, rpo_seconds, .flags = UD_NULLABLE, .min = -1000000000, .max = 1000000000), /* below 0: clocks that differ */
+	UD_FIELD(foretold, rto_seconds, .flags = UD_NULLABLE),
+	UD_FIELD(foretold, rto_low_seconds, .flags = UD_NULLABLE),
+	UD_FIELD(foretold, rto_high_seconds, .flags = UD_NULLABLE),
+	UD_FIELD(foretold, downtime_seconds, .flags = UD_NULLABLE),
+	UD_FIELD(foretold, data_loss, .flags = UD_NULLABLE, .max = 1000),
+	UD_FIELD(foretold, runs, .flags = UD_NULLABLE),
+};
+/* clang-format on */
+static const struct ud_shape foretold_shape = { .bare = true, UD_SHAPE(foretold, foretold_fields) };
+
+static void put_seconds(struct ud_buf *b, const char *label, int64_t seconds)
+{
+	if (seconds != UD_NONE)
+		ud_buf_printf(b, "<li>%s: %lld s</li>", label, (long long)seconds);
+}
+
+static void put_line(struct ud_buf *b, const char *label, const char *text)
+{
+	ud_buf_printf(b, "<li>%s: ", label);
+	ud_page_text(b, text);
+	ud_buf_puts(b, "</li>");
+}
+
+static enum ud_code put_machines(struct ud_ctx *cx, struct ud_buf *b, const struct ud_failover *f)
+{
+	ud_buf_puts(b, "<li>Machines: ");
+	for (size_t i = 0; i < f->vm_ids.count; i++) {
+		struct ud_vm vm = { 0 };
+
+		enum ud_code code = ud_row_get(cx, &ud_vms, f->vm_ids.items[i], &vm);
+
+		if (code != UD_OK && code != UD_E_NOT_FOUND)
+			return code;
+		if (code != UD_OK)
+			ud_ctx_clear(cx); /* it is gone: its id is all that is left */
+		ud_buf_puts(b, i ? ", " : "");
+		ud_page_text(b, code == UD_OK ? vm.name : f->vm_ids.items[i]);
+	}
+	ud_buf_puts(b, "</li>");
+	return UD_OK;
+}
+
+/* What is asked for, in the words that whoever approves goes by. */
+static enum ud_code wish(struct ud_ctx *cx, struct ud_buf *b, const struct ud_ticket *t)
+{
+	const struct ud_failover_reason *why = ud_failover_reasons;
+	struct ud_failover f = { 0 };
+	struct foretold p = { .rpo_seconds = UD_NONE, .downtime_seconds = UD_NONE };
+
+	UD_TRY(ud_row_get(cx, &ud_failovers, t->failover_id, &f));
+	while (why->code && strcmp(why->code, f.reason_code) != 0)
+		why++;
+	ud_buf_puts(b, "<h2>What is asked for</h2><ul>");
+	put_line(b, "Kind", kinds[f.kind].words);
+	UD_TRY(put_machines(cx, b, &f));
+	put_line(b, "Reason", why->code ? why->about : f.reason_code);
+	if (t->predicted.text) {
+		UD_TRY(ud_shape_read(
+			cx, &foretold_shape, t->predicted.text, strlen(t->predicted.text), &p));
+		put_seconds(b, "Predicted downtime", p.downtime_seconds);
+		put_seconds(b, "Predicted age of the data (RPO)", p.rpo_seconds);
+		put_line(b, "Predicted data loss", p.data_loss ? p.data_loss : "unknown");
+	}
+	ud_buf_puts(b, "</ul>\n");
+	return UD_OK;
+}
+
 static void decide(struct ud_ctx *cx, struct ud_request *rq, const struct ud_ticket *t)
 {
 	const char *here = ud_printf(cx->arena, "/basic/tickets/%s", t->row.id);
@@ -353,12 +428,6 @@ static const struct ud_field waiting_fields[] = {
 };
 /* clang-format on */
 static const struct ud_shape waiting_shape = { .bare = true, UD_SHAPE(waiting, waiting_fields) };
-
-static void put_seconds(struct ud_buf *b, const char *label, int64_t seconds)
-{
-	if (seconds != UD_NONE)
-		ud_buf_printf(b, "<li>%s: %lld s</li>", label, (long long)seconds);
-}
 
 static enum ud_code run_state(struct ud_ctx *cx, struct ud_buf *b, const struct ud_failover *f)
 {
@@ -437,6 +506,8 @@ static enum ud_code ticket(struct ud_ctx *cx, struct ud_request *rq)
 	ud_buf_puts(b, " · approval: ");
 	ud_page_text(b, plain(cx, ud_ticket_approvals.names[t.approval]));
 	ud_buf_puts(b, "</p>\n");
+	if (t.failover_id)
+		UD_TRY(wish(cx, b, &t));
 	UD_TRY(blockers(cx, b, &t));
 	decide(cx, rq, &t);
 	if (t.failover_id)

@@ -340,7 +340,7 @@ static enum ud_code predict(struct ud_ctx *cx, struct dry *d)
 
 	for (size_t i = 0; kind != UD_FAILOVER_PLANNED && i < d->count; i++)
 		if (d->vms[i].age_ms != UD_NONE && d->vms[i].age_ms / 1000 > p.rpo_seconds)
-			p.rpo_seconds = d->vms[i].age_ms / 1000;
+			p.rpo_seconds = d->vms[i].age_ms < 0 ? 0 : d->vms[i].age_ms / 1000;
 	if (d->count)
 		UD_TRY(ud_failover_past(cx, d->vms[0].vm.vm_id, kind, &h));
 	if (h.runs) {

@@ -233,6 +233,7 @@ for (const scheme of ['light', 'dark']) {
         await page.setViewportSize({ width, height: 900 });
         const answer = await page.goto(base + path);
         equal(answer.status(), 200, path);
+        if (path.startsWith('/basic/tickets/')) ok(/Machines: \w+-[\w-]+, /.test(await page.locator('body').textContent()) && await page.locator('li >> text=/Predicted downtime: \\d+ s/').count(), 'what is asked for, or what it costs, is not said');
         ok((await page.locator('main, body').first().boundingBox()).width <= width + 1, `wider than ${width}`);
         await shot(page, `basic${plain(path).replaceAll('/', '-')}-${scheme}-${width}`);
       }
