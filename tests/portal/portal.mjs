@@ -194,7 +194,7 @@ const line = async () => {
     far.pipe(near);
   });
   await new Promise((go) => { gate.listen(0, '127.0.0.1', () => go(undefined)); });
-  return { url: `http://127.0.0.1:${/** @type {any} */ (gate.address()).port}`, mend: () => { whole = true; }, end: () => gate.close(),
+  return { url: `http://127.0.0.1:${/** @type {any} */ (gate.address()).port}`, mend: () => { whole = true; }, end: () => { gate.close(); for (const end of ends) end.destroy(); },
     cut: () => { whole = false; for (const end of ends) end.destroy(); } };
 };
 const reconnect = async (browser) => {
