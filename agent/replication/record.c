@@ -21,6 +21,7 @@ static const struct ud_field have_fields[] = {
 	UD_FIELD(ud_have, newest_epoch, .about = "Its epoch."),
 	UD_FIELD(ud_have, receiving_id, .max = 64, .about = "A point that can go on; empty = none."),
 	UD_FIELD(ud_have, seeded,       .about = "True when an image lies there without a point."),
+	UD_FIELD(ud_have, wrong,        .about = "True when extents were found wrong and are to be repaired."),
 	UD_FIELD(ud_have, free_bytes,   .about = "Bytes free for points."),
 };
 static const struct ud_field begin_fields[] = {

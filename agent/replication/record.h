@@ -66,7 +66,7 @@ struct ud_have {
 	const char *newest_id;
 	int64_t newest_epoch;
 	const char *receiving_id;
-	bool seeded;
+	bool seeded, wrong;
 	int64_t free_bytes;
 };
 struct ud_begin {

@@ -260,6 +260,7 @@ static enum ud_code take_have(
 		.newest_epoch = h.newest_epoch,
 		.receiving_id = h.receiving_id ? h.receiving_id : "",
 		.seeded = h.seeded,
+		.wrong = h.wrong,
 		.free_bytes = h.free_bytes };
 	return UD_OK;
 }

@@ -40,6 +40,7 @@ struct ud_sender_have {
 	int64_t newest_epoch;
 	const char *receiving_id; /* a point that was cut off and can go on; "" = none */
 	bool seeded;              /* an image lies there without a point: compare with it */
+	bool wrong;               /* scrubbing found extents that are to be repaired */
 	int64_t free_bytes;
 };
 /* Ask it: after a lost answer, before the first cycle, after any failure. UD_E_UNAVAILABLE (no
@@ -53,6 +54,9 @@ enum ud_ship {
 	UD_SHIP_DELTA,
 	UD_SHIP_COMPARE, /* whole disks, but only what differs by SHA-256 of 64 KiB travels; parent
 			    as for a delta, or "" onto a seeded base */
+	UD_SHIP_UNION    /* what the source calls dirty, onto an image that is the same in all else
+			    by both ends' bitmaps (ud_source_union): only that is read, and only
+			    what differs of it travels; parent as for UD_SHIP_COMPARE */
 };
 
 /* A small file to go along. */
@@ -72,6 +76,7 @@ struct ud_ship_job {
 struct ud_shipped {
 	struct ud_manifest point; /* as it was published, roots and all */
 	int64_t read_bytes, wire_bytes, resumed_bytes;
+	bool wrong;                  /* as the target had it before (ud_sender_have) */
 	int64_t duration_ms, age_ms; /* age when it became durable over there */
 };
 /*

@@ -132,20 +132,42 @@ static enum ud_code begin_delta(
 	return UD_OK;
 }
 
-static enum ud_code begin_whole(struct ud_ctx *cx, ud_sender *s, struct ud_pending_disk *d)
+/* Take the target's hashes over: what is not sent stays as it has it. */
+static int take_theirs(ud_sender *s, struct ud_pending_disk *d)
+{
+	unsigned char *hashes = ud_malloc((size_t)UD_HASHES_MAX * UD_SHA256);
+	int64_t end = ud_extents(d->size);
+	int rc = 0;
+
+	for (int64_t e = 0; e < end && rc == 0; e += UD_HASHES_MAX) {
+		int64_t n = end - e < UD_HASHES_MAX ? end - e : UD_HASHES_MAX;
+
+		rc = ud_hashes_theirs(s, d->name, e, n, hashes);
+		if (rc == 0)
+			rc = ud_tree_set(d->tree, e, n, hashes);
+	}
+	ud_free(hashes);
+	return rc;
+}
+
+static enum ud_code begin_whole(
+	struct ud_ctx *cx, ud_sender *s, struct ud_pending_disk *d, bool onto)
 {
 	const char *path = path_of(cx, d->name, "next");
 	int rc = ud_beneath_remove(s->root, path);
 
 	if (rc == 0)
 		rc = ud_tree_open(s->root, path, d->size, &d->tree);
+	if (rc == 0 && onto)
+		rc = take_theirs(s, d);
 	return rc == 0 ? UD_OK : ud_beneath_fail(cx, rc, path);
 }
 
 enum ud_code ud_hashes_begin(struct ud_ctx *cx, ud_sender *sender, const ud_source *source,
-	const char *parent, bool whole, struct ud_pending *ret, struct ud_manifest_disk *ret_disks)
+	const char *parent, struct ud_pending *ret, struct ud_manifest_disk *ret_disks)
 {
-	*ret = (struct ud_pending){ .whole = whole };
+	bool whole = ret->whole;
+
 	if (!whole && strcmp(read_text(cx, sender, "parent"), parent) != 0)
 		return ud_fail(cx, UD_E_CONFLICT, NULL,
 			"the hashes here are not those of the parent %s", parent);
@@ -166,7 +188,7 @@ enum ud_code ud_hashes_begin(struct ud_ctx *cx, ud_sender *sender, const ud_sour
 			.size_bytes = from->size_bytes,
 			.root = "",
 			.parent_root = "" };
-		UD_TRY(whole ? begin_whole(cx, sender, d)
+		UD_TRY(whole ? begin_whole(cx, sender, d, ret->onto)
 			     : begin_delta(cx, sender, d, &ret_disks[i].parent_root));
 	}
 	return UD_OK;
@@ -194,6 +216,20 @@ static int note_sums(
 	return rc;
 }
 
+static int set_zeros(ud_tree *tree, int64_t extent, int64_t count)
+{
+	unsigned char *zeros = ud_malloc((size_t)UD_HASHES_MAX * UD_SHA256);
+	int rc = 0;
+
+	memset(zeros, 0, (size_t)UD_HASHES_MAX * UD_SHA256);
+	for (int64_t n; count > 0 && rc == 0; extent += n, count -= n) {
+		n = count < UD_HASHES_MAX ? count : UD_HASHES_MAX;
+		rc = ud_tree_set(tree, extent, n, zeros);
+	}
+	ud_free(zeros);
+	return rc;
+}
+
 enum ud_code ud_hashes_note(struct ud_ctx *cx, struct ud_pending *pending, size_t disk,
 	int64_t extent, int64_t count, const unsigned char *hashes)
 {
@@ -203,8 +239,10 @@ enum ud_code ud_hashes_note(struct ud_ctx *cx, struct ud_pending *pending, size_
 	d->extents += count;
 	if (!pending->whole)
 		rc = note_sums(d, extent, count, hashes);
-	else if (hashes) /* the tree is made of zeros */
+	else if (hashes)
 		rc = ud_tree_set(d->tree, extent, count, hashes);
+	else if (pending->onto) /* else the tree is made of zeros */
+		rc = set_zeros(d->tree, extent, count);
 	return rc == 0 ? UD_OK : ud_beneath_fail(cx, rc, d->name);
 }
 

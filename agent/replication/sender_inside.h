@@ -59,7 +59,8 @@ bool ud_sender_stopped(ud_sender *sender);
  * takes its place when the target has the point.
  */
 struct ud_pending {
-	bool whole;
+	bool whole; /* an image of its own, no delta */
+	bool onto;  /* it begins as the target's (DISK.theirs), not as zeros */
 	size_t count;
 	struct ud_pending_disk {
 		char name[UD_DISK_NAME];
@@ -72,11 +73,10 @@ struct ud_pending {
 };
 /* The target's newest point is newest_id: if that is what was on its way, take it in. */
 enum ud_code ud_hashes_settle(struct ud_ctx *cx, ud_sender *sender, const char *newest_id) UD_USE;
-/* Begin with a point; parent_roots are written into the manifest's disks. UD_E_CONFLICT when the
- * hashes here are not those of the parent. */
+/* Begin with a point; parent_roots are written into the manifest's disks. ret says whole and onto.
+ * UD_E_CONFLICT when the hashes here are not those of the parent. */
 enum ud_code ud_hashes_begin(struct ud_ctx *cx, ud_sender *sender, const ud_source *source,
-	const char *parent, bool whole, struct ud_pending *ret, struct ud_manifest_disk *ret_disks)
-	UD_USE;
+	const char *parent, struct ud_pending *ret, struct ud_manifest_disk *ret_disks) UD_USE;
 /* Note the extents of a chunk, in order; hashes of all of them, zeros for zeros. */
 enum ud_code ud_hashes_note(struct ud_ctx *cx, struct ud_pending *pending, size_t disk,
 	int64_t extent, int64_t count, const unsigned char *hashes) UD_USE;

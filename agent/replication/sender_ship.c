@@ -24,6 +24,7 @@ struct ship {
 	ud_plan *plan;
 	char digest[UD_SHA256_HEX];
 	struct ud_record record;
+	bool wrong;
 };
 
 /* ---- progress ---- */
@@ -68,8 +69,9 @@ static enum ud_code check_job(struct ud_ctx *cx, const struct ud_ship_job *job)
 {
 	const char *parent = job->point.parent ? job->point.parent : "";
 
-	if (!job->point.id ||
-		(job->how == UD_SHIP_DELTA) != (*parent != 0 && job->how != UD_SHIP_COMPARE))
+	bool either = job->how == UD_SHIP_COMPARE || job->how == UD_SHIP_UNION;
+
+	if (!job->point.id || (!either && (job->how == UD_SHIP_DELTA) != (*parent != 0)))
 		return ud_fail(cx, UD_E_VALIDATION, NULL,
 			"a delta has a parent, a full copy has none, and both have an id");
 	return UD_OK;
@@ -79,7 +81,8 @@ static struct ud_manifest manifest_of(const ud_sender *s, const struct ud_ship_j
 {
 	static const unsigned kinds[] = { [UD_SHIP_FULL] = UD_MANIFEST_FULL,
 		[UD_SHIP_DELTA] = UD_MANIFEST_DELTA,
-		[UD_SHIP_COMPARE] = UD_MANIFEST_RESYNC };
+		[UD_SHIP_COMPARE] = UD_MANIFEST_RESYNC,
+		[UD_SHIP_UNION] = UD_MANIFEST_RESYNC };
 	struct ud_manifest m = job->point;
 
 	m.kind = kinds[job->how];
@@ -98,17 +101,20 @@ static int64_t age_of(struct ud_ctx *cx, const struct ud_ship_job *job)
 }
 
 /* Ask the source, and get the hashes ready. */
-static enum ud_code prepare(struct ud_ctx *cx, struct ship *p, bool whole)
+static enum ud_code prepare(struct ud_ctx *cx, struct ship *p)
 {
 	const struct ud_ship_job *job = p->job;
+	bool whole = job->how == UD_SHIP_FULL || job->how == UD_SHIP_COMPARE;
 
 	p->manifest = manifest_of(p->sender, job);
 	UD_TRY(ud_plan_make(cx, job->source, whole, &p->plan));
 	ud_plan_digest(p->plan, p->digest);
 	p->disks = ud_alloc(cx->arena, job->source->disk_count * sizeof(*p->disks));
+	p->pending = (struct ud_pending){ .whole = job->how != UD_SHIP_DELTA,
+		.onto = job->how == UD_SHIP_UNION };
 	UD_TRY(ud_hashes_begin(
-		cx, p->sender, job->source, p->manifest.parent, whole, &p->pending, p->disks));
-	if (job->how == UD_SHIP_COMPARE)
+		cx, p->sender, job->source, p->manifest.parent, &p->pending, p->disks));
+	if (job->how == UD_SHIP_COMPARE || job->how == UD_SHIP_UNION)
 		for (size_t i = 0; i < job->source->disk_count; i++)
 			p->disks[i].parent_root = "";
 	ud_manifest_set_disks(cx, &p->manifest, p->disks, job->source->disk_count);
@@ -193,17 +199,18 @@ static enum ud_code ask_again(struct ud_ctx *cx, struct ship *p)
 
 static enum ud_code ship(struct ud_ctx *cx, struct ship *p)
 {
-	bool full = p->job->how == UD_SHIP_FULL, whole = full || p->job->how == UD_SHIP_COMPARE;
+	enum ud_ship how = p->job->how;
 	struct ud_sender_have have = { 0 };
 
 	UD_TRY(check_job(cx, p->job));
 	UD_TRY(ud_sender_have(cx, p->sender, &have));
 	if (strcmp(have.newest_id, p->job->point.id) == 0)
 		return ask_again(cx, p);
-	UD_TRY(prepare(cx, p, whole));
-	p->flow.compare = whole && (!full || have.seeded);
+	p->wrong = have.wrong;
+	p->flow.compare = how != UD_SHIP_DELTA && (how != UD_SHIP_FULL || have.seeded);
 	if (p->flow.compare)
 		UD_TRY(ud_hashes_fetch(cx, p->sender, p->job->source));
+	UD_TRY(prepare(cx, p));
 	enum ud_code code = transfer(cx, p);
 
 	/* after a failure nobody knows what is still on its way in the connection */
@@ -221,6 +228,7 @@ static enum ud_code take_done(struct ud_ctx *cx, struct ship *p, struct ud_shipp
 	ret->read_bytes = p->flow.read_bytes;
 	ret->wire_bytes = p->flow.wire_bytes;
 	ret->resumed_bytes = p->flow.resumed_bytes;
+	ret->wrong = p->wrong;
 	ud_hashes_end(&p->pending);
 	return ud_hashes_settle(cx, p->sender, ret->point.id);
 }
@@ -358,7 +366,7 @@ enum ud_code ud_sender_export(struct ud_ctx *cx, ud_sender *sender, const struct
 	if (job->how != UD_SHIP_FULL)
 		code = ud_fail(cx, UD_E_VALIDATION, NULL, "only a full copy goes onto media");
 	if (code == UD_OK)
-		code = prepare(cx, &p, true);
+		code = prepare(cx, &p);
 	if (code == UD_OK)
 		code = export_to(cx, &p, root);
 	if (code == UD_OK) {

@@ -383,6 +383,48 @@ static void the_way_back_ships_the_union(void **state)
 	ends_check(e);
 }
 
+/* Both sides wrote by themselves after they parted. What either calls dirty is all that is read,
+ * and what is the same there does not travel. */
+static void after_a_parting_the_union_is_compared(void **state)
+{
+	struct ends *e = *state;
+	const struct ud_piece theirs[] = { { 0, MIB, 70000 }, { 1, 0, 1000 } };
+	struct disks *parted = disks_copy(e->disks);
+	struct ud_shipped s = { 0 };
+
+	disks_write(parted, 0, MIB, 70000, 41);
+	disks_write(parted, 1, 0, 1000, 42);
+	ud_source *source = disks_source(parted, 0), *both = NULL;
+
+	assert_int_equal(ud_store_seed(e->cx, e->store, source), UD_OK);
+	ud_source_release(&source);
+	disks_free(parted);
+	disks_clean(e->disks);
+	disks_write(e->disks, 0, 5 * MIB, 10, 43);
+	disks_zero(e->disks, 0, 9 * MIB, MIB);
+	disks_write(e->disks, 1, 0, 1000, 42); /* the same at both ends */
+	source = disks_source(e->disks, 0);
+	assert_int_equal(ud_source_union(e->cx, &source, theirs, 2, &both), UD_OK);
+	const struct ud_ship_job job = { .point = { .id = ud_manifest_id(e->cx), .epoch = 1 },
+		.how = UD_SHIP_UNION,
+		.source = both };
+
+	if (ud_sender_ship(e->cx, e->sender, &job, &s) != UD_OK)
+		fail_msg("%s", e->cx->problem.detail);
+	ud_source_release(&both);
+	/* two extents of theirs, one of ours, one of both; the discarded ones need no reading */
+	assert_int_equal(s.read_bytes, 4 * UD_EXTENT);
+	assert_true(s.wire_bytes < 4 * UD_EXTENT);
+	assert_int_equal(s.point.kind, UD_MANIFEST_RESYNC);
+	e->at[0] = disks_copy(e->disks);
+	e->id[e->points++] = job.point.id;
+	ends_check(e);
+	disks_clean(e->disks);
+	disks_stir(e->disks, 44, 5);
+	ship(e, UD_SHIP_DELTA, &s);
+	ends_check(e);
+}
+
 /* A third host: points of the second are forwarded, several in one where its schedule is slower. */
 static void points_are_forwarded_to_a_third_host(void **state)
 {
@@ -527,6 +569,7 @@ int main(void)
 		CASE(a_wrong_extent_is_repaired_from_the_source),
 		CASE(peers_can_ask_other_things),
 		CASE(the_way_back_ships_the_union),
+		CASE(after_a_parting_the_union_is_compared),
 		CASE(points_are_forwarded_to_a_third_host),
 		CASE(a_rate_is_kept),
 		CASE(nobody_but_an_agent_of_ours_may_talk),
