@@ -18,6 +18,7 @@ static const struct ud_option options[] = {
 	{ "hypervisor", "uri", UD_OPTION_TEXT, "qemu:///system", .about = "The hypervisor it drives." },
 	{ "replication", "listen", UD_OPTION_PORT, "", .about = "Address for replication from other agents; empty = none." },
 	{ "replication", "keytab", UD_OPTION_TEXT, "", .about = "Kerberos keys of understudy/AGENT_ID, for replication that is authenticated by Kerberos; empty = none." },
+	{ "replication", "media", UD_OPTION_TEXT, "", .about = "Folder for first copies that do not come over the link: ID/initial.udr written and read, or ID/DISK.qcow2 and ID/DISK.raw read, of the replication ID; empty = none." },
 	{ "guard", "program", UD_OPTION_TEXT, "", .about = "Path of understudy-guard; empty = beside this program." },
 	{ "guard", "watchdog", UD_OPTION_TEXT, "", .about = "The machine's watchdog device, for the lease guard to pet: /dev/watchdog; empty = none." },
 	{ "log", "level", UD_OPTION_CHOICE, "info", .choices = "error warning info debug", .about = "What is logged." },
@@ -28,8 +29,8 @@ static const struct ud_option options[] = {
 static const char **member(struct ud_agent_config *c, size_t i)
 {
 	const char **all[] = { &c->server_url, &c->agent_id, &c->host_id, &c->command_key,
-		&c->hypervisor_uri, &c->replication_listen, &c->keytab, &c->guard_program,
-		&c->watchdog, &c->log_level };
+		&c->hypervisor_uri, &c->replication_listen, &c->keytab, &c->media,
+		&c->guard_program, &c->watchdog, &c->log_level };
 
 	_Static_assert(UD_LEN(all) == UD_LEN(options), "a member for every option");
 	return all[i];

@@ -16,6 +16,7 @@ struct ud_agent_config {
 	const char *hypervisor_uri;     /* "qemu:///system" */
 	const char *replication_listen; /* ADDRESS:PORT, or "" */
 	const char *keytab;             /* for Kerberos between agents; "" = none */
+	const char *media;              /* folder of first copies; "" = none */
 	const char *guard_program;      /* "" = beside this program */
 	const char *watchdog;           /* of the machine, for the lease guard; "" = none */
 	const char *log_level;

@@ -76,6 +76,7 @@ struct ud_hv_replication {
 	/* PEM: our certificate, chain and key; the installation's root */
 	const char *identity, *root;
 	const char *keytab; /* path of our Kerberos keys; NULL or "" = certificates alone */
+	const char *media;  /* folder of first copies that come another way; NULL or "" = none */
 	/* may this host take a delta of this epoch for the VM? the journal's word; NULL = yes */
 	enum ud_code (*may_receive)(
 		struct ud_ctx *cx, void *data, const char *vm_id, int64_t epoch);
@@ -85,6 +86,8 @@ struct ud_hv_replication {
 	/* something of a relation has changed that the server should hear of soon; may be NULL */
 	void (*changed)(void *data, const char *replication_id);
 	void *data;
+	/* NULL but in tests, which stop there: what is durable once it is done, at either end */
+	void (*step)(void *data, const char *step);
 };
 
 /* A replica's VM to be brought up. */

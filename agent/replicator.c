@@ -110,6 +110,7 @@ static enum ud_code equip(struct ud_ctx *cx, struct ud_replicator *p)
 	struct ud_hv_replication with = { .agent_id = config->agent_id,
 		.listen = config->replication_listen,
 		.keytab = config->keytab,
+		.media = config->media,
 		.may_receive = may_receive,
 		.message = answer_peer,
 		.changed = changed,

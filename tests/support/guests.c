@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
 
 #include "base/env.h"
 #include "base/file.h"
@@ -82,6 +84,14 @@ const char *guests_definition(struct ud_ctx *cx, const struct guests *g, const c
 		uuid + 32, uuid + 34);
 }
 
+int64_t guests_room(const char *dir)
+{
+	struct statvfs st;
+
+	assert_int_equal(statvfs(dir, &st), 0);
+	return (int64_t)(st.f_bavail * st.f_frsize);
+}
+
 /* ---- the end ---- */
 
 /* A QEMU outlives whoever started it; what wrote a pid file below us is ours. */
@@ -129,8 +139,13 @@ void guests_end(struct ud_ctx *cx, const struct guests *g)
 
 	if (dir) {
 		for (struct dirent *e; (e = readdir(dir));)
-			if (e->d_name[0] != '.')
-				end_root(cx, ud_printf(cx->arena, "%s/%s", g->dir, e->d_name));
+			if (e->d_name[0] != '.') {
+				const char *root = ud_printf(cx->arena, "%s/%s", g->dir, e->d_name);
+
+				end_root(cx, root);
+				/* one that has a file system of its own */
+				(void)umount2(root, MNT_DETACH | UMOUNT_NOFOLLOW);
+			}
 		closedir(dir);
 	}
 	nftw(g->dir, remove_one, 32, FTW_DEPTH | FTW_PHYS);

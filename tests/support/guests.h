@@ -23,6 +23,8 @@ const char *guests_uri(struct ud_ctx *cx, const struct guests *g, const char *na
  * for the kernel's command line. */
 const char *guests_definition(struct ud_ctx *cx, const struct guests *g, const char *name,
 	const char *uuid, const char *words);
+/* Bytes that are free where this folder lies. */
+int64_t guests_room(const char *dir);
 /* Run a program; its output. Fails the test when it ends with another status than 0. */
 const char *guests_run(struct ud_ctx *cx, const char *const *argv);
 

@@ -5,6 +5,9 @@
  */
 #include "support/hosts.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +21,7 @@
 #include "base/env.h"
 #include "support/context.h"
 
-enum { TEXT = 1 << 20 };
+enum { TEXT = 1 << 20, LOOK_MS = 20 };
 
 struct message {
 	host_work *work; /* NULL = end */
@@ -66,6 +69,71 @@ static bool receive_message(int fd, struct message *m, char *text)
 	return true;
 }
 
+/* ---- traps ---- */
+
+/* Over there: the trap, and the pid file of the guest. */
+static struct {
+	pthread_mutex_t mutex;
+	char step[40], qemu[120], sprung[120];
+	int left;
+	unsigned victims;
+} trap = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+
+static void kill_qemu(void)
+{
+	FILE *f = fopen(trap.qemu, "r");
+	int pid = 0;
+
+	if (f && fscanf(f, "%d", &pid) == 1 && pid > 1)
+		kill(pid, SIGKILL);
+	if (f)
+		fclose(f);
+}
+
+/* Called in the midst of the work: nothing of it may be done any more when it springs. */
+static void on_step(void *data, const char *step)
+{
+	(void)data;
+	pthread_mutex_lock(&trap.mutex);
+	if (strcmp(step, trap.step) == 0 && --trap.left == 0) {
+		int fd = open(trap.sprung, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+		trap.step[0] = '\0';
+		if (fd >= 0)
+			close(fd);
+		if (trap.victims & HOST_QEMU)
+			kill_qemu();
+		if (trap.victims & HOST_ITSELF)
+			kill(getpid(), SIGKILL);
+	}
+	pthread_mutex_unlock(&trap.mutex);
+}
+
+static void lay(const struct host *h, const struct host_trap *t)
+{
+	pthread_mutex_lock(&trap.mutex);
+	snprintf(trap.step, sizeof(trap.step), "%s", t->step ? t->step : "");
+	snprintf(trap.qemu, sizeof(trap.qemu), "%s/%s/run/qemu/guest.pid", h->guests->dir, h->name);
+	snprintf(trap.sprung, sizeof(trap.sprung), "%s/%s.sprung", h->guests->dir, h->name);
+	trap.left = t->nth;
+	trap.victims = t->victims;
+	unlink(trap.sprung);
+	pthread_mutex_unlock(&trap.mutex);
+}
+
+static enum ud_code work_arm(struct host_inside *in, const char *text, const char **ret_out)
+{
+	struct host_trap t = { 0 };
+	char step[40] = "";
+
+	(void)ret_out;
+	if (sscanf(text, "%39s %d %u", step, &t.nth, &t.victims) != 3)
+		return ud_fail(in->cx, UD_E_VALIDATION, NULL, "no trap: %s", text);
+	t.step = step;
+	lay(in->host, &t);
+	return UD_OK;
+}
+
 /* ---- over there ---- */
 
 static enum ud_code open_host(struct ud_ctx *cx, const struct host *h, struct host_inside *in)
@@ -74,7 +142,9 @@ static enum ud_code open_host(struct ud_ctx *cx, const struct host *h, struct ho
 	const struct ud_hv_replication with = { .agent_id = h->agent_id,
 		.listen = "127.0.0.1:0",
 		.identity = h->identity,
-		.root = h->root };
+		.root = h->root,
+		.media = ud_printf(cx->arena, "%s/media-%s", h->guests->dir, h->name),
+		.step = on_step };
 
 	UD_TRY(ud_hv_open(cx, drivers, guests_uri(cx, h->guests, h->name), NULL, NULL, &in->hv));
 	return ud_hv_replicate(cx, in->hv, &with, &in->port);
@@ -109,6 +179,8 @@ static _Noreturn void serve(const struct host *h, int fd)
 	char *text = ud_malloc(TEXT);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	in.host = h;
+	lay(h, &h->trap);
 	enum ud_code code = open_host(&cx, h, &in);
 
 	snprintf(text, TEXT, "%d %s", in.port, cx.problem.detail ? cx.problem.detail : "");
@@ -176,8 +248,29 @@ void host_end(struct host *h)
 
 void host_kill(struct host *h)
 {
+	if (h->pid <= 0)
+		return;
 	kill(h->pid, SIGKILL);
 	gone(h);
+}
+
+void host_arm(struct ud_ctx *cx, struct host *h, struct host_trap t)
+{
+	host_must(cx, h, work_arm, ud_printf(cx->arena, "%s %d %u", t.step, t.nth, t.victims));
+}
+
+bool host_sprung(struct host *h, int64_t timeout_ms)
+{
+	int64_t until = ud_mono_ms(&ud_env_real) + timeout_ms;
+	char path[120];
+
+	snprintf(path, sizeof(path), "%s/%s.sprung", h->guests->dir, h->name);
+	while (access(path, F_OK) != 0) {
+		if (ud_mono_ms(&ud_env_real) >= until)
+			return false;
+		poll(NULL, 0, LOOK_MS);
+	}
+	return true;
 }
 
 enum ud_code host_do(

@@ -12,21 +12,34 @@
 #include "support/guests.h"
 
 /* The host as its own process sees it. */
+struct host;
 struct host_inside {
 	struct ud_ctx *cx; /* its arena lasts for one piece of work */
 	struct ud_hv *hv;
 	int port; /* of its receiver */
+	const struct host *host;
 };
 /* Work; ret_out in the arena, NULL = "". */
 typedef enum ud_code host_work(struct host_inside *h, const char *in, const char **ret_out);
 
+/* What is killed at a step of its replication (agent/driver.h), when it comes there the nth time.
+ */
+enum host_victim { HOST_ITSELF = 1, HOST_QEMU = 2 };
+struct host_trap {
+	const char *step; /* NULL = none */
+	int nth;
+	unsigned victims; /* of enum host_victim */
+};
+
 struct host {
 	const char *name, *agent_id, *identity, *root;
 	const struct guests *guests;
+	struct host_trap trap; /* for the next process; host_arm for this one */
 	int pid, fd, port;
 };
 
-/* Start a host; it listens for points on a port of 127.0.0.1. */
+/* Start a host; its folder for media is media-NAME beside its root; it listens for points on a port
+ * of 127.0.0.1. */
 void host_begin(struct ud_ctx *cx, const struct guests *g, const struct ends_authority *a,
 	const char *name, const char *agent_id, struct host *ret);
 /* End its process in good order; its guests go on. */
@@ -34,6 +47,10 @@ void host_end(struct host *h);
 /* Kill its process, and start it again on what is there. */
 void host_kill(struct host *h);
 void host_again(struct ud_ctx *cx, struct host *h);
+/* Lay a trap in the process as it runs. */
+void host_arm(struct ud_ctx *cx, struct host *h, struct host_trap trap);
+/* Wait until it has sprung: the process, or its QEMU, is dead. False: not within the time. */
+bool host_sprung(struct host *h, int64_t timeout_ms);
 /* Do the work over there; *ret_out (may be NULL) in cx's arena: what came out, or the reason. */
 enum ud_code host_do(
 	struct ud_ctx *cx, struct host *h, host_work *work, const char *in, const char **ret_out);

@@ -100,7 +100,9 @@ static void serve(struct relay *r, int from)
 	int to = -1;
 	char target[40];
 
+	pthread_mutex_lock(&r->mutex);
 	snprintf(target, sizeof(target), "127.0.0.1:%d", r->target_port);
+	pthread_mutex_unlock(&r->mutex);
 	if (ud_sockets_real.connect(target, SEND_MS, &to) == 0) {
 		struct pollfd p[2] = { { from, POLLIN, 0 }, { to, POLLIN, 0 } };
 		bool more = true;
@@ -174,6 +176,13 @@ void relay_set(struct relay *relay, struct relay_faults faults)
 	relay->faults = faults;
 	relay->bytes = 0;
 	pthread_cond_broadcast(&relay->wake);
+	pthread_mutex_unlock(&relay->mutex);
+}
+
+void relay_target(struct relay *relay, int target_port)
+{
+	pthread_mutex_lock(&relay->mutex);
+	relay->target_port = target_port;
 	pthread_mutex_unlock(&relay->mutex);
 }
 

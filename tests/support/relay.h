@@ -28,6 +28,8 @@ void relay_free(struct relay *relay);
 const char *relay_address(const struct relay *relay);
 /* From now on; bytes are counted anew. */
 void relay_set(struct relay *relay, struct relay_faults faults);
+/* Another port from the next connection on: the target was started again. */
+void relay_target(struct relay *relay, int target_port);
 /* Bytes that went to the target since then. */
 int64_t relay_bytes(struct relay *relay);
 

@@ -283,7 +283,13 @@ static enum ud_code fail_over(struct ud_ctx *cx, struct ud_lv_relation *r,
 	UD_TRY(definition_for(cx, r, &clone, promotion->networks.text, false, &doc));
 	UD_TRY(roots_of(cx, &point.point, &ret->roots));
 	ret->point_id = point.point.id;
-	return bring_up(cx, r->lv, relation.uuid, ud_lv_text_of(cx, doc));
+	UD_TRY(bring_up(cx, r->lv, relation.uuid, ud_lv_text_of(cx, doc)));
+	/* it stands still yet: what it writes from here on is recorded, for the way back */
+	if (!*state.checkpoint) {
+		ud_lv_parted_mark(cx, r, &relation, &state.checkpoint);
+		UD_TRY(ud_lv_state_write(cx, r, &state));
+	}
+	return UD_OK;
 }
 
 enum ud_code ud_lv_fail_over(struct ud_ctx *cx, struct ud_hv *hv,
@@ -355,7 +361,7 @@ static enum ud_code cancel(struct ud_ctx *cx, struct ud_lv_relation *r)
 	UD_TRY(take_away(cx, r->lv, relation.uuid));
 	UD_TRY(ud_lv_store_open(cx, r));
 	UD_TRY(ud_store_clone_drop(cx, r->store, ACTIVE));
-	state.failed_over = "";
+	state.failed_over = state.checkpoint = "";
 	state.state = UD_REPLICATION_REPLICATING;
 	return ud_lv_state_write(cx, r, &state);
 }

@@ -27,6 +27,7 @@ enum {
 	WATCH_MS = 1000,
 	GUEST_MS = 60000, /* for a guest to boot as far as its agent */
 	HOUR_MS = 3600000,
+	APP_AGAIN_MS = 30000, /* a guest that could not be frozen is asked again */
 	XML_DESC = VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE
 };
 /* scratch: what the guest overwrites while a job is open; it may grow to the disks' size */
@@ -45,16 +46,29 @@ struct cycle {
 	const char *all[UD_LV_DISKS]; /* targets of all disks, excluded ones, too */
 	size_t all_count;
 	const char *socket, *scratch;
-	const char *checkpoint; /* the new one */
+	const char *checkpoint;  /* the new one */
+	const char *base;        /* the one whose bitmap tells what is dirty; NULL = none does */
+	bool fresh[UD_LV_DISKS]; /* by image: a disk that the base knows nothing of */
+	const char *media;       /* folder that the point is written into; NULL = it is sent */
+	bool waits;              /* for the medium to be taken in over there */
 	enum ud_ship how;
 	const char *parent;
 	struct ud_manifest point;
 	int64_t taken_mono_ms;
+	int64_t begin_us, ship_us, end_us; /* what its parts took: the job's begin, and its end */
 	/* watching the scratch files while the job is open */
 	pthread_t watcher;
 	bool watched, over; /* over: under the book's lock */
 	bool cut_short;
 };
+
+static void stepped(struct cycle *c, const char *step)
+{
+	const struct ud_hv_replication *with = &c->lv->book->with;
+
+	if (with->step)
+		with->step(with->data, step);
+}
 
 /* ---- what is ours in libvirt ---- */
 
@@ -115,12 +129,11 @@ void ud_lv_checkpoints_drop(struct ud_ctx *cx, virDomainPtr d)
 	drop_bitmaps(cx, d);
 }
 
-/* Remove one checkpoint of ours; "" = none. */
-static void drop_checkpoint(virDomainPtr d, const char *name)
+void ud_lv_checkpoint_drop(virDomainPtr d, const char *name)
 {
 	UD_AUTO(ud_lv_checkpoint) *c = NULL;
 
-	if (!*name)
+	if (!is_ours(name))
 		return;
 	c = virDomainCheckpointLookupByName(d, name, 0);
 	if (c && virDomainCheckpointDelete(c, 0) < 0)
@@ -170,12 +183,46 @@ static void clear_scratch(struct ud_ctx *cx, const char *folder)
 	closedir(dir);
 }
 
-static const char *mode_of(struct cycle *c, const char *target)
+static bool is_among(const struct ud_lv_image *images, size_t n, const char *target)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(images[i].target, target) == 0)
+			return true;
+	return false;
+}
+
+/* Which disks were added since the base was made? They have no bitmap of it, and are read whole. */
+static void look_for_fresh(struct cycle *c)
+{
+	UD_AUTO(ud_lv_checkpoint) *base = virDomainCheckpointLookupByName(c->d, c->base, 0);
+	char *xml = base ? virDomainCheckpointGetXMLDesc(base, 0) : NULL;
+	UD_AUTO(ud_lv_doc) *doc = NULL;
+	bool known[UD_LV_DISKS] = { false };
+
+	if (!xml || ud_lv_read(c->cx, ud_lv_take(c->cx, xml), &doc) != UD_OK) {
+		ud_ctx_clear(c->cx); /* the job will say what is wrong */
+		return;
+	}
+	xmlNodePtr disk = ud_lv_child(xmlDocGetRootElement(doc), "disks/disk");
+
+	for (; disk; disk = ud_lv_next(disk)) {
+		const char *name = ud_lv_attribute(c->cx, disk, "name");
+		const char *how = ud_lv_attribute(c->cx, disk, "checkpoint");
+
+		for (size_t i = 0; name && how && i < c->image_count; i++)
+			if (strcmp(c->images[i].target, name) == 0)
+				known[i] = strcmp(how, "bitmap") == 0;
+	}
+	for (size_t i = 0; i < c->image_count; i++)
+		c->fresh[i] = !known[i];
+}
+
+static const char *backup_mode(struct cycle *c, const char *target)
 {
 	for (size_t i = 0; i < c->image_count; i++)
-		if (strcmp(c->images[i].target, target) == 0)
-			return "yes";
-	return "no";
+		if (strcmp(c->images[i].target, target) == 0 && c->fresh[i])
+			return "backupmode='full'";
+	return ud_printf(c->cx->arena, "backupmode='incremental' incremental='%s'", c->base);
 }
 
 /* Every disk is named, yes or no: that is how disks are left out. */
@@ -183,18 +230,18 @@ static const char *backup_xml(struct cycle *c)
 {
 	struct ud_buf b = { 0 };
 
+	memset(c->fresh, 0, sizeof(c->fresh));
+	if (c->base)
+		look_for_fresh(c);
 	ud_buf_puts(&b, "<domainbackup mode='pull'>");
-	if (c->how == UD_SHIP_DELTA)
-		ud_buf_printf(&b, "<incremental>%s</incremental>", c->state.checkpoint);
 	ud_buf_printf(&b, "<server transport='unix' socket='%s'/><disks>", c->socket);
 	for (size_t i = 0; i < c->all_count; i++) {
-		bool yes = strcmp(mode_of(c, c->all[i]), "yes") == 0;
-
-		if (yes)
+		if (is_among(c->images, c->image_count, c->all[i]))
 			ud_buf_printf(&b,
-				"<disk name='%s' backup='yes' type='file'><scratch "
+				"<disk name='%s' backup='yes' type='file' %s><scratch "
 				"file='%s/%s'/></disk>",
-				c->all[i], c->scratch, c->all[i]);
+				c->all[i], c->base ? backup_mode(c, c->all[i]) : "", c->scratch,
+				c->all[i]);
 		else
 			ud_buf_printf(&b, "<disk name='%s' backup='no'/>", c->all[i]);
 	}
@@ -205,16 +252,17 @@ static const char *backup_xml(struct cycle *c)
 	return text;
 }
 
-static const char *checkpoint_xml(struct cycle *c)
+const char *ud_lv_checkpoint_xml(struct ud_ctx *cx, const char *name, const char *const *all,
+	size_t all_count, const struct ud_lv_image *images, size_t image_count)
 {
 	struct ud_buf b = { 0 };
 
-	ud_buf_printf(&b, "<domaincheckpoint><name>%s</name><disks>", c->checkpoint);
-	for (size_t i = 0; i < c->all_count; i++)
-		ud_buf_printf(&b, "<disk name='%s' checkpoint='%s'/>", c->all[i],
-			strcmp(mode_of(c, c->all[i]), "yes") == 0 ? "bitmap" : "no");
+	ud_buf_printf(&b, "<domaincheckpoint><name>%s</name><disks>", name);
+	for (size_t i = 0; i < all_count; i++)
+		ud_buf_printf(&b, "<disk name='%s' checkpoint='%s'/>", all[i],
+			is_among(images, image_count, all[i]) ? "bitmap" : "no");
 	ud_buf_puts(&b, "</disks></domaincheckpoint>");
-	const char *text = ud_strndup(c->cx->arena, b.data, b.len);
+	const char *text = ud_strndup(cx->arena, b.data, b.len);
 
 	ud_buf_free(&b);
 	return text;
@@ -226,7 +274,8 @@ static bool app_due(struct cycle *c)
 	int64_t hours = c->relation.app_consistent_every_hours;
 	int64_t now = ud_now_ms(c->cx->env);
 
-	return hours != UD_NONE &&
+	return hours != UD_NONE && c->relation.leg == UD_LEG_PRIMARY &&
+		ud_mono_ms(c->cx->env) >= c->r->app_again_mono_ms &&
 		(now < c->state.app_at_ms || now - c->state.app_at_ms >= hours * HOUR_MS);
 }
 
@@ -235,7 +284,9 @@ static enum ud_code begin_job(struct cycle *c, bool *ret_broken)
 {
 	struct ud_ctx *cx = c->cx;
 	bool app = app_due(c), frozen = false;
-	const char *backup = backup_xml(c), *checkpoint = checkpoint_xml(c);
+	const char *backup = backup_xml(c);
+	const char *checkpoint = ud_lv_checkpoint_xml(
+		cx, c->checkpoint, c->all, c->all_count, c->images, c->image_count);
 
 	c->point.requested = app ? UD_CONSISTENCY_APPLICATION : UD_CONSISTENCY_CRASH;
 	c->point.consistency = UD_CONSISTENCY_CRASH;
@@ -247,12 +298,18 @@ static enum ud_code begin_job(struct cycle *c, bool *ret_broken)
 		ud_ctx_clear(cx);
 	}
 	ud_lv_make_begin(c->lv, c->relation.uuid);
+	int64_t began_us = ud_stopwatch_us();
 	int rc = virDomainBackupBegin(c->d, backup, checkpoint, 0);
+
+	c->begin_us = ud_stopwatch_us() - began_us;
 
 	ud_lv_make_end(c->lv, c->relation.uuid);
 	enum ud_code code = rc < 0 ? ud_lv_fail(cx, "begin a backup job") : UD_OK;
 	const virError *error = rc < 0 ? virGetLastError() : NULL;
-	bool broken = error && error->code == VIR_ERR_CHECKPOINT_INCONSISTENT;
+	/* lost with QEMU, or with the bitmaps of another relation of the VM */
+	bool broken = error &&
+		(error->code == VIR_ERR_CHECKPOINT_INCONSISTENT ||
+			error->code == VIR_ERR_NO_DOMAIN_CHECKPOINT);
 
 	c->taken_mono_ms = ud_mono_ms(cx->env);
 	c->point.taken_at.ms = ud_now_ms(cx->env);
@@ -260,8 +317,8 @@ static enum ud_code begin_job(struct cycle *c, bool *ret_broken)
 		c->point.consistency = UD_CONSISTENCY_APPLICATION;
 	else if (frozen)
 		c->point.reason = "The guest was thawed too early.";
-	if (app && code == UD_OK)
-		c->state.app_at_ms = c->point.taken_at.ms;
+	if (app)
+		c->r->app_again_mono_ms = c->taken_mono_ms + APP_AGAIN_MS;
 	*ret_broken = broken;
 	return code;
 }
@@ -391,16 +448,36 @@ static enum ud_code settle_pending(struct cycle *c, const struct ud_sender_have 
 
 	if (!*s->pending_point)
 		return UD_OK;
+	s->exported = "";
 	if (strcmp(have->newest_id, s->pending_point) == 0) {
 		if (c->d)
-			drop_checkpoint(c->d, s->checkpoint);
+			ud_lv_checkpoint_drop(c->d, s->checkpoint);
 		s->checkpoint = s->pending_checkpoint;
 		s->point_id = s->pending_point;
 	} else if (c->d) {
-		drop_checkpoint(c->d, s->pending_checkpoint);
+		ud_lv_checkpoint_drop(c->d, s->pending_checkpoint);
 	}
 	s->pending_point = s->pending_checkpoint = "";
 	return ud_lv_state_write(c->cx, c->r, s);
+}
+
+/* How what the target has becomes what the VM is now. */
+static enum ud_ship way_there(const struct ud_sender_have *have, const struct ud_lv_state *s)
+{
+	if (*have->newest_id && *s->checkpoint && !s->compare &&
+		strcmp(have->newest_id, s->point_id) == 0)
+		return UD_SHIP_DELTA;
+	if (have->seeded && !*have->newest_id && *s->parted_checkpoint)
+		return UD_SHIP_UNION;
+	return *have->newest_id || have->seeded ? UD_SHIP_COMPARE : UD_SHIP_FULL;
+}
+
+static void take_way(struct cycle *c, enum ud_ship how)
+{
+	c->how = how;
+	c->base = how == UD_SHIP_DELTA ? c->state.checkpoint
+		: how == UD_SHIP_UNION ? c->state.parted_checkpoint
+				       : NULL;
 }
 
 /* What is to be shipped, from what the target has. */
@@ -412,21 +489,20 @@ static enum ud_code decide(struct cycle *c)
 	UD_TRY(ud_lv_sender_ready(
 		c->cx, c->r, &c->relation, &c->r->sender, &c->r->sender_generation));
 	if (!*s->pending_point && *s->checkpoint && !s->compare) {
-		c->how = UD_SHIP_DELTA;
+		take_way(c, UD_SHIP_DELTA);
 		c->parent = s->point_id;
 		return UD_OK;
 	}
 	UD_TRY(ud_sender_have(c->cx, c->r->sender, &have));
+	c->waits = *s->exported && !*have.newest_id;
+	if (c->waits)
+		return UD_OK;
 	UD_TRY(settle_pending(c, &have));
 	c->parent = have.newest_id;
-	if (*have.newest_id && *s->checkpoint && !s->compare &&
-		strcmp(have.newest_id, s->point_id) == 0)
-		c->how = UD_SHIP_DELTA;
-	else if (*have.newest_id || have.seeded)
-		c->how = UD_SHIP_COMPARE;
-	else
-		c->how = UD_SHIP_FULL;
-	return UD_OK;
+	take_way(c, way_there(&have, s));
+	if (c->how != UD_SHIP_FULL)
+		return UD_OK;
+	return ud_lv_media_wanted(c->cx, c->r, &c->relation, &c->media);
 }
 
 /* The definition goes with every point, and the firmware's variables, which are no disk. */
@@ -467,7 +543,42 @@ static enum ud_code ship(struct cycle *c, ud_source *source, struct ud_shipped *
 		.files = files };
 
 	UD_TRY(files_of(c, files, &job.file_count));
+	if (c->media)
+		return ud_sender_export(c->cx, c->r->sender, &job, c->media, ret);
 	return ud_sender_ship(c->cx, c->r->sender, &job, ret);
+}
+
+/* What rotted over there is made good while the image of its newest point can still be read. The
+ * point stands whatever comes of it. */
+static void mend(struct cycle *c, ud_source *source, const struct ud_shipped *shipped)
+{
+	int64_t n = 0;
+
+	if (!shipped->wrong)
+		return;
+	enum ud_code code = ud_sender_repair(c->cx, c->r->sender, source, &n);
+
+	ud_log(UD_LOG_WARNING, "replica_repaired", "relation", c->r->id, "extents",
+		ud_printf(c->cx->arena, "%lld", (long long)n), "reason",
+		code == UD_OK ? "" : c->cx->problem.detail, NULL);
+	ud_ctx_clear(c->cx);
+}
+
+/* Both ends wrote by themselves: what either calls dirty; or hashes of all, where one cannot tell.
+ */
+static enum ud_code unite(struct cycle *c, ud_source **source)
+{
+	if (c->how != UD_SHIP_UNION)
+		return UD_OK;
+	enum ud_code code = ud_lv_parted_union(c->cx, c->r, c->state.parted_point, source);
+
+	if (code == UD_OK || code == UD_E_UNAVAILABLE)
+		return code;
+	ud_log(UD_LOG_WARNING, "hashes_instead", "relation", c->r->id, "reason",
+		c->cx->problem.detail, NULL);
+	ud_ctx_clear(c->cx);
+	c->how = UD_SHIP_COMPARE;
+	return UD_OK;
 }
 
 static void new_point(struct cycle *c)
@@ -483,17 +594,29 @@ static void new_point(struct cycle *c)
 static enum ud_code accept(struct cycle *c, const struct ud_shipped *shipped)
 {
 	struct ud_lv_state *s = &c->state;
-	const char *old = s->checkpoint;
+	const char *old = s->checkpoint, *parted = s->parted_checkpoint;
 
+	if (c->media) { /* it is not over there yet */
+		s->exported = shipped->point.id;
+		s->state = UD_REPLICATION_SEEDING;
+		return ud_lv_state_write(c->cx, c->r, s);
+	}
+	s->parted_checkpoint = s->parted_point = "";
 	s->checkpoint = c->checkpoint;
 	s->point_id = shipped->point.id;
 	s->pending_checkpoint = s->pending_point = "";
 	s->compare = false;
 	s->state = UD_REPLICATION_REPLICATING;
 	s->bytes_sent += shipped->wire_bytes;
+	if (c->point.consistency == UD_CONSISTENCY_APPLICATION)
+		s->app_at_ms = c->point.taken_at.ms;
 	UD_TRY(ud_lv_state_write(c->cx, c->r, s));
+	stepped(c, "cycle.accepted");
 	if (c->d && strcmp(old, c->checkpoint) != 0)
-		drop_checkpoint(c->d, old);
+		ud_lv_checkpoint_drop(c->d, old);
+	if (c->d)
+		ud_lv_checkpoint_drop(c->d, parted);
+	stepped(c, "cycle.dropped");
 	return UD_OK;
 }
 
@@ -505,7 +628,7 @@ static enum ud_code nbd_source(struct cycle *c, ud_source **ret)
 		disks[i] = (struct ud_nbd_disk){ .name = c->images[i].target,
 			.socket_path = c->socket,
 			.export_name = c->images[i].target,
-			.bitmap = c->how != UD_SHIP_DELTA
+			.bitmap = !c->base || c->fresh[i]
 				? NULL
 				: ud_printf(c->cx->arena, "qemu:dirty-bitmap:backup-%s",
 					  c->images[i].target) };
@@ -521,7 +644,11 @@ static enum ud_code move(struct cycle *c, struct ud_shipped *ret)
 	enum ud_code code = nbd_source(c, &source);
 
 	if (code == UD_OK)
+		code = unite(c, &source);
+	if (code == UD_OK)
 		code = ship(c, source, ret);
+	if (code == UD_OK)
+		mend(c, source, ret);
 	watch_end(c);
 	if (code != UD_OK && c->cut_short)
 		return ud_fail(c->cx, UD_E_STORAGE_FULL, NULL,
@@ -537,18 +664,24 @@ static enum ud_code forget_bitmaps(struct cycle *c)
 	ud_log(UD_LOG_WARNING, "bitmaps_lost", "relation", c->r->id, NULL);
 	ud_lv_checkpoints_drop(c->cx, c->d);
 	s->checkpoint = s->pending_checkpoint = s->pending_point = "";
+	s->parted_checkpoint = s->parted_point = s->exported = "";
 	s->compare = true;
 	s->state = UD_REPLICATION_RESYNCING;
 	return ud_lv_state_write(c->cx, c->r, s);
 }
 
-static enum ud_code name_checkpoint(struct cycle *c)
+const char *ud_lv_checkpoint_name(struct ud_ctx *cx, struct ud_lv_state *state)
 {
 	unsigned char chance[4];
 
-	ud_random(c->cx->env, chance, sizeof(chance));
-	c->checkpoint = ud_printf(c->cx->arena, PREFIX "%s-%lld", ud_hex(c->cx->arena, chance, 4),
-		(long long)++c->state.n);
+	ud_random(cx->env, chance, sizeof(chance));
+	return ud_printf(
+		cx->arena, PREFIX "%s-%lld", ud_hex(cx->arena, chance, 4), (long long)++state->n);
+}
+
+static enum ud_code name_checkpoint(struct cycle *c)
+{
+	c->checkpoint = ud_lv_checkpoint_name(c->cx, &c->state);
 	c->state.pending_checkpoint = c->checkpoint;
 	c->state.pending_point = c->point.id;
 	if (c->how != UD_SHIP_DELTA)
@@ -602,9 +735,12 @@ static enum ud_code online(struct cycle *c, struct ud_shipped *ret)
 	UD_TRY(ud_lv_job_end(c->cx, c->lv, c->d)); /* of a process before us */
 	clear_scratch(c->cx, c->scratch);
 	UD_TRY(decide(c));
+	if (c->waits)
+		return UD_OK;
 	await_guest(c);
 	new_point(c);
 	UD_TRY(name_checkpoint(c));
+	stepped(c, "cycle.named");
 	enum ud_code code = begin_job(c, &broken);
 
 	if (broken) {
@@ -617,7 +753,13 @@ static enum ud_code online(struct cycle *c, struct ud_shipped *ret)
 		code = begin_job(c, &broken);
 	}
 	UD_TRY(code);
+	stepped(c, "cycle.job");
+	int64_t began_us = ud_stopwatch_us();
+
 	code = move(c, ret);
+	c->ship_us = ud_stopwatch_us() - began_us;
+	if (code == UD_OK)
+		stepped(c, "cycle.shipped");
 	if (code != UD_OK) {
 		struct ud_problem first = c->cx->problem;
 
@@ -627,10 +769,13 @@ static enum ud_code online(struct cycle *c, struct ud_shipped *ret)
 			ud_log(UD_LOG_WARNING, "job_end", "relation", c->r->id, NULL);
 		c->cx->problem = first;
 	} else {
+		began_us = ud_stopwatch_us();
 		code = ud_lv_job_end(c->cx, c->lv, c->d);
+		c->end_us = ud_stopwatch_us() - began_us;
 	}
 	clear_scratch(c->cx, c->scratch);
 	UD_TRY(code);
+	stepped(c, "cycle.ended");
 	c->r->off_synced = false;
 	return accept(c, ret);
 }
@@ -643,13 +788,15 @@ static enum ud_code offline(struct cycle *c, struct ud_shipped *ret)
 	UD_AUTO(ud_source) *source = NULL;
 
 	UD_TRY(decide(c));
+	if (c->waits)
+		return UD_OK;
 	new_point(c);
 	c->point.requested = c->point.consistency = UD_CONSISTENCY_CRASH;
 	c->point.reason = "";
 	c->checkpoint = c->state.checkpoint;
 	c->taken_mono_ms = ud_mono_ms(c->cx->env);
 	c->point.taken_at.ms = ud_now_ms(c->cx->env);
-	const char *bitmap = c->how == UD_SHIP_DELTA ? c->state.checkpoint : NULL;
+	const char *bitmap = c->base;
 	enum ud_code code =
 		ud_lv_images_open(c->cx, c->r, c->images, c->image_count, bitmap, &images, &source);
 
@@ -661,6 +808,7 @@ static enum ud_code offline(struct cycle *c, struct ud_shipped *ret)
 			c->cx, c->r, c->images, c->image_count, NULL, &images, &source);
 	}
 	UD_TRY(code);
+	UD_TRY(unite(c, &source));
 	c->state.pending_checkpoint = c->checkpoint;
 	c->state.pending_point = c->point.id;
 	UD_TRY(ud_lv_state_write(c->cx, c->r, &c->state));
@@ -698,9 +846,12 @@ static void remember(struct cycle *c, int64_t began_us, const struct ud_shipped 
 	c->r->pending_bytes = 0;
 	pthread_mutex_unlock(&book->lock);
 	ud_log(UD_LOG_INFO, "cycle", "relation", c->r->id, "point", shipped->point.id, "ms",
-		ud_printf(c->cx->arena, "%lld", (long long)ms), "bytes",
-		ud_printf(c->cx->arena, "%lld", (long long)shipped->point.changed_bytes), "wire",
-		ud_printf(c->cx->arena, "%lld", (long long)shipped->wire_bytes), NULL);
+		ud_printf(c->cx->arena, "%lld", (long long)ms), "parts",
+		ud_printf(c->cx->arena, "begin=%lld,ship=%lld,end=%lld",
+			(long long)c->begin_us / 1000, (long long)c->ship_us / 1000,
+			(long long)c->end_us / 1000),
+		"bytes", ud_printf(c->cx->arena, "%lld", (long long)shipped->point.changed_bytes),
+		"wire", ud_printf(c->cx->arena, "%lld", (long long)shipped->wire_bytes), NULL);
 }
 
 /* The host in the middle: no VM, but points of its own store. */
@@ -717,33 +868,79 @@ static enum ud_code forward(struct cycle *c, int64_t began_us, struct ud_point *
 	return UD_OK;
 }
 
-enum ud_code ud_lv_cycle(
-	struct ud_ctx *cx, struct ud_lv_relation *r, bool must_be_off, struct ud_point *ret)
+/* A leg that passed points of the store on until now: nothing it knows is a checkpoint of the VM.
+ */
+static enum ud_code begin_onward(struct cycle *c)
 {
-	UD_AUTO(ud_lv_domain) *d = NULL;
-	struct cycle c = { .cx = cx, .r = r, .lv = r->lv };
-	struct ud_shipped shipped = { 0 };
-	int64_t began = ud_stopwatch_us();
+	struct ud_lv_state *s = &c->state;
 
-	ud_lv_relation_read(cx, r, &c.relation, &c.state);
-	if (ud_lv_forwards(&c.relation))
-		return forward(&c, began, ret);
-	c.socket = ud_printf(cx->arena, "%s/run/%.30s.sock", r->lv->dir, r->id);
-	c.scratch = ud_printf(cx->arena, "%s/scratch", r->dir);
+	if ((is_ours(s->checkpoint) || !*s->checkpoint) &&
+		(is_ours(s->pending_checkpoint) || !*s->pending_checkpoint))
+		return UD_OK;
+	s->checkpoint = s->pending_checkpoint = s->pending_point = "";
+	s->compare = true;
+	return ud_lv_state_write(c->cx, c->r, s);
+}
+
+/* A point of the VM itself. */
+static enum ud_code of_vm(struct cycle *c, bool must_be_off, int64_t began_us, struct ud_point *ret)
+{
+	struct ud_ctx *cx = c->cx;
+	struct ud_lv_relation *r = c->r;
+	UD_AUTO(ud_lv_domain) *d = NULL;
+	struct ud_shipped shipped = { 0 };
+
+	c->socket = ud_printf(cx->arena, "%s/run/%.30s.sock", r->lv->dir, r->id);
+	c->scratch = ud_printf(cx->arena, "%s/scratch", r->dir);
 	UD_TRY(ud_lv_make_folder(cx, ud_printf(cx->arena, "%s/run", r->lv->dir)));
-	UD_TRY(ud_lv_make_folder(cx, c.scratch));
-	UD_TRY(ud_lv_find(cx, r->lv, c.relation.uuid, &d));
-	c.d = d;
-	UD_TRY(look_at_disks(&c));
+	UD_TRY(ud_lv_make_folder(cx, c->scratch));
+	UD_TRY(ud_lv_find(cx, r->lv, c->relation.uuid, &d));
+	c->d = d;
+	UD_TRY(look_at_disks(c));
 	bool active = virDomainIsActive(d) == 1;
 
 	if (active && must_be_off)
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The VM is not off.");
 	if (!active && !must_be_off && r->off_synced)
 		return UD_OK; /* nothing can have changed */
-	UD_TRY(active ? online(&c, &shipped) : offline(&c, &shipped));
-	remember(&c, began, &shipped);
+	UD_TRY(active ? online(c, &shipped) : offline(c, &shipped));
+	if (c->waits && must_be_off)
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
+			"The first copy on the medium was not taken in yet.");
+	if (c->waits)
+		return UD_OK;
+	remember(c, began_us, &shipped);
 	if (ret)
 		ud_manifest_point(cx, &shipped.point, false, ret);
 	return UD_OK;
+}
+
+/* The extended leg goes on by itself when the VM has come to this host, and when it has left it. */
+static enum ud_code onward(struct cycle *c, int64_t began_us, struct ud_point *ret)
+{
+	struct ud_lv_relation *first = NULL;
+	enum ud_lv_onward from = ud_lv_onward(c->lv, &c->relation, &first);
+
+	if (from == UD_LV_FROM_STORE)
+		return forward(c, began_us, ret);
+	if (from == UD_LV_FROM_NOWHERE)
+		return UD_OK;
+	pthread_mutex_lock(&first->work);
+	enum ud_code code = begin_onward(c);
+
+	if (code == UD_OK)
+		code = of_vm(c, false, began_us, ret);
+	pthread_mutex_unlock(&first->work);
+	return code;
+}
+
+enum ud_code ud_lv_cycle(
+	struct ud_ctx *cx, struct ud_lv_relation *r, bool must_be_off, struct ud_point *ret)
+{
+	struct cycle c = { .cx = cx, .r = r, .lv = r->lv };
+	int64_t began = ud_stopwatch_us();
+
+	ud_lv_relation_read(cx, r, &c.relation, &c.state);
+	return ud_lv_forwards(&c.relation) ? onward(&c, began, ret)
+					   : of_vm(&c, must_be_off, began, ret);
 }

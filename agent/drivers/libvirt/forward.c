@@ -5,7 +5,9 @@
  * delta. The point passed on last is pinned in our store until a newer one is over there.
  *
  * In the relation's state, checkpoint and pending_checkpoint are points of our store here: those
- * that point_id and pending_point over there were made of.
+ * that point_id and pending_point over there were made of. After a failover to this host the VM
+ * itself is read (cycle.c), and they are checkpoints of libvirt's; where the two meet, hashes are
+ * compared once.
  */
 #include <string.h>
 
@@ -30,6 +32,28 @@ struct passing {
 bool ud_lv_forwards(const struct ud_relation *relation)
 {
 	return relation->role == UD_RELATION_SOURCE && relation->leg == UD_LEG_EXTENDED;
+}
+
+enum ud_lv_onward ud_lv_onward(
+	struct ud_lv *lv, const struct ud_relation *relation, struct ud_lv_relation **ret_first)
+{
+	struct ud_lv_relation *first = ud_lv_relation_of_vm(lv, relation->uuid);
+	enum ud_lv_onward from = UD_LV_FROM_STORE;
+
+	*ret_first = first;
+	if (!first)
+		return from;
+	pthread_mutex_lock(&lv->book->lock);
+	const struct ud_lv_state *s = &first->state;
+
+	if (first->relation.role == UD_RELATION_SOURCE)
+		from = s->displaced ? UD_LV_FROM_NOWHERE : UD_LV_FROM_VM;
+	else if (*s->failed_over)
+		from = s->committed ? UD_LV_FROM_VM : UD_LV_FROM_NOWHERE;
+	else if (s->state == UD_REPLICATION_READY_FOR_SEED || s->seed)
+		from = UD_LV_FROM_NOWHERE; /* turned round just now: its first point comes */
+	pthread_mutex_unlock(&lv->book->lock);
+	return from;
 }
 
 /* ---- the first leg's store ---- */
@@ -265,8 +289,14 @@ enum ud_code ud_lv_forward(
 void ud_lv_forward_end(struct ud_ctx *cx, struct ud_lv_relation *r)
 {
 	struct passing p = { .cx = cx, .r = r };
+	UD_AUTO(ud_lv_domain) *d = NULL;
 
 	ud_lv_relation_read(cx, r, &p.relation, &p.state);
+	if (ud_lv_find(cx, r->lv, p.relation.uuid, &d) == UD_OK) {
+		ud_lv_checkpoint_drop(d, p.state.checkpoint);
+		ud_lv_checkpoint_drop(d, p.state.pending_checkpoint);
+	}
+	ud_ctx_clear(cx);
 	if (borrow(&p) != UD_OK || ud_lv_forward_forget(cx, p.store) != UD_OK)
 		ud_log(UD_LOG_INFO, "not_unpinned", "relation", r->id, "reason", cx->problem.detail,
 			NULL);

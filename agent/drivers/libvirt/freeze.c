@@ -78,17 +78,6 @@ static enum freeze_state take(struct ud_lv *lv, const char *uuid)
 	return was;
 }
 
-static bool is_expired(struct ud_lv *lv, const char *uuid)
-{
-	bool expired = false;
-
-	pthread_mutex_lock(&lv->lock);
-	for (struct ud_lv_freeze *f = lv->frozen; f; f = f->next)
-		expired = expired || (strcmp(f->uuid, uuid) == 0 && f->state == EXPIRED);
-	pthread_mutex_unlock(&lv->lock);
-	return expired;
-}
-
 static bool begin_watch(struct ud_lv *lv, const char *uuid, int64_t timeout_ms)
 {
 	struct ud_lv_freeze *f = ud_malloc(sizeof(*f));
@@ -109,6 +98,24 @@ static bool begin_watch(struct ud_lv *lv, const char *uuid, int64_t timeout_ms)
 	return made;
 }
 
+/* The guest has answered: what it may stand still counts from now. Until then the watch was over
+ * the call, which a busy guest can make long. False: the watchdog was quicker. */
+static bool watch_anew(struct ud_lv *lv, const char *uuid, int64_t timeout_ms)
+{
+	bool watched = false;
+
+	pthread_mutex_lock(&lv->lock);
+	for (struct ud_lv_freeze *f = lv->frozen; f; f = f->next) {
+		if (strcmp(f->uuid, uuid) != 0 || f->state != FROZEN)
+			continue;
+		ud_deadline(timeout_ms, &f->until);
+		watched = true;
+	}
+	pthread_cond_broadcast(&lv->moved);
+	pthread_mutex_unlock(&lv->lock);
+	return watched;
+}
+
 enum ud_code ud_lv_freeze(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, int64_t timeout_ms)
 {
 	struct ud_lv *lv = ud_lv_of(hv);
@@ -127,7 +134,7 @@ enum ud_code ud_lv_freeze(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
 	(void)virDomainAgentSetResponseTimeout(d, (int)(timeout_ms / 1000) + 1, 0);
 	if (virDomainFSFreeze(d, NULL, 0, 0) >= 0) {
 		/* the watchdog may have thawed what was not frozen yet; ud_lv_thaw says so */
-		if (is_expired(lv, uuid))
+		if (!watch_anew(lv, uuid, timeout_ms))
 			(void)thaw_now(lv, uuid);
 		return UD_OK;
 	}

@@ -27,12 +27,17 @@ struct ud_lv_state {
 	const char *point_id; /* source: newest point that the target has, as far as we know */
 	/* source: a point that was begun, until we know whether the target has it */
 	const char *pending_checkpoint, *pending_point;
+	/* source: a first point that was written onto the medium, until the target has it */
+	const char *exported;
+	/* after a failover, at either end: the point that both were the same at, and the checkpoint
+	 * in this host's disks whose bitmap tells what was written since; "" = nobody knows */
+	const char *parted_point, *parted_checkpoint;
 	bool compare;            /* source: bitmaps are not to be trusted, hashes are compared */
 	int64_t resync_at_ms;    /* source: not before, by the wall clock; 0 = at once */
 	int64_t n;               /* source: number for the next checkpoint */
-	int64_t app_at_ms;       /* source: when the last frozen point was taken */
+	int64_t app_at_ms;       /* source: when the last point of a frozen guest was taken */
 	int64_t store;           /* target: number of the store's folder; 0 = none yet */
-	bool seed;               /* target: the store is filled from the displaced disks first */
+	bool seed;               /* target: the store is filled from disks that are here first */
 	const char *failed_over; /* target: point the VM was brought up from; "" = none */
 	bool committed;
 	bool displaced;        /* former source: its VM has left the hypervisor */
@@ -76,6 +81,7 @@ struct ud_lv_relation {
 	ud_store *store;  /* pointer under the book's lock, too */
 	bool off_synced;  /* the VM is off and all it wrote has been shipped */
 	unsigned awaited; /* libvirt's id of the running VM whose guest agent was waited for */
+	int64_t app_again_mono_ms; /* a freeze that failed is tried again then */
 
 	/* messages to the peer go beside the data, under a lock of their own */
 	pthread_mutex_t talk;
@@ -91,6 +97,11 @@ struct ud_lv_book {
 	ud_arena *arena; /* of the settings */
 	struct ud_hv_replication with;
 	int port;
+};
+
+/* A disk's image. */
+struct ud_lv_image {
+	const char *target, *path, *format;
 };
 
 /* ---- relations.c ---- */
@@ -116,6 +127,39 @@ struct ud_lv_relation *ud_lv_relation_of_vm(struct ud_lv *lv, const char *uuid);
  * compares hashes. */
 void ud_lv_content_changed(struct ud_ctx *cx, struct ud_lv *lv, const char *uuid);
 
+/* The relation's "initial"; as it was when it says none. */
+enum ud_code ud_lv_initial_read(struct ud_ctx *cx, const struct ud_relation *relation,
+	struct ud_relation_initial *ret) UD_USE;
+
+/* ---- media.c: first copies that do not come over the link ---- */
+
+/* The relation's folder below the one for media. UD_E_INVALID_STATE: there is none. */
+enum ud_code ud_lv_media(struct ud_ctx *cx, struct ud_lv_relation *r, const char **ret) UD_USE;
+/* Images in it, named after their disks. UD_E_NOT_FOUND: there are none. */
+enum ud_code ud_lv_media_images(
+	struct ud_ctx *cx, struct ud_lv_relation *r, struct ud_lv_image *ret, size_t *ret_n) UD_USE;
+/* Is the first point to be written there? Then *ret is the folder, ready to be written to, else
+ * NULL. */
+enum ud_code ud_lv_media_wanted(struct ud_ctx *cx, struct ud_lv_relation *r,
+	const struct ud_relation *relation, const char **ret) UD_USE;
+/* Take the first point in from there, when it is wanted and lies there; under the work lock. */
+enum ud_code ud_lv_media_take(
+	struct ud_ctx *cx, struct ud_lv_relation *r, const struct ud_relation *relation) UD_USE;
+
+/* ---- parted.c: both ends wrote by themselves ---- */
+
+/* A VM that was brought up and has not run yet: *ret_checkpoint begins to record what it writes; ""
+ * = it cannot, and hashes will be compared. */
+void ud_lv_parted_mark(struct ud_ctx *cx, struct ud_lv_relation *r,
+	const struct ud_relation *relation, const char **ret_checkpoint);
+/* What the other end changed since the point, and what source calls dirty: *source becomes both.
+ * UD_E_CONFLICT, UD_E_UNSUPPORTED: it cannot tell; *source is what it was. */
+enum ud_code ud_lv_parted_union(struct ud_ctx *cx, struct ud_lv_relation *r, const char *point_id,
+	ud_source **source) UD_USE;
+/* The receiver's changed callback. */
+enum ud_code ud_lv_parted_changed(struct ud_ctx *cx, void *data, const char *replication_id,
+	const char *point_id, ud_extent_visitor *visit, const char *disk, void *visit_data) UD_USE;
+
 /* ---- cycle.c: a source's cycles ---- */
 
 /* One cycle under the work lock; makes a point of a running VM, or the last one of a VM that is
@@ -126,6 +170,13 @@ enum ud_code ud_lv_cycle(
  * else a new one in its place. */
 enum ud_code ud_lv_sender_ready(struct ud_ctx *cx, struct ud_lv_relation *r,
 	const struct ud_relation *relation, ud_sender **sender, int64_t *generation) UD_USE;
+/* A name for a checkpoint that was never used. */
+const char *ud_lv_checkpoint_name(struct ud_ctx *cx, struct ud_lv_state *state);
+/* Our checkpoint's definition: bitmaps for these images of all the VM's disks. */
+const char *ud_lv_checkpoint_xml(struct ud_ctx *cx, const char *name, const char *const *all,
+	size_t all_count, const struct ud_lv_image *images, size_t image_count);
+/* Remove one checkpoint if it is ours; "" = none. */
+void ud_lv_checkpoint_drop(virDomainPtr d, const char *name);
 /* Remove our checkpoints and bitmaps of a VM. */
 void ud_lv_checkpoints_drop(struct ud_ctx *cx, virDomainPtr d);
 /* Abort a backup job and wait until it is gone. */
@@ -135,6 +186,12 @@ enum ud_code ud_lv_job_end(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d) 
 
 /* Does it pass on the points of another relation's store? */
 bool ud_lv_forwards(const struct ud_relation *relation);
+/* Where what is passed on comes from: points of the replica here; the VM, since it was failed over
+ * to this host for good; nowhere as long as that is not decided. *ret_first: the leg before, or
+ * NULL; its work lock is to be held while the VM is read, which has one backup job at a time. */
+enum ud_lv_onward { UD_LV_FROM_STORE, UD_LV_FROM_VM, UD_LV_FROM_NOWHERE };
+enum ud_lv_onward ud_lv_onward(
+	struct ud_lv *lv, const struct ud_relation *relation, struct ud_lv_relation **ret_first);
 /* One cycle under the work lock: the newest point of the VM's replica here, if it is not over there
  * yet (*ret_new). */
 enum ud_code ud_lv_forward(
@@ -146,9 +203,6 @@ enum ud_code ud_lv_forward_forget(struct ud_ctx *cx, ud_store *store) UD_USE;
 
 /* ---- offline.c: images of VMs that are off, by qemu-nbd ---- */
 
-struct ud_lv_image {
-	const char *target, *path, *format;
-};
 typedef struct ud_lv_images ud_lv_images;
 /* Serve images read-only; bitmap NULL = none. *ret_source reads them. UD_E_HYPERVISOR. */
 enum ud_code ud_lv_images_open(struct ud_ctx *cx, struct ud_lv_relation *r,
@@ -161,12 +215,17 @@ enum ud_code ud_lv_images_of(struct ud_ctx *cx, xmlNodePtr root, const struct ud
 
 /* ---- replica.c: a target's store ---- */
 
+/* Remember when a point was taken, by its age now. */
+void ud_lv_note_age(struct ud_lv_relation *r, const char *point_id, int64_t age_ms);
+
 /* Open the relation's store, and make it when it is not there; under the work lock. */
 enum ud_code ud_lv_store_open(struct ud_ctx *cx, struct ud_lv_relation *r) UD_USE;
 /* Cut connections and close it; under the work lock. */
 void ud_lv_store_close(struct ud_lv_relation *r);
 /* What a target does from time to time: seeding, merging; under the work lock. */
 enum ud_code ud_lv_tend(struct ud_ctx *cx, struct ud_lv_relation *r) UD_USE;
+/* Stop whoever passes the VM's points on, for now; under the book's lock. */
+void ud_lv_forward_stop(struct ud_lv_book *book, const char *uuid);
 /* Callbacks of the receiver. */
 void ud_lv_receiver_calls(struct ud_lv *lv, struct ud_receiver_calls *ret);
 /* Age of a point on our own clock. */

@@ -21,6 +21,9 @@ static const struct ud_field state_fields[] = {
 	UD_FIELD(ud_lv_state, point_id,           .about = "Newest point of the target."),
 	UD_FIELD(ud_lv_state, pending_checkpoint, .about = "Checkpoint of a point whose fate is not known."),
 	UD_FIELD(ud_lv_state, pending_point,      .about = "That point."),
+	UD_FIELD(ud_lv_state, exported,           .about = "Point that lies on the medium and is not known to be taken in."),
+	UD_FIELD(ud_lv_state, parted_point,       .about = "Point that both ends were the same at when they parted."),
+	UD_FIELD(ud_lv_state, parted_checkpoint,  .about = "Checkpoint of it in this host's own disks."),
 	UD_FIELD(ud_lv_state, compare,            .about = "Hashes are to be compared."),
 	UD_FIELD(ud_lv_state, resync_at_ms,       .about = "Comparing is not to begin before."),
 	UD_FIELD(ud_lv_state, n,                  .about = "Number for the next checkpoint."),
@@ -270,7 +273,7 @@ static bool cycles_now(const struct ud_relation *relation, const struct ud_lv_st
 		!*state->failed_over && !state->displaced;
 }
 
-static enum ud_code read_initial(
+enum ud_code ud_lv_initial_read(
 	struct ud_ctx *cx, const struct ud_relation *relation, struct ud_relation_initial *ret)
 {
 	const char *text = relation->initial.text;
@@ -288,7 +291,7 @@ static int64_t left_to_wait(
 	int64_t at = state->resync_at_ms;
 
 	if (!*state->point_id && !*state->pending_point &&
-		read_initial(cx, relation, &initial) == UD_OK && initial.start_at.ms > at)
+		ud_lv_initial_read(cx, relation, &initial) == UD_OK && initial.start_at.ms > at)
 		at = initial.start_at.ms;
 	ud_ctx_clear(cx);
 	return at - ud_now_ms(cx->env);
@@ -431,19 +434,39 @@ static void begin_state(const struct ud_relation *relation,
 		.point_id = "",
 		.pending_checkpoint = "",
 		.pending_point = "",
+		.exported = "",
+		.parted_point = "",
+		.parted_checkpoint = "",
 		.failed_over = "",
 		.divergent = "",
 		.divergent_bytes = UD_NONE,
 		.store = old ? old->store : 0,
 		.n = old ? old->n : 0 };
+	bool reverse = old && initial->method == UD_INITIAL_REVERSE;
+
 	if (relation->role == UD_RELATION_SOURCE) {
 		ret->compare = initial->method == UD_INITIAL_REVERSE ||
 			initial->method == UD_INITIAL_EXISTING;
+		/* what the VM wrote since it was brought up from that point */
+		if (reverse && *old->failed_over) {
+			ret->parted_point = old->failed_over;
+			ret->parted_checkpoint = old->checkpoint;
+		}
 		return;
 	}
 	ret->store++;
 	/* what was brought up here and given up again is kept, and nothing is made of it */
-	ret->seed = old && !*old->failed_over && initial->method == UD_INITIAL_REVERSE;
+	bool own = reverse && !*old->failed_over;
+
+	ret->seed = own || initial->method == UD_INITIAL_EXISTING;
+	/* what the VM wrote here since the target's last point */
+	if (own && !old->compare) {
+		ret->parted_point = old->point_id;
+		ret->parted_checkpoint = old->checkpoint;
+		/* whether the target has that one decides which of the two counts */
+		ret->pending_point = old->pending_point;
+		ret->pending_checkpoint = old->pending_checkpoint;
+	}
 }
 
 /* May the roles be swapped now? A target-to-be must not have its VM any more; a source-to-be must
@@ -503,7 +526,7 @@ static enum ud_code write_new(
 	struct ud_lv_state state = { 0 };
 	bool known = r->arena != NULL;
 
-	UD_TRY(read_initial(cx, relation, &initial));
+	UD_TRY(ud_lv_initial_read(cx, relation, &initial));
 	if (known)
 		ud_lv_relation_read(cx, r, &old, &state);
 	if (fresh) {
@@ -547,6 +570,8 @@ static enum ud_code set_known(
 		pthread_mutex_lock(&r->lv->book->lock);
 		if (r->sender)
 			ud_sender_stop(r->sender);
+		if (!ud_lv_forwards(relation))
+			ud_lv_forward_stop(r->lv->book, relation->uuid);
 		pthread_mutex_unlock(&r->lv->book->lock);
 	}
 	pthread_mutex_lock(&r->work);
@@ -831,6 +856,7 @@ static void keep_settings(struct ud_lv *lv, const struct ud_hv_replication *with
 	book->with.identity = ud_strdup(fresh, with->identity);
 	book->with.root = ud_strdup(fresh, with->root);
 	book->with.keytab = ud_strdup(fresh, with->keytab);
+	book->with.media = ud_strdup(fresh, with->media);
 	for (struct ud_lv_relation *r = book->relations; r; r = r->next)
 		/* with the new credentials from the next cycle on */
 		r->sender_generation = r->messenger_generation = 0;

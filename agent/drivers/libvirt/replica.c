@@ -51,7 +51,9 @@ enum ud_code ud_lv_store_open(struct ud_ctx *cx, struct ud_lv_relation *r)
 						      (long long)state.store),
 		.reserve_bytes = (int64_t)RESERVE_MIB << 20,
 		.gate = gate,
-		.gate_data = r };
+		.gate_data = r,
+		.step = r->lv->book->with.step,
+		.step_data = r->lv->book->with.data };
 
 	UD_TRY(ud_store_open(cx, &settings, &store));
 	pthread_mutex_lock(&r->lv->book->lock);
@@ -60,8 +62,7 @@ enum ud_code ud_lv_store_open(struct ud_ctx *cx, struct ud_lv_relation *r)
 	return UD_OK;
 }
 
-/* Stop whoever passes the VM's points on; under the book's lock. */
-static void stop_forward(struct ud_lv_book *book, const char *uuid)
+void ud_lv_forward_stop(struct ud_lv_book *book, const char *uuid)
 {
 	for (struct ud_lv_relation *o = book->relations; o; o = o->next)
 		if (o->sender && ud_lv_forwards(&o->relation) &&
@@ -79,7 +80,7 @@ static void call_back(struct ud_lv_relation *r)
 	struct timespec until;
 
 	while (r->borrowed > 0) {
-		stop_forward(book, r->relation.uuid);
+		ud_lv_forward_stop(book, r->relation.uuid);
 		ud_deadline(STOP_AGAIN_MS, &until);
 		pthread_cond_timedwait(&book->moved, &book->lock, &until);
 	}
@@ -144,13 +145,21 @@ static void closed(void *data, const char *replication_id, ud_store *store)
 	(void)data, (void)replication_id, (void)store;
 }
 
-static void note_age(struct ud_lv_relation *r, const struct ud_manifest *point)
+/* Under the book's lock. */
+static void note_age(struct ud_lv_relation *r, const char *point_id, int64_t age_ms)
 {
 	struct ud_lv_point_age *a = &r->ages[r->age_count++ % UD_LV_POINT_AGES];
 
-	strncpy(a->id, point->id, sizeof(a->id) - 1);
+	strncpy(a->id, point_id, sizeof(a->id) - 1);
 	a->id[sizeof(a->id) - 1] = '\0';
-	a->taken_mono_ms = ud_mono_ms(&ud_env_real) - point->age_ms;
+	a->taken_mono_ms = ud_mono_ms(&ud_env_real) - age_ms;
+}
+
+void ud_lv_note_age(struct ud_lv_relation *r, const char *point_id, int64_t age_ms)
+{
+	pthread_mutex_lock(&r->lv->book->lock);
+	note_age(r, point_id, age_ms);
+	pthread_mutex_unlock(&r->lv->book->lock);
 }
 
 static void published(void *data, const char *replication_id, const struct ud_manifest *point)
@@ -163,7 +172,7 @@ static void published(void *data, const char *replication_id, const struct ud_ma
 	if (ud_lv_relation_get(&cx, lv, replication_id, &r) != UD_OK)
 		return;
 	pthread_mutex_lock(&lv->book->lock);
-	note_age(r, point);
+	note_age(r, point->id, point->age_ms);
 	r->poked = true; /* points may be too many now */
 	pthread_cond_broadcast(&lv->book->moved);
 	pthread_mutex_unlock(&lv->book->lock);
@@ -197,6 +206,7 @@ void ud_lv_receiver_calls(struct ud_lv *lv, struct ud_receiver_calls *ret)
 	*ret = (struct ud_receiver_calls){ .store = store_for,
 		.closed = closed,
 		.published = published,
+		.changed = ud_lv_parted_changed,
 		.lease = lease,
 		.data = lv };
 }
@@ -231,21 +241,36 @@ int64_t ud_lv_point_age(
 
 /* ---- care ---- */
 
-/* A store that is to begin with the disks of a former source. */
-static enum ud_code seed(
-	struct ud_ctx *cx, struct ud_lv_relation *r, const struct ud_relation *relation)
+/* The disks of a former source. */
+static enum ud_code former_images(struct ud_ctx *cx, struct ud_lv_relation *r,
+	const struct ud_relation *relation, struct ud_lv_image *ret, size_t *ret_n)
 {
 	UD_AUTO(ud_lv_doc) *doc = NULL;
-	UD_AUTO(ud_lv_images) *images = NULL;
-	UD_AUTO(ud_source) *source = NULL;
-	struct ud_lv_image disks[UD_LV_DISKS];
 	const char *text = NULL;
 	size_t n;
 
 	UD_TRY(ud_file_read(cx, ud_printf(cx->arena, "%s/former.xml", r->dir), XML_MAX, &text, &n));
 	UD_TRY(ud_lv_read(cx, text, &doc));
-	UD_TRY(ud_lv_images_of(
-		cx, xmlDocGetRootElement(doc), &relation->excluded_disks, disks, &n));
+	return ud_lv_images_of(
+		cx, xmlDocGetRootElement(doc), &relation->excluded_disks, ret, ret_n);
+}
+
+/* A store that is to begin with disks that are here: a former source's, or a copy that was brought.
+ */
+static enum ud_code seed(
+	struct ud_ctx *cx, struct ud_lv_relation *r, const struct ud_relation *relation)
+{
+	UD_AUTO(ud_lv_images) *images = NULL;
+	UD_AUTO(ud_source) *source = NULL;
+	struct ud_relation_initial initial = { 0 };
+	struct ud_lv_image disks[UD_LV_DISKS];
+	size_t n = 0;
+
+	UD_TRY(ud_lv_initial_read(cx, relation, &initial));
+	if (initial.method == UD_INITIAL_EXISTING)
+		UD_TRY(ud_lv_media_images(cx, r, disks, &n));
+	else
+		UD_TRY(former_images(cx, r, relation, disks, &n));
 	UD_TRY(ud_lv_images_open(cx, r, disks, n, NULL, &images, &source));
 	return ud_store_seed(cx, r->store, source);
 }
@@ -301,7 +326,11 @@ enum ud_code ud_lv_tend(struct ud_ctx *cx, struct ud_lv_relation *r)
 	}
 	if (ud_store_newest(cx, r->store, &newest) != UD_OK) {
 		ud_ctx_clear(cx);
-		return UD_OK;
+		UD_TRY(ud_lv_media_take(cx, r, &relation));
+		if (ud_store_newest(cx, r->store, &newest) != UD_OK) {
+			ud_ctx_clear(cx);
+			return UD_OK;
+		}
 	}
 	if (state.state == UD_REPLICATION_READY_FOR_SEED) {
 		state.state = UD_REPLICATION_REPLICATING;

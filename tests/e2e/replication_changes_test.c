@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What people do to a guest and its disks while it is replicated, by doing it: a first copy on a
+ * medium, a disk added, a disk grown, discarded space, somebody else's snapshot, lost bitmaps; then
+ * both hosts write by themselves, and the way back carries what differs. At the end the images of
+ * both hosts are the same, byte for byte. Bytes are printed.
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/drivers/libvirt/inside.h"
+#include "base/env.h"
+#include "support/context.h"
+#include "support/trio.h"
+
+enum { EVENT_MS = 300000, LOOK_MS = 50, MIB = 1 << 20, DISKS_BYTES = 128 * MIB };
+
+/* ---- works ---- */
+
+/* in: text of a device */
+static enum ud_code work_attach(struct host_inside *h, const char *in, const char **ret_out)
+{
+	UD_AUTO(ud_lv_domain) *d = NULL;
+
+	(void)ret_out;
+	UD_TRY(ud_lv_find(h->cx, ud_lv_of(h->hv), trio_uuid, &d));
+	return virDomainAttachDeviceFlags(
+		       d, in, VIR_DOMAIN_AFFECT_LIVE | VIR_DOMAIN_AFFECT_CONFIG) < 0
+		? ud_lv_fail(h->cx, "attach")
+		: UD_OK;
+}
+
+/* in: "vdb BYTES" */
+static enum ud_code work_grow(struct host_inside *h, const char *in, const char **ret_out)
+{
+	UD_AUTO(ud_lv_domain) *d = NULL;
+	unsigned long long bytes = 0;
+	char disk[16] = "";
+
+	(void)ret_out;
+	UD_TRY(ud_lv_find(h->cx, ud_lv_of(h->hv), trio_uuid, &d));
+	if (sscanf(in, "%15s %llu", disk, &bytes) != 2 ||
+		virDomainBlockResize(d, disk, bytes, VIR_DOMAIN_BLOCK_RESIZE_BYTES) < 0)
+		return ud_lv_fail(h->cx, "resize");
+	return UD_OK;
+}
+
+/* A snapshot of another product: all disks get overlays. in: its name */
+static enum ud_code work_snapshot(struct host_inside *h, const char *in, const char **ret_out)
+{
+	UD_AUTO(ud_lv_domain) *d = NULL;
+	UD_AUTO(ud_lv_snapshot) *made = NULL;
+
+	(void)ret_out;
+	UD_TRY(ud_lv_find(h->cx, ud_lv_of(h->hv), trio_uuid, &d));
+	made = virDomainSnapshotCreateXML(d,
+		ud_printf(h->cx->arena, "<domainsnapshot><name>%s</name></domainsnapshot>", in),
+		VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA |
+			VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC);
+	return made ? UD_OK : ud_lv_fail(h->cx, "take a snapshot");
+}
+
+/* All bitmaps of vda go, as when QEMU was killed; libvirt still believes in them. */
+static enum ud_code work_lose_bitmaps(struct host_inside *h, const char *in, const char **ret_out)
+{
+	UD_AUTO(ud_lv_domain) *d = NULL;
+	json_t *nodes = NULL, *node, *bitmap;
+	size_t i, k;
+	int lost = 0;
+
+	(void)in;
+	UD_TRY(ud_lv_find(h->cx, ud_lv_of(h->hv), trio_uuid, &d));
+	UD_TRY(ud_lv_qmp(h->cx, d, "query-named-block-nodes", "{\"flat\":true}", &nodes));
+	json_array_foreach(nodes, i, node)
+	{
+		json_array_foreach(json_object_get(node, "dirty-bitmaps"), k, bitmap)
+		{
+			const char *args =
+				ud_printf(h->cx->arena, "{\"node\":\"%s\",\"name\":\"%s\"}",
+					json_string_value(json_object_get(node, "node-name")),
+					json_string_value(json_object_get(bitmap, "name")));
+			json_t *answer = NULL;
+
+			/* one in use by a job stays */
+			if (ud_lv_qmp(h->cx, d, "block-dirty-bitmap-remove", args, &answer) ==
+				UD_OK) {
+				json_decref(answer);
+				lost++;
+			}
+			ud_ctx_clear(h->cx);
+		}
+	}
+	json_decref(nodes);
+	*ret_out = ud_printf(h->cx->arena, "%d", lost);
+	return UD_OK;
+}
+
+/* ---- the test's own words ---- */
+
+/* A file of a host by its path's pattern; "" = none. */
+static const char *find_file(struct trio *s, const struct host *h, const char *pattern)
+{
+	const char *const argv[] = { "/usr/bin/find",
+		ud_printf(s->cx.arena, "%s/%s", s->guests.dir, h->name), "-path", pattern, NULL };
+	const char *out = guests_run(&s->cx, argv);
+
+	return ud_strndup(s->cx.arena, out, strcspn(out, "\n"));
+}
+
+/* What a change cost: bytes that the source sent for it. */
+struct cost {
+	const char *what;
+	int64_t before;
+};
+
+/* The source counts a point's bytes after it was published: with the next one they are counted. */
+static void settle(struct trio *s, int points)
+{
+	const char *last = trio_point(s, &s->b, 0);
+
+	for (int i = 0; i < points; i++)
+		last = trio_next(s, &s->b, last);
+}
+
+static struct cost cost_of(struct trio *s, const char *what)
+{
+	settle(s, 2);
+	return (struct cost){ what, trio_told(s, &s->a, "bytes_sent") };
+}
+
+static int64_t cost_end(struct trio *s, const struct cost *c)
+{
+	settle(s, 3); /* one may have been begun before it happened */
+	int64_t bytes = trio_told(s, &s->a, "bytes_sent") - c->before;
+
+	print_message("# %s: %lld KiB on the wire\n", c->what, (long long)bytes / 1024);
+	return bytes;
+}
+
+/* The newest point over there reads back as it was published, and shows that disk's size. */
+static void wants_proven(struct trio *s, struct host *target)
+{
+	const char *proof = host_must(&s->cx, target, work_prove,
+		ud_printf(s->cx.arena, "%s %s", trio_id, trio_point(s, target, 0)));
+
+	if (strncmp(proof, "intact ", 7) != 0)
+		fail_msg("%s", proof);
+}
+
+/* ---- the story ---- */
+
+/* A medium is written at one host, carried, and taken in at the other; then deltas come. */
+static void a_first_copy_comes_on_a_medium(void **state)
+{
+	struct trio *s = *state;
+	const char *from = ud_printf(s->cx.arena, "%s/media-a/%s", s->guests.dir, trio_id);
+	const char *to = ud_printf(s->cx.arena, "%s/media-b", s->guests.dir);
+	const char *file = ud_printf(s->cx.arena, "%s/initial.udr", from);
+	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS;
+	struct stat st;
+
+	host_must(&s->cx, &s->a, work_start, trio_uuid);
+	trio_wants_clean(trio_verify(s, &s->a, trio_uuid));
+	host_must(&s->cx, &s->a, work_guest, "/bin/guest dirty /data/first 8 1 0");
+	trio_set(s, &s->a, &s->b, "external_media");
+	while (stat(file, &st) != 0) {
+		if (ud_mono_ms(&ud_env_real) >= until)
+			fail_msg("nothing was exported: %s",
+				host_must(&s->cx, &s->a, work_report, ""));
+		poll(NULL, 0, LOOK_MS);
+	}
+	const char *const carry[] = { "/bin/cp", "-r", from, to, NULL };
+
+	assert_string_equal(trio_point(s, &s->b, 0), "");
+	assert_int_equal(mkdir(to, 0700), 0);
+	guests_run(&s->cx, carry);
+	/* one that knows of the medium at once: the host looks every half a minute */
+	trio_tell(s, &s->a, &s->b, "{\"method\":\"external_media\"}");
+	trio_next(s, &s->b, trio_next(s, &s->b, ""));
+	int64_t sent = trio_told(s, &s->a, "bytes_sent");
+
+	print_message(
+		"# first copy: %lld KiB on the medium, %lld KiB on the wire until a delta came\n",
+		(long long)st.st_size / 1024, (long long)sent / 1024);
+	assert_true(sent < st.st_size / 2);
+	wants_proven(s, &s->b);
+}
+
+static void a_disk_is_added(void **state)
+{
+	struct trio *s = *state;
+	const char *path = ud_printf(s->cx.arena, "%s/added.qcow2", s->guests.dir);
+	const char *const make[] = { "/usr/bin/qemu-img", "create", "-q", "-f", "qcow2", path,
+		"32M", NULL };
+	struct cost c = cost_of(s, "a disk of 32 MiB added, 4 MiB written to it");
+
+	guests_run(&s->cx, make);
+	host_must(&s->cx, &s->a, work_attach,
+		ud_printf(s->cx.arena,
+			"<disk type='file' device='disk'><driver name='qemu' type='qcow2' "
+			"discard='unmap'/><source file='%s'/><target dev='vdc' bus='virtio'/></disk>",
+			path));
+	host_must(&s->cx, &s->a, work_guest, "/bin/guest dirty /dev/vdc 4 2 1");
+	/* the others go on by their bitmaps: nothing is compared, nothing sent twice */
+	int64_t bytes = cost_end(s, &c);
+
+	assert_true(bytes >= 4 * MIB && bytes < 16 * MIB);
+	assert_null(strstr(host_must(&s->cx, &s->a, work_report, ""), "hashes are to be compared"));
+	assert_non_null(strstr(host_must(&s->cx, &s->b, work_points, trio_id), "\"vdc\":"));
+	wants_proven(s, &s->b);
+}
+
+static void a_disk_grows(void **state)
+{
+	struct trio *s = *state;
+	struct cost c = cost_of(s, "that disk grown to 48 MiB, 4 MiB written to its end");
+
+	host_must(&s->cx, &s->a, work_grow, ud_printf(s->cx.arena, "vdc %d", 48 * MIB));
+	host_must(&s->cx, &s->a, work_guest, "/bin/guest dirty /dev/vdc 4 3 43");
+	assert_true(cost_end(s, &c) < 16 * MIB);
+	wants_proven(s, &s->b);
+}
+
+/* Discarded space is dirty, and costs next to nothing. */
+static void space_is_discarded(void **state)
+{
+	struct trio *s = *state;
+
+	host_must(&s->cx, &s->a, work_guest, "/bin/guest dirty /data/big 24 4 0");
+	struct cost c = cost_of(s, "24 MiB removed and trimmed");
+
+	host_must(&s->cx, &s->a, work_guest, "/bin/busybox rm /data/big");
+	host_must(&s->cx, &s->a, work_guest, "/bin/busybox fstrim /data");
+	assert_true(cost_end(s, &c) < 8 * MIB);
+	wants_proven(s, &s->b);
+}
+
+static void somebody_takes_a_snapshot(void **state)
+{
+	struct trio *s = *state;
+	struct cost c = cost_of(s, "somebody's snapshot, 4 MiB written");
+
+	/* it is refused as long as a job of ours runs */
+	while (host_do(&s->cx, &s->a, work_snapshot, "theirs", NULL) != UD_OK)
+		poll(NULL, 0, LOOK_MS);
+	host_must(&s->cx, &s->a, work_guest, "/bin/guest dirty /data/after 4 5 0");
+	assert_true(cost_end(s, &c) < 16 * MIB);
+	wants_proven(s, &s->b);
+}
+
+static void bitmaps_are_lost(void **state)
+{
+	struct trio *s = *state;
+	struct cost c = cost_of(s, "bitmaps lost, 4 MiB written");
+
+	while (atoi(host_must(&s->cx, &s->a, work_lose_bitmaps, "")) == 0)
+		poll(NULL, 0, LOOK_MS);
+	host_must(&s->cx, &s->a, work_guest, "/bin/guest dirty /data/after 4 6 0");
+	assert_true(cost_end(s, &c) < 24 * MIB);
+	trio_wants_clean(trio_verify(s, &s->a, trio_uuid));
+	wants_proven(s, &s->b);
+}
+
+/* The first host is lost for the second, and runs on; both write. Then it comes back. */
+static void both_write_by_themselves(void **state)
+{
+	struct trio *s = *state;
+
+	host_must(&s->cx, &s->b, work_fail_over, trio_point(s, &s->b, 0));
+	host_must(&s->cx, &s->b, work_start, trio_uuid);
+	host_must(&s->cx, &s->a, work_guest, "/bin/guest dirty /data/mine 6 7 0");
+	trio_wants_clean(trio_verify(s, &s->a, trio_uuid));
+	trio_wants_clean(trio_verify(s, &s->b, trio_uuid));
+	host_must(&s->cx, &s->b, work_guest, "/bin/guest dirty /data/theirs 5 8 0");
+	host_must(&s->cx, &s->a, work_power_off, trio_uuid);
+	const char *kept = host_must(&s->cx, &s->a, work_displace, trio_uuid);
+
+	assert_non_null(strstr(kept, "divergent-"));
+	host_must(&s->cx, &s->b, work_complete, trio_id);
+	trio_set(s, &s->b, &s->a, "reverse");
+	trio_next(s, &s->a, "");
+	const char *points = host_must(&s->cx, &s->a, work_points, trio_id);
+	long long looked = 0;
+
+	/* the oldest line is the first point: what was read for it */
+	for (const char *line = points; *line; line = strchr(line, '\n') + 1)
+		looked = strtoll(strstr(line, " complete ") + 10, NULL, 10);
+	int64_t sent = trio_told(s, &s->b, "bytes_sent");
+
+	print_message("# both wrote (%s): %lld KiB looked at, %lld KiB on the wire\n", kept,
+		looked / 1024, (long long)sent / 1024);
+	/* by the bitmaps of both, not by reading all */
+	assert_true(looked < DISKS_BYTES / 2);
+	assert_true(sent < looked + MIB);
+	wants_proven(s, &s->a);
+}
+
+static void then_both_are_the_same(void **state)
+{
+	struct trio *s = *state;
+	static const char *const disks[] = { "vda", "vdb", "vdc" };
+
+	host_must(&s->cx, &s->b, work_shutdown, trio_uuid);
+	host_must(&s->cx, &s->b, work_prepare, trio_id);
+	/* a copy that has not run: what the newest point is */
+	host_must(&s->cx, &s->a, work_test_start,
+		ud_printf(s->cx.arena, "%s %s", trio_id, trio_point(s, &s->a, 0)));
+	host_must(&s->cx, &s->a, work_test_drop, "tst_1");
+	for (size_t i = 0; i < UD_LEN(disks); i++) {
+		const char *ours = find_file(
+			s, &s->b, ud_printf(s->cx.arena, "*/clone/active/%s.qcow2", disks[i]));
+		const char *pattern = ud_printf(s->cx.arena, "*/p/*/%s.qcow2", disks[i]);
+		const char *const list[] = { "/bin/sh", "-c",
+			ud_printf(s->cx.arena, "find %s/a -path '%s' | sort | tail -1",
+				s->guests.dir, pattern),
+			NULL };
+		const char *theirs = guests_run(&s->cx, list);
+		const char *const compare[] = { "/usr/bin/qemu-img", "compare", ours,
+			ud_strndup(s->cx.arena, theirs, strcspn(theirs, "\n")), NULL };
+
+		print_message("# %s: %s", disks[i], guests_run(&s->cx, compare));
+	}
+}
+
+/* An old copy lies at the target: hashes are compared, and what differs is sent. */
+static void a_copy_that_is_there_spares_the_first(void **state)
+{
+	struct trio *s = *state;
+	const char *media = ud_printf(s->cx.arena, "%s/media-a/%s", s->guests.dir, trio_id);
+
+	host_must(&s->cx, &s->a, work_drop, trio_id);
+	host_must(&s->cx, &s->b, work_drop, trio_id);
+	for (const char *disk = "vda\0vdb\0vdc\0"; *disk; disk += 4) {
+		const char *from = find_file(
+			s, &s->b, ud_printf(s->cx.arena, "*/clone/active/%s.qcow2", disk));
+		const char *const copy[] = { "/usr/bin/qemu-img", "convert", "-O", "qcow2", from,
+			ud_printf(s->cx.arena, "%s/%s.qcow2", media, disk), NULL };
+
+		guests_run(&s->cx, copy);
+	}
+	host_must(&s->cx, &s->b, work_start, trio_uuid);
+	trio_wants_clean(trio_verify(s, &s->b, trio_uuid));
+	host_must(&s->cx, &s->b, work_guest, "/bin/guest dirty /data/theirs 5 9 0");
+	trio_set(s, &s->b, &s->a, "existing");
+	trio_next(s, &s->a, "");
+	int64_t sent = trio_told(s, &s->b, "bytes_sent");
+
+	print_message("# a copy was there: %lld KiB on the wire\n", (long long)sent / 1024);
+	assert_true(sent < 16 * MIB);
+	wants_proven(s, &s->a);
+}
+
+/* ---- setting the scene ---- */
+
+static int begin(void **state)
+{
+	struct trio *s = trio_begin("ud.pause=20");
+
+	s->interval_seconds = 1;
+	s->frozen = false;
+	*state = s;
+	return 0;
+}
+
+static int end(void **state)
+{
+	trio_end(*state);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_first_copy_comes_on_a_medium),
+		cmocka_unit_test(a_disk_is_added),
+		cmocka_unit_test(a_disk_grows),
+		cmocka_unit_test(space_is_discarded),
+		cmocka_unit_test(somebody_takes_a_snapshot),
+		cmocka_unit_test(bitmaps_are_lost),
+		cmocka_unit_test(both_write_by_themselves),
+		cmocka_unit_test(then_both_are_the_same),
+		cmocka_unit_test(a_copy_that_is_there_spares_the_first),
+	};
+
+	return cmocka_run_group_tests(tests, begin, end);
+}
