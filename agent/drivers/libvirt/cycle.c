@@ -7,7 +7,6 @@
  * Names are never used twice: ud-<generation of copies>-<number>. A bitmap that QEMU calls
  * inconsistent (it was killed, or the VM moved) costs all of ours; then hashes are compared.
  */
-#include <dirent.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -170,19 +169,6 @@ enum ud_code ud_lv_job_end(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d)
 	}
 }
 
-static void clear_scratch(struct ud_ctx *cx, const char *folder)
-{
-	DIR *dir = opendir(folder);
-
-	if (!dir)
-		return;
-	for (struct dirent *e; (e = readdir(dir));)
-		if (e->d_name[0] != '.')
-			(void)cx->env->files->remove(
-				ud_printf(cx->arena, "%s/%s", folder, e->d_name));
-	closedir(dir);
-}
-
 static bool is_among(const struct ud_lv_image *images, size_t n, const char *target)
 {
 	for (size_t i = 0; i < n; i++)
@@ -299,7 +285,10 @@ static enum ud_code begin_job(struct cycle *c, bool *ret_broken)
 	}
 	ud_lv_make_begin(c->lv, c->relation.uuid);
 	int64_t began_us = ud_stopwatch_us();
-	int rc = virDomainBackupBegin(c->d, backup, checkpoint, 0);
+	unsigned flags = ud_lv_scratch_make(cx, c->scratch, c->images, c->image_count)
+		? VIR_DOMAIN_BACKUP_BEGIN_REUSE_EXTERNAL
+		: 0;
+	int rc = virDomainBackupBegin(c->d, backup, checkpoint, flags);
 
 	c->begin_us = ud_stopwatch_us() - began_us;
 
@@ -733,7 +722,7 @@ static enum ud_code online(struct cycle *c, struct ud_shipped *ret)
 	bool broken = false;
 
 	UD_TRY(ud_lv_job_end(c->cx, c->lv, c->d)); /* of a process before us */
-	clear_scratch(c->cx, c->scratch);
+	ud_lv_scratch_clear(c->cx, c->scratch);
 	UD_TRY(decide(c));
 	if (c->waits)
 		return UD_OK;
@@ -773,7 +762,7 @@ static enum ud_code online(struct cycle *c, struct ud_shipped *ret)
 		code = ud_lv_job_end(c->cx, c->lv, c->d);
 		c->end_us = ud_stopwatch_us() - began_us;
 	}
-	clear_scratch(c->cx, c->scratch);
+	ud_lv_scratch_clear(c->cx, c->scratch);
 	UD_TRY(code);
 	stepped(c, "cycle.ended");
 	c->r->off_synced = false;

@@ -146,6 +146,15 @@ enum ud_code ud_lv_media_wanted(struct ud_ctx *cx, struct ud_lv_relation *r,
 enum ud_code ud_lv_media_take(
 	struct ud_ctx *cx, struct ud_lv_relation *r, const struct ud_relation *relation) UD_USE;
 
+/* ---- scratch.c: files for what a guest overwrites while a job is open ---- */
+
+/* Make an empty one for each image, so that QEMU need not. False: at least one could not be made,
+ * and there is none. */
+bool ud_lv_scratch_make(
+	struct ud_ctx *cx, const char *folder, const struct ud_lv_image *images, size_t n);
+/* Remove all there is. */
+void ud_lv_scratch_clear(struct ud_ctx *cx, const char *folder);
+
 /* ---- parted.c: both ends wrote by themselves ---- */
 
 /* A VM that was brought up and has not run yet: *ret_checkpoint begins to record what it writes; ""
