@@ -37,15 +37,42 @@ const char *guests_run(struct ud_ctx *cx, const char *const *argv)
 	return ran.output;
 }
 
-void guests_begin(struct ud_ctx *cx, struct guests *ret)
+void guests_folder(struct ud_ctx *cx, struct guests *ret)
 {
 	char *dir = ud_strdup(cx->arena, "/tmp/udg-XXXXXX");
 
 	assert_non_null(mkdtemp(dir));
-	const char *const build[] = { UD_SOURCE_DIR "/deploy/guest/build", dir, NULL };
+	ret->dir = dir;
+}
+
+void guests_begin(struct ud_ctx *cx, struct guests *ret)
+{
+	guests_folder(cx, ret);
+	const char *const build[] = { UD_SOURCE_DIR "/deploy/guest/build", ret->dir, NULL };
 
 	guests_run(cx, build);
-	ret->dir = dir;
+}
+
+const char *guests_bare(
+	struct ud_ctx *cx, const struct guests *g, const char *name, const char *uuid)
+{
+	for (const char *disk = "vda\0vdb\0"; *disk; disk += 4) {
+		const char *const make[] = { "/usr/bin/qemu-img", "create", "-q", "-f", "qcow2",
+			ud_printf(cx->arena, "%s/%s-%s.qcow2", g->dir, name, disk), "64M", NULL };
+
+		guests_run(cx, make);
+	}
+	return ud_printf(cx->arena,
+		"<domain type='qemu'><name>%s</name><uuid>%s</uuid><memory unit='MiB'>64</memory>"
+		"<vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os>"
+		"<features><acpi/></features><devices>"
+		"<disk type='file' device='disk'><driver name='qemu' type='qcow2' discard='unmap'/>"
+		"<source file='%s/%s-vda.qcow2'/><target dev='vda' bus='virtio'/></disk>"
+		"<disk type='file' device='disk'><driver name='qemu' type='qcow2' discard='unmap'/>"
+		"<source file='%s/%s-vdb.qcow2'/><target dev='vdb' bus='virtio'/></disk>"
+		"<video><model type='vga' vram='8192'/></video><memballoon model='none'/>"
+		"</devices></domain>",
+		name, uuid, g->dir, name, g->dir, name);
 }
 
 const char *guests_uri(struct ud_ctx *cx, const struct guests *g, const char *name)

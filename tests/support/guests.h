@@ -25,6 +25,12 @@ const char *guests_definition(struct ud_ctx *cx, const struct guests *g, const c
 	const char *uuid, const char *words);
 /* Bytes that are free where this folder lies. */
 int64_t guests_room(const char *dir);
+/* The folder alone, without a guest to boot. */
+void guests_folder(struct ud_ctx *cx, struct guests *ret);
+/* Two disks of 64 MiB and a definition without a system to boot: QEMU runs, and tests write to the
+ * disks as its guest would (trio's work_io). */
+const char *guests_bare(
+	struct ud_ctx *cx, const struct guests *g, const char *name, const char *uuid);
 /* Run a program; its output. Fails the test when it ends with another status than 0. */
 const char *guests_run(struct ud_ctx *cx, const char *const *argv);
 

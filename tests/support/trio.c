@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include "agent/drivers/libvirt/inside.h"
 #include "base/env.h"
 #include "support/context.h"
 
@@ -83,6 +84,45 @@ enum ud_code work_guest(struct host_inside *h, const char *in, const char **ret_
 	return ran.status == 0 ? UD_OK
 			       : ud_fail(h->cx, UD_E_HYPERVISOR, NULL, "%s ends with %d: %s%s", in,
 					 ran.status, ran.output, ran.error);
+}
+
+/* The guest's own way to the disk: what a backup job must see passes there. */
+static enum ud_code device_of(struct ud_ctx *cx, virDomainPtr d, const char *disk, const char **ret)
+{
+	const char *name = ud_printf(cx->arena, "/virtio-disk%d/", disk[2] - 'a');
+	json_t *blocks = NULL, *block;
+	size_t i;
+
+	*ret = NULL;
+	UD_TRY(ud_lv_qmp(cx, d, "query-block", NULL, &blocks));
+	json_array_foreach(blocks, i, block)
+	{
+		const char *qdev = json_string_value(json_object_get(block, "qdev"));
+
+		if (qdev && strstr(qdev, name))
+			*ret = ud_strdup(cx->arena, qdev);
+	}
+	json_decref(blocks);
+	return *ret ? UD_OK : ud_fail(cx, UD_E_NOT_FOUND, NULL, "There is no disk %s.", disk);
+}
+
+enum ud_code work_io(struct host_inside *h, const char *in, const char **ret_out)
+{
+	const char *disk = ud_strndup(h->cx->arena, in, strcspn(in, " ")), *device = NULL;
+	UD_AUTO(ud_lv_domain) *d = NULL;
+	json_t *answer = NULL;
+
+	UD_TRY(ud_lv_find(h->cx, ud_lv_of(h->hv), trio_uuid, &d));
+	UD_TRY(device_of(h->cx, d, disk, &device));
+	UD_TRY(ud_lv_qmp(h->cx, d, "human-monitor-command",
+		ud_printf(h->cx->arena, "{\"command-line\":\"qemu-io -d %s \\\"%s\\\"\"}", device,
+			in + strlen(disk) + 1),
+		&answer));
+	*ret_out = ud_strdup(h->cx->arena, json_string_value(answer));
+	json_decref(answer);
+	return strstr(*ret_out, "rror") || strstr(*ret_out, "failed")
+		? ud_fail(h->cx, UD_E_HYPERVISOR, NULL, "%s: %s", in, *ret_out)
+		: UD_OK;
 }
 
 enum ud_code work_set(struct host_inside *h, const char *in, const char **ret_out)
@@ -256,16 +296,16 @@ const char *trio_relation(struct trio *s, const char *id, const struct host *pee
 		: ud_printf(s->cx.arena, "127.0.0.1:%d", peer->port);
 
 	return ud_printf(s->cx.arena,
-		"{\"replication_id\":\"%s\",\"leg\":\"%s\","
+		"{\"replication_id\":\"%s\",\"leg\":\"%s\",\"state\":\"%s\","
 		"\"vm_id\":\"vm_01jd0000000000000000000001\","
 		"\"uuid\":\"%s\",\"role\":\"%s\",\"peer_host_id\":\"hst_peer\","
 		"\"peer_agent_id\":\"%s\",\"peer_address\":\"%s\",\"epoch\":%d,"
 		"\"schedule_interval_seconds\":%d,\"recovery_points_kept\":4,"
 		"\"app_consistent_every_hours\":%s,\"initial\":%s,"
 		"\"generation\":%d}",
-		id, strcmp(id, trio_extended_id) == 0 ? "extended" : "primary", trio_uuid, role,
-		peer->agent_id, address, s->epoch, s->interval_seconds,
-		s->frozen ? "1" : "null", initial, s->generation);
+		id, strcmp(id, trio_extended_id) == 0 ? "extended" : "primary",
+		s->paused ? "paused" : "active", trio_uuid, role, peer->agent_id, address, s->epoch,
+		s->interval_seconds, s->frozen ? "1" : "null", initial, s->generation);
 }
 
 void trio_set_initial(struct trio *s, struct host *source, struct host *target, const char *initial)
@@ -326,6 +366,58 @@ const char *trio_next(struct trio *s, struct host *target, const char *last)
 	return trio_next_of(s, target, trio_id, last);
 }
 
+/* The image of a disk, by the running VM's definition. */
+static enum ud_code work_image(struct host_inside *h, const char *in, const char **ret_out)
+{
+	UD_AUTO(ud_lv_domain) *d = NULL;
+	UD_AUTO(ud_lv_doc) *doc = NULL;
+
+	UD_TRY(ud_lv_find(h->cx, ud_lv_of(h->hv), trio_uuid, &d));
+	UD_TRY(ud_lv_definition(h->cx, d, 0, &doc));
+	xmlNodePtr disk = ud_lv_child(xmlDocGetRootElement(doc), "devices/disk");
+
+	for (; disk; disk = ud_lv_next(disk))
+		if (strcmp(ud_lv_disk_target(h->cx, disk), in) == 0)
+			*ret_out = ud_lv_disk_path(h->cx, disk);
+	return UD_OK;
+}
+
+static void compare(struct trio *s, struct host *source, struct host *target, const char *disk)
+{
+	const char *ours = host_must(&s->cx, source, work_image, disk);
+	const char *const find[] = { "/bin/sh", "-c",
+		ud_printf(s->cx.arena, "find %s/%s -path '*/p/*/%s.qcow2' | sort -V | tail -1",
+			s->guests.dir, target->name, disk),
+		NULL };
+	const char *theirs = guests_run(&s->cx, find);
+	const char *const compared[] = { "/usr/bin/qemu-img", "compare", "-U", ours,
+		ud_strndup(s->cx.arena, theirs, strcspn(theirs, "\n")), NULL };
+
+	guests_run(&s->cx, compared); /* fails where they differ */
+}
+
+void trio_wants_same(struct trio *s, struct host *source, struct host *target)
+{
+	const char *initial = "{\"method\":\"network\"}";
+	const char *points;
+
+	for (int i = 0; i < 2; i++) /* one may have been begun before the last write */
+		trio_next(s, target, trio_point(s, target, 0));
+	s->paused = true;
+	trio_tell(s, source, target, initial);
+	points = host_must(&s->cx, target, work_points, trio_id);
+	for (const char *disk = "vda\0vdb\0vdc\0"; *disk; disk += 4) {
+		if (!strstr(points, ud_printf(s->cx.arena, "\"%s\":", disk)))
+			continue;
+		if (trio_is_power(s, source, "running"))
+			host_must(
+				&s->cx, source, work_io, ud_printf(s->cx.arena, "%s flush", disk));
+		compare(s, source, target, disk);
+	}
+	s->paused = false;
+	trio_tell(s, source, target, initial);
+}
+
 const char *trio_verify(struct trio *s, struct host *h, const char *vm)
 {
 	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS;
@@ -379,12 +471,7 @@ static bool mount_one(struct trio *s, const char *name, int mib)
 		       ud_printf(s->cx.arena, "size=%dm,mode=0711", mib)) == 0;
 }
 
-struct trio *trio_begin(const char *words)
-{
-	return trio_begin_on(words, 0);
-}
-
-struct trio *trio_begin_on(const char *words, int mib)
+static struct trio *begin_hosts(bool bare, int mib)
 {
 	struct trio *s = ud_malloc(sizeof(*s));
 
@@ -395,13 +482,28 @@ struct trio *trio_begin_on(const char *words, int mib)
 		.frozen = true };
 	struct ends_authority a = ends_authority(&s->cx);
 
-	guests_begin(&s->cx, &s->guests);
+	(bare ? guests_folder : guests_begin)(&s->cx, &s->guests);
 	s->own_file_systems = mib > 0 && mount_one(s, "a", mib) && mount_one(s, "b", mib);
 	host_begin(&s->cx, &s->guests, &a, "a", "agt_a", &s->a);
 	host_begin(&s->cx, &s->guests, &a, "b", "agt_b", &s->b);
 	host_begin(&s->cx, &s->guests, &a, "c", "agt_c", &s->c);
+	return s;
+}
+
+struct trio *trio_begin(const char *words)
+{
+	struct trio *s = begin_hosts(false, 0);
+
 	host_must(&s->cx, &s->a, work_define,
 		guests_definition(&s->cx, &s->guests, "guest", trio_uuid, words));
+	return s;
+}
+
+struct trio *trio_begin_bare(int mib)
+{
+	struct trio *s = begin_hosts(true, mib);
+
+	host_must(&s->cx, &s->a, work_define, guests_bare(&s->cx, &s->guests, "guest", trio_uuid));
 	return s;
 }
 

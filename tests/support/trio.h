@@ -18,28 +18,31 @@ struct trio {
 	bool own_file_systems;
 	/* of relations to come */
 	int interval_seconds;
-	bool frozen;         /* points of a frozen guest, too */
+	bool frozen; /* points of a frozen guest, too */
+	bool paused;
 	const char *address; /* where the source finds its target; NULL = straight there */
 };
 
 /* Hosts, and the guest defined on the first; words: for the kernel's command line. */
 struct trio *trio_begin(const char *words);
-/* The same, hosts a and b on file systems of their own with so much room, where we may mount. */
-struct trio *trio_begin_on(const char *words, int mib);
+/* A VM without a system of its own (guests_bare), hosts a and b on file systems of their own with
+ * so much room, where we may mount; 0 = none. */
+struct trio *trio_begin_bare(int mib);
 void trio_end(struct trio *s);
 
 /* Works. in: a VM's UUID, unless it says otherwise. */
 host_work work_define; /* a definition */
 host_work work_start, work_shutdown, work_power_off;
-host_work work_power;                   /* "running", …; "none" = no such VM */
-host_work work_verify;                  /* "verify: slots=4096 a=… clean" */
-host_work work_guest;                   /* PATH WORDS…, in the guest; fails where that fails */
-host_work work_set, work_drop;          /* a relation; its id */
-host_work work_report;                  /* nothing; all reports, one after the other */
-host_work work_points;                  /* relation; a line for each point, newest first: id, what
-					 * it got, state, bytes that changed, age, roots, reason */
-host_work work_prove;                   /* "RELATION POINT"; "intact ROOTS" or "corrupt ROOTS" */
-host_work work_resync;                  /* relation; hashes are compared */
+host_work work_power;          /* "running", …; "none" = no such VM */
+host_work work_verify;         /* "verify: slots=4096 a=… clean" */
+host_work work_guest;          /* PATH WORDS…, in the guest; fails where that fails */
+host_work work_io;             /* "vda COMMAND…" of qemu-io, through the VM's own device */
+host_work work_set, work_drop; /* a relation; its id */
+host_work work_report;         /* nothing; all reports, one after the other */
+host_work work_points;         /* relation; a line for each point, newest first: id, what
+				* it got, state, bytes that changed, age, roots, reason */
+host_work work_prove;          /* "RELATION POINT"; "intact ROOTS" or "corrupt ROOTS" */
+host_work work_resync;         /* relation; hashes are compared */
 host_work work_prepare, work_fail_over; /* relation; point of trio_id */
 host_work work_complete, work_cancel;   /* relation */
 host_work work_displace;                /* "NAME BYTES" of what is kept, "none 0" */
@@ -50,7 +53,8 @@ host_work work_check;                   /* codes of what stands in the way */
 /* A relation's text for work_set. */
 const char *trio_relation(struct trio *s, const char *id, const struct host *peer, const char *role,
 	const char *initial);
-/* Set both ends of the first leg, one generation and one epoch up: by a method, or by all of "initial". */
+/* Set both ends of the first leg, one generation and one epoch up: by a method, or by all of
+ * "initial". */
 void trio_set(struct trio *s, struct host *source, struct host *target, const char *method);
 void trio_set_initial(
 	struct trio *s, struct host *source, struct host *target, const char *initial);
@@ -63,6 +67,9 @@ const char *trio_point(struct trio *s, struct host *target, int line);
 const char *trio_next_of(
 	struct trio *s, struct host *target, const char *relation, const char *last);
 const char *trio_next(struct trio *s, struct host *target, const char *last);
+/* Both ends pause; the newest point over there and the VM's disks, which nobody writes to, are the
+ * same byte for byte; and both go on. */
+void trio_wants_same(struct trio *s, struct host *source, struct host *target);
 /* Until the guest answers; its word. */
 const char *trio_verify(struct trio *s, struct host *h, const char *vm);
 void trio_wants_clean(const char *verified);

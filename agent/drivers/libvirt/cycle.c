@@ -49,6 +49,7 @@ struct cycle {
 	const char *base;        /* the one whose bitmap tells what is dirty; NULL = none does */
 	bool fresh[UD_LV_DISKS]; /* by image: a disk that the base knows nothing of */
 	const char *media;       /* folder that the point is written into; NULL = it is sent */
+	bool missing;            /* the base is gone, and no bitmap is broken */
 	bool waits;              /* for the medium to be taken in over there */
 	enum ud_ship how;
 	const char *parent;
@@ -295,10 +296,9 @@ static enum ud_code begin_job(struct cycle *c, bool *ret_broken)
 	ud_lv_make_end(c->lv, c->relation.uuid);
 	enum ud_code code = rc < 0 ? ud_lv_fail(cx, "begin a backup job") : UD_OK;
 	const virError *error = rc < 0 ? virGetLastError() : NULL;
-	/* lost with QEMU, or with the bitmaps of another relation of the VM */
-	bool broken = error &&
-		(error->code == VIR_ERR_CHECKPOINT_INCONSISTENT ||
-			error->code == VIR_ERR_NO_DOMAIN_CHECKPOINT);
+	/* lost with the bitmaps of another relation of the VM; or with QEMU */
+	c->missing = error && error->code == VIR_ERR_NO_DOMAIN_CHECKPOINT;
+	bool broken = c->missing || (error && error->code == VIR_ERR_CHECKPOINT_INCONSISTENT);
 
 	c->taken_mono_ms = ud_mono_ms(cx->env);
 	c->point.taken_at.ms = ud_now_ms(cx->env);
@@ -489,7 +489,7 @@ static enum ud_code decide(struct cycle *c)
 	UD_TRY(settle_pending(c, &have));
 	c->parent = have.newest_id;
 	take_way(c, way_there(&have, s));
-	if (c->how != UD_SHIP_FULL)
+	if (c->how != UD_SHIP_FULL || *s->point_id)
 		return UD_OK;
 	return ud_lv_media_wanted(c->cx, c->r, &c->relation, &c->media);
 }
@@ -651,7 +651,13 @@ static enum ud_code forget_bitmaps(struct cycle *c)
 	struct ud_lv_state *s = &c->state;
 
 	ud_log(UD_LOG_WARNING, "bitmaps_lost", "relation", c->r->id, NULL);
-	ud_lv_checkpoints_drop(c->cx, c->d);
+	if (c->missing) { /* what others have is sound */
+		ud_lv_checkpoint_drop(c->d, s->checkpoint);
+		ud_lv_checkpoint_drop(c->d, s->pending_checkpoint);
+		ud_lv_checkpoint_drop(c->d, s->parted_checkpoint);
+	} else {
+		ud_lv_checkpoints_drop(c->cx, c->d);
+	}
 	s->checkpoint = s->pending_checkpoint = s->pending_point = "";
 	s->parted_checkpoint = s->parted_point = s->exported = "";
 	s->compare = true;

@@ -687,6 +687,7 @@ enum ud_code ud_lv_relation_resync(struct ud_ctx *cx, struct ud_hv *hv,
 		}
 	} else if (relation.role == UD_RELATION_SOURCE && resync->method != UD_RESYNC_AUTO) {
 		state.compare = true;
+		state.exported = ""; /* a medium that was lost is written anew */
 		state.resync_at_ms = resync->start_at.ms > 0 ? resync->start_at.ms : 0;
 		state.state = UD_REPLICATION_RESYNCING;
 		code = ud_lv_state_write(cx, r, &state);

@@ -326,7 +326,8 @@ enum ud_code ud_lv_tend(struct ud_ctx *cx, struct ud_lv_relation *r)
 	}
 	if (ud_store_newest(cx, r->store, &newest) != UD_OK) {
 		ud_ctx_clear(cx);
-		UD_TRY(ud_lv_media_take(cx, r, &relation));
+		if (state.state == UD_REPLICATION_READY_FOR_SEED)
+			UD_TRY(ud_lv_media_take(cx, r, &relation));
 		if (ud_store_newest(cx, r->store, &newest) != UD_OK) {
 			ud_ctx_clear(cx);
 			return UD_OK;
