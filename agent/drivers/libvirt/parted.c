@@ -123,9 +123,6 @@ enum ud_code ud_lv_parted_changed(struct ud_ctx *cx, void *data, const char *rep
 	if (relation.role != UD_RELATION_TARGET || !checkpoint)
 		return ud_fail(cx, UD_E_CONFLICT, NULL,
 			"What this host wrote since the point %s is not known.", point_id);
-	pthread_mutex_lock(&r->work);
-	enum ud_code code = tell_changed(cx, r, &relation, checkpoint, disk, visit, visit_data);
-
-	pthread_mutex_unlock(&r->work);
-	return code;
+	/* without the work lock: who closes the store holds it, and waits for us */
+	return tell_changed(cx, r, &relation, checkpoint, disk, visit, visit_data);
 }
