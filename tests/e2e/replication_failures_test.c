@@ -143,6 +143,16 @@ static void wants_whole(struct scene *c, const char *row, const char *last)
 	print_message("# %s: %s is the newest\n", row, last);
 }
 
+static void wants_power(struct scene *c, const char *power)
+{
+	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS;
+
+	while (!trio_is_power(c->s, &c->s->a, power)) {
+		assert_true(ud_mono_ms(&ud_env_real) < until);
+		poll(NULL, 0, LOOK_MS);
+	}
+}
+
 /* ---- killed at a step ---- */
 
 static const struct crash {
@@ -200,6 +210,7 @@ static void bring_back(struct scene *c, struct host *h, const struct host_trap *
 	}
 	if (trap->victims & HOST_QEMU) {
 		c->count.kills++;
+		wants_power(c, "off"); /* libvirt learns of it in its own time */
 		host_must(&s->cx, h, work_start, trio_uuid);
 	}
 }
@@ -342,17 +353,6 @@ static void a_full_target_takes_nothing_until_there_is_room(void **state)
 	wants_whole(c, "target full", last);
 }
 
-/* It may have stood still until the job was aborted. */
-static void wants_running(struct scene *c)
-{
-	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS;
-
-	while (!trio_is_power(c->s, &c->s->a, "running")) {
-		assert_true(ud_mono_ms(&ud_env_real) < until);
-		poll(NULL, 0, LOOK_MS);
-	}
-}
-
 /* Scratch files grow with what the guest overwrites while a job is open: on a slow link there is
  * time for that. */
 static void a_full_source_lets_the_guest_go_on(void **state)
@@ -370,7 +370,7 @@ static void a_full_source_lets_the_guest_go_on(void **state)
 	fill(c, &s->a, LEFT);
 	host_must(&s->cx, &s->a, work_io, "vda write -P 92 0 12M");
 	wants_error(c, "storage_full");
-	wants_running(c);
+	wants_power(c, "running"); /* it may have stood still until the job was aborted */
 	fill(c, &s->a, -1);
 	relay_set(c->relay, (struct relay_faults){ 0 });
 	wants_whole(c, "source full", last);
