@@ -117,11 +117,8 @@ static enum ud_code say_have(struct ud_ctx *cx, struct session *s)
 		.seeded = ud_store_seeded(s->store),
 		.free_bytes = ud_store_free_bytes(s->store) };
 	struct ud_stored_point newest = { 0 };
-	const struct ud_piece *pieces = NULL;
-	size_t n = 0;
 
-	h.wrong = ud_store_wrong(cx, s->store, &pieces, &n) == UD_OK && n > 0;
-	ud_ctx_clear(cx);
+	h.wrong = ud_store_is_wrong(s->store);
 	if (ud_store_newest(cx, s->store, &newest) == UD_OK) {
 		h.newest_id = newest.point.id;
 		h.newest_epoch = newest.point.epoch;

@@ -147,6 +147,8 @@ struct ud_scrubbed {
  */
 enum ud_code ud_store_scrub(struct ud_ctx *cx, ud_store *store, const struct ud_scrub *scrub,
 	struct ud_scrubbed *ret) UD_USE;
+/* Did scrubbing find something that is not repaired? Never waits; false while that is not known. */
+bool ud_store_is_wrong(ud_store *store) UD_USE;
 /* The extents that scrubbing found wrong and that are not repaired yet, of the newest point's
  * image; in the arena. */
 enum ud_code ud_store_wrong(

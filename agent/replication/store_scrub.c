@@ -432,19 +432,34 @@ static int64_t layer_of(
 	return 0;
 }
 
+bool ud_store_is_wrong(ud_store *store)
+{
+	/* while it is read or merged it is not known */
+	if (pthread_mutex_trylock(&store->layout) != 0)
+		return false;
+	bool wrong = store->wrong_count > 0;
+
+	pthread_mutex_unlock(&store->layout);
+	return wrong;
+}
+
 enum ud_code ud_store_wrong(
 	struct ud_ctx *cx, ud_store *store, const struct ud_piece **ret, size_t *ret_n)
 {
 	const struct ud_manifest_disk *disks = NULL;
-	struct ud_manifest m = { 0 };
-	enum ud_code code = UD_OK;
+	struct ud_stored_point newest = { 0 };
 	size_t n = 0, count = 0;
+	enum ud_code code = ud_store_newest(cx, store, &newest);
 
+	if (code == UD_OK)
+		code = ud_manifest_disks(cx, &newest.point, &disks, &n);
+	else
+		ud_ctx_clear(cx);
+	if (code == UD_E_NOT_FOUND)
+		code = UD_OK;
 	pthread_mutex_lock(&store->layout);
 	struct ud_piece *pieces = ud_alloc(cx->arena, (store->wrong_count + 1) * sizeof(*pieces));
 
-	if (store->count)
-		code = ud_store_manifest(cx, &store->points[store->count - 1], &m, &disks, &n);
 	for (size_t i = 0; i < store->wrong_count && code == UD_OK; i++) {
 		const struct ud_store_wrong_one *w = &store->wrong[i];
 		const struct ud_manifest_disk *d = ud_store_disk(disks, n, w->disk);
