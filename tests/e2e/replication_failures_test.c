@@ -196,6 +196,19 @@ static const struct crash {
 	/* clang-format on */
 };
 
+/* As long as a cycle of the VM that is off reads its images, QEMU does not get them. */
+static void start_again(struct scene *c, struct host *h)
+{
+	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS;
+	const char *why = NULL;
+
+	while (host_do(&c->s->cx, h, work_start, trio_uuid, &why) != UD_OK) {
+		if (ud_mono_ms(&ud_env_real) >= until)
+			fail_msg("%s", why);
+		poll(NULL, 0, LOOK_MS);
+	}
+}
+
 /* What was killed is brought back as a person or systemd would, with nothing told. */
 static void bring_back(struct scene *c, struct host *h, const struct host_trap *trap)
 {
@@ -211,7 +224,7 @@ static void bring_back(struct scene *c, struct host *h, const struct host_trap *
 	if (trap->victims & HOST_QEMU) {
 		c->count.kills++;
 		wants_power(c, "off"); /* libvirt learns of it in its own time */
-		host_must(&s->cx, h, work_start, trio_uuid);
+		start_again(c, h);
 	}
 }
 
