@@ -33,6 +33,7 @@ const struct ud_routes *const ud_api[] = {
 	&ud_api_approvals,
 	&ud_api_notifications,
 	&ud_api_queues,
+	&ud_api_macros,
 	&ud_api_calendars,
 	&ud_api_users,
 	&ud_api_me,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/macros.h"
 #include "api/tickets.h"
 #include "db/events.h"
 #include "db/ticket_parts.h"
@@ -43,12 +44,13 @@ static const struct ud_resource comments = { .table = &ud_ticket_comments,
 	.parent_column = "ticket_id" };
 
 struct comment_body {
-	const char *body;
+	const char *body, *macro_id;
 	unsigned visibility;
 };
 /* clang-format off */
 static const struct ud_field comment_fields[] = {
-	UD_FIELD(comment_body, body,       .flags = UD_REQUIRED, .max = 20000, .about = "What you say."),
+	UD_FIELD(comment_body, body,       .max = 20000, .about = "What you say; or macro_id."),
+	UD_FIELD(comment_body, macro_id,   .max = 40, .about = "Macro that says it, with the ticket's words filled in; for the provider's people."),
 	UD_FIELD(comment_body, visibility, .values = &ud_visibilities, .about = "internal = only for the provider's people."),
 };
 static const struct ud_shape comment_shape = { .bare = true, UD_SHAPE(comment_body, comment_fields) };
@@ -135,15 +137,29 @@ static enum ud_code reply(struct ud_ctx *cx, const struct comment_body *in, stru
 	return customer ? go_on(cx, &old, in, t) : UD_OK;
 }
 
+/* What is said: in one's own words, or in a macro's. */
+static enum ud_code find_words(
+	struct ud_ctx *cx, const struct ud_ticket *t, struct comment_body *in)
+{
+	if (in->body && in->macro_id)
+		return ud_fail_field(
+			cx, "macro_id", "not_allowed", "Send body or macro_id, not both.");
+	if (in->macro_id)
+		return ud_macro_fill(cx, in->macro_id, t, &in->body);
+	return in->body && *in->body ? UD_OK
+				     : ud_fail_field(cx, "body", "required", "body is required.");
+}
+
 static enum ud_code create_comment(struct ud_ctx *cx, struct ud_request *rq)
 {
-	const struct comment_body *in = rq->in;
+	struct comment_body said = *(const struct comment_body *)rq->in, *in = &said;
 	struct ud_ticket_comment c;
 	struct ud_ticket t = { 0 };
 	struct ud_ticket_verdict v;
 	const struct ud_ticket_move *m = NULL;
 
 	UD_TRY(load_ticket(cx, rq, &t));
+	UD_TRY(find_words(cx, &t, in));
 	UD_TRY(ud_ticket_ask(cx, &t, UD_TICKET_COMMENT, &v, &m));
 	if (v.code != UD_OK)
 		return ud_fail(cx, v.code, NULL, "%s", v.text);

@@ -17,6 +17,7 @@ static const struct {
 	{ "tickets.request-info", "ticket info" },
 	{ "tickets", "ticket" },
 	{ "queues", "queue" },
+	{ "macros", "macro" },
 	{ "ticket-categories", "ticket-category" },
 	{ "approval-policies", "approval-policy" },
 	{ "me.notifications", "notification" },

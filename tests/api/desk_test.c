@@ -461,6 +461,37 @@ static void tickets_are_merged_and_split(void **state)
 		fmt(w, "{\"subject\":\"Again\",\"comment_ids\":[\"%s\"]}", comment), 422);
 }
 
+static void macros_say_it_with_the_tickets_words(void **state)
+{
+	struct world *w = *state;
+	const char *ticket = incident(w);
+	const char *path = fmt(w, "/v1/tickets/%s/comments", ticket);
+	struct reply r = expect(w, LEAD, "POST", "/v1/macros",
+		"{\"name\":\"Ack\",\"body\":\"{{requester.name}}: we look at {{ticket.number}}. {{me.name}}\"}",
+		201);
+	const char *macro = text_at(r.json, "id");
+	struct reply t = expect(w, LEAD, "GET", fmt(w, "/v1/tickets/%s", ticket), NULL, 200);
+
+	r = callf(w, LEAD, "POST", "/v1/macros", "{\"name\":\"Odd\",\"body\":\"{{customer}}\"}");
+	expect_code(&r, 422, "validation_failed");
+	r = callf(w, LEAD, "POST", "/v1/macros", "{\"name\":\"Open\",\"body\":\"{{me.name\"}");
+	expect_code(&r, 422, "validation_failed");
+	r = callf(w, ENGINEER, "POST", path, "{\"macro_id\":\"%s\"}", macro);
+	assert_int_equal(r.status, 201);
+	assert_string_equal(text_at(r.json, "body"),
+		fmt(w, "%s: we look at %s. %s", text_at(t.json, "requester_name"),
+			text_at(t.json, "number"), who_names[ENGINEER]));
+	r = callf(w, ENGINEER, "POST", path, "{\"macro_id\":\"%s\",\"body\":\"and\"}", macro);
+	expect_code(&r, 422, "validation_failed");
+	r = callf(w, ENGINEER, "POST", path, "{\"visibility\":\"public\"}");
+	expect_code(&r, 422, "validation_failed");
+	/* they are the provider's */
+	r = callf(w, OWN_ADMIN, "POST", path, "{\"macro_id\":\"%s\"}", macro);
+	expect_code(&r, 404, "not_found");
+	expect(w, OWN_ADMIN, "GET", "/v1/macros", NULL, 403);
+	expect(w, ENGINEER, "POST", "/v1/macros", "{\"name\":\"x\",\"body\":\"x\"}", 403);
+}
+
 static void watchers_are_of_the_house(void **state)
 {
 	struct world *w = *state;
@@ -609,6 +640,7 @@ int main(void)
 		cmocka_unit_test(agreements_and_calendars_count),
 		cmocka_unit_test(what_was_laid_aside_comes_back),
 		cmocka_unit_test(tickets_are_merged_and_split),
+		cmocka_unit_test(macros_say_it_with_the_tickets_words),
 		cmocka_unit_test(watchers_are_of_the_house),
 		cmocka_unit_test(who_looks_is_seen_for_half_a_minute),
 		cmocka_unit_test(ten_thousand_tickets_are_found_by_indexes),

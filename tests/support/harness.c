@@ -276,6 +276,8 @@ static struct curl_slist *header_list(struct world *w, enum who who, const char 
 {
 	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
 
+	if (proxy_url()) /* or it would go on with a connection to another server */
+		list = curl_slist_append(list, "Connection: close");
 	if (who != NOBODY)
 		list = curl_slist_append(list, fmt(w, "Authorization: Bearer %s", w->token[who]));
 	if (body)

@@ -20,6 +20,7 @@
 #include "db/failovers.h"
 #include "db/fence_devices.h"
 #include "db/hosts.h"
+#include "db/macros.h"
 #include "db/networks.h"
 #include "db/notifications.h"
 #include "db/operations.h"
@@ -338,6 +339,11 @@ static enum ud_code fill_desk(struct ud_ctx *cx, struct filling *f)
 		.ticket_type = UD_TICKET_BILLING,
 		.expires_after_seconds = 86400 };
 
+	struct ud_macro macro = {
+		.row = f->row, .name = mark(f, "macro"), .body = mark(f, "words")
+	};
+
+	UD_TRY(add(cx, f, &ud_macros, &macro, NULL));
 	UD_TRY(add(cx, f, &ud_queues, &queue, NULL));
 	UD_TRY(add(cx, f, &ud_ticket_categories, &category, NULL));
 	UD_TRY(add(cx, f, &ud_calendars, &calendar, &calendar_id));
