@@ -8,6 +8,7 @@
 #include "base/failover.h"
 #include "base/replication.h"
 #include "db/events.h"
+#include "db/network_maps.h"
 #include "db/vms.h"
 #include "server/workflow/steps.h"
 
@@ -47,8 +48,10 @@ enum ud_code ud_args_promote(struct ud_ctx *cx, struct flow *fl, struct ud_buf *
 	struct ud_promote_args a = { .replication_id = fl->w->replication_id,
 		.point_id = fl->w->recovery_point_id,
 		.peer_fenced = true };
+	struct ud_texts unmapped = { 0 };
 
-	(void)cx;
+	UD_TRY(ud_network_map_cards(cx, fl->w->vm_id, fl->w->source_host_id, fl->w->target_host_id,
+		false, &a.networks, &unmapped));
 	ud_shape_encode(b, &ud_promote_args_shape, &a, NULL);
 	return UD_OK;
 }
@@ -72,7 +75,10 @@ enum ud_code ud_args_test_start(struct ud_ctx *cx, struct flow *fl, struct ud_bu
 		.replication_id = fl->w->replication_id,
 		.point_id = fl->w->recovery_point_id,
 		.name = ud_printf(cx->arena, "%s - Test", vm.name) };
+	struct ud_texts unmapped = { 0 };
 
+	UD_TRY(ud_network_map_cards(cx, fl->w->vm_id, fl->w->source_host_id, fl->w->target_host_id,
+		true, &a.networks, &unmapped));
 	ud_shape_encode(b, &ud_test_start_args_shape, &a, NULL);
 	return UD_OK;
 }

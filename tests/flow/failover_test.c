@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/evidence.h"
+#include "db/inventory.h"
 #include "support/stage.h"
 
 static int begin(void **state)
@@ -67,6 +68,71 @@ static void a_test_is_cleaned_up_by_time(void **state)
 	stage_settle(s);
 	stage_wants(s, run, "solved", NULL);
 	assert_false(s->vms[0].at[1].test);
+}
+
+/* A network of a host's site, with the name its switch has there. */
+static const char *network(struct stage *s, int host, const char *name, const char *purpose)
+{
+	struct reply r =
+		expect(s->w, LEAD, "GET", fmt(s->w, "/v1/hosts/%s", s->hosts[host].id), NULL, 200);
+
+	r = expect(s->w, LEAD, "POST", "/v1/networks",
+		fmt(s->w,
+			"{\"name\":\"%s\",\"site_id\":\"%s\",\"purpose\":\"%s\",\"isolated\":%s,"
+			"\"switch_name\":\"%s\"}",
+			name, text_at(r.json, "site_id"), purpose,
+			strcmp(purpose, "test") == 0 ? "true" : "false", name),
+		201);
+	return text_at(r.json, "id");
+}
+
+/* What the primary's host tells of the VM's card. */
+static enum ud_code tell_card(struct ud_ctx *cx, void *data)
+{
+	const struct stage *s = data;
+	const char *text = "{\"uuid\":\"00000000-0000-4000-8000-000000000001\",\"name\":\"x\","
+			   "\"power\":\"running\",\"guest_agent\":\"connected\","
+			   "\"memory_bytes\":1073741824,\"nics\":[{\"mac\":\"52:54:00:00:00:01\","
+			   "\"source\":\"br0\"}]}";
+	struct ud_machine m = { 0 };
+	bool redefined;
+
+	UD_TRY(ud_shape_read(cx, &ud_machine_shape, text, strlen(text), &m));
+	return ud_inventory_seen(cx, s->vms[0].id, s->hosts[0].id, &m, &redefined);
+}
+
+static void cards_are_plugged_in_as_the_map_says(void **state)
+{
+	struct stage *s = *state;
+	const char *here = network(s, 0, "br0", "production");
+	const char *there = network(s, 1, "front-b", "production");
+	const char *bubble = network(s, 1, "bubble-b", "test");
+	struct reply r = expect(s->w, LEAD, "GET", fmt(s->w, "/v1/networks/%s", there), NULL, 200);
+	const char *site = text_at(r.json, "site_id");
+
+	expect(s->w, LEAD, "PUT", fmt(s->w, "/v1/networks/%s/failover-map", here),
+		fmt(s->w,
+			"{\"entries\":[{\"target_site_id\":\"%s\",\"real_network_id\":\"%s\","
+			"\"test_network_id\":\"%s\"}]}",
+			site, there, bubble),
+		200);
+	world_write(s->w, tell_card, s);
+	const char *run = stage_start(s, "test", "validate_replication", 1, "");
+
+	stage_settle(s);
+	assert_int_equal(stage_count(s,
+				 "SELECT count(*) FROM commands WHERE verb = 'test_start'"
+				 " AND payload LIKE '%bubble-b%' AND payload NOT LIKE '%front-b%'"),
+		1);
+	stage_press(s, OWN_OPERATOR, run, "verify", "{\"result\":\"pass\"}", 200);
+	stage_press(s, OWN_OPERATOR, run, "cleanup-test", "{}", 202);
+	stage_settle(s);
+	stage_start(s, "planned", "host_maintenance", 1, "");
+	stage_settle(s);
+	assert_int_equal(stage_count(s,
+				 "SELECT count(*) FROM commands WHERE verb = 'promote'"
+				 " AND payload LIKE '%front-b%' AND payload NOT LIKE '%bubble-b%'"),
+		1);
 }
 
 static void a_planned_failover_ends_protected(void **state)
@@ -619,6 +685,8 @@ static void a_request_that_makes_no_sense_is_refused(void **state)
 				a_silent_replica_ends_in_an_undo, begin_, end),                    \
 			cmocka_unit_test_setup_teardown(                                           \
 				points_that_cannot_be_read_wait_for_a_person, begin_, end),        \
+			cmocka_unit_test_setup_teardown(                                           \
+				cards_are_plugged_in_as_the_map_says, begin_, end),                \
 			cmocka_unit_test_setup_teardown(a_timer_commits, begin_, end),             \
 			cmocka_unit_test_setup_teardown(answers_count_once, begin_, end),          \
 			cmocka_unit_test_setup_teardown(                                           \
@@ -648,6 +716,9 @@ static bool chosen(const char *name)
 
 	/* no agent of ours says what cannot be read: that one is played */
 	if (strcmp(name, "points_that_cannot_be_read_wait_for_a_person") == 0)
+		return false;
+	/* the switch of the box has another name */
+	if (strcmp(name, "cards_are_plugged_in_as_the_map_says") == 0)
 		return false;
 	if (getenv("UD_TEST_LONG"))
 		return true;
