@@ -328,6 +328,16 @@ static void wait_for_autostart(struct scene *s, const char *vm, bool on)
 	fail_msg("autostart is not seen as %d: %s", on, r.body);
 }
 
+/* What the agent found is told with its next report. */
+static void wait_for_event(struct scene *s, const char *subject, const char *type)
+{
+	int64_t end_ms = ud_mono_ms(&ud_env_real) + PATIENCE_MS;
+
+	while (events(s, subject, type) == 0 && ud_mono_ms(&ud_env_real) < end_ms)
+		poll(NULL, 0, 5);
+	assert_int_equal(events(s, subject, type), 1);
+}
+
 /* Boot hold for what was protected long ago: the hypervisor is not to start it by itself. */
 static void a_protected_vm_is_started_by_nobody_at_boot(void **state)
 {
@@ -356,8 +366,8 @@ static void a_protected_vm_is_started_by_nobody_at_boot(void **state)
 	assert_int_equal(events(s, held, "vm.autostart_found"), 0);
 	scripted_change(s->hv[0], one, start_at_boot, NULL);
 	assert_true(scripted_await(s->hv[0], "autostart", 1));
+	wait_for_event(s, held, "vm.autostart_found");
 	wait_for_autostart(s, held, false);
-	assert_int_equal(events(s, held, "vm.autostart_found"), 1);
 	assert_int_equal(events(s, theirs, "vm.autostart_found"), 0);
 	assert_int_equal(scripted_calls(s->hv[0], "autostart"), 1);
 	wait_for_autostart(s, theirs, true);
