@@ -220,12 +220,23 @@ static void a_disk_is_added(void **state)
 	trio_wants_same(s, &s->a, &s->b);
 }
 
+/* What QEMU refuses as long as a job of ours runs. */
+static void between_jobs(struct trio *s, host_work *work, const char *text)
+{
+	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS;
+
+	while (host_do(&s->cx, &s->a, work, text, NULL) != UD_OK) {
+		assert_true(ud_mono_ms(&ud_env_real) < until);
+		poll(NULL, 0, LOOK_MS);
+	}
+}
+
 static void a_disk_grows(void **state)
 {
 	struct trio *s = *state;
 	struct cost c = cost_of(s, "that disk grown to 48 MiB, 4 MiB written to its end");
 
-	host_must(&s->cx, &s->a, work_grow, ud_printf(s->cx.arena, "vdc %d", 48 * MIB));
+	between_jobs(s, work_grow, ud_printf(s->cx.arena, "vdc %d", 48 * MIB));
 	io(s, &s->a, "vdc write -P 5 44M 4M");
 	assert_true(cost_end(s, &c) < 6 * MIB);
 	wants_proven(s, &s->b);
@@ -250,13 +261,8 @@ static void somebody_takes_a_snapshot(void **state)
 {
 	struct trio *s = *state;
 	struct cost c = cost_of(s, "somebody's snapshot, 4 MiB written");
-	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS;
 
-	/* it is refused as long as a job of ours runs */
-	while (host_do(&s->cx, &s->a, work_snapshot, "theirs", NULL) != UD_OK) {
-		assert_true(ud_mono_ms(&ud_env_real) < until);
-		poll(NULL, 0, LOOK_MS);
-	}
+	between_jobs(s, work_snapshot, "theirs");
 	io(s, &s->a, "vda write -P 7 30M 4M");
 	assert_true(cost_end(s, &c) < 6 * MIB);
 	wants_proven(s, &s->b);
