@@ -15,6 +15,13 @@ enum ud_code ud_evidence_write(
 enum ud_code ud_evidence_page(struct ud_ctx *cx, const struct ud_evidence *e,
 	const struct ud_failover *f, const char **ret) UD_USE;
 
+/*
+ * The steps of a run as a picture, actual against the run before, and the same as a table; nothing
+ * for a run that never began. names: those of f->vm_ids, in their order.
+ */
+enum ud_code ud_evidence_picture(struct ud_ctx *cx, struct ud_buf *b, const struct ud_failover *f,
+	const char *const *names) UD_USE;
+
 /* A tick: runs that have ended get their record. */
 enum ud_code ud_evidence_due(struct ud_ctx *cx, bool *ret) UD_USE;
 enum ud_code ud_evidence_make(struct ud_ctx *cx, const struct ud_commanding *c) UD_USE;

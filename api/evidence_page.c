@@ -153,7 +153,9 @@ static enum ud_code line_row(struct ud_ctx *cx, void *data, const struct ud_step
 
 static void table(struct ud_buf *b, const char *title, const char *const *heads, size_t n)
 {
-	ud_buf_printf(b, "<h2>%s</h2>\n<table><thead><tr>", title);
+	ud_buf_printf(b,
+		"<h2>%s</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table><thead><tr>",
+		title, title);
 	for (size_t i = 0; i < n; i++)
 		ud_buf_printf(b, "<th scope=\"col\">%s</th>", heads[i]);
 	ud_buf_puts(b, "</tr></thead><tbody>\n");
@@ -221,10 +223,11 @@ static enum ud_code write_page(struct ud_ctx *cx, struct ud_buf *b, const struct
 	table(b, "Approvals", approval_heads, UD_LEN(approval_heads));
 	ud_list_where(&list, "ticket_id", UD_OP_EQ, ud_t(f->ticket_id));
 	UD_TRY(ud_row_list(cx, &ud_approvals, &list, approval_row, b, &more));
-	ud_buf_puts(b, "</tbody></table>\n");
+	ud_buf_puts(b, "</tbody></table></div>\n");
+	UD_TRY(ud_evidence_picture(cx, b, f, lines.names));
 	table(b, "Timeline", line_heads, UD_LEN(line_heads));
 	UD_TRY(ud_step_lines(cx, f->row.id, line_row, &lines));
-	ud_buf_puts(b, "</tbody></table>\n</main></body></html>\n");
+	ud_buf_puts(b, "</tbody></table></div>\n</main></body></html>\n");
 	return UD_OK;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "db/settings.h"
 #include "api/api.h"
+#include "db/installation.h"
 
 static const struct ud_resource settings = { .table = &ud_settings_table };
 
@@ -19,9 +20,23 @@ static enum ud_code edit(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_rest_edit(cx, rq);
 }
 
+/* What the newest copy says of itself; null before the first. */
+static enum ud_code backup(struct ud_ctx *cx, struct ud_request *rq)
+{
+	const char *manifest = NULL;
+	bool found = false;
+
+	UD_TRY(ud_installation_get(cx, ud_installation_last_backup, &found, &manifest));
+	ud_buf_puts(&rq->out, "{\"object\":\"backup_status\",\"latest\":");
+	ud_buf_puts(&rq->out, found ? manifest : "null");
+	ud_buf_putc(&rq->out, '}');
+	return ud_answer_text(cx, rq, 200, "application/json");
+}
+
 /* clang-format off */
 static const struct ud_route rows[] = {
 	{ "GET",   "/v1/settings", "settings.show", UD_OPERATOR | UD_R(SUPPORT_LEAD) | UD_R(AUDITOR), "settings:read",  0, .resource = &settings, .handle = show, .about = "Show the settings of the installation." },
+	{ "GET",   "/v1/settings/backup", "settings.backup", UD_OPERATOR | UD_R(SUPPORT_LEAD) | UD_R(AUDITOR), "settings:read", 0, .handle = backup, .about = "Show what the newest backup of the database says of itself: when it was made, its size and what it holds." },
 	{ "PATCH", "/v1/settings", "settings.edit", UD_OPERATOR,                                       "settings:write", UD_WRITE | UD_MATCH_REQUIRED, .resource = &settings, .handle = edit, .about = "Change the settings of the installation." },
 };
 /* clang-format on */

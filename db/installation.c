@@ -32,3 +32,20 @@ enum ud_code ud_installation_set(struct ud_ctx *cx, const char *key, const char 
 	return ud_exec(cx, NULL, "INSERT INTO installation(key, value) VALUES ($1, $2)",
 		UD_VALS(ud_t(key), ud_t(value)));
 }
+
+const char ud_installation_last_backup[] = "last_backup";
+
+enum ud_code ud_installation_backed_up(struct ud_ctx *cx, const char *manifest)
+{
+	UD_TRY(ud_begin(cx, true));
+	/* every tenant: it belongs to the installation */
+	enum ud_code code = ud_exec(cx, NULL,
+		"INSERT INTO installation(key, value) VALUES ($1, $2)"
+		" ON CONFLICT(key) DO UPDATE SET value = $2",
+		UD_VALS(ud_t(ud_installation_last_backup), ud_t(manifest)));
+
+	if (code == UD_OK)
+		return ud_commit(cx);
+	ud_rollback(cx);
+	return code;
+}

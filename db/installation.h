@@ -18,5 +18,9 @@ enum ud_code ud_installation_get(
 	struct ud_ctx *cx, const char *key, bool *ret_found, const char **ret) UD_USE;
 /* Give a key its value, once: UD_E_ALREADY_EXISTS when it has one. */
 enum ud_code ud_installation_set(struct ud_ctx *cx, const char *key, const char *value) UD_USE;
+/* The manifest of the newest copy that understudyd backup has made (JSON). */
+extern const char ud_installation_last_backup[];
+/* Keep it in place of the one before; opens a transaction of its own. */
+enum ud_code ud_installation_backed_up(struct ud_ctx *cx, const char *manifest) UD_USE;
 
 #endif

@@ -13,6 +13,7 @@
 #include "db/engine/health.h"
 #include "db/engine/migrate.h"
 #include "db/events.h"
+#include "db/installation.h"
 #include "db/migrations.h"
 #include "server/admin/installation.h"
 
@@ -92,12 +93,37 @@ int ud_command_check_config(struct ud_ctx *cx, int argc, char **argv)
 	return 0;
 }
 
+/* The database remembers its newest copy, so that people see how old it is. */
+static enum ud_code note_backup(struct ud_ctx *cx, const char *url, const char *to)
+{
+	enum { MANIFEST_MAX = 65536 };
+	const char *manifest;
+	ud_conn *conn = NULL;
+	size_t n;
+
+	UD_TRY(ud_file_read(cx, ud_printf(cx->arena, "%s.json", to), MANIFEST_MAX, &manifest, &n));
+	UD_TRY(ud_conn_open(cx, url, 0, &conn));
+	cx->conn = conn;
+	enum ud_code code = ud_installation_backed_up(cx, manifest);
+
+	cx->conn = NULL;
+	ud_conn_release(&conn);
+	return code;
+}
+
 static enum ud_code backup(struct ud_ctx *cx, const char *config, const char *to)
 {
 	struct ud_installation in;
 
 	UD_TRY(ud_installation_load(cx, config, &in));
-	return ud_backup(cx, in.database_url, to);
+	UD_TRY(ud_backup(cx, in.database_url, to));
+	if (note_backup(cx, in.database_url, to) != UD_OK) {
+		/* the copy is good all the same */
+		fprintf(stderr, "understudyd: the backup could not be noted in the database: %s\n",
+			cx->problem.detail);
+		ud_ctx_clear(cx);
+	}
+	return UD_OK;
 }
 
 int ud_command_backup(struct ud_ctx *cx, int argc, char **argv)

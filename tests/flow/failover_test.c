@@ -501,6 +501,9 @@ static void a_run_leaves_a_sealed_record(void **state)
 	assert_true(json_is_true(json_object_get(r.json, "intact")));
 	r = expect(s->w, OWN_VIEWER, "GET", fmt(s->w, "/v1/evidence/%s/report", id), NULL, 200);
 	assert_non_null(strstr(r.body, "Evidence of a failover"));
+	assert_non_null(strstr(r.body, "<svg class=\"gantt\" role=\"img\""));
+	assert_non_null(strstr(r.body, "<td>Hand over</td><td>done</td>"));
+	assert_non_null(strstr(r.body, "no earlier run of this kind"));
 	expect(s->w, OTHER_VIEWER, "GET", fmt(s->w, "/v1/evidence/%s/bundle", id), NULL, 404);
 	/* what is stored is what was sealed, to the byte */
 	char *copy = ud_strdup(s->w->arena, text), *at = strstr(copy, "\"rpo_measured_seconds\":0");

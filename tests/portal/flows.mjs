@@ -206,39 +206,40 @@ const rescue = async (Hand, vm) => {
 
 // ---- H: the first hour of an administrator ----
 const newcomer = (...args) => execFileSync(`${process.env.UD_SOURCE_DIR}/tests/portal/newcomer`, [process.env.DIR, new URL(base).port, ...args], { stdio: 'pipe' });
-const firstHour = async () => {
-  const who = await sit('admin@demo.example', Mouse, '/app/sites');
+/** From a new site to the first test of a machine that came with its host. */
+const firstHour = async (Hand, { site, code, host, guest, n }) => {
+  const who = await sit('admin@demo.example', Hand, '/app/sites');
   const { page, hand } = who;
   await hand.press('button', 'New site');
-  await hand.type('Name', 'Paris', 'dialog');
-  await hand.type(/^Code/, 'par', 'dialog');
+  await hand.type('Name', site, 'dialog');
+  await hand.type(/^Code/, code, 'dialog');
   await hand.press('button', 'Create', 'dialog');
-  await page.waitForSelector('text=Paris (par)', patient);
+  await page.waitForSelector(`text=${site} (${code})`, patient);
   await hand.press('button', 'Add a host');
-  await hand.type('Name', 'par-a', 'dialog');
-  await page.selectOption('dialog #site', { label: 'Paris' });
+  await hand.type('Name', host, 'dialog');
+  await hand.select('Site', site, 'dialog');
   await hand.press('button', 'Create', 'dialog');
   await hand.press('button', 'Make the command', 'dialog');
   await confirm(who, page.locator('dialog pre').first());
-  newcomer('start', await page.locator('dialog pre').first().textContent());
+  newcomer(host, 'start', guest, String(n), await page.locator('dialog pre').first().textContent());
   await page.keyboard.press('Escape');
-  await page.locator('tr:has-text("par-a") .state:has-text("connected")').waitFor(patient); // it ticks itself
+  await page.locator(`tr:has-text("${host}") .state:has-text("connected")`).waitFor(patient); // it ticks itself
   await visit(page, '/app/protection');
-  await hand.press('link', 'web-01');
-  await page.selectOption('#customer', { label: 'Demo Ltd' });
+  await hand.press('link', guest);
+  await hand.select('Customer', 'Demo Ltd', 'main');
   await hand.press('button', 'Save');
   await hand.press('button', 'Start');
   await page.locator('.bar .state:has-text("running")').waitFor(patient);
   await hand.press('button', 'Protect');
-  await page.selectOption('dialog #target', { label: 'lon-b' });
-  await page.selectOption('dialog #interval', { index: 0 });
+  await hand.select('Replica on', 'lon-b', 'dialog');
+  await hand.select('Schedule interval', '5 s', 'dialog');
   await hand.press('button', 'Protect', 'dialog');
   await page.locator('.state:has-text("replicating")').first().waitFor(patient);
   equal(page.wrong, [], 'wrong');
   await who.leave();
-  const vm = (await list('/v1/vms')).find((v) => v.name === 'web-01');
+  const vm = (await list('/v1/vms')).find((v) => v.name === guest);
   await until('its guest answers', async () => (await api('GET', `/v1/vms/${vm.id}`)).guest_agent === 'connected');
-  await drill(Mouse, 'web-01', 'Prove that the replica boots');
+  await drill(Hand, guest, 'Prove that the replica boots');
 };
 
 /** Press a button of a page without scripts; prove again who one is when that is asked, and press it once more. */
@@ -357,7 +358,8 @@ if (long) {
   await story('by mouse: a planned move, approved by both sides, found in the queue by support', () => move(Mouse, 'sql-01', 'The host is worked on'));
   await story('by keyboard alone: the way home', () => move(Keyboard, 'sql-01', 'The way home after an earlier failover'));
   await story('by keyboard alone: a test', () => drill(Keyboard, 'app-01', 'Try a recovery plan'));
-  await story('by mouse: a site, a host, its machine, its copy, and a first test', firstHour);
+  await story('by mouse: a site, a host, its machine, its copy, and a first test', () => firstHour(Mouse, { site: 'Paris', code: 'par', host: 'par-a', guest: 'web-01', n: 1 }));
+  await story('by keyboard alone: a site, a host, its machine, its copy, and a first test', () => firstHour(Keyboard, { site: 'Berlin', code: 'ber', host: 'ber-a', guest: 'web-02', n: 2 }));
   await story('without JavaScript: a test', () => plainly('Test', 'sql-01', 'Prove that the replica boots.'));
   await story('without JavaScript: a planned move', () => plainly('Planned', 'sql-01', "The primary's host is worked on."));
   await story('without JavaScript: the way home', () => plainly('Planned', 'sql-01', 'The way home after an earlier failover.'));

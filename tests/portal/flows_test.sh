@@ -9,7 +9,7 @@ tools=$("$source/tests/tools/install") || { echo 'Bail out! the tools of the tes
 dir=$(mktemp -d /tmp/understudy-flows.XXXXXX)
 port=$(python3 -c 'import random; print(random.randrange(20000, 30000))')
 finish() {
-	"$source/tests/portal/newcomer" "$dir" "$port" stop || true
+	for host in par-a ber-a; do "$source/tests/portal/newcomer" "$dir" "$port" "$host" stop || true; done
 	"$source/deploy/demo" --dir "$dir" --stop >/dev/null
 	rm -rf "$dir"
 }

@@ -39,7 +39,7 @@ export const ok = (value, what) => {
 
 /** A call of the API with the first service token. */
 export const api = async (method, path, body) => {
-  const answer = await fetch(base + path, { method, headers: { Authorization: `Bearer ${token}`, 'Content-Type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json', 'Idempotency-Key': crypto.randomUUID(), ...(['PATCH', 'PUT'].includes(method) ? { 'If-Match': '*' } : {}) }, body: body === undefined ? undefined : JSON.stringify(body) });
+  const answer = await fetch(base + path, { method, headers: { Authorization: `Bearer ${token}`, 'Content-Type': method === 'PATCH' ? 'application/merge-patch+json' : 'application/json', 'Idempotency-Key': crypto.randomUUID(), ...(['PATCH', 'PUT', 'DELETE'].includes(method) ? { 'If-Match': '*' } : {}) }, body: body === undefined ? undefined : JSON.stringify(body) });
   const text = await answer.text();
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${text}`);
   return text ? JSON.parse(text) : null;

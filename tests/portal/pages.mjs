@@ -23,7 +23,7 @@ const long = Boolean(process.env.UD_TEST_LONG);
 const shared = ['/app', '/app/protection', `/app/vms/${ids.vm}`, '/app/plans', `/app/plans/${ids.plan}`, `/app/request?plan=${ids.plan}&kind=planned`, '/app/failovers', `/app/failovers/${ids.run}`, `/app/failovers/${ids.test}`, '/app/drills', '/app/tickets', '/app/tickets/new', `/app/tickets/${ids.ticket}`, `/app/tickets/${ids.talk}`, '/app/network', '/app/networks', `/app/networks/${ids.network}`, '/app/approvals', '/app/notifications', '/app/settings'];
 const people = [
   ['customer', 'dr-lead@harbour-foods.example', [...shared, `/app/request?vm=${ids.vm}`]],
-  ['support', 'lead@provider.example', [...(long ? shared : []), '/app/queue', '/app/war-room', '/app/board', '/app/fleet', `/app/hosts/${ids.host}`, '/app/customers', `/app/customers/${customer.id}`, `/app/network/${ids.block}`, '/app/overview', '/app/policies', '/app/sites', '/app/users', '/app/audit']],
+  ['support', 'lead@provider.example', [...(long ? shared : []), '/app/queue', '/app/war-room', '/app/board', '/app/fleet', `/app/hosts/${ids.host}`, '/app/customers', `/app/customers/${customer.id}`, `/app/network/${ids.block}`, '/app/overview', '/app/policies', '/app/macros', '/app/backup', '/app/sites', '/app/users', '/app/audit']],
 ];
 const basic = ['/basic/home', '/basic/request', '/basic/tickets', `/basic/tickets/${(await first(`/v1/tickets?customer_id=${customer.id}&type=failover&sort=-number&limit=1`)).id}`];
 
@@ -151,6 +151,39 @@ const told = async (Hand, how, n) => {
     equal(page.wrong, [], 'wrong');
     await page.context().close();
   });
+  await it(`${how}: a macro is written, put into a reply with the ticket's words, changed, deleted`, async () => {
+    const { page, hand } = await sit('lead@provider.example', '/app/macros');
+    const name = `Looked at ${n}`;
+    await hand.press('button', 'New macro');
+    await hand.type('Name', name, 'dialog');
+    await hand.type('What it says', 'It is about {{ticket.subject}} {{nothing}}', 'dialog');
+    await hand.press('button', 'Save', 'dialog');
+    await page.waitForSelector('dialog .field-problem >> text=a word that there is not'); // told at once, and nothing is lost
+    equal(await page.inputValue('dialog #name'), name, 'the name');
+    await hand.type('What it says', 'It is about {{ticket.subject}}.', 'dialog');
+    await hand.press('button', 'Save', 'dialog');
+    const row = `tr:has-text("${name}")`;
+    await page.waitForSelector(row);
+    await hand.press('button', 'Change', row);
+    await hand.type('What it says', 'We have looked at “{{ticket.subject}}”.', 'dialog');
+    await hand.press('button', 'Save', 'dialog');
+    await page.waitForSelector(`${row} >> text=We have looked at`);
+    const ticket = await api('POST', '/v1/tickets', { type: 'incident', subject: `Macro ${how}`, customer_id: customer.id });
+    await visit(page, `/app/tickets/${ticket.number}`);
+    await hand.type('Reply', 'Good morning.', 'main');
+    await hand.select(/^Macro/, name, 'main');
+    await hand.press('button', 'Put it in', 'main');
+    await page.waitForFunction((s) => document.querySelector('#reply')?.value === `Good morning.\nWe have looked at “${s}”.`, ticket.subject);
+    await hand.press('button', 'Reply', 'main form');
+    await page.waitForSelector(`.thread >> text=We have looked at “${ticket.subject}”.`);
+    await visit(page, '/app/macros');
+    await hand.press('button', 'Delete', row);
+    await hand.type(`Type ${name} to confirm`, name, 'dialog');
+    await hand.press('button', 'Delete', 'dialog');
+    await page.waitForSelector(row, { state: 'detached' });
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
   await it(`${how}: support says what a network is at another site`, async () => {
     const { page, hand } = await sit('lead@provider.example', `/app/networks/${ids.network}`);
     const here = await api('GET', `/v1/networks/${ids.network}`);
@@ -167,6 +200,61 @@ const told = async (Hand, how, n) => {
     equal(after.length, before.length + 1, 'entries');
     await api('PUT', `/v1/networks/${ids.network}/failover-map`, { entries: before });
     equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
+};
+
+// Flow G with the keys that the help names, and what only keys do.
+const byKeys = async () => {
+  await it('with single keys: support finds a ticket in the queue, takes it, replies with a macro, and solves it', async () => {
+    const page = await person(browser);
+    const subject = 'The till in the corner is slow';
+    const macro = await api('POST', '/v1/macros', { name: 'Acknowledged', body: 'Dear {{requester.name}}, we look into {{ticket.number}}.\n{{me.name}}' });
+    const ticket = await api('POST', '/v1/tickets', { type: 'incident', severity: 'urgent', subject, customer_id: customer.id });
+    await signIn(page, 'lead@provider.example', '/app');
+    for (const key of ['g', 'q']) await page.keyboard.press(key);
+    await page.waitForSelector('h1 >> text=Queue');
+    await page.focus('main input[type=search]');
+    await page.keyboard.type('in the corner');
+    await page.waitForFunction(() => document.querySelectorAll('main tbody tr').length === 1);
+    await page.keyboard.press('Enter'); // from the field to the first row
+    await page.waitForSelector('tr[aria-selected=true]');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector(`h1 >> text=${subject}`);
+    const taken = async () => (await api('GET', `/v1/tickets/${ticket.id}`)).assignee_name;
+    await page.keyboard.press('a');
+    await page.waitForSelector('button >> text=Give it back');
+    ok(await taken(), 'nobody has it');
+    await page.keyboard.press('r');
+    await page.waitForFunction(() => document.activeElement?.id === 'reply');
+    await page.keyboard.type(';ack ');
+    const me = (await api('GET', '/v1/users?limit=1&q=lead@provider')).data[0].display_name;
+    const said = (await api('GET', `/v1/tickets/${ticket.id}`)).requester_name;
+    equal(await page.inputValue('#reply'), `Dear ${said || ''}, we look into ${ticket.number}.\n${me}`, 'the reply');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Shift+Tab');
+    await page.keyboard.press('End');
+    await page.keyboard.type(' ;no-such ');
+    ok((await page.inputValue('#reply')).endsWith(' ;no-such '), 'what is no macro was changed');
+    await page.locator('form button >> text=Reply').press('Enter');
+    await page.waitForSelector(`.thread >> text=we look into ${ticket.number}`);
+    await page.waitForFunction(() => document.querySelector('#reply')?.value === '');
+    await page.keyboard.press('e');
+    await page.waitForSelector('.bar .state >> text=solved');
+    await api('DELETE', `/v1/macros/${macro.id}`);
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
+  await it('single keys that were switched off do nothing', async () => {
+    const page = await person(browser);
+    const ticket = await api('POST', '/v1/tickets', { type: 'incident', subject: 'Nobody takes it by a key', customer_id: customer.id });
+    await signIn(page, 'lead@provider.example', '/app');
+    await page.evaluate(() => localStorage.setItem('us.shortcuts', 'off'));
+    await visit(page, `/app/tickets/${ticket.number}`);
+    for (const key of ['a', 'r', '?']) await page.keyboard.press(key);
+    await page.click('button >> text=Take it');
+    await page.waitForSelector('button >> text=Give it back');
+    equal([await page.evaluate(() => document.activeElement?.id === 'reply'), await page.locator('dialog').count(), (await api('GET', `/v1/tickets/${ticket.id}/history?limit=50`)).data.filter((e) => e.type === 'ticket.claimed').length], [false, 0, 1], 'what keys did');
     await page.context().close();
   });
 };
@@ -200,6 +288,7 @@ const drawn = async () => {
 };
 if (!only || only === 'stories') {
   await stories();
+  await byKeys();
   await drawn();
   for (const [n, [Hand, how]] of [[Mouse, 'by mouse'], [Keyboard, 'by keyboard alone']].entries()) await told(Hand, how, n);
 }

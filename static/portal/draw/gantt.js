@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Steps of a run against time, VM by VM: how long they took the last time as dashed outlines, actual as bars, a line for now.
-// Waits for people are cut short. Names stand above the bars on a phone. Its table twin is the list of steps. Lanes is the
-// same with one row for each VM.
+// Steps of a run against time, VM by VM: how long they took the last time as dashed outlines, actual as bars, a line for the
+// present moment. Waits for people are cut short. Names stand above the bars on a phone. Its table twin is the list of steps.
+// RunLanes is the same with one row for each VM. The report of a run has the like of it, drawn by the server.
 import { html } from '../core/html.js';
 import { t, word } from '../core/i18n.js';
 import { duration, timeOnly } from '../core/time.js';

@@ -32,8 +32,10 @@ export const pages = [
   { path: '/app/overview', title: 'page.overview', rail: 'admin', roles: ['operator', 'support_lead'], view: 'Overview', load: () => import('./admin.js') },
   { path: '/app/users', title: 'page.users', rail: 'admin', roles: people, view: 'Users', load: () => import('./users.js') },
   { path: '/app/policies', title: 'page.policies', rail: 'admin', roles: people, view: 'Policies', load: () => import('./policies.js') },
+  { path: '/app/macros', title: 'page.macros', rail: 'support', roles: staff, view: 'Macros', load: () => import('./macros.js') },
   { path: '/app/sites', title: 'page.sites', rail: 'admin', roles: ['operator', 'support_lead', 'support_engineer'], view: 'Sites', load: () => import('./sites.js') },
   { path: '/app/audit', title: 'page.audit', rail: 'admin', roles: ['operator', 'support_lead', 'auditor', 'customer_admin'], view: 'Audit', load: () => import('./admin.js') },
+  { path: '/app/backup', title: 'page.backup', rail: 'admin', roles: ['operator', 'support_lead', 'auditor'], view: 'Backup', load: () => import('./admin.js') },
   { path: '/app/notifications', title: 'page.notifications', view: 'Notifications', load: () => import('./notifications.js') },
   { path: '/app/settings', title: 'page.settings', rail: 'customer', view: 'Settings', load: () => import('./settings.js') },
 ];

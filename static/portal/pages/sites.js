@@ -35,6 +35,17 @@ const Enrol = ({ host, onClose }) => {
       <button onClick=${() => navigator.clipboard.writeText(made.value.command).then(() => toast(t('copied')))}>${t('copy')}</button>` : html`<button class="primary" onClick=${make}>${t('sites.enrol.make')}</button>${problem.value && html`<p class="field-problem">${problem.value}</p>`}`}</${Dialog}>`;
 };
 
+// From an empty installation to the first test: a list that ticks itself, gone when everything is done.
+const FirstHour = ({ sites, hosts, agents }) => {
+  const vms = useData('/v1/vms?limit=1', ['vm.']).data.value;
+  const legs = useData('/v1/replications?limit=200', ['replication.', 'recovery_point.']).data.value;
+  const tests = useData('/v1/failovers?kind=test&state=solved&limit=1', ['failover.']).data.value;
+  if (![sites, hosts, agents, vms, legs, tests].every(Boolean)) return null;
+  const steps = [['site', sites.data.length > 0], ['host', hosts.data.length > 1], ['agent', agents.data.filter((a) => a.connected).length > 1], ['vm', vms.data.length > 0, '/app/protection'], ['protect', legs.data.length > 0, '/app/protection'], ['point', legs.data.some((r) => r.rpo_measured_seconds !== null)], ['test', tests.data.length > 0, '/app/request?kind=test']];
+  if (steps.every(([, done]) => done)) return null;
+  return html`<${Panel} title=${t('first.title')}><ol class="steps">${steps.map(([name, done, to]) => html`<li class=${done ? 'ok' : ''}><b aria-hidden="true">${done ? '✔' : '○'}</b><span class="grow">${to && !done ? html`<a href=${to}>${t(`first.${name}`)}</a>` : t(`first.${name}`)}</span><span class=${done ? 'sr' : 'muted'}>${done ? t('done') : t('open')}</span></li>`)}</ol></${Panel}>`;
+};
+
 export const Sites = () => {
   const sites = useData('/v1/sites?limit=200', ['site.']);
   const hosts = useData('/v1/hosts?limit=200', ['host.', 'agent.']);
@@ -42,10 +53,9 @@ export const Sites = () => {
   const dialog = useSignal(/** @type {any} */ (null));
   const close = () => { dialog.value = null; };
   const agentOf = (h) => (agents.data.value?.data || []).find((a) => a.host_id === h.id && ['active', 'quarantined'].includes(a.state));
-  const steps = [[t('first.site'), Boolean(sites.data.value?.data.length)], [t('first.host'), Boolean(hosts.data.value?.data.length)], [t('first.agent'), (agents.data.value?.data || []).some((a) => a.connected)]];
   return html`<div class="bar"><h1>${t('page.sites')}</h1><button onClick=${() => { dialog.value = { kind: 'site' }; }}>${t('sites.new')}</button>${sites.data.value?.data.length > 0 && html`<button class="primary" onClick=${() => { dialog.value = { kind: 'host' }; }}>${t('sites.host')}</button>`}</div>
     ${dialog.value?.kind === 'site' && html`<${NewSite} onClose=${close}/>`}${dialog.value?.kind === 'host' && html`<${NewHost} sites=${sites.data.value.data} onClose=${close} onMade=${(h) => { dialog.value = { kind: 'enrol', host: h }; }}/>`}${dialog.value?.kind === 'enrol' && html`<${Enrol} host=${dialog.value.host} onClose=${close}/>`}
-    ${!steps.every(([, done]) => done) && html`<${Panel} title=${t('first.title')}><ol class="steps">${steps.map(([label, done]) => html`<li class=${done ? 'ok' : ''}><b>${done ? '✔' : '○'}</b>${label}<span class="sr">${done ? t('done') : t('open')}</span></li>`)}</ol></${Panel}>`}
+    <${FirstHour} sites=${sites.data.value} hosts=${hosts.data.value} agents=${agents.data.value}/>
     <${Loaded} of=${sites}>${(page) => page.data.map((s) => html`<${Panel} title=${`${s.name} (${s.code})`} more=${html`<${State} value=${s.state}/>`}>
       <div class="scroll" tabindex="0" role="region" aria-label=${s.name}><table><thead><tr><th scope="col">${t('host')}</th><th scope="col">${t('hypervisor')}</th><th scope="col">${t('state')}</th><th scope="col">${t('agent')}</th><th scope="col">${t('actions')}</th></tr></thead><tbody>${(hosts.data.value?.data || []).filter((h) => h.site_id === s.id).map((h) => html`<tr><td><a href=${`/app/hosts/${h.id}`}>${h.name}</a></td><td>${word('hypervisor', h.hypervisor)}</td><td><${State} value=${h.state}/></td>
         <td>${agentOf(h) ? html`<${State} value=${agentOf(h).connected ? 'connected' : 'lost'} tone=${agentOf(h).connected ? 'ok' : 'bad'}/>` : html`<span class="muted">${t('none')}</span>`}</td><td><button onClick=${() => { dialog.value = { kind: 'enrol', host: h }; }}>${agentOf(h) ? t('sites.again') : t('sites.enrol.short')}</button></td></tr>`)}</tbody></table></div></${Panel}>`)}</${Loaded}>`;

@@ -5,10 +5,11 @@ import { get, newKey, post } from '../core/api.js';
 import { t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { go } from '../core/router.js';
-import { isStaff, me } from '../core/store.js';
+import { isStaff, me, shortcuts } from '../core/store.js';
 import { duration } from '../core/time.js';
 import { List } from '../ui/list.js';
 import { Ago, Area, Blocker, Choice, Countdown, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, State, Text, When, now, toast } from '../ui/parts.js';
+import { PickMacro, expand, useMacros } from './macros.js';
 import { Run } from './run.js';
 
 export const open = ['new', 'open', 'pending_customer', 'pending_vendor', 'pending_maintenance', 'pending_machine'];
@@ -75,10 +76,11 @@ const Thread = ({ ticket }) => {
   const comments = useData(`/v1/tickets/${ticket.id}/comments?limit=200`, ['ticket.', 'ticket_comment.', 'comment.']);
   const text = draft(`comment.${ticket.id}`, '');
   const internal = useSignal(false);
+  const macros = useMacros(Boolean(isStaff.value));
   const send = () => post(`/v1/tickets/${ticket.id}/comments`, { body: text.value, ...(isStaff.value ? { visibility: internal.value ? 'internal' : 'public' } : {}) });
   return html`<${Panel} title=${t('ticket.thread')}>${ticket.body && html`<ul class="thread"><li><b>${ticket.requester_name}</b> <span class="muted"><${When} at=${ticket.created_at}/></span><br/>${ticket.body}</li></ul>`}
     <${Loaded} of=${comments}>${(c) => html`<ul class="thread">${[...c.data].sort((a, b) => (a.created_at < b.created_at ? -1 : 1)).map((x) => html`<li key=${x.id} class=${x.visibility === 'internal' ? 'internal' : ''}><b>${x.author_name || x.user_name || ''}</b> <span class="muted"><${When} at=${x.created_at}/>${x.visibility === 'internal' ? ` · ${t('ticket.internal')}` : ''}</span><br/>${x.body}</li>`)}</ul>`}</${Loaded}>
-    ${!['closed', 'merged'].includes(ticket.state) && html`<${Form} kind="" label=${t('ticket.reply')} send=${send} done=${() => { text.value = ''; comments.reload(); }}>${(wrong) => html`<${Area} id="reply" label=${t('ticket.reply')} value=${text} problem=${wrong.body}/>
+    ${!['closed', 'merged'].includes(ticket.state) && html`<${Form} kind="" label=${t('ticket.reply')} send=${send} done=${() => { text.value = ''; comments.reload(); }}>${(wrong) => html`<${Area} id="reply" label=${t('ticket.reply')} value=${text} problem=${wrong.body} onInput=${(e) => { text.value = expand(e.currentTarget.value, macros, ticket); }}/>${macros.length > 0 && html`<${PickMacro} ticket=${ticket} macros=${macros} text=${text}/>`}
       ${isStaff.value && html`<label class="check"><input type="checkbox" checked=${internal.value} onChange=${(e) => { internal.value = e.currentTarget.checked; }}/>${t('ticket.internal.label')}</label>`}`}</${Form}>`}</${Panel}>`;
 };
 
@@ -119,10 +121,11 @@ const simple = ['claim', 'release', 'escalate', 'acknowledge', 'resume', 'close'
 const Moves = ({ ticket, reload }) => {
   const may = new Set(ticket.allowed_operations || []);
   useEffect(() => {
-    const keys = { a: 'claim', e: 'solve', m: 'acknowledge' };
+    const keys = { a: 'claim', e: 'solve' };
+    const places = { r: 'reply', m: 'macro' };
     const key = async (event) => {
-      if (['INPUT', 'TEXTAREA', 'SELECT'].includes(event.target.tagName) || event.ctrlKey || event.metaKey || document.querySelector('dialog[open]')) return;
-      if (event.key === 'r') { event.preventDefault(); document.getElementById('reply')?.focus(); }
+      if (['INPUT', 'TEXTAREA', 'SELECT'].includes(event.target.tagName) || event.ctrlKey || event.metaKey || shortcuts.value !== 'on' || document.querySelector('dialog[open]')) return;
+      if (places[event.key]) { event.preventDefault(); document.getElementById(places[event.key])?.focus(); }
       if (event.key === 'A' && may.has('approve')) await post(`/v1/tickets/${ticket.id}/approve`, { plan_hash: ticket.plan_hash }).then(reload, (p) => toast(p.message, true));
       const op = keys[event.key];
       if (op && may.has(op)) await post(`/v1/tickets/${ticket.id}/${op}`).then(reload, (p) => toast(p.message, true));

@@ -23,8 +23,8 @@ const chainOf = (vm, legs, hostName) => {
   const first = legs.find((r) => r.leg !== 'extended');
   const second = legs.find((r) => r.leg === 'extended');
   const nodes = [{ letter: 'P', host: hostName(vm.host_id), text: vm.name, state: vm.power }];
-  if (first) nodes.push({ letter: 'R', host: hostName(first.target_host_id), text: t('points.count', { n: first.recovery_points_count ?? 0 }), state: first.state });
-  if (second) nodes.push({ letter: 'E', host: hostName(second.target_host_id), text: t('points.count', { n: second.recovery_points_count ?? 0 }), state: second.state });
+  if (first) nodes.push({ letter: 'R', host: hostName(first.target_host_id), text: t('points.keeps', { n: first.recovery_points_kept }), state: first.state });
+  if (second) nodes.push({ letter: 'E', host: hostName(second.target_host_id), text: t('points.keeps', { n: second.recovery_points_kept }), state: second.state });
   return { nodes, legs: [first, second].filter(Boolean).map((r) => ({ state: r.state, label: legLabel(r) })) };
 };
 

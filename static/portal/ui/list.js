@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A list of the API as a table: filter, order and page stand in the address; j, k and Enter move and open.
+// A list of the API as a table: filter, order and page stand in the address; j, k and Enter move and open;
+// Enter in its search field goes to the first row.
 import { html, useEffect, useRef, useSignal } from '../core/html.js';
 import { get } from '../core/api.js';
 import { t } from '../core/i18n.js';
@@ -61,7 +62,7 @@ export const List = ({ path, topics = [], columns, open, filters = [], search = 
     }
   };
   return html`<div class="filters" role="search">
-    ${search && html`<input type="search" aria-label=${t('search.this')} placeholder=${t('search.this')} value=${q.get('q') || ''} onInput=${(e) => setQuery({ q: e.currentTarget.value.length > 1 ? e.currentTarget.value : null })}/>`}
+    ${search && html`<input type="search" aria-label=${t('search.this')} placeholder=${t('search.this')} value=${q.get('q') || ''} onInput=${(e) => setQuery({ q: e.currentTarget.value.length > 1 ? e.currentTarget.value : null })} onKeyDown=${(e) => { if (e.key === 'Enter' && rows.length) { e.stopPropagation(); e.currentTarget.blur(); at.value = 0; } }}/>`}
     ${filters.map((f) => html`<select aria-label=${f.label} value=${q.get(f.name) || ''} onChange=${(e) => setQuery({ [f.name]: e.currentTarget.value || null })}><option value="">${f.label}: ${t('all')}</option>${f.options.map(([v, text]) => html`<option value=${v} selected=${q.get(f.name) === v}>${text}</option>`)}</select>`)}
     <span class="muted">${data.data.value && t('list.count', { n: rows.length, more: next ? '+' : '' })}</span></div>
   <${Loaded} of=${data}>${() => (rows.length ? html`<div class="scroll" tabindex="0" role="region" aria-label=${t('list')}><table class="cards-small" role="table"><${Head} columns=${columns} sort=${q.get('sort')}/>

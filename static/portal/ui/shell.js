@@ -79,7 +79,7 @@ const StepUp = () => {
 };
 
 const Help = () => html`<${Dialog} title=${t('help')} onClose=${() => { help.value = false; }}>
-  <table><tbody>${['?', '/', 'Ctrl K', 'g h', 'g q', 'g t', 'g p', 'g d', 'g f', 'c', 'f', 'j k', 'Enter', 'Esc'].map((k) => html`<tr><th scope="row"><kbd>${k}</kbd></th><td>${t(`key.${k}`)}</td></tr>`)}</tbody></table>
+  <table><tbody>${['?', '/', 'Ctrl K', 'g h', 'g q', 'g t', 'g p', 'g d', 'g f', 'c', 'f', 'j k', 'Enter', 'Esc', 'n', 'a', 'r', 'm', 'A', 'e'].map((k) => html`<tr><th scope="row"><kbd>${k}</kbd></th><td>${t(`key.${k}`)}</td></tr>`)}</tbody></table>
   <label class="check"><input type="checkbox" checked=${shortcuts.value === 'on'} onChange=${(e) => { shortcuts.value = e.currentTarget.checked ? 'on' : 'off'; }}/>${t('help.single')}</label>
   <p><a href="/docs" target="_blank" rel="noopener">${t('help.api')}</a> · <a href="/basic">${t('help.basic')}</a></p></${Dialog}>`;
 
