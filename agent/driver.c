@@ -24,11 +24,11 @@ static const struct {
 	SLOT(autostart), SLOT(pid), SLOT(screenshot), SLOT(guest_run), SLOT(guest_write),
 	SLOT(guest_read), SLOT(freeze), SLOT(thaw), SLOT(checkpoint_create), SLOT(checkpoint_list),
 	SLOT(checkpoint_apply), SLOT(checkpoint_delete), SLOT(limits_get), SLOT(limits_set),
-	SLOT(definition_export), SLOT(definition_import), SLOT(undefine), SLOT(diagnose),
-	SLOT(replicate), SLOT(peer_ask), SLOT(replica_check), SLOT(relation_set),
-	SLOT(relation_drop), SLOT(relation_resync), SLOT(relation_test), SLOT(relations),
-	SLOT(points), SLOT(point_verify), SLOT(prepare), SLOT(fail_over), SLOT(complete),
-	SLOT(cancel), SLOT(displace), SLOT(test_start), SLOT(test_drop) };
+	SLOT(upgrade), SLOT(balance), SLOT(team), SLOT(definition_export), SLOT(definition_import),
+	SLOT(undefine), SLOT(diagnose), SLOT(replicate), SLOT(peer_ask), SLOT(replica_check),
+	SLOT(relation_set), SLOT(relation_drop), SLOT(relation_resync), SLOT(relation_test),
+	SLOT(relations), SLOT(points), SLOT(point_verify), SLOT(prepare), SLOT(fail_over),
+	SLOT(complete), SLOT(cancel), SLOT(displace), SLOT(test_start), SLOT(test_drop) };
 
 void ud_hv_capabilities(struct ud_ctx *cx, const struct ud_driver *driver, struct ud_texts *ret)
 {
@@ -292,6 +292,27 @@ enum ud_code ud_hv_limits_set(
 	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const struct ud_vm_limits *limits)
 {
 	return DO(limits_set, uuid, limits);
+}
+
+enum ud_code ud_hv_upgrade(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret_version)
+{
+	return DO(upgrade, uuid, ret_version);
+}
+
+enum ud_code ud_hv_balance(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_host_balance *wanted, struct ud_host_balance *ret)
+{
+	int64_t began = ud_stopwatch_us();
+
+	return told(cx, LOOK(balance, NULL, wanted, ret), "balance", NULL, began);
+}
+
+enum ud_code ud_hv_team(struct ud_ctx *cx, struct ud_hv *hv, const struct ud_host_team *team)
+{
+	int64_t began = ud_stopwatch_us();
+
+	return told(cx, LOOK(team, NULL, team), "team", team->name, began);
 }
 
 enum ud_code ud_hv_definition_export(

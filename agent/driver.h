@@ -191,6 +191,18 @@ struct ud_driver {
 	enum ud_code (*limits_set)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
 		const struct ud_vm_limits *limits);
 
+	/* bring the definition of a VM that is off to the newest version this hypervisor knows;
+	 * there is no way back */
+	enum ud_code (*upgrade)(
+		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret_version);
+
+	/* how the host's cluster moves VMs by itself; *ret: as it is then. UD_E_HYPERVISOR: the
+	 * host is in none */
+	enum ud_code (*balance)(struct ud_ctx *cx, struct ud_hv *hv,
+		const struct ud_host_balance *wanted, struct ud_host_balance *ret);
+	/* a switch over several cards: changed, or made where there is none of that name */
+	enum ud_code (*team)(struct ud_ctx *cx, struct ud_hv *hv, const struct ud_host_team *team);
+
 	/* the stored definition as text that import takes */
 	enum ud_code (*definition_export)(
 		struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret);
@@ -322,6 +334,12 @@ enum ud_code ud_hv_limits_get(
 	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, struct ud_vm_limits *ret) UD_USE;
 enum ud_code ud_hv_limits_set(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
 	const struct ud_vm_limits *limits) UD_USE;
+enum ud_code ud_hv_upgrade(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret_version) UD_USE;
+enum ud_code ud_hv_balance(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_host_balance *wanted, struct ud_host_balance *ret) UD_USE;
+enum ud_code ud_hv_team(struct ud_ctx *cx, struct ud_hv *hv, const struct ud_host_team *team)
+	UD_USE;
 enum ud_code ud_hv_definition_export(
 	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret) UD_USE;
 enum ud_code ud_hv_definition_import(

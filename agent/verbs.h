@@ -129,7 +129,8 @@ ud_verb_run ud_do_vm_start, ud_do_vm_shutdown, ud_do_vm_power_off, ud_do_vm_save
 ud_verb_run ud_do_vm_run, ud_do_vm_write_file, ud_do_vm_read_file, ud_do_vm_definition,
 	ud_do_vm_diagnose, ud_do_vm_screenshot, ud_do_vm_limits, ud_do_checkpoint_create,
 	ud_look_checkpoint_create, ud_do_checkpoint_list, ud_do_checkpoint_apply,
-	ud_do_checkpoint_delete, ud_do_host_diagnose, ud_do_host_logs;
+	ud_do_checkpoint_delete, ud_do_vm_upgrade, ud_do_host_diagnose, ud_do_host_logs,
+	ud_do_host_balance, ud_do_host_team;
 
 /* verbs_replication.c */
 ud_verb_run ud_do_relation_set, ud_do_relation_resync, ud_do_relation_drop, ud_do_relation_test,

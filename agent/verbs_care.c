@@ -204,7 +204,35 @@ enum ud_code ud_do_checkpoint_delete(struct ud_ctx *cx, struct ud_act *act)
 	return act->again && code == UD_E_NOT_FOUND ? UD_OK : code;
 }
 
+enum ud_code ud_do_vm_upgrade(struct ud_ctx *cx, struct ud_act *act)
+{
+	struct ud_upgraded r = { 0 };
+
+	act->begun = true;
+	UD_TRY(ud_hv_upgrade(cx, act->station->hv, act->command->uuid, &r.version));
+	ud_act_leave(cx, act, &ud_upgraded_shape, &r);
+	return UD_OK;
+}
+
 /* ---- the host ---- */
+
+enum ud_code ud_do_host_balance(struct ud_ctx *cx, struct ud_act *act)
+{
+	struct ud_host_balance now = { 0 };
+
+	act->begun = true;
+	UD_TRY(ud_hv_balance(cx, act->station->hv, act->args, &now));
+	ud_act_leave(cx, act, &ud_host_balance_shape, &now);
+	return UD_OK;
+}
+
+enum ud_code ud_do_host_team(struct ud_ctx *cx, struct ud_act *act)
+{
+	act->begun = true;
+	UD_TRY(ud_hv_team(cx, act->station->hv, act->args));
+	ud_act_leave(cx, act, &ud_host_team_shape, act->args);
+	return UD_OK;
+}
 
 enum ud_code ud_do_host_diagnose(struct ud_ctx *cx, struct ud_act *act)
 {

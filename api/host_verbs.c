@@ -121,6 +121,27 @@ static enum ud_code diagnose(struct ud_ctx *cx, struct ud_request *rq)
 	return ask_host(cx, rq, h.row.id, UD_VERB_HOST_DIAGNOSE, NULL, NULL);
 }
 
+/* What the host's driver cannot do is answered by its agent, with the reason. */
+static enum ud_code change_host(
+	struct ud_ctx *cx, struct ud_request *rq, const char *op, const char *verb)
+{
+	struct ud_host h = { 0 };
+
+	UD_TRY(ud_row_get(cx, &ud_hosts, rq->arg[0], &h));
+	UD_TRY(ud_host_may(cx, &h, op));
+	return ask_host(cx, rq, h.row.id, verb, rq->route->body, rq->in);
+}
+
+static enum ud_code set_balance(struct ud_ctx *cx, struct ud_request *rq)
+{
+	return change_host(cx, rq, "balance", UD_VERB_HOST_BALANCE);
+}
+
+static enum ud_code set_team(struct ud_ctx *cx, struct ud_request *rq)
+{
+	return change_host(cx, rq, "team", UD_VERB_HOST_TEAM);
+}
+
 static enum ud_code fetch_logs(struct ud_ctx *cx, struct ud_request *rq)
 {
 	const struct ud_logs_args args = { LOG_LINES };
@@ -156,7 +177,7 @@ static enum ud_code logs(struct ud_ctx *cx, struct ud_request *rq)
 struct host_facts {
 	const char *host_id;
 	struct ud_time observed_at;
-	struct ud_json facts, networks, storage, teams;
+	struct ud_json facts, networks, storage, teams, cluster, spaces, smb;
 };
 /* clang-format off */
 static const struct ud_field facts_fields[] = {
@@ -179,6 +200,21 @@ static const struct ud_field teams_fields[] = {
 	UD_FIELD(host_facts, observed_at, .about = "When it told."),
 	UD_FIELD(host_facts, teams,       .about = "Teams of network cards with their members."),
 };
+static const struct ud_field cluster_fields[] = {
+	UD_FIELD(host_facts, host_id,     .about = "The host."),
+	UD_FIELD(host_facts, observed_at, .about = "When it told."),
+	UD_FIELD(host_facts, cluster,     .about = "Its cluster: name, balancer, nodes, fault domains; null = none."),
+};
+static const struct ud_field spaces_fields[] = {
+	UD_FIELD(host_facts, host_id,     .about = "The host."),
+	UD_FIELD(host_facts, observed_at, .about = "When it told."),
+	UD_FIELD(host_facts, spaces,      .about = "Storage Spaces: pools, volumes and disks with their health, jobs of repair; null = none."),
+};
+static const struct ud_field smb_fields[] = {
+	UD_FIELD(host_facts, host_id,     .about = "The host."),
+	UD_FIELD(host_facts, observed_at, .about = "When it told."),
+	UD_FIELD(host_facts, smb,         .about = "Paths to file servers, and which are selected or failed; null = none."),
+};
 /* clang-format on */
 static const struct ud_shape facts_shape = {
 	.object = "host_facts", UD_SHAPE(host_facts, facts_fields), .bare = true
@@ -191,6 +227,16 @@ static const struct ud_shape storage_shape = {
 };
 static const struct ud_shape teams_shape = {
 	.object = "host_teams", UD_SHAPE(host_facts, teams_fields), .bare = true
+};
+
+static const struct ud_shape cluster_shape = {
+	.object = "host_cluster", UD_SHAPE(host_facts, cluster_fields), .bare = true
+};
+static const struct ud_shape spaces_shape = {
+	.object = "host_spaces", UD_SHAPE(host_facts, spaces_fields), .bare = true
+};
+static const struct ud_shape smb_shape = {
+	.object = "host_smb", UD_SHAPE(host_facts, smb_fields), .bare = true
 };
 
 static enum ud_code facts(struct ud_ctx *cx, struct ud_request *rq)
@@ -210,6 +256,9 @@ static enum ud_code facts(struct ud_ctx *cx, struct ud_request *rq)
 	out.networks = f.networks;
 	out.storage = f.pools;
 	out.teams = f.teams;
+	out.cluster = f.cluster;
+	out.spaces = f.spaces;
+	out.smb = f.smb;
 	return ud_answer(cx, rq, rq->route->answer, &out);
 }
 
@@ -223,6 +272,11 @@ static const struct ud_route rows[] = {
 	{ "GET",  "/v1/hosts/{id}/networks",   "hosts.networks",   UD_STAFF,       "hosts:read",  0, .answer = &networks_shape, .handle = facts, .about = "Networks of a host." },
 	{ "GET",  "/v1/hosts/{id}/storage",    "hosts.storage",    UD_STAFF,       "hosts:read",  0, .answer = &storage_shape, .handle = facts, .about = "Storage pools of a host." },
 	{ "GET",  "/v1/hosts/{id}/teams",      "hosts.teams",      UD_STAFF,       "hosts:read",  0, .answer = &teams_shape, .handle = facts, .about = "Teams of network cards of a host." },
+	{ "GET",  "/v1/hosts/{id}/cluster",    "hosts.cluster",    UD_STAFF,       "hosts:read",  0, .answer = &cluster_shape, .handle = facts, .about = "Cluster of a host: balancer, nodes, fault domains." },
+	{ "GET",  "/v1/hosts/{id}/spaces",     "hosts.spaces",     UD_STAFF,       "hosts:read",  0, .answer = &spaces_shape, .handle = facts, .about = "Storage Spaces of a host: pools, volumes, disks, repairs." },
+	{ "GET",  "/v1/hosts/{id}/smb",        "hosts.smb",        UD_STAFF,       "hosts:read",  0, .answer = &smb_shape, .handle = facts, .about = "Paths of a host to file servers." },
+	{ "POST", "/v1/hosts/{id}/balance",    "hosts.balance",    CHANGE,         "hosts:write", UD_WRITE, .body = &ud_host_balance_shape, .status = 202, .resource = &operations, .handle = set_balance, .about = "Say when a host's cluster moves VMs by itself, and from what load on." },
+	{ "POST", "/v1/hosts/{id}/teams",      "hosts.team",       CHANGE,         "hosts:write", UD_WRITE, .body = &ud_host_team_shape, .status = 202, .resource = &operations, .handle = set_team, .about = "Change a team of network cards, or make a switch over them." },
 	{ "POST", "/v1/agents/{id}/logs",      "agents.fetch-logs", UD_STAFF_WRITE, "agents:write", UD_WRITE, .status = 202, .resource = &operations, .handle = fetch_logs, .about = "Fetch the newest lines of an agent's log." },
 	{ "GET",  "/v1/agents/{id}/logs",      "agents.logs",      UD_STAFF,       "agents:read", 0, .handle = logs, .about = "The lines of an agent's log that were fetched last." },
 };

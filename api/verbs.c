@@ -44,6 +44,7 @@ const struct ud_vm_verb ud_vm_verbs[] = {
 	{ "diagnose",          UD_VERB_VM_DIAGNOSE,       LOOK,  ANY,                          "diagnose",          0,                              NULL },
 	{ "screenshot",        UD_VERB_VM_SCREENSHOT,     LOOK,  P(RUNNING) | P(PAUSED),       "screenshot",        0,                              "start" },
 	{ "limit",             UD_VERB_VM_LIMITS,         POWER, ANY,                          "limits_set",        UD_VERB_CHANGES,                NULL },
+	{ "upgrade",           UD_VERB_VM_UPGRADE,        HOST,  P(OFF),                       "upgrade",           UD_VERB_CHANGES,                "stop" },
 	{ "checkpoint",        UD_VERB_CHECKPOINT_CREATE, POWER, ANY & ~P(UNKNOWN),            "checkpoint_create", UD_VERB_CHANGES,                NULL },
 	{ "checkpoint_list",   UD_VERB_CHECKPOINT_LIST,   LOOK,  ANY,                          "checkpoint_list",   0,                              NULL },
 	{ "checkpoint_apply",  UD_VERB_CHECKPOINT_APPLY,  POWER, ANY & ~P(UNKNOWN),            "checkpoint_apply",  UD_VERB_CHANGES | UD_VERB_DISKS, NULL },
@@ -62,6 +63,8 @@ static const struct {
 	{ "resume",     HOST,             H(MAINTENANCE) | H(QUARANTINED) | H(FENCED),      false, "drain" },
 	{ "quarantine", HOST,             H(ACTIVE) | H(MAINTENANCE) | H(UNREACHABLE) | H(FENCED), false, NULL },
 	{ "diagnose",   UD_STAFF_WRITE,   H(ACTIVE) | H(MAINTENANCE) | H(QUARANTINED),     true,  "enroll" },
+	{ "balance",    HOST,             H(ACTIVE) | H(MAINTENANCE) | H(QUARANTINED),     true,  "enroll" },
+	{ "team",       HOST,             H(ACTIVE) | H(MAINTENANCE) | H(QUARANTINED),     true,  "enroll" },
 };
 
 static const struct ud_field block_fields[] = {

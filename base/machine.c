@@ -13,6 +13,14 @@ static const char *const guest_agent_names[] = { "unknown", "connected", "discon
 const struct ud_enum ud_guest_agents = { "guest_agent", guest_agent_names,
 	UD_LEN(guest_agent_names) };
 
+static const char *const mode_names[] = { "off", "on_join", "always" };
+const struct ud_enum ud_balance_modes = { "balance_mode", mode_names, UD_LEN(mode_names) };
+static const char *const level_names[] = { "low", "medium", "high" };
+const struct ud_enum ud_balance_levels = { "balance_level", level_names, UD_LEN(level_names) };
+static const char *const balancing_names[] = { "dynamic", "port" };
+const struct ud_enum ud_team_balancings = { "team_balancing", balancing_names,
+	UD_LEN(balancing_names) };
+
 enum { PATH = 4096, TEXT = 255, LIST = 1 << 18 };
 
 /* clang-format off */
@@ -70,6 +78,9 @@ static const struct ud_field host_fields[] = {
 	UD_FIELD(ud_host_facts, pools,              .max = LIST, .about = "Storage pools."),
 	UD_FIELD(ud_host_facts, networks,           .max = LIST, .about = "Networks that VMs can be connected to."),
 	UD_FIELD(ud_host_facts, teams,              .max = LIST, .about = "Teams of network cards."),
+	UD_FIELD(ud_host_facts, cluster,            .max = LIST, .about = "Its cluster, with balancer, nodes and fault domains; null = none."),
+	UD_FIELD(ud_host_facts, spaces,             .max = LIST, .about = "Storage Spaces: pools, volumes, disks, jobs of repair; null = none."),
+	UD_FIELD(ud_host_facts, smb,                .max = LIST, .about = "Paths to file servers over several cards; null = none."),
 	UD_FIELD(ud_host_facts, versions,           .max = LIST, .about = "Versions of what matters."),
 	UD_FIELD(ud_host_facts, capabilities,       .max = 100, .about = "What the driver can do."),
 	UD_FIELD(ud_host_facts, machine_types,      .max = 500, .about = "Types of virtual boards it can run."),
@@ -98,6 +109,16 @@ static const struct ud_field limit_fields[] = {
 	UD_FIELD(ud_vm_limits, cpu_weight,            .flags = UD_NULLABLE, .min = 1, .max = 10000, .about = "Weight against other VMs."),
 	UD_FIELD(ud_vm_limits, disk_iops,             .flags = UD_NULLABLE, .min = 1, .max = 10000000, .about = "Operations a second of each disk at most."),
 	UD_FIELD(ud_vm_limits, disk_bytes_per_second, .flags = UD_NULLABLE, .min = 4096, .max = INT64_C(1) << 40, .about = "Bytes a second of each disk at most."),
+	UD_FIELD(ud_vm_limits, host_protection,       .about = "The hypervisor slows the VM down when it behaves as if it attacked its host; Hyper-V alone."),
+};
+static const struct ud_field balance_fields[] = {
+	UD_FIELD(ud_host_balance, mode,  .flags = UD_REQUIRED, .values = &ud_balance_modes, .about = "When the cluster moves VMs by itself: off, when a node joins, always (every 30 minutes)."),
+	UD_FIELD(ud_host_balance, level, .flags = UD_REQUIRED, .values = &ud_balance_levels, .about = "From what load of a node on: low 80 %, medium 70 %, high 60 %."),
+};
+static const struct ud_field team_fields[] = {
+	UD_FIELD(ud_host_team, name,           .flags = UD_REQUIRED, .max = 128, .about = "Name of the switch."),
+	UD_FIELD(ud_host_team, members,        .max = 8, .about = "Names of its network cards; none = as they are. Where there is no switch of the name it is made of them."),
+	UD_FIELD(ud_host_team, load_balancing, .flags = UD_REQUIRED, .values = &ud_team_balancings, .about = "How VMs are spread over the cards: dynamic, or by port."),
 };
 /* clang-format on */
 const struct ud_shape ud_disk_shape = { UD_SHAPE(ud_disk, disk_fields), .bare = true };
@@ -107,4 +128,7 @@ const struct ud_shape ud_host_facts_shape = { UD_SHAPE(ud_host_facts, host_field
 const struct ud_shape ud_sample_shape = { UD_SHAPE(ud_sample, sample_fields), .bare = true };
 const struct ud_shape ud_checkpoint_shape = { UD_SHAPE(ud_checkpoint_info, checkpoint_fields),
 	.bare = true };
+const struct ud_shape ud_host_balance_shape = { UD_SHAPE(ud_host_balance, balance_fields),
+	.bare = true };
+const struct ud_shape ud_host_team_shape = { UD_SHAPE(ud_host_team, team_fields), .bare = true };
 const struct ud_shape ud_vm_limits_shape = { UD_SHAPE(ud_vm_limits, limit_fields), .bare = true };

@@ -74,6 +74,12 @@ struct ud_host_facts {
 	struct ud_json networks; /* [{"name","kind","bridge","active"}] */
 	/* NIC teams: [{"name","mode","members":[{"name","up","speed_mbps"}]}] */
 	struct ud_json teams;
+	/* objects of clusters and their storage; NULL = this hypervisor or host has none:
+	 * {"name","balancer":{"mode","level"},"nodes":[],"fault_domains":[]} */
+	struct ud_json cluster;
+	struct ud_json spaces; /* {"pools":[],"volumes":[],"disks":[],"jobs":[]} */
+	/* paths to file servers: [{"server","from","to","selected","failed"}] */
+	struct ud_json smb;
 	struct ud_json versions;      /* {"qemu":…,"libvirt":…,"kernel":…} */
 	struct ud_texts capabilities; /* names of the driver's filled slots */
 	struct ud_texts machine_types;
@@ -105,7 +111,29 @@ struct ud_vm_limits {
 	int64_t cpu_percent; /* of one CPU, summed over vCPUs: 150 = one and a half */
 	int64_t cpu_weight;  /* relative share, 1 to 10000 */
 	int64_t disk_iops, disk_bytes_per_second; /* per disk */
+	/* the hypervisor slows it down when it behaves as if it attacked its host (Hyper-V) */
+	bool host_protection;
 };
 extern const struct ud_shape ud_vm_limits_shape;
+
+/* When a cluster moves VMs by itself, and from what load of a node on; names and order of Windows.
+ */
+enum ud_balance_mode { UD_BALANCE_OFF, UD_BALANCE_ON_JOIN, UD_BALANCE_ALWAYS };
+enum ud_balance_level { UD_BALANCE_LOW, UD_BALANCE_MEDIUM, UD_BALANCE_HIGH }; /* 80, 70, 60 % */
+extern const struct ud_enum ud_balance_modes, ud_balance_levels;
+struct ud_host_balance {
+	unsigned mode, level; /* of the enumerations above */
+};
+extern const struct ud_shape ud_host_balance_shape;
+
+/* A switch over several network cards. */
+enum ud_team_balancing { UD_TEAM_DYNAMIC, UD_TEAM_PORT };
+extern const struct ud_enum ud_team_balancings;
+struct ud_host_team {
+	const char *name;
+	struct ud_texts members; /* names of cards; empty = as they are */
+	unsigned load_balancing; /* enum ud_team_balancing */
+};
+extern const struct ud_shape ud_host_team_shape;
 
 #endif

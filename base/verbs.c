@@ -55,6 +55,9 @@ static const struct ud_field text_fields[] = {
 static const struct ud_field picture_fields[] = {
 	UD_FIELD(ud_picture, png, .flags = UD_REQUIRED, .max = TEXT, .about = "The picture, PNG in base64url."),
 };
+static const struct ud_field upgraded_fields[] = {
+	UD_FIELD(ud_upgraded, version, .max = NAME, .about = "Version of the VM's definition."),
+};
 static const struct ud_field logs_fields[] = {
 	UD_FIELD(ud_logs_args, lines, .min = 1, .max = 1000, .standard = 200, .about = "The newest so many lines."),
 };
@@ -78,4 +81,5 @@ const struct ud_shape ud_checkpoints_shape = { UD_SHAPE(ud_checkpoints, checkpoi
 const struct ud_shape ud_text_result_shape = { UD_SHAPE(ud_text_result, text_fields),
 	.bare = true };
 const struct ud_shape ud_picture_shape = { UD_SHAPE(ud_picture, picture_fields), .bare = true };
+const struct ud_shape ud_upgraded_shape = { UD_SHAPE(ud_upgraded, upgraded_fields), .bare = true };
 const struct ud_shape ud_logs_args_shape = { UD_SHAPE(ud_logs_args, logs_fields), .bare = true };

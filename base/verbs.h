@@ -29,6 +29,9 @@
 #define UD_VERB_CHECKPOINT_DELETE "checkpoint_delete"
 #define UD_VERB_HOST_DIAGNOSE "host_diagnose"
 #define UD_VERB_HOST_LOGS "host_logs"
+#define UD_VERB_HOST_BALANCE "host_balance"
+#define UD_VERB_HOST_TEAM "host_team"
+#define UD_VERB_VM_UPGRADE "vm_upgrade"
 
 /* The answer of all verbs of power: what was seen after it. */
 struct ud_power_result {
@@ -99,6 +102,11 @@ struct ud_picture {
 	const char *png; /* base64url */
 };
 extern const struct ud_shape ud_picture_shape;
+/* vm_upgrade: what the VM's definition is now. */
+struct ud_upgraded {
+	const char *version;
+};
+extern const struct ud_shape ud_upgraded_shape;
 /* host_logs. */
 struct ud_logs_args {
 	int64_t lines; /* the newest so many */

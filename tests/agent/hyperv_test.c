@@ -438,6 +438,140 @@ static void what_hyper_v_does_not_do_is_refused_before_it_is_asked(void **state)
 	assert_string_equal(stands(s, 0), "Running ");
 }
 
+/* Written to a folder, carried over, taken in: nothing goes over the wire before that. */
+static void a_first_copy_comes_on_media(void **state)
+{
+	struct scene *s = *state;
+	const struct ud_hv_replication with = { .listen = "lon.example.test:443",
+		.media = "E:\\copies" };
+	int port = 0;
+
+	for (int host = 0; host < 2; host++)
+		must(s, ud_hv_replicate(s->cx, s->hv[host], &with, &port));
+	box_do(&s->box, "write", names[0], VM, "5", NULL);
+	relate(s, 0, 1, UD_INITIAL_EXTERNAL_MEDIA);
+	box_do(&s->box, "advance", "10", NULL);
+	assert_int_equal(status_of(s, 0, RELATION).state, UD_REPLICATION_SEEDING);
+	/* told again before it is there: it is on its way */
+	relate(s, 0, 1, UD_INITIAL_EXTERNAL_MEDIA);
+	assert_int_equal(status_of(s, 0, RELATION).state, UD_REPLICATION_SEEDING);
+	assert_int_equal(points_at(s, 1).count, 0);
+	box_do(&s->box, "carry", names[0], names[1], NULL);
+	relate(s, 0, 1, UD_INITIAL_EXTERNAL_MEDIA);
+	until(s, 0, RELATION, UD_REPLICATION_REPLICATING);
+	until(s, 1, RELATION, UD_REPLICATION_REPLICATING);
+	/* done, it is not taken in a second time */
+	relate(s, 0, 1, UD_INITIAL_EXTERNAL_MEDIA);
+	const char *log = box_do(&s->box, "count", "Import-VMInitialReplication", NULL);
+
+	assert_string_equal(log, "1");
+	planned(s, 0, 1);
+	assert_string_equal(content(s, 1, VM), content(s, 0, VM));
+}
+
+/* A copy of the VM lies at the replica already, restored from a backup: it becomes the replica. */
+static void a_first_copy_is_there_already(void **state)
+{
+	struct scene *s = *state;
+
+	box_do(&s->box, "vm", names[1], VM, "sql-01", NULL);
+	relate(s, 0, 1, UD_INITIAL_EXISTING);
+	until(s, 0, RELATION, UD_REPLICATION_REPLICATING);
+	until(s, 1, RELATION, UD_REPLICATION_REPLICATING);
+	/* it was said so: nothing is copied that is there */
+	assert_string_equal(
+		box_do(&s->box, "logged", "lon-a Start-VMInitialReplication -UseBackup", NULL),
+		"1");
+	planned(s, 0, 1);
+	assert_string_equal(content(s, 1, VM), content(s, 0, VM));
+}
+
+static void a_first_copy_waits_for_its_time(void **state)
+{
+	struct scene *s = *state;
+	struct ud_relation_result result = { 0 };
+	struct ud_relation to = relation(s, RELATION, UD_RELATION_TARGET, 0, ++s->generation);
+	struct ud_relation from = relation(s, RELATION, UD_RELATION_SOURCE, 1, s->generation);
+	char at[UD_TIME_TEXT];
+
+	ud_time_format(ud_now_ms(&ud_env_real) + 3600000, at);
+	to.initial.text = from.initial.text =
+		ud_printf(s->cx->arena, "{\"method\":\"network\",\"start_at\":\"%s\"}", at);
+	must(s, ud_hv_relation_set(s->cx, s->hv[1], &to, &result));
+	must(s, ud_hv_relation_set(s->cx, s->hv[0], &from, &result));
+	box_do(&s->box, "advance", "1800", NULL);
+	assert_int_equal(status_of(s, 0, RELATION).state, UD_REPLICATION_SEEDING);
+	box_do(&s->box, "advance", "2000", NULL);
+	until(s, 0, RELATION, UD_REPLICATION_REPLICATING);
+}
+
+/* Hosts B and C are nodes of a cluster: replicas come in by its broker, which is made. */
+static void a_cluster_receives_by_its_broker(void **state)
+{
+	struct scene *s = *state;
+	struct ud_relation_result result = { 0 };
+	struct ud_relation to = relation(s, RELATION, UD_RELATION_TARGET, 0, ++s->generation);
+	struct ud_relation from = relation(s, RELATION, UD_RELATION_SOURCE, 1, s->generation);
+
+	box_do(&s->box, "cluster", "hv-london-two", names[1], names[2], NULL);
+	from.peer_address = "hv-london--hvrb.example.test:443";
+	/* no certificate of the node bears the broker's name: said before anything is enabled */
+	assert_int_equal(ud_hv_relation_set(s->cx, s->hv[1], &to, &result), UD_E_HYPERVISOR);
+	assert_non_null(strstr(s->cx->problem.detail, "broker's"));
+	assert_non_null(strstr(s->cx->problem.detail, "hv-london--hvrb.example.test"));
+	box_do(&s->box, "certificate", names[1], "hv-london--hvrb.example.test", NULL);
+	must(s, ud_hv_relation_set(s->cx, s->hv[1], &to, &result));
+	must(s, ud_hv_relation_set(s->cx, s->hv[1], &to, &result));
+	must(s, ud_hv_relation_set(s->cx, s->hv[0], &from, &result));
+	until(s, 0, RELATION, UD_REPLICATION_REPLICATING);
+	until(s, 1, RELATION, UD_REPLICATION_REPLICATING);
+	assert_string_equal(box_do(&s->box, "count", "Add-ClusterGroup", NULL), "1");
+	assert_string_equal(box_do(&s->box, "count", "Add-ClusterResource", NULL), "3");
+	write_and_ship(s, 0);
+	planned(s, 0, 1);
+	assert_string_equal(content(s, 1, VM), content(s, 0, VM));
+}
+
+/* Killed at any of its calls, the next attempt completes what is there. */
+static void a_broker_that_was_half_made_is_completed(void **state)
+{
+	static const char *const calls[] = { "Add-ClusterGroup", "Add-ClusterResource",
+		"Set-ClusterParameter", "Add-ClusterResourceDependency", "Start-ClusterGroup" };
+	struct scene *s = *state;
+	const char *name = NULL;
+
+	box_do(&s->box, "cluster", "hv-lon", names[1], names[2], NULL);
+	for (size_t i = 0; i < UD_LEN(calls); i++) {
+		box_do(&s->box, "fault", names[1], calls[i], "die_after", NULL);
+		assert_int_equal(ud_hy_broker(s->cx, s->hv[1], &name), UD_E_HYPERVISOR);
+	}
+	must(s, ud_hy_broker(s->cx, s->hv[1], &name));
+	assert_string_equal(name, "hv-lon-hvrb.example.test");
+	assert_string_equal(box_do(&s->box, "count", "Add-ClusterGroup", NULL), "1");
+	must(s, ud_hy_broker(s->cx, s->hv[0], &name));
+	assert_null(name);
+}
+
+/* Numbers and words of a newer cluster or storage: unknown, and never healthy. */
+static void what_a_cluster_says_beyond_our_words_is_unknown(void **state)
+{
+	char number[8];
+
+	(void)state;
+	for (int i = 0; i <= 40; i++) {
+		snprintf(number, sizeof(number), "%d", i);
+		assert_string_equal(ud_hy_health_of(number), "unknown");
+		if (i > 2)
+			assert_string_equal(ud_hy_balance_mode(i), "unknown");
+		if (i < 1 || i > 3)
+			assert_string_equal(ud_hy_balance_level(i), "unknown");
+	}
+	assert_string_equal(ud_hy_health_of(NULL), "unknown");
+	assert_string_equal(ud_hy_health_of("healthy"), "unknown");
+	assert_string_equal(ud_hy_health_of("Healthy"), "healthy");
+	assert_string_equal(ud_hy_balance_mode(UD_NONE), "unknown");
+}
+
 /* Codes of blockers, one after the other. */
 static enum ud_code add_code(struct ud_ctx *cx, void *data, const struct ud_blocker *b)
 {
@@ -744,6 +878,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(settings_pause_and_resynchronisation, begin, end),
 		cmocka_unit_test_setup_teardown(
 			what_hyper_v_does_not_do_is_refused_before_it_is_asked, begin, end),
+		cmocka_unit_test_setup_teardown(a_first_copy_comes_on_media, begin, end),
+		cmocka_unit_test_setup_teardown(a_first_copy_is_there_already, begin, end),
+		cmocka_unit_test_setup_teardown(a_first_copy_waits_for_its_time, begin, end),
+		cmocka_unit_test_setup_teardown(a_cluster_receives_by_its_broker, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_broker_that_was_half_made_is_completed, begin, end),
+		cmocka_unit_test(what_a_cluster_says_beyond_our_words_is_unknown),
 		cmocka_unit_test_setup_teardown(disks_that_cannot_be_copied_are_named, begin, end),
 		cmocka_unit_test_setup_teardown(
 			a_third_host_takes_over_when_both_are_gone, begin, end),

@@ -393,6 +393,7 @@ static const struct {
 	{ "diagnose", "POST", "diagnose", "{}" },
 	{ "screenshot", "POST", "screenshot", "{}" },
 	{ "limit", "PUT", "resource-protection", "{}" },
+	{ "upgrade", "POST", "upgrade", "{}" },
 	{ "checkpoint", "POST", "checkpoints", "{\"name\":\"x\"}" },
 	{ "checkpoint_list", "POST", "checkpoints/refresh", "{}" },
 };

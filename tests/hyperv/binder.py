@@ -65,7 +65,7 @@ def check_type(where, p, tag, value):
         "each": many,
         "ref": True,
         "element": True,
-        "table": kind == "IDictionary",
+        "table": kind in ("IDictionary", "Hashtable"),
     }
     # enumerations of the module begin with VM too; they have their values
     if tag == "string" and p.get("v"):

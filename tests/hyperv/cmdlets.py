@@ -4,6 +4,7 @@ What the cmdlets do to the site. The tables say from which states a step is desc
 practice; anything else is not described, and must not be sent.
 """
 import base64
+import datetime
 import time
 import uuid
 
@@ -36,6 +37,7 @@ DESCRIBED = {
     ("Set-VMReplication", "Replica", "Replicating"): "D",
     ("Start-VMInitialReplication", "Primary", "ReadyForInitialReplication"): "D",
     ("Start-VMInitialReplication", "Replica", "ReadyForInitialReplication"): "D",
+    ("Import-VMInitialReplication", "Replica", "WaitingForInitialReplication"): "D",
     ("Suspend-VMReplication", "Primary", "Replicating"): "D",
     ("Suspend-VMReplication", "Replica", "Replicating"): "D",
     ("Resume-VMReplication", "Primary", "Suspended"): "D",
@@ -75,6 +77,13 @@ def iso(ms):
     if not ms:
         return None
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ms // 1000)) + f".{ms % 1000:03d}Z"
+
+
+def ms(text):
+    """An instant as it is sent, UTC; nothing: long ago."""
+    if not text:
+        return 0
+    return int(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
 
 
 def link_object(vm, kind, link):
@@ -138,7 +147,8 @@ class Host:
         return [{"_type": "VMFibreChannelHba", "VMId": vm["id"]} for vm in self.vms_of(a) for _ in range(vm["hbas"])]
 
     def get_vmprocessor(self, a):
-        return [{"_type": "VMProcessor", "_vm": vm["id"], "Maximum": vm["cpu_max"], "RelativeWeight": vm["cpu_weight"]}
+        return [{"_type": "VMProcessor", "_vm": vm["id"], "Maximum": vm["cpu_max"], "RelativeWeight": vm["cpu_weight"],
+                 "EnableHostResourceProtection": vm["protected"]}
                 for vm in self.vms_of(a)]
 
     def get_vmhost(self, _):
@@ -150,13 +160,133 @@ class Host:
         return [{"_type": "VMSwitch", "Name": n, "SwitchType": t, "EmbeddedTeamingEnabled": n == "External"}
                 for n, t in (("External", "External"), ("Test", "Private"))]
 
-    def get_vmswitchteam(self, _):
-        return [{"_type": "VMSwitchTeam", "Name": "External", "TeamingMode": "SwitchIndependent",
-                 "NetAdapterInterfaceDescription": ["Adapter 1", "Adapter 2"]}]
+    def teams(self):
+        return self.host.setdefault("teams", {"External": {"algorithm": "Dynamic", "members": ["Adapter 1", "Adapter 2"]}})
+
+    def get_vmswitchteam(self, a):
+        if a.get("Name") and a["Name"] not in self.teams():
+            raise Failure("ObjectNotFound", "ObjectNotFound", message="no such switch")
+        return [{"_type": "VMSwitchTeam", "Name": n, "TeamingMode": "SwitchIndependent",
+                 "LoadBalancingAlgorithm": t["algorithm"], "NetAdapterInterfaceDescription": t["members"]}
+                for n, t in self.teams().items() if a.get("Name") in (None, n)]
+
+    def new_vmswitch(self, a):
+        if not a.get("EnableEmbeddedTeaming"):
+            raise Undocumented("a switch without a team is never made")
+        if a["Name"] in self.teams():
+            raise Failure("OperationFailed", "ResourceExists", message="this switch is there")
+        self.teams()[a["Name"]] = {"algorithm": "Dynamic", "members": a["NetAdapterName"]}
+
+    def set_vmswitchteam(self, a):
+        team = self.teams()[a["Name"][0]]
+        team["algorithm"] = a.get("LoadBalancingAlgorithm", team["algorithm"])
+        team["members"] = a.get("NetAdapterName", team["members"])
+
+    def get_netadapter(self, _):
+        return [{"_type": "NetAdapter", "InterfaceDescription": n, "Status": s}
+                for n, s in (("Adapter 1", "Up"), ("Adapter 2", self.host.get("card", "Up")), ("Adapter 3", "Up"))]
+
+    def update_vmversion(self, a):
+        for vm in self.vms_of(a):
+            if vm["state"] != "Off":
+                raise invalid("the virtual machine is not off")
+            vm["version"] = "8.0"
+
+    # ---- clusters and storage ----
+
+    def in_cluster(self):
+        if not self.host.get("cluster"):
+            raise Failure("ClusterNotRunning", "ConnectionError", 0x80070713, "this host is in no cluster")
+        return self.host["cluster"]
+
+    def get_cluster(self, _):
+        c = self.in_cluster()
+        return [{"_type": "Cluster", "Name": c["name"], "Domain": c["domain"]}]
+
+    def get_clusternode(self, _):
+        return [{"_type": "ClusterNode", "Name": n, "State": "Down" if self.site.hosts[n]["down"] else "Up"}
+                for n in self.in_cluster()["nodes"]]
+
+    def get_clusterfaultdomain(self, _):
+        return [{"_type": "FaultDomain", "Name": d["name"], "Type": d["type"], "ParentName": d["parent"],
+                 "Location": d["location"]} for d in self.in_cluster()["domains"]]
+
+    def get_clustergroup(self, _):
+        return [{"_type": "ClusterGroup", "Name": g["name"], "GroupType": g["type"], "State": g["state"]}
+                for g in self.in_cluster()["groups"].values()]
+
+    def get_clusterresource(self, a):
+        return [{"_type": "ClusterResource", "_resource": n, "Name": n} for n in self.in_cluster()["resources"]
+                if n in a.get("Name", [n])]
+
+    def add_clustergroup(self, a):
+        name = a["Name"][0]
+        if len(name) > 15:
+            raise Failure("InvalidParameter", "InvalidArgument", message="a name has 15 characters at most")
+        if name in self.in_cluster()["groups"]:
+            raise Failure("OperationFailed", "ResourceExists", message="this group is there")
+        self.in_cluster()["groups"][name] = {"name": name, "type": a["GroupType"], "state": "Offline"}
+
+    def add_clusterresource(self, a):
+        c = self.in_cluster()
+        if a["ResourceType"] not in ("Network Name", "IP Address", "Virtual Machine Replication Broker"):
+            raise Failure("ObjectNotFound", "ObjectNotFound", message="no such type of resources")
+        if a["Group"] not in c["groups"] or a["Name"] in c["resources"]:
+            raise Failure("OperationFailed", "NotSpecified", message="no such group, or the resource is there")
+        c["resources"][a["Name"]] = {"type": a["ResourceType"], "group": a["Group"], "on": [], "set": {}}
+        return [{"_type": "ClusterResource", "_resource": a["Name"], "Name": a["Name"]}]
+
+    def set_clusterparameter(self, a):
+        self.in_cluster()["resources"][as_list(a["InputObject"])[0]["_resource"]]["set"].update(a["Multiple"])
+
+    def add_clusterresourcedependency(self, a):
+        of = self.in_cluster()["resources"][a["Resource"]]
+        if a["Provider"] in of["on"]:
+            raise Failure("OperationFailed", "ResourceExists", message="this dependency is there")
+        of["on"].append(a["Provider"])
+
+    def start_clustergroup(self, a):
+        c = self.in_cluster()
+        own = {r["type"]: (n, r) for n, r in c["resources"].items() if r["group"] == a["Name"]}
+        name, address = own.get("Network Name"), own.get("IP Address")
+        broker = own.get("Virtual Machine Replication Broker")
+        whole = name and address and broker and address[0] in name[1]["on"] and name[0] in broker[1]["on"] \
+            and address[1]["set"].get("EnableDhcp") == 1 and name[1]["set"].get("DnsName") == a["Name"]
+        if not whole:
+            raise Failure("OperationFailed", "NotSpecified", message="a resource of the group did not come online")
+        c["groups"][a["Name"]]["state"] = "Online"
+
+    def get_storagepool(self, _):
+        if not self.host.get("cluster"):
+            return [{"_type": "StoragePool", "FriendlyName": "Primordial", "HealthStatus": "Healthy", "IsPrimordial": True,
+                     "Size": 1 << 40, "AllocatedSize": 0}]
+        return [{"_type": "StoragePool", "FriendlyName": "S2D", "HealthStatus": self.host.get("storage", "Healthy"),
+                 "IsPrimordial": False, "Size": 8 << 40, "AllocatedSize": 2 << 40}]
+
+    def get_virtualdisk(self, _):
+        return [{"_type": "VirtualDisk", "FriendlyName": "vol1", "HealthStatus": self.host.get("storage", "Healthy"),
+                 "ResiliencySettingName": "Mirror", "Size": 1 << 40}] if self.host.get("cluster") else []
+
+    def get_physicaldisk(self, _):
+        health = {"Warning": "Lost Communication"}.get(self.host.get("storage"), "Healthy")
+        return [{"_type": "PhysicalDisk", "FriendlyName": f"disk {n}", "SerialNumber": f"S{n}",
+                 "HealthStatus": health if n == 2 else "Healthy", "Usage": "Auto-Select", "Size": 2 << 40} for n in range(4)]
+
+    def get_storagejob(self, _):
+        return [{"_type": "StorageJob", "Name": "Repair", "JobState": "Running", "PercentComplete": 40}] \
+            if self.host.get("storage") else []
+
+    def get_smbmultichannelconnection(self, _):
+        return [{"_type": "SmbMultichannelConnection", "ServerName": "files", "ClientIpAddress": f"192.0.2.{n}",
+                 "ServerIpAddress": f"198.51.100.{n}", "Selected": True, "Failed": n == 2 and "card" in self.host}
+                for n in (1, 2)] if self.host.get("cluster") else []
 
     def get_childitem(self, a):
         if a.get("LiteralPath") != "Cert:\\LocalMachine\\My":
-            raise Failure("PathNotFound", "ObjectNotFound")
+            found = [m for m in self.host.get("media", {}) if m.rsplit("\\", 1)[0] == a.get("LiteralPath")]
+            if not found:
+                raise Failure("PathNotFound", "ObjectNotFound")
+            return [{"_type": "FileInfo", "Name": m.rsplit("\\", 1)[1]} for m in found]
         return [{"_type": "X509Certificate2", "Thumbprint": c["thumbprint"], "Subject": f"CN={c['name']}",
                  "NotBefore": iso(c["from"]), "NotAfter": iso(c["until"]), "HasPrivateKey": c["key"],
                  "EnhancedKeyUsageList": [{"ObjectId": u} for u in c["uses"]], "DnsNameList": [{"Unicode": c["name"]}]}
@@ -262,6 +392,10 @@ class Host:
         for vm in self.vms_of(a):
             vm["cpu_max"] = a.get("Maximum", vm["cpu_max"])
             vm["cpu_weight"] = a.get("RelativeWeight", vm["cpu_weight"])
+            if "EnableHostResourceProtection" in a:
+                if vm["state"] != "Off":
+                    raise invalid("the virtual machine is not off")
+                vm["protected"] = a["EnableHostResourceProtection"]
 
     def set_vmharddiskdrive(self, a):
         for o in as_list(a["VMHardDiskDrive"]):
@@ -348,7 +482,7 @@ class Host:
             own = [c for c in self.host["certificates"] if c["thumbprint"] == a.get("CertificateThumbprint")]
             if not own or own[0]["until"] < self.site.now or not self.site.certificate_ok(other):
                 raise Failure("OperationFailed", "NotSpecified", 0x800B0101, "a certificate is not valid")
-        if not s["any"] and self.host["fqdn"] not in h["entries"]:
+        if not s["any"] and not self.site.names_of(self.name) & set(h["entries"]):
             raise Failure("OperationFailed", "PermissionDenied", 0x80070005, "this server may not replicate there")
         return other
 
@@ -404,8 +538,25 @@ class Host:
         link = vm["links"][kind]
         described("Start-VMInitialReplication", link)
         link["state"] = "InitialReplicationInProgress"
+        if a.get("DestinationPath"):
+            link["carried"] = True
+            folder = f"{a['DestinationPath']}\\{vm['name']}_{vm['id']}"
+            self.host.setdefault("media", {})[folder] = {"vm": vm["id"], "content": vm["content"]}
         size = sum(d["size"] for d in vm["disks"]) if not a.get("UseBackup") else 0
-        link["done_at"] = self.site.now + int(size / SEED_BYTES_PER_MS / self.site.data["speed"])
+        begins = max(self.site.now, ms(a.get("InitialReplicationStartTime")))
+        link["done_at"] = begins + int(size / SEED_BYTES_PER_MS / self.site.data["speed"])
+
+    def import_vminitialreplication(self, a):
+        vm, _, link = self.link_of(a, "Import-VMInitialReplication")
+        described("Import-VMInitialReplication", link)
+        copy = self.host.get("media", {}).get(a["Path"])
+        if not copy or copy["vm"] != vm["id"]:
+            raise Failure("ObjectNotFound", "ObjectNotFound", message="no initial copy of this virtual machine lies there")
+        source = self.site.named(link["primary"])
+        far = self.site.vm(source, vm["id"])["links"]["Simple"]
+        link["content"] = copy["content"]
+        far["carried"] = False
+        far["done_at"] = self.site.now
 
     def set_vmreplication(self, a):
         vm, _, link = self.link_of(a, "Set-VMReplication")
@@ -502,7 +653,7 @@ class Host:
         other, other_vm, far = self.site.partner(vm, link)
         if not far or not self.site.reached(self.name, link):
             raise Failure("OperationFailed", "NotSpecified", 0x00002EFD, "the replica server cannot be reached")
-        if self.host["fqdn"] not in self.site.hosts[other]["entries"] or not self.host["server"]["enabled"]:
+        if not self.site.names_of(self.name) & set(self.site.hosts[other]["entries"]) or not self.host["server"]["enabled"]:
             raise invalid("this host cannot receive, so nothing could be turned round")
         link["state"] = "PreparedForFailover"
         far.update(content=vm["content"], last=self.site.now)

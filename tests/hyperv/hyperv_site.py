@@ -54,7 +54,19 @@ class Site:
     def vm(self, host, vm_id):
         return self.hosts[host]["vms"].get(vm_id)
 
+    def broker_of(self, name):
+        """The name of the host's cluster's broker, when that is online."""
+        cluster = self.hosts[name].get("cluster")
+        group = cluster and next((g for g in cluster["groups"].values() if g["type"] == "VMReplicaBroker"), None)
+        return f"{group['name']}.{cluster['domain']}" if group and group["state"] == "Online" else None
+
+    def names_of(self, name):
+        return {self.hosts[name]["fqdn"], self.broker_of(name)}
+
     def named(self, fqdn):
+        for name, h in self.hosts.items():
+            if (self.broker_of(name) or "").lower() == (fqdn or "-").lower() and not h["down"]:
+                return name
         for name, h in self.hosts.items():
             if h["fqdn"].lower() == (fqdn or "").lower():
                 return name
@@ -87,7 +99,7 @@ class Site:
             "id": vm_id, "name": name, "state": "Off", "generation": 2, "version": "8.0", "start": "Nothing",
             "cpus": 2, "memory": 1024 * MIB, "checkpoint": "Production", "pid": 0, "since": 0, "content": 0,
             "heartbeat": True, "deaf": False, "quiesces": True, "snapshots": [], "links": {}, "hbas": 0,
-            "files": {}, "says": "", "status": 0, "cpu_max": 100, "cpu_weight": 100,
+            "files": {}, "protected": False, "says": "", "status": 0, "cpu_max": 100, "cpu_weight": 100,
             "disks": [{"controller": "SCSI", "number": 0, "location": i, "path": f"{folder}\\{name}-{i}.vhdx",
                        "disk_number": None, "shared": False, "size": 1024 * MIB, "file": 64 * MIB, "iops": 0}
                       for i in range(2)],
@@ -144,7 +156,7 @@ class Site:
         host, other, far = self.partner(vm, link)
         if not far or not self.reached(name, link) or self.now < link["done_at"]:
             return
-        if self.data["hold_seed"]:
+        if self.data["hold_seed"] or link.get("carried"):
             return
         again = link["state"] == "Resynchronizing"
         link["state"] = far["state"] = "Replicating"
@@ -193,7 +205,7 @@ class Site:
 
 def empty():
     return {"offset": 0, "release": "2016", "speed": 1.0, "language": "en", "hosts": {}, "cut": [], "faults": [],
-            "violations": [], "log": [], "hold_seed": False, "names": {}}
+            "violations": [], "log": [], "hold_seed": False, "near": False, "names": {}}
 
 
 class World:
@@ -303,6 +315,41 @@ def do_expire(site, host):
         c["until"] = int(time.time() * 1000) - 1000  # for hosts that are behind the site, too
 
 
+def do_cluster(site, name, *hosts):
+    """Hosts are nodes of one cluster from now on: what replicas are let in by is the cluster's."""
+    first = site.hosts[hosts[0]]
+    cluster = {"name": name, "domain": "example.test", "mode": 2, "level": 1, "nodes": list(hosts), "groups": {},
+               "resources": {}, "domains": [{"name": "london", "type": "Site", "parent": None, "location": "London"}]}
+    cluster["domains"] += [{"name": h, "type": "Node", "parent": "london", "location": ""} for h in hosts]
+    for h in hosts:
+        site.hosts[h].update(cluster=cluster, server=first["server"], entries=first["entries"])
+
+
+def do_certificate(site, host, name):
+    """One more certificate, of this name."""
+    own = site.hosts[host]["certificates"]
+    own.append({**own[0], "thumbprint": uuid.uuid4().hex.upper(), "name": name})
+
+
+def do_carry(site, a, b):
+    """The files that one host has written for others are brought to the other."""
+    site.hosts[b].setdefault("media", {}).update(site.hosts[a].get("media", {}))
+
+
+def do_disk_fails(site, host):
+    site.hosts[host]["storage"] = "Warning"
+
+
+def do_card_fails(site, host):
+    site.hosts[host]["card"] = "Disconnected"
+
+
+def do_renew(site, host):
+    """A person has put a certificate in that is good for a year."""
+    for c in site.hosts[host]["certificates"]:
+        c["until"] = site.now + 365 * 86400000
+
+
 def do_fault(site, host, cmdlet, kind, times="1", value=""):
     site.data["faults"].append({"host": host, "cmdlet": cmdlet, "kind": kind, "times": int(times), "value": value})
 
@@ -339,6 +386,15 @@ def do_violations(site):
 
 def do_log(site):
     return "\n".join(site.data["log"])
+
+
+def do_count(site, cmdlet):
+    """How often a cmdlet that changes something was called."""
+    return sum(line.split()[1] == cmdlet for line in site.data["log"])
+
+
+def do_logged(site, line):
+    return site.data["log"].count(line)
 
 
 def do_end(site):

@@ -31,10 +31,23 @@ TYPES["EnhancedKeyUsageRepresentation"] = {"ObjectId": "String"}
 TYPES["DnsNameRepresentation"] = {"Unicode": "String"}
 TYPES["Win32_OperatingSystem"] = {"Caption": "String", "Version": "String", "LastBootUpTime": "DateTime",
                                   "FreePhysicalMemory": "UInt64"}
+# of WMI classes of storage, SMB and network cards, as Microsoft documents them; the data does not hold these
+TYPES["FaultDomain"] = {"Name": "String", "Type": "FaultDomainType", "ParentName": "String", "Location": "String"}
+TYPES["StoragePool"] = {"FriendlyName": "String", "HealthStatus": "String", "IsPrimordial": "Boolean", "Size": "UInt64",
+                        "AllocatedSize": "UInt64"}
+TYPES["VirtualDisk"] = {"FriendlyName": "String", "HealthStatus": "String", "ResiliencySettingName": "String", "Size": "UInt64"}
+TYPES["PhysicalDisk"] = {"FriendlyName": "String", "SerialNumber": "String", "HealthStatus": "String", "Usage": "String",
+                         "Size": "UInt64"}
+TYPES["StorageJob"] = {"Name": "String", "JobState": "String", "PercentComplete": "UInt16"}
+TYPES["SmbMultichannelConnection"] = {"ServerName": "String", "ClientIpAddress": "String", "ServerIpAddress": "String",
+                                      "Selected": "Boolean", "Failed": "Boolean"}
+TYPES["NetAdapter"] = {"InterfaceDescription": "String", "Status": "String"}
+TYPES["FileInfo"] = {"Name": "String"}
 WMI = binder.load("wmi.json")
 TYPES["Msvm_VirtualSystemSettingData"] = WMI["classes"]["Msvm_VirtualSystemSettingData"]["props"]
 TYPES["GetVirtualSystemThumbnailImage"] = {"ReturnValue": "UInt32", "ImageData": "Byte[]"}
 TYPES["Msvm_ComputerSystem"] = WMI["classes"]["Msvm_ComputerSystem"]["props"]
+NEVER = 24 * 3600.0
 GERMAN = "Der Vorgang ist fehlgeschlagen: »%s«. Überprüfen Sie den Zustand."
 
 
@@ -130,6 +143,16 @@ class Batch:
 
     def __init__(self, world, name):
         self.world, self.name, self.lines = world, name, []
+        self.late = 0  # ms that it takes in a world whose clock the test moves
+
+    def pass_time(self, seconds):
+        """Let time go by; a call that takes an hour never comes back."""
+        if not self.world.data["near"]:
+            time.sleep(seconds)
+            return
+        self.late += int(seconds * 1000)
+        if seconds >= NEVER:
+            raise Died()
 
     def say(self, **line):
         self.lines.append(json.dumps(line))
@@ -147,9 +170,9 @@ class Batch:
         with self.world.held() as site:
             fault = self.fault(site, call["cmdlet"])
         if fault and fault["kind"] == "hang":
-            time.sleep(3600)
+            self.pass_time(NEVER)
         if fault and fault["kind"] == "slow":
-            time.sleep(float(fault["value"]))
+            self.pass_time(float(fault["value"]))
         if fault and fault["kind"] == "die":
             raise Died()
         if fault and fault["kind"] == "error":
@@ -159,7 +182,7 @@ class Batch:
         if fault and fault["kind"] == "die_after":
             raise Died()
         if fault and fault["kind"] == "hang_after":
-            time.sleep(3600)
+            self.pass_time(NEVER)
         if fault and fault["kind"] == "answer":
             for o in objects:
                 o.update(json.loads(fault["value"]), pretend=True)
@@ -241,7 +264,7 @@ def play_cluster(site, name, asked):
             if asked[key] not in values:
                 return {"ok": False, "message": "There is no such value."}
             cluster[key] = asked[key]
-    return {"ok": True, **cluster}
+    return {"ok": True, "mode": cluster["mode"], "level": cluster["level"]}
 
 
 def named(site, kind, name, names):
@@ -285,7 +308,11 @@ def play(world, name, words, text):
     except binder.Refused as e:
         world.data["violations"].append(f"{name}: {e}")
         batch.say(end=True, ok=False, step=0, id="Violation", category="NotSpecified", hresult=0, message=str(e))
-    return "\n".join(batch.lines) + "\n"
+    except Died:
+        if not batch.late:
+            raise
+        return f"!late {batch.late}\n"
+    return (f"!late {batch.late}\n" if batch.late else "") + "\n".join(batch.lines) + "\n"
 
 
 def command(world, words):

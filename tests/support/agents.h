@@ -59,8 +59,8 @@ struct agent {
 };
 
 /*
- * Enrol an agent for a host and let it run on a hypervisor ("scripted:NAME"). End it before the
- * port.
+ * Enrol an agent for a host and let it run on a hypervisor ("scripted:NAME", or what box_host
+ * says). End it before the port.
  */
 struct agent *agent_begin(struct port *p, const char *host_id, const char *uri);
 /* End it for good. */

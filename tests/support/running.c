@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "agent/agent.h"
+#include "agent/drivers/hyperv/hyperv.h"
 #include "base/crypto.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -56,7 +57,10 @@ void agent_start(struct agent *a)
 {
 	struct ud_ctx *cx = &a->p->w->cx;
 
-	must(cx, ud_agent_begin(cx, &a->config, scripted_drivers, &a->p->w->env, &a->run));
+	static const struct ud_driver *const drivers[] = { &scripted_driver, &ud_driver_hyperv,
+		NULL };
+
+	must(cx, ud_agent_begin(cx, &a->config, drivers, &a->p->w->env, &a->run));
 	ud_agent_station(a->run)->dies_data = a;
 	ud_agent_station(a->run)->dies = dies;
 }

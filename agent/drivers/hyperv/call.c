@@ -290,9 +290,9 @@ static enum ud_code start(struct ud_ctx *cx, struct ud_hy *hy, const char *name,
 
 	UD_TRY(check_script(cx, name, path));
 	take_turn(hy);
-	int64_t began = ud_mono_ms(&ud_env_real);
+	int64_t began = ud_mono_ms(cx->env);
 	enum ud_code code = ud_process_run(cx, &run, ret);
-	int64_t took = ud_mono_ms(&ud_env_real) - began;
+	int64_t took = ud_mono_ms(cx->env) - began;
 
 	end_turn(hy);
 	if (code == UD_E_UNAVAILABLE && took >= timeout_ms)

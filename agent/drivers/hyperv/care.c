@@ -173,10 +173,12 @@ enum ud_code ud_hy_checkpoint_delete(
 
 struct cpu {
 	int64_t maximum, weight;
+	bool protected;
 };
 static const struct ud_field cpu_fields[] = { UD_FIELD(cpu, maximum, .flags = UD_NULLABLE),
-	UD_FIELD(cpu, weight, .flags = UD_NULLABLE) };
-static const char *const cpu_paths[] = { "Maximum", "RelativeWeight" };
+	UD_FIELD(cpu, weight, .flags = UD_NULLABLE), UD_FIELD(cpu, protected) };
+static const char *const cpu_paths[] = { "Maximum", "RelativeWeight",
+	"EnableHostResourceProtection" };
 static const struct ud_shape cpu_shape = { UD_SHAPE(cpu, cpu_fields), .object = "processor",
 	.bare = true };
 static const struct ud_hy_class cpus = { &cpu_shape, cpu_paths };
@@ -213,7 +215,7 @@ static enum ud_code see_limits(
 enum ud_code ud_hy_limits_get(
 	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, struct ud_vm_limits *ret)
 {
-	struct limits l = { .cpu = { ALL, WEIGHT } };
+	struct limits l = { .cpu = { ALL, WEIGHT, false } };
 
 	UD_TRY(see_limits(cx, hv, uuid, &l));
 	bool slowed = l.disk_n > 0 && l.disks[0].maximum_iops > 0;
@@ -222,7 +224,8 @@ enum ud_code ud_hy_limits_get(
 		.cpu_percent = l.cpu.maximum < ALL ? l.cpu.maximum * l.vm.vcpus : UD_NONE,
 		.cpu_weight = l.cpu.weight == WEIGHT ? UD_NONE : l.cpu.weight,
 		.disk_iops = slowed ? l.disks[0].maximum_iops : UD_NONE,
-		.disk_bytes_per_second = UD_NONE
+		.disk_bytes_per_second = UD_NONE,
+		.host_protection = l.cpu.protected
 	};
 	return UD_OK;
 }
@@ -240,7 +243,7 @@ static enum ud_code pieces(struct ud_ctx *cx, const struct ud_vm_limits *limits,
 enum ud_code ud_hy_limits_set(
 	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const struct ud_vm_limits *limits)
 {
-	struct limits l = { .cpu = { ALL, WEIGHT } };
+	struct limits l = { .cpu = { ALL, WEIGHT, false } };
 	struct ud_hy_batch b;
 	int64_t iops = 0, share = ALL;
 
@@ -258,6 +261,9 @@ enum ud_code ud_hy_limits_set(
 	ud_hy_int(&b, "Maximum", share);
 	ud_hy_int(
 		&b, "RelativeWeight", limits->cpu_weight == UD_NONE ? WEIGHT : limits->cpu_weight);
+	/* what is so already is not asked for: it may need the VM off */
+	if (l.cpu.protected != limits->host_protection)
+		ud_hy_bool(&b, "EnableHostResourceProtection", limits->host_protection);
 	ud_hy_unasked(&b);
 	ud_hy_call(&b, "Set-VMHardDiskDrive", NULL);
 	ud_hy_ref(&b, "VMHardDiskDrive", disk_call);

@@ -65,7 +65,7 @@ static size_t rules_kept(const struct certificate *c, const char *fqdn, int64_t 
 }
 
 static const char *const rules[] = { "is valid yet", "is still valid", "has its private key",
-	"is for servers and clients", "bears the host's name" };
+	"is for servers and clients", "bears the host's name, or its cluster's broker's" };
 
 enum ud_code ud_hy_certificate(struct ud_ctx *cx, struct ud_hv *hv, const char **ret)
 {
@@ -74,8 +74,10 @@ enum ud_code ud_hy_certificate(struct ud_ctx *cx, struct ud_hv *hv, const char *
 	const struct certificate *best = NULL;
 	struct ud_hy_batch b;
 	size_t n = 0, kept = 0;
+	const char *broker = NULL;
 	bool found = false;
 
+	UD_TRY(ud_hy_broker_name(cx, hv, &broker));
 	ud_hy_begin(cx, hv, &b);
 	int host_call = ud_hy_call(&b, "Get-VMHost", &hosts);
 	int call = ud_hy_call(&b, "Get-ChildItem", &certificates);
@@ -84,6 +86,7 @@ enum ud_code ud_hy_certificate(struct ud_ctx *cx, struct ud_hv *hv, const char *
 	UD_TRY(ud_hy_run(&b, UD_HY_READ_MS));
 	UD_TRY(ud_hy_row(&b, host_call, &found, &host));
 	UD_TRY(ud_hy_rows(&b, call, &rows, &n));
+	host.fqdn = broker ? broker : host.fqdn; /* nodes speak for their cluster */
 	for (size_t i = 0; i < n; i++) {
 		size_t now = rules_kept(&rows[i], host.fqdn, ud_now_ms(cx->env));
 

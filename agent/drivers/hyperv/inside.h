@@ -268,6 +268,33 @@ enum ud_code ud_hy_guest_write(struct ud_ctx *cx, struct ud_hv *hv, const char *
 	const char *path, const void *data, size_t n) UD_USE;
 enum ud_code ud_hy_guest_read(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
 	const char *path, const void **ret, size_t *ret_n) UD_USE;
+/* cluster.c */
+/* The name by which the host's cluster receives replicas, whether its broker is there yet or not;
+ * NULL = the host is in none. */
+enum ud_code ud_hy_broker_name(struct ud_ctx *cx, struct ud_hv *hv, const char **ret) UD_USE;
+/* The same, and see to it that the broker is there and online. */
+enum ud_code ud_hy_broker(struct ud_ctx *cx, struct ud_hv *hv, const char **ret) UD_USE;
+/* surroundings.c */
+
+struct ud_hy_cluster_name {
+	const char *name, *domain;
+};
+/* The cluster this host is in; *ret_found. */
+enum ud_code ud_hy_cluster(struct ud_ctx *cx, struct ud_hv *hv, bool *ret_found,
+	struct ud_hy_cluster_name *ret) UD_USE;
+/* Cluster, storage and paths of SMB: the members of that name in *ret. */
+enum ud_code ud_hy_surroundings(struct ud_ctx *cx, struct ud_hv *hv, struct ud_host_facts *ret)
+	UD_USE;
+/* A health as one of ours, and numbers of the balancer; what is not known is "unknown". */
+const char *ud_hy_health_of(const char *name);
+const char *ud_hy_balance_mode(int64_t mode);
+const char *ud_hy_balance_level(int64_t level);
+enum ud_code ud_hy_balance(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_host_balance *wanted, struct ud_host_balance *ret) UD_USE;
+enum ud_code ud_hy_team(struct ud_ctx *cx, struct ud_hv *hv, const struct ud_host_team *team)
+	UD_USE;
+enum ud_code ud_hy_upgrade(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret_version) UD_USE;
 /* selftest.c */
 enum ud_code ud_hy_selftest(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_differed *visit, void *data,
 	size_t *ret_compared) UD_USE;

@@ -81,13 +81,21 @@ static const struct ud_field net_fields[] = {
 	UD_FIELD(net, team),
 };
 static const char *const net_paths[] = { "Name", "SwitchType", "EmbeddedTeamingEnabled" };
-struct team { const char *name, *mode; struct ud_texts members; };
+struct team { const char *name, *mode, *algorithm; struct ud_texts members; };
 static const struct ud_field team_fields[] = {
 	UD_FIELD(team, name),
 	UD_FIELD(team, mode),
+	UD_FIELD(team, algorithm),
 	UD_FIELD(team, members, .max = UD_HY_LIST),
 };
-static const char *const team_paths[] = { "Name", "TeamingMode", "NetAdapterInterfaceDescription" };
+static const char *const team_paths[] = { "Name", "TeamingMode", "LoadBalancingAlgorithm",
+	"NetAdapterInterfaceDescription" };
+struct card { const char *name, *status; };
+static const struct ud_field card_fields[] = {
+	UD_FIELD(card, name),
+	UD_FIELD(card, status),
+};
+static const char *const card_paths[] = { "InterfaceDescription", "Status" };
 struct os { const char *caption, *version; struct ud_time boot; int64_t free_kib; };
 static const struct ud_field os_fields[] = {
 	UD_FIELD(os, caption),
@@ -106,7 +114,8 @@ static const struct ud_shape vm_shape = SHAPE(ud_hy_vm, vm_fields),
 			     nic_shape = SHAPE(ud_hy_nic, nic_fields),
 			     host_shape = SHAPE(host, host_fields),
 			     vhd_shape = SHAPE(vhd, vhd_fields), net_shape = SHAPE(net, net_fields),
-			     team_shape = SHAPE(team, team_fields), os_shape = SHAPE(os, os_fields);
+			     team_shape = SHAPE(team, team_fields),
+			     card_shape = SHAPE(card, card_fields), os_shape = SHAPE(os, os_fields);
 const struct ud_hy_class ud_hy_vms = { &vm_shape, vm_paths };
 const struct ud_hy_class ud_hy_disks = { &disk_shape, disk_paths };
 const struct ud_hy_class ud_hy_nics = { &nic_shape, nic_paths };
@@ -114,6 +123,7 @@ static const struct ud_hy_class hosts = { &host_shape, host_paths };
 static const struct ud_hy_class vhds = { &vhd_shape, vhd_paths };
 static const struct ud_hy_class nets = { &net_shape, net_paths };
 static const struct ud_hy_class teams = { &team_shape, team_paths };
+static const struct ud_hy_class cards = { &card_shape, card_paths };
 static const struct ud_hy_class systems = { &os_shape, os_paths };
 
 static const char *lower(struct ud_ctx *cx, const char *text)
@@ -389,8 +399,25 @@ static void add_networks(
 	ret->networks.text = text_of(cx, &b);
 }
 
-static void add_teams(
-	struct ud_ctx *cx, const struct team *rows, size_t n, struct ud_host_facts *ret)
+/* A card whose state nobody tells is neither up nor down. */
+static void add_member(
+	struct ud_buf *b, const char *name, const struct card *all, size_t n, bool *degraded)
+{
+	const struct card *c = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (all[i].name && strcmp(all[i].name, name) == 0)
+			c = &all[i];
+	ud_buf_puts(b, "{\"name\":");
+	ud_buf_json(b, name);
+	bool known = c && c->status, up = known && strcmp(c->status, "Up") == 0;
+
+	ud_buf_puts(b, !known ? ",\"up\":null}" : up ? ",\"up\":true}" : ",\"up\":false}");
+	*degraded = *degraded || !up;
+}
+
+static void add_teams(struct ud_ctx *cx, const struct team *rows, size_t n,
+	const struct card *cards_of, size_t card_n, struct ud_host_facts *ret)
 {
 	struct ud_buf b = { 0 };
 
@@ -400,13 +427,16 @@ static void add_teams(
 		ud_buf_json(&b, rows[i].name);
 		ud_buf_puts(&b, ",\"mode\":");
 		ud_buf_json(&b, rows[i].mode);
+		ud_buf_puts(&b, ",\"load_balancing\":");
+		ud_buf_json(&b, rows[i].algorithm);
 		ud_buf_puts(&b, ",\"members\":[");
+		bool degraded = false;
+
 		for (size_t k = 0; k < rows[i].members.count; k++) {
-			ud_buf_puts(&b, k ? ",{\"name\":" : "{\"name\":");
-			ud_buf_json(&b, rows[i].members.items[k]);
-			ud_buf_putc(&b, '}');
+			ud_buf_puts(&b, k ? "," : "");
+			add_member(&b, rows[i].members.items[k], cards_of, card_n, &degraded);
 		}
-		ud_buf_puts(&b, "]}");
+		ud_buf_puts(&b, degraded ? "],\"degraded\":true}" : "],\"degraded\":false}");
 	}
 	ud_buf_putc(&b, ']');
 	ret->teams.text = text_of(cx, &b);
@@ -453,7 +483,8 @@ enum ud_code ud_hy_facts(struct ud_ctx *cx, struct ud_hv *hv, struct ud_host_fac
 	struct os system = { .free_kib = UD_NONE };
 	struct net *net_rows = NULL;
 	struct team *team_rows = NULL;
-	size_t net_n = 0, team_n = 0;
+	struct card *card_rows = NULL;
+	size_t net_n = 0, team_n = 0, card_n = 0;
 	struct ud_hy_batch b;
 	bool found = false;
 
@@ -466,14 +497,19 @@ enum ud_code ud_hy_facts(struct ud_ctx *cx, struct ud_hv *hv, struct ud_host_fac
 	int team_call = ud_hy_call(&b, "Get-VMSwitchTeam", &teams);
 
 	ud_hy_optional(&b);
+	int card_call = ud_hy_call(&b, "Get-NetAdapter", &cards);
+
+	ud_hy_optional(&b);
 	UD_TRY(ud_hy_run(&b, UD_HY_READ_MS));
 	UD_TRY(ud_hy_row(&b, host_call, &found, &h));
 	UD_TRY(ud_hy_row(&b, os_call, &found, &system));
 	UD_TRY(ud_hy_rows(&b, net_call, &net_rows, &net_n));
 	UD_TRY(ud_hy_rows(&b, team_call, &team_rows, &team_n));
+	UD_TRY(ud_hy_rows(&b, card_call, &card_rows, &card_n));
 	fill_facts(cx, &b, &h, &system, &f);
 	add_networks(cx, net_rows, net_n, &f);
-	add_teams(cx, team_rows, team_n, &f);
+	add_teams(cx, team_rows, team_n, card_rows, card_n, &f);
+	UD_TRY(ud_hy_surroundings(cx, hv, &f));
 	ud_hv_capabilities(cx, hv->driver, &f.capabilities);
 	*ret = f;
 	return UD_OK;

@@ -69,6 +69,7 @@ static void close_it(struct ud_hv *hv)
 	pthread_mutex_destroy(&hy->lock);
 	pthread_mutex_destroy(&hy->book);
 	ud_free((char *)hy->with.listen);
+	ud_free((char *)hy->with.media);
 	ud_free(hy->dir);
 	ud_free(hy->powershell);
 	ud_free(hy);
@@ -119,8 +120,10 @@ static enum ud_code replicate(
 	(void)cx;
 	pthread_mutex_lock(&hy->lock);
 	ud_free((char *)hy->with.listen);
+	ud_free((char *)hy->with.media);
 	hy->with = (struct ud_hv_replication){ .listen = ud_heap_strdup(
 						       with->listen ? with->listen : ""),
+		.media = ud_heap_strdup(with->media ? with->media : ""),
 		.changed = with->changed,
 		.data = with->data };
 	pthread_mutex_unlock(&hy->lock);
@@ -174,6 +177,9 @@ const struct ud_driver ud_driver_hyperv = {
 	.checkpoint_delete = ud_hy_checkpoint_delete,
 	.limits_get = ud_hy_limits_get,
 	.limits_set = ud_hy_limits_set,
+	.upgrade = ud_hy_upgrade,
+	.balance = ud_hy_balance,
+	.team = ud_hy_team,
 	.definition_export = ud_hy_definition,
 	.undefine = ud_hy_undefine,
 	.diagnose = ud_hy_diagnose,

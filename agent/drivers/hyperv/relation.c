@@ -270,9 +270,10 @@ static void add_receiver(struct ud_hy_batch *b, const struct ud_relation *r,
 static enum ud_code make_receiver(struct ud_ctx *cx, struct ud_hv *hv, const struct ud_relation *r)
 {
 	struct receiving in = { 0 };
-	const char *thumbprint = NULL;
+	const char *thumbprint = NULL, *broker = NULL;
 	struct ud_hy_batch b;
 
+	UD_TRY(ud_hy_broker(cx, hv, &broker));
 	UD_TRY(see_server(cx, hv, r, &in));
 	if (in.server.enabled && in.allowed)
 		return UD_OK;
@@ -292,6 +293,65 @@ static enum ud_code become_replica(struct ud_ctx *cx, struct ud_hv *hv, const st
 	return on_vm(cx, hv, r, "Set-VMReplication", "AsReplica");
 }
 
+/* ---- a first copy that is carried over ---- */
+
+struct item {
+	const char *name;
+};
+static const struct ud_field item_fields[] = { UD_FIELD(item, name) };
+static const char *const item_paths[] = { "Name" };
+static const struct ud_shape item_shape = { UD_SHAPE(item, item_fields), .object = "file",
+	.bare = true };
+static const struct ud_hy_class items = { &item_shape, item_paths };
+
+/* Where the copy of a relation is written, and looked for at the other side. */
+static const char *media_of(struct ud_ctx *cx, struct ud_hv *hv, const struct ud_relation *r)
+{
+	struct ud_hy *hy = ud_hy_of(hv);
+	const char *own = ud_printf(cx->arena, "%s\\media", hy->dir);
+
+	pthread_mutex_lock(&hy->lock);
+	const char *root =
+		hy->with.media && *hy->with.media ? ud_strdup(cx->arena, hy->with.media) : own;
+
+	pthread_mutex_unlock(&hy->lock);
+	return ud_printf(cx->arena, "%s\\%s", root, r->replication_id);
+}
+
+/* What the source has written is one folder per VM: taken in once somebody has brought it. */
+static enum ud_code take_media(struct ud_ctx *cx, struct ud_hv *hv, const struct ud_relation *r)
+{
+	const char *folder = media_of(cx, hv, r);
+	struct item *found = NULL;
+	struct ud_hy_batch b;
+	size_t n = 0;
+
+	ud_hy_begin(cx, hv, &b);
+	ud_hy_call(&b, "Get-ChildItem", &items);
+	ud_hy_text(&b, "LiteralPath", folder);
+	ud_hy_optional(&b);
+	UD_TRY(ud_hy_run(&b, UD_HY_READ_MS));
+	UD_TRY(ud_hy_rows(&b, 0, &found, &n));
+	if (n == 0)
+		return UD_OK; /* it is on its way */
+	ud_hy_begin_vm(cx, hv, r->uuid, &b);
+	ud_hy_call(&b, "Import-VMInitialReplication", NULL);
+	ud_hy_ref(&b, "VM", 0);
+	ud_hy_text(&b, "Path", ud_printf(cx->arena, "%s\\%s", folder, found[0].name));
+	ud_hy_unasked(&b);
+	return ud_hy_run(&b, UD_HY_PREPARE_MS);
+}
+
+static enum ud_code how_first(
+	struct ud_ctx *cx, const struct ud_relation *r, struct ud_relation_initial *ret)
+{
+	*ret = (struct ud_relation_initial){ 0 };
+	if (!r->initial.text)
+		return UD_OK;
+	return ud_shape_read(
+		cx, &ud_relation_initial_shape, r->initial.text, strlen(r->initial.text), ret);
+}
+
 static enum ud_code set_target(
 	struct ud_ctx *cx, struct ud_hv *hv, const struct ud_relation *r, bool turned)
 {
@@ -304,11 +364,12 @@ static enum ud_code set_target(
 	if (r->state == UD_RELATION_REMOVED)
 		return found ? on_link(cx, hv, r, "Remove-VMReplication", NULL, at_once) : UD_OK;
 	UD_TRY(make_receiver(cx, hv, r));
+	UD_TRY(how_first(cx, r, &initial));
+	if (found && initial.method == UD_INITIAL_EXTERNAL_MEDIA &&
+		strcmp(link.state, "WaitingForInitialReplication") == 0)
+		return take_media(cx, hv, r);
 	if (found)
 		return turned ? become_replica(cx, hv, r, &link) : UD_OK;
-	if (r->initial.text)
-		UD_TRY(ud_shape_read(cx, &ud_relation_initial_shape, r->initial.text,
-			strlen(r->initial.text), &initial));
 	if (initial.method != UD_INITIAL_EXISTING && initial.method != UD_INITIAL_REVERSE)
 		return UD_OK;
 	/* a copy of the VM lies here already, or the former source was freed of its relation */
@@ -402,17 +463,14 @@ static enum ud_code seed(struct ud_ctx *cx, struct ud_hv *hv, const struct ud_re
 	struct ud_relation_initial initial = { 0 };
 	struct ud_hy_batch b;
 
-	if (r->initial.text)
-		UD_TRY(ud_shape_read(cx, &ud_relation_initial_shape, r->initial.text,
-			strlen(r->initial.text), &initial));
+	UD_TRY(how_first(cx, r, &initial));
 	ud_hy_begin_vm(cx, hv, r->uuid, &b);
 	ud_hy_call(&b, "Start-VMInitialReplication", NULL);
 	ud_hy_ref(&b, "VM", 0);
 	if (initial.method == UD_INITIAL_EXISTING)
 		ud_hy_switch(&b, "UseBackup");
 	if (initial.method == UD_INITIAL_EXTERNAL_MEDIA)
-		ud_hy_text(&b, "DestinationPath",
-			ud_printf(cx->arena, "%s\\media", ud_hy_of(hv)->dir));
+		ud_hy_text(&b, "DestinationPath", media_of(cx, hv, r));
 	ud_hy_time(&b, "InitialReplicationStartTime", initial.start_at);
 	ud_hy_unasked(&b);
 	return ud_hy_run(&b, UD_HY_CHANGE_MS);

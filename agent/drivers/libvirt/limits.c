@@ -97,6 +97,9 @@ enum ud_code ud_lv_limits_set(
 	UD_AUTO(ud_lv_domain) *d = NULL;
 	UD_AUTO(ud_lv_doc) *doc = NULL;
 
+	if (limits->host_protection)
+		return ud_fail(cx, UD_E_UNSUPPORTED, NULL,
+			"KVM has no host resource protection: limit CPU and disks instead.");
 	UD_TRY(ud_lv_find(cx, lv, uuid, &d));
 	UD_TRY(ud_lv_definition(cx, d, 0, &doc));
 	unsigned flags = virDomainIsPersistent(d) == 1 ? VIR_DOMAIN_AFFECT_CONFIG : 0;

@@ -343,9 +343,19 @@ static enum ud_code open_it(
 	return UD_OK;
 }
 
+static const struct ud_hv_missing missing[] = {
+	{ "upgrade",
+		"KVM keeps the type of the virtual board in the definition: change it there, with the VM "
+		"off." },
+	{ "balance", "KVM hosts are in no cluster of the hypervisor's own." },
+	{ "team", "Teams of network cards are the host's: set its bond or bridge." },
+	{ 0 },
+};
+
 const struct ud_driver ud_driver_libvirt = {
 	.name = "libvirt",
 	.platform = "kvm",
+	.missing = missing,
 	.open = open_it,
 	.close = close_it,
 	.facts = ud_lv_facts,
