@@ -52,6 +52,58 @@ static void a_test_runs_beside_and_leaves_nothing(void **state)
 	assert_int_equal(stage_count(s, "SELECT epoch FROM vms"), 1);
 }
 
+/* Both hosts are gone: the third one takes over, from a point of its own. */
+static void a_third_host_takes_over_when_both_are_gone(void **state)
+{
+	struct stage *s = *state;
+
+	stage_extend(s, 0);
+	stage_kill(s, 0);
+	stage_kill(s, 1);
+	const char *run = stage_start(s, "unplanned", "site_outage", 1,
+		fmt(s->w, "\"chain\":\"keep\",\"recovery_point_id\":\"%s\"", s->vms[0].point_id));
+
+	stage_settle(s);
+	stage_wants(s, run, "waiting", "fencing");
+	stage_attest(s, run, 0);
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
+	assert_int_equal(stage_where(s, 0), 2);
+	stage_press(s, OWN_APPROVER, run, "verify", "{\"result\":\"pass\"}", 200);
+	stage_press(s, ENGINEER, run, "commit", "{}", 202);
+	stage_settle(s);
+	stage_wants(s, run, "committed_unprotected", "committed_unprotected");
+	/* the first primary, back, does not run beside it */
+	stage_revive(s, 0);
+	stage_settle(s);
+	assert_int_equal(stage_where(s, 0), 2);
+	assert_int_equal(s->vms[0].at[0].starts, 0);
+}
+
+/* A comparison of both ends is ordered, and ends; a planned failover after it loses nothing. */
+static void both_ends_are_compared_on_an_order(void **state)
+{
+	struct stage *s = *state;
+	const char *path = fmt(s->w, "/v1/replications/%s", s->vms[0].replication_id);
+	struct reply r = expect(s->w, LEAD, "POST", fmt(s->w, "%s/resync", path), "{}", 202);
+	const char *op = fmt(s->w, "/v1/operations/%s", text_at(r.json, "id"));
+
+	for (int i = 0; i < 8; i++) {
+		stage_settle(s);
+		stage_pass(s, 30);
+		stage_tell(s);
+	}
+	r = expect(s->w, LEAD, "GET", op, NULL, 200);
+	assert_string_equal(text_at(r.json, "state"), "succeeded");
+	r = expect(s->w, LEAD, "GET", path, NULL, 200);
+	assert_string_equal(text_at(r.json, "state"), "replicating");
+	const char *run = stage_start(s, "planned", "host_maintenance", 1, "");
+
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
+	assert_int_equal(stage_where(s, 0), 1);
+}
+
 static void a_test_is_cleaned_up_by_time(void **state)
 {
 	struct stage *s = *state;
@@ -662,6 +714,10 @@ static void a_request_that_makes_no_sense_is_refused(void **state)
 			cmocka_unit_test_setup_teardown(                                           \
 				a_test_is_cleaned_up_by_time, begin_, end),                        \
 			cmocka_unit_test_setup_teardown(                                           \
+				a_third_host_takes_over_when_both_are_gone, begin_, end),          \
+			cmocka_unit_test_setup_teardown(                                           \
+				both_ends_are_compared_on_an_order, begin_, end),                  \
+			cmocka_unit_test_setup_teardown(                                           \
 				a_planned_failover_ends_protected, begin_, end),                   \
 			cmocka_unit_test_setup_teardown(                                           \
 				and_the_way_home_is_another_one, begin_, end),                     \
@@ -712,6 +768,7 @@ static void a_request_that_makes_no_sense_is_refused(void **state)
 static bool chosen(const char *name)
 {
 	static const char *const short_run[] = { "a_test_runs_beside_and_leaves_nothing",
+		"a_third_host_takes_over_when_both_are_gone", "both_ends_are_compared_on_an_order",
 		"and_the_way_home_is_another_one", "an_unplanned_failover_needs_two_people",
 		"a_rollback_returns_to_the_source", "calling_off_lets_the_source_run_again" };
 	const char *database = getenv("UD_TEST_DATABASE");

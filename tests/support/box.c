@@ -4,7 +4,9 @@
  */
 #include "support/box.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -103,6 +105,23 @@ const char *box_do(struct box *b, const char *what, ...)
 
 static const struct box *near_box;
 static int near_status;
+static int64_t near_late_ms; /* that the program which was started last still takes */
+
+/* "!late 1500" before the answer: it takes so long, by the test's clock. */
+static void take_lateness(struct ud_buf *said)
+{
+	static const char mark[] = "!late ";
+	const char *text = ud_buf_text(said), *end = strchr(text, '\n');
+
+	near_late_ms = 0;
+	if (strncmp(text, mark, strlen(mark)) != 0 || !end)
+		return;
+	near_late_ms = strtoll(text + strlen(mark), NULL, 10);
+	size_t n = (size_t)(end + 1 - text);
+
+	memmove(said->data, said->data + n, said->len - n);
+	said->len -= n;
+}
 
 static int near_start(const struct ud_program *p, int *ret_pid)
 {
@@ -115,6 +134,7 @@ static int near_start(const struct ud_program *p, int *ret_pid)
 		words[n++] = p->argv[i];
 	fcntl(p->out, F_SETPIPE_SZ, PIPE);
 	exchange(near_box->socket, words, n, p->in, &said);
+	take_lateness(&said);
 	near_status = said.len ? 0 : DIED;
 	assert_true(said.len < PIPE);
 	if (said.len)
@@ -126,9 +146,14 @@ static int near_start(const struct ud_program *p, int *ret_pid)
 
 static int near_wait(int pid, int64_t timeout_ms, int *ret_status)
 {
-	(void)pid, (void)timeout_ms;
+	bool over = near_late_ms > timeout_ms;
+
+	(void)pid;
+	if (near_late_ms)
+		near_box->pass(near_box->pass_data, over ? timeout_ms : near_late_ms);
+	near_late_ms = 0;
 	*ret_status = near_status;
-	return 0;
+	return over ? ETIMEDOUT : 0;
 }
 
 static int near_kill(int pid, int signal)
@@ -137,13 +162,16 @@ static int near_kill(int pid, int signal)
 	return 0;
 }
 
-const struct ud_processes *box_near(const struct box *b)
+const struct ud_processes *box_near(struct box *b, void (*pass)(void *data, int64_t ms), void *data)
 {
 	static const struct ud_processes near = {
 		.start = near_start, .wait = near_wait, .kill = near_kill
 	};
 
 	near_box = b;
+	b->pass = pass;
+	b->pass_data = data;
+	box_do(b, "world", "near", "true", NULL);
 	return &near;
 }
 

@@ -13,6 +13,8 @@ struct box {
 	struct ud_ctx *cx;
 	const char *socket;
 	int pid, in; /* of the site's process; it ends when its input does */
+	void (*pass)(void *data, int64_t ms); /* box_near */
+	void *pass_data;
 };
 
 extern const struct ud_driver *const box_drivers[];
@@ -24,9 +26,12 @@ void box_begin(struct ud_ctx *cx, struct box *ret);
 void box_end(struct box *b);
 /* Do something to the site (do_… of tests/hyperv/hyperv_site.py), or ask it; what it says. */
 const char *box_do(struct box *b, const char *what, ...) __attribute__((sentinel));
-/* In place of processes, for one thread that has no faults of time: PowerShell answers at once. One
- * box at a time. */
-const struct ud_processes *box_near(const struct box *b);
+/*
+ * In place of processes, for one thread: PowerShell answers at once, and the time that a fault of
+ * the site takes goes by through pass, up to the caller's deadline. One box at a time.
+ */
+const struct ud_processes *box_near(
+	struct box *b, void (*pass)(void *data, int64_t ms), void *data);
 /* A new host; the address that opens it as a hypervisor. */
 const char *box_host(struct box *b, const char *name);
 

@@ -20,6 +20,7 @@
 #include "db/workflows.h"
 #include "server/agents/ca.h"
 #include "server/replication/judge.h"
+#include "server/replication/relations.h"
 
 enum { ROUNDS_MAX = 400 };
 
@@ -64,7 +65,7 @@ static enum ud_code add_point(struct ud_ctx *cx, struct stage *s, struct stage_v
 {
 	struct ud_recovery_point p = { .row.id = id,
 		.row.customer_id = s->w->own,
-		.replication_id = v->replication_id,
+		.replication_id = host == 2 ? v->onward_id : v->replication_id,
 		.vm_id = v->id,
 		.host_id = s->hosts[host].id,
 		.number = number,
@@ -79,17 +80,17 @@ static enum ud_code add_point(struct ud_ctx *cx, struct stage *s, struct stage_v
 }
 
 /* What both ends say of a relation as it stands now. */
-static enum ud_code report(struct ud_ctx *cx, const struct stage_vm *v)
+static enum ud_code report(struct ud_ctx *cx, const struct stage_vm *v, const char *replication_id)
 {
 	struct ud_replication r = { 0 };
 	bool found = false, changed;
 
-	UD_TRY(ud_replication_find(cx, v->replication_id, &found, &r));
+	UD_TRY(ud_replication_find(cx, replication_id, &found, &r));
 	for (int role = 0; found && role < 2; role++) {
 		struct ud_replication_report t = { 0 };
 
 		ud_shape_init(&ud_replication_report_shape, &t);
-		t.replication_id = v->replication_id;
+		t.replication_id = replication_id;
 		t.role = (unsigned)role;
 		t.state = UD_REPLICATION_REPLICATING;
 		t.generation = r.generation;
@@ -99,7 +100,10 @@ static enum ud_code report(struct ud_ctx *cx, const struct stage_vm *v)
 		UD_TRY(ud_replication_told(
 			cx, role == UD_RELATION_SOURCE ? r.source_host_id : r.target_host_id, &t));
 	}
-	return found ? ud_judge_store(cx, &r, &changed) : UD_OK;
+	if (!found)
+		return UD_OK;
+	UD_TRY(ud_judge_store(cx, &r, &changed));
+	return ud_replication_followed(cx, &r);
 }
 
 static enum ud_code add_vm(struct ud_ctx *cx, struct stage *s, int n)
@@ -146,7 +150,7 @@ static enum ud_code add_vm(struct ud_ctx *cx, struct stage *s, int n)
 		return UD_OK;
 	UD_TRY(add_point(
 		cx, s, v, 1, ud_id_new(s->w->arena, cx->env, cx->now_ms - 12000, "rpt"), 1));
-	return report(cx, v);
+	return report(cx, v, v->replication_id);
 }
 
 static enum ud_code set_up(struct ud_ctx *cx, void *data)
@@ -435,6 +439,7 @@ static enum ud_code do_relation_set(struct ud_ctx *cx, struct act *a)
 	UD_TRY(ud_shape_read(cx, &ud_relation_shape, a->o->args, strlen(a->o->args), &r));
 	if (r.initial.text && strstr(r.initial.text, "reverse"))
 		a->v->cycles = 0;
+	a->c->epoch = r.epoch > a->c->epoch ? r.epoch : a->c->epoch;
 	a->result = fmt(a->s->w,
 		"{\"replication_id\":\"%s\",\"generation\":%lld,\"state\":\"replicating\"}",
 		r.replication_id, (long long)r.generation);
@@ -489,6 +494,10 @@ static enum ud_code perform(struct ud_ctx *cx, struct act *a)
 			up ? "true" : "false", now_text(a));
 	} else if (strcmp(verb, UD_VERB_RELATION_SET) == 0) {
 		return do_relation_set(cx, a);
+	} else if (strcmp(verb, UD_VERB_RELATION_RESYNC) == 0) {
+		a->result = fmt(a->s->w,
+			"{\"replication_id\":\"%s\",\"generation\":1,\"state\":\"resyncing\"}",
+			a->v->replication_id);
 	}
 	return UD_OK;
 }
@@ -551,7 +560,8 @@ static bool obey(struct stage *s, const struct stage_order *o)
 	struct act a = { .s = s, .o = o, .v = vm_of(s, o->vm_id), .host = host_of(s, o->host_id) };
 	const struct stage_host *h = &s->hosts[a.host];
 
-	if (h->down || h->cut || h->quiet || !a.v || (s->limit >= 0 && s->answered >= s->limit))
+	if (h->down || h->cut || h->quiet || h->deaf || !a.v ||
+		(s->limit >= 0 && s->answered >= s->limit))
 		return false;
 	if (s->hyperv) {
 		stage_site_obey(s, o, a.host);
@@ -576,13 +586,17 @@ static enum ud_code apply_reports(struct ud_ctx *cx, void *data)
 	struct stage *s = data;
 
 	for (int i = 0; i < s->count; i++) {
-		s->vms[i].cycles++;
-		UD_TRY(report(cx, &s->vms[i]));
+		struct stage_vm *v = &s->vms[i];
+
+		v->cycles++;
+		UD_TRY(report(cx, v, v->replication_id));
+		if (v->onward_id)
+			UD_TRY(report(cx, v, v->onward_id));
 	}
 	return UD_OK;
 }
 
-static void tell(struct stage *s)
+void stage_tell(struct stage *s)
 {
 	if (s->hyperv)
 		stage_site_report(s);
@@ -616,7 +630,7 @@ void stage_settle(struct stage *s)
 		still = stage_round(s) ? 0 : still + 1;
 		if (still && s->reports && (still == 1 || !s->hyperv) && !s->hosts[0].down &&
 			!s->hosts[1].down)
-			tell(s);
+			stage_tell(s);
 		if (still)
 			stage_pass(s, 2);
 	}
@@ -648,6 +662,60 @@ void stage_revive(struct stage *s, int host)
 	if (s->hyperv && was_down)
 		stage_site_revive(s, host);
 	stage_pass(s, 1);
+}
+
+/* ---- a third copy ---- */
+
+struct extending {
+	struct stage *s;
+	struct stage_vm *v;
+};
+
+static enum ud_code apply_extend(struct ud_ctx *cx, void *data)
+{
+	const struct extending *e = data;
+	struct stage *s = e->s;
+	struct ud_replication r = { 0 }, old;
+	struct ud_operation op;
+
+	ud_shape_init(ud_replications.shape, &r);
+	r.row.customer_id = s->w->own;
+	r.vm_id = e->v->id;
+	r.leg = UD_LEG_EXTENDED;
+	r.parent_id = e->v->replication_id;
+	r.source_host_id = s->hosts[1].id;
+	r.target_host_id = s->hosts[2].id;
+	r.wanted = UD_RELATION_ACTIVE;
+	r.state = UD_REPLICATION_READY_FOR_SEED;
+	r.state_since.ms = r.health_since.ms = r.window_started_at.ms = cx->now_ms;
+	r.schedule_interval_seconds = 300;
+	r.rpo_target_seconds = 900;
+	r.rto_target_seconds = 600;
+	r.recovery_points_kept = 4;
+	r.window_cycles_total = r.window_cycles_missed = 0;
+	r.generation = 1;
+	UD_TRY(ud_row_insert(cx, &ud_replications, &r));
+	e->v->onward_id = r.row.id;
+	old = r;
+	UD_TRY(ud_replication_begin(cx, &s->w->server->commanding, &r, UD_WORK_SETUP, NULL, &op));
+	UD_TRY(ud_row_update(cx, &ud_replications, &old, &r));
+	if (s->hyperv) /* its agents tell of points by themselves */
+		return UD_OK;
+	return add_point(cx, s, e->v, 2, ud_id_new(s->w->arena, cx->env, cx->now_ms, "rpt"), 1);
+}
+
+void stage_extend(struct stage *s, int vm)
+{
+	struct extending e = { s, &s->vms[vm] };
+
+	e.v->point_id = NULL;
+	world_write(s->w, apply_extend, &e);
+	for (int i = 0; i < 8; i++) {
+		stage_settle(s);
+		stage_pass(s, 100); /* a copy and its cycles take their time */
+		stage_tell(s);
+	}
+	assert_non_null(e.v->point_id);
 }
 
 /* ---- looking ---- */

@@ -25,6 +25,7 @@ struct stage_copy {
 };
 struct stage_vm {
 	const char *id, *name, *replication_id, *point_id;
+	const char *onward_id; /* the copy of the copy, where there is one: stage_extend */
 	struct stage_copy at[STAGE_HOSTS];
 	int64_t cycles;
 };
@@ -34,6 +35,7 @@ struct stage_host {
 	int64_t down_ms; /* since when */
 	bool cut;        /* it does not reach the server, but runs on */
 	bool quiet;      /* it answers nothing although it is there */
+	bool deaf;       /* orders do not reach it, though it tells of itself */
 };
 
 struct stage {
@@ -64,6 +66,12 @@ struct stage *stage_begin(int vms);
  * limit) reaches only to their arrival. */
 struct stage *stage_begin_hyperv(int vms);
 void stage_end(struct stage *s);
+/* The box of a stage on Hyper-V, at the stage's time: for what befalls its hosts. */
+struct box *stage_box(struct stage *s);
+
+/* Copy a VM's replica on to host 2, and wait until that replicates; point_id is a point of there
+ * from then on. */
+void stage_extend(struct stage *s, int vm);
 
 /* Ask for a failover of VMs [0, vms), as the customer's operator would by a ticket; the id of the
  * run, or NULL with the problem in w->cx. more: further members of the request, or "". */
@@ -81,6 +89,8 @@ const char *stage_start(
 void stage_settle(struct stage *s);
 /* One round: ticks, then every command that can be answered. How much was done. */
 int stage_round(struct stage *s);
+/* What agents say of replication, now. */
+void stage_tell(struct stage *s);
 /* Wait, with the clock as it is, until no work with a fence device is open. */
 void stage_wait_device(struct stage *s);
 /* Time goes by; agents that are there are seen. */

@@ -68,6 +68,11 @@ static struct box *box_of(struct stage *s)
 	return &site->box;
 }
 
+struct box *stage_box(struct stage *s)
+{
+	return box_of(s);
+}
+
 static const char *uuid_of(struct stage *s, int vm)
 {
 	return fmt(s->w, "00000000-0000-4000-8000-%012d", vm + 1);
@@ -142,12 +147,17 @@ static enum ud_code held(struct ud_ctx *cx, void *data, ud_lease_holding *each, 
 
 /* ---- agents ---- */
 
+static void pass_world(void *data, int64_t ms)
+{
+	struct stage *s = data;
+
+	s->w->clock_ms += ms;
+	s->w->mono_ms += ms;
+}
+
 static void wait_inside(void *data, int64_t ms)
 {
-	struct site_host *h = data;
-
-	h->s->w->clock_ms += ms;
-	h->s->w->mono_ms += ms;
+	pass_world(((struct site_host *)data)->s, ms);
 }
 
 static void agent_up(struct site_host *h)
@@ -345,7 +355,7 @@ void stage_site_obey(struct stage *s, const struct stage_order *o, int host)
 struct reporting {
 	struct stage *s;
 	struct ud_buf items;
-	const char *points[STAGE_VMS];
+	const char *points[STAGE_VMS], *onward[STAGE_VMS]; /* of both legs */
 	size_t n;
 	struct ud_replication_reports in;
 	const char *host_id;
@@ -368,12 +378,15 @@ static enum ud_code add_point(struct ud_ctx *cx, void *data, const struct ud_poi
 	return UD_OK;
 }
 
-static const char *points_of(struct site_host *h, struct stage_vm *v)
+static const char *points_of(
+	struct site_host *h, struct stage_vm *v, const char *replication_id, bool last_leg)
 {
 	struct ud_ctx cx = host_context(h->s);
 	struct pointing ps = { 0 };
 
-	if (ud_hv_points(&cx, h->station.hv, v->replication_id, add_point, &ps) != UD_OK || !ps.n) {
+	if (!replication_id ||
+		ud_hv_points(&cx, h->station.hv, replication_id, add_point, &ps) != UD_OK ||
+		!ps.n) {
 		ud_buf_free(&ps.list);
 		return NULL;
 	}
@@ -381,9 +394,14 @@ static const char *points_of(struct site_host *h, struct stage_vm *v)
 	const char *text = fmt(h->s->w, "%s", ud_buf_text(&ps.list));
 
 	ud_buf_free(&ps.list);
-	if (!v->point_id && ps.second)
+	if (!v->point_id && ps.second && last_leg)
 		v->point_id = ps.second;
 	return text;
+}
+
+static bool is_id(const char *a, const char *b)
+{
+	return a && strcmp(a, b) == 0;
 }
 
 static enum ud_code add_relation(
@@ -393,9 +411,12 @@ static enum ud_code add_relation(
 	struct ud_replication_report full = *report;
 
 	(void)cx;
-	for (int i = 0; i < r->s->count; i++)
-		if (strcmp(r->s->vms[i].replication_id, full.replication_id) == 0)
+	for (int i = 0; i < r->s->count; i++) {
+		if (is_id(r->s->vms[i].replication_id, full.replication_id))
 			full.points.text = r->points[i];
+		if (is_id(r->s->vms[i].onward_id, full.replication_id))
+			full.points.text = r->onward[i];
+	}
 	ud_buf_putc(&r->items, r->n++ ? ',' : '[');
 	ud_shape_encode(&r->items, &ud_replication_report_shape, &full, NULL);
 	return UD_OK;
@@ -427,8 +448,12 @@ void stage_site_report(struct stage *s)
 
 		if (!is_there(s, n))
 			continue;
-		for (int i = 0; i < s->count; i++)
-			r.points[i] = points_of(h, &s->vms[i]);
+		for (int i = 0; i < s->count; i++) {
+			struct stage_vm *v = &s->vms[i];
+
+			r.points[i] = points_of(h, v, v->replication_id, !v->onward_id);
+			r.onward[i] = points_of(h, v, v->onward_id, true);
+		}
 		must(&cx, ud_hv_relations(&cx, h->station.hv, add_relation, &r));
 		ud_buf_puts(&r.items, r.n ? "]" : "[]");
 		r.in = (struct ud_replication_reports){ .agent_boot = "boot",
@@ -578,7 +603,7 @@ void stage_site_begin(struct stage *s)
 	world_write(s->w, read_key, s);
 	box_begin(site->cx, &site->box);
 	site->env = s->w->env;
-	site->env.processes = box_near(&site->box);
+	site->env.processes = box_near(&site->box, pass_world, s);
 	for (int n = 0; n < STAGE_HOSTS; n++)
 		begin_host(s, n);
 	for (int vm = 0; vm < s->count; vm++)
