@@ -173,6 +173,9 @@ static enum ud_code start(struct ud_ctx *cx, struct ud_agent_run *a)
 	const struct ud_keeper_settings leases = { .station = &a->station, .link = a->link };
 
 	UD_TRY(ud_keeper_start(cx, &leases, &a->leases));
+	/* before the runner: commands that a crash has cut off are done again at once, and need the
+	 * relations */
+	UD_TRY(ud_replicator_start(cx, &a->station, a->link, &a->station.replica));
 	UD_TRY(ud_runner_start(cx, &settings, &a->runner));
 	enum ud_code code = ud_courier_start(cx, &a->station, a->link, a->runner, &courier);
 
@@ -182,7 +185,6 @@ static enum ud_code start(struct ud_ctx *cx, struct ud_agent_run *a)
 	code = ud_reporter_start(cx, &a->station, a->link, &reporter);
 	a->reporter = reporter;
 	UD_TRY(code);
-	UD_TRY(ud_replicator_start(cx, &a->station, a->link, &a->station.replica));
 	if (pthread_create(&a->keeper, NULL, keep, a) != 0)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot start a thread");
 	a->keeping = true;

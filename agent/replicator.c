@@ -390,6 +390,13 @@ enum ud_code ud_replicator_start(
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&p->moved, &attr);
 	pthread_condattr_destroy(&attr);
+	/* relations are known before anybody works with them; what fails is tried again by the
+	 * thread */
+	if (equip(cx, p) != UD_OK) {
+		ud_log(UD_LOG_WARNING, "replication_not_begun", "reason",
+			cx->problem.detail ? cx->problem.detail : "", NULL);
+		ud_ctx_clear(cx);
+	}
 	p->runs = pthread_create(&p->thread, NULL, run, p) == 0;
 	if (!p->runs) {
 		ud_replicator_release(&p);

@@ -9,6 +9,7 @@
 #include "api/evidence.h"
 #include "db/agents.h"
 #include "db/approvals.h"
+#include "db/waivers.h"
 #include "db/workflows.h"
 
 struct writing {
@@ -234,6 +235,7 @@ static enum ud_code write_all(struct ud_ctx *cx, struct writing *w, const char *
 	ud_shape_encode(&w->out, ud_failovers.shape, f, NULL);
 	UD_TRY(add_rows(cx, w, "approvals", &ud_approvals));
 	UD_TRY(add_rows(cx, w, "attestations", &ud_attestations));
+	UD_TRY(add_rows(cx, w, "waivers", &ud_waiver_table));
 	add_vms(w);
 	begin_list(w, "steps");
 	UD_TRY(ud_step_visit(cx, f->row.id, add_step, w));

@@ -382,6 +382,8 @@ static void write_plan(struct ud_ctx *cx, struct dry *d)
 	ud_buf_printf(&b, ",\"commit_policy\":\"%s\",\"commit_minutes\":%lld",
 		ud_commit_policies.names[f->commit_policy],
 		(long long)(f->commit_minutes == UD_NONE ? 0 : f->commit_minutes));
+	if (f->window_ends_at.ms > 0)
+		ud_buf_printf(&b, ",\"window_ends_at_ms\":%lld", (long long)f->window_ends_at.ms);
 	ud_buf_printf(&b, ",\"max_duration_seconds\":%lld,\"checks\":%s,\"members\":[",
 		(long long)f->max_duration_seconds, f->checks.text ? f->checks.text : "null");
 	for (size_t i = 0; i < d->count; i++) {

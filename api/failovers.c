@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Failovers as tickets ask for them: requests, plans, beginnings, and the close gate. What people
- * do with a run stands in failover_runs.c.
+ * Failovers as tickets ask for them: requests, plans and beginnings. What people do with a run
+ * stands in failover_runs.c, what must be in order before its ticket is solved in close_gate.c.
  */
 #include "api/failovers.h"
 
@@ -10,10 +10,8 @@
 #include "api/api.h"
 #include "api/failover_plan.h"
 #include "db/events.h"
-#include "db/evidence.h"
 #include "db/recovery.h"
 #include "db/recovery_points.h"
-#include "db/replications.h"
 #include "db/vms.h"
 
 enum { DAYS_14 = 14 * 86400, HOURS_4 = 4 * 3600, WEEK_MINUTES = 7 * 1440, VMS_MAX = 500 };
@@ -26,6 +24,7 @@ static const struct ud_field request_fields[] = {
 	UD_FIELD(ud_failover_request, reason_code,          .flags = UD_REQUIRED, .max = 40, .about = "Why: one of the reasons of this kind."),
 	UD_FIELD(ud_failover_request, recovery_point_id,    .max = 40, .about = "Recovery point of one VM; null = the newest."),
 	UD_FIELD(ud_failover_request, scheduled_at,         .about = "When to begin; null = at the last approval."),
+	UD_FIELD(ud_failover_request, window_ends_at,       .about = "Of a planned failover: when its VMs are to be back; people are warned when they are not. The way home of a compliance_rotation is asked for by itself, a day before."),
 	UD_FIELD(ud_failover_request, chain,                .max = 8, .about = "keep or reverse, where the replica has an extended one."),
 	UD_FIELD(ud_failover_request, allow_hard_stop,      .about = "True to switch the guest off when it does not shut down."),
 	UD_FIELD(ud_failover_request, acknowledge_latest,   .about = "True to take the newest point after a virus attack."),
@@ -112,6 +111,21 @@ static enum ud_code check_timer(
 	return UD_OK;
 }
 
+static enum ud_code check_window(struct ud_ctx *cx, const struct ud_failover_request *rq)
+{
+	int64_t begins = rq->scheduled_at.ms > cx->now_ms ? rq->scheduled_at.ms : cx->now_ms;
+
+	if (rq->window_ends_at.ms <= 0)
+		return UD_OK;
+	if (rq->kind != UD_FAILOVER_PLANNED || strcmp(rq->reason_code, "failback") == 0)
+		return ud_fail_field(cx, "window_ends_at", "not_allowed",
+			"Only a planned failover that is to come back has a window.");
+	return rq->window_ends_at.ms > begins
+		? UD_OK
+		: ud_fail_field(cx, "window_ends_at", "out_of_range",
+			  "The window ends after the failover has begun.");
+}
+
 static enum ud_code read_checks(struct ud_ctx *cx, const char *text, struct ud_json *ret)
 {
 	struct checks c = { 0 };
@@ -173,12 +187,14 @@ static enum ud_code read_request(
 {
 	UD_TRY(check_reason(cx, rq));
 	UD_TRY(check_whom(cx, rq));
+	UD_TRY(check_window(cx, rq));
 	f->kind = rq->kind;
 	f->reason_code = rq->reason_code;
 	f->plan_id = rq->plan_id;
 	f->vm_ids = rq->vm_ids;
 	f->recovery_point_id = rq->recovery_point_id;
 	f->scheduled_at = rq->scheduled_at;
+	f->window_ends_at = rq->window_ends_at;
 	f->allow_hard_stop = rq->allow_hard_stop;
 	f->acknowledge_latest = rq->acknowledge_latest;
 	f->max_duration_seconds = rq->max_duration_seconds ? rq->max_duration_seconds : HOURS_4;
@@ -388,78 +404,4 @@ enum ud_code ud_failovers_begin(struct ud_ctx *cx, const struct ud_commanding *c
 	for (size_t i = 0; i < ids.count; i++)
 		UD_TRY(begin_one(cx, c, ids.items[i]));
 	return UD_OK;
-}
-
-/* ---- the close gate ---- */
-
-struct gate {
-	struct ud_buf out;
-	size_t open;
-};
-
-static void open_point(
-	struct gate *g, const char *code, const char *text, const char *who, const char *vm_id)
-{
-	ud_buf_printf(&g->out, "%s{\"code\":\"%s\",\"text\":", g->open++ ? "," : "", code);
-	ud_buf_json(&g->out, text);
-	ud_buf_printf(&g->out, ",\"who\":\"%s\",\"vm_id\":", who);
-	ud_buf_json(&g->out, vm_id);
-	ud_buf_putc(&g->out, '}');
-}
-
-static enum ud_code gate_vm(
-	struct ud_ctx *cx, const struct ud_failover *f, const struct ud_workflow *w, struct gate *g)
-{
-	struct ud_replication r = { 0 };
-	bool found = false;
-
-	if (w->test_uuid)
-		open_point(g, "test_vm_left", "The test VM is still there.", "support", w->vm_id);
-	if (!ud_workflow_closed(w))
-		open_point(g, "not_ended", "The VM's part of the run has not ended.", "support",
-			w->vm_id);
-	if (f->kind == UD_FAILOVER_TEST || w->committed_at.ms <= 0)
-		return UD_OK;
-	if (w->demote_seq != UD_NONE && w->demoted_at.ms <= 0)
-		open_point(g, "source_not_demoted",
-			"The old primary has not confirmed that it is a replica now.", "support",
-			w->vm_id);
-	UD_TRY(ud_replication_find(cx, w->replication_id, &found, &r));
-	if (!found || r.wanted != UD_RELATION_ACTIVE || r.state != UD_REPLICATION_REPLICATING)
-		open_point(g, "unprotected", "The VM is not replicating.", "support", w->vm_id);
-	return UD_OK;
-}
-
-enum ud_code ud_failover_gate(
-	struct ud_ctx *cx, const char *failover_id, struct ud_json *ret, size_t *ret_open)
-{
-	struct ud_failover f = { 0 };
-	struct ud_workflow_list all = { 0 };
-	struct ud_evidence e = { 0 };
-	struct gate g = { 0 };
-	bool sealed = false;
-	enum ud_code code = UD_OK;
-
-	UD_TRY(ud_row_get(cx, &ud_failovers, failover_id, &f));
-	UD_TRY(ud_workflow_all(cx, failover_id, &all));
-	UD_TRY(ud_evidence_of(cx, failover_id, &sealed, &e));
-	ud_buf_putc(&g.out, '[');
-	if (f.state == UD_FAILOVER_AWAITING_APPROVAL || f.state == UD_FAILOVER_APPROVED ||
-		f.state == UD_FAILOVER_SCHEDULED)
-		open_point(&g, "not_ended", "The run has not begun, and was not called off.",
-			"customer", NULL);
-	if (f.kind != UD_FAILOVER_TEST && f.state == UD_FAILOVER_PROTECTED &&
-		f.validation == UD_VALIDATION_OPEN)
-		open_point(&g, "not_validated", "The customer has not said whether it works.",
-			"customer", NULL);
-	if (all.count && !sealed)
-		open_point(
-			&g, "evidence_unsealed", "The record is not sealed yet.", "support", NULL);
-	for (size_t i = 0; i < all.count && code == UD_OK; i++)
-		code = gate_vm(cx, &f, &all.items[i], &g);
-	ud_buf_putc(&g.out, ']');
-	ret->text = ud_strndup(cx->arena, g.out.data, g.out.len);
-	*ret_open = g.open;
-	ud_buf_free(&g.out);
-	return code;
 }

@@ -20,6 +20,7 @@ struct ud_failover_request {
 	const char *reason_code;
 	const char *recovery_point_id; /* of one VM; NULL = the newest when it runs */
 	struct ud_time scheduled_at;
+	struct ud_time window_ends_at; /* of a planned one that is to come back */
 	const char *chain; /* "keep", "reverse"; required where there is an extended replica */
 	bool allow_hard_stop;
 	/* virus_attack: the newest point is wanted although it may carry the damage */
@@ -76,6 +77,10 @@ enum ud_code ud_failover_attested(struct ud_ctx *cx, const char *failover_id, co
  */
 enum ud_code ud_failover_gate(
 	struct ud_ctx *cx, const char *failover_id, struct ud_json *ret, size_t *ret_open) UD_USE;
+/* Has a VM of the run (this one, or with NULL any) moved and is not protected at its new place?
+ * That is what people of both sides may accept for a time. */
+enum ud_code ud_failover_lacks_protection(
+	struct ud_ctx *cx, const char *failover_id, const char *vm_id, bool *ret) UD_USE;
 /* The ticket was solved: the run is solved, too. */
 enum ud_code ud_failover_solved(struct ud_ctx *cx, const char *failover_id) UD_USE;
 

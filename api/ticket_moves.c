@@ -9,6 +9,7 @@
 #include "api/approvals.h"
 #include "api/ticket_run.h"
 #include "api/tickets.h"
+#include "api/waivers.h"
 #include "db/events.h"
 #include "db/queues.h"
 
@@ -27,6 +28,7 @@ static const char *const event_names[] = {
 	[UD_TICKET_APPROVE] = "approve",
 	[UD_TICKET_REJECT] = "reject",
 	[UD_TICKET_ATTEST] = "attest-down",
+	[UD_TICKET_WAIVE] = "waive",
 	[UD_TICKET_SOLVE] = "solve",
 	[UD_TICKET_REOPEN] = "reopen",
 	[UD_TICKET_CLOSE] = "close",
@@ -46,6 +48,10 @@ static const char *const event_names[] = {
 	[UD_TICKET_WAKE] = "wake",
 	[UD_TICKET_OVERDUE] = "clock ran out",
 	[UD_TICKET_GRACE_OVER] = "grace is over",
+	[UD_TICKET_WAIVER_OVER] = "waiver is over",
+	[UD_TICKET_WINDOW_OVER] = "window is over",
+	[UD_TICKET_ASKED_AGAIN] = "asked again",
+	[UD_TICKET_DRILL_LATE] = "drill is late",
 };
 const struct ud_enum ud_ticket_events = { "ticket_event", event_names, UD_LEN(event_names) };
 _Static_assert(UD_LEN(event_names) == UD_TICKET_EVENT_COUNT, "a name for every event");
@@ -174,6 +180,12 @@ static enum ud_code raise_it(struct ud_ctx *cx, struct ud_ticket *t)
 	return leave(cx, t); /* somebody of the other team takes it */
 }
 
+/* As high as it goes. */
+static enum ud_code raise_more(struct ud_ctx *cx, struct ud_ticket *t)
+{
+	return t->escalation < 100 ? raise_it(cx, t) : UD_OK;
+}
+
 /* A clock ran out: that is noted once, and somebody above hears of it. */
 static enum ud_code overdue(struct ud_ctx *cx, struct ud_ticket *t)
 {
@@ -181,7 +193,7 @@ static enum ud_code overdue(struct ud_ctx *cx, struct ud_ticket *t)
 		t->response_breached |= cx->now_ms >= t->response_due_at.ms;
 	if (t->resolve_due_at.ms > 0)
 		t->resolve_breached |= cx->now_ms >= t->resolve_due_at.ms;
-	return t->escalation < 100 ? raise_it(cx, t) : UD_OK;
+	return raise_more(cx, t);
 }
 
 static enum ud_code wake(struct ud_ctx *cx, struct ud_ticket *t)
@@ -214,6 +226,13 @@ static enum ud_code reopen(struct ud_ctx *cx, struct ud_ticket *t)
 	t->resolution = UD_RESOLUTION_NONE;
 	t->solved_at.ms = UD_NONE;
 	return UD_OK;
+}
+
+/* Also of one that had closed. */
+static enum ud_code take_up(struct ud_ctx *cx, struct ud_ticket *t)
+{
+	t->closed_at.ms = UD_NONE;
+	return reopen(cx, t);
 }
 
 static enum ud_code close_it(struct ud_ctx *cx, struct ud_ticket *t)
@@ -264,6 +283,7 @@ enum {
 	WRITE = UD_CUSTOMER_WRITE | UD_SUPPORT,
 	APPROVERS = UD_R(CUSTOMER_APPROVER) | UD_CUSTOMER_ADMIN | UD_R(SUPPORT_ENGINEER) |
 		UD_R(SUPPORT_LEAD),
+	SIGNERS = UD_R(CUSTOMER_APPROVER) | UD_CUSTOMER_ADMIN | UD_R(SUPPORT_LEAD),
 };
 
 /* clang-format off */
@@ -289,6 +309,7 @@ const struct ud_ticket_move ud_ticket_moves[] = {
 	{ B_LIVE,                     UD_TICKET_APPROVE,          WRITE,                ud_may_approve,   UD_TICKET_SAME,                NULL,        "approval_given" },
 	{ B_LIVE,                     UD_TICKET_REJECT,           WRITE,                ud_may_reject,    UD_TICKET_REJECTED,            reject,      "rejected" },
 	{ B_LIVE,                     UD_TICKET_ATTEST,           APPROVERS,            ud_may_attest,    UD_TICKET_SAME,                NULL,        "attested" },
+	{ B_LIVE,                     UD_TICKET_WAIVE,            SIGNERS,              ud_may_waive,     UD_TICKET_SAME,                NULL,        "waiver_signed" },
 	{ B_LIVE,                     UD_TICKET_SOLVE,            WRITE,                nothing_open,     UD_TICKET_SOLVED,              solve,       "solved" },
 	{ B_SOLVED,                   UD_TICKET_REOPEN,           WRITE,                in_grace,         UD_TICKET_OPEN,                reopen,      "reopened" },
 	{ B_SOLVED,                   UD_TICKET_CLOSE,            WRITE,                NULL,             UD_TICKET_CLOSED,              close_it,    "closed" },
@@ -308,6 +329,10 @@ const struct ud_ticket_move ud_ticket_moves[] = {
 	{ B_LIVE,                     UD_TICKET_WAKE,             0,                    NULL,             UD_TICKET_SAME,                wake,        "woken" },
 	{ B_LIVE,                     UD_TICKET_OVERDUE,          0,                    NULL,             UD_TICKET_SAME,                overdue,     "overdue" },
 	{ B_SOLVED,                   UD_TICKET_GRACE_OVER,       0,                    NULL,             UD_TICKET_CLOSED,              close_it,    "closed" },
+	{ B_SOLVED | B_CLOSED,        UD_TICKET_WAIVER_OVER,      0,                    NULL,             UD_TICKET_OPEN,                take_up,     "waiver_over" },
+	{ B_LIVE | B_SOLVED | B_CLOSED, UD_TICKET_WINDOW_OVER,    0,                    NULL,             UD_TICKET_SAME,                NULL,        "window_over" },
+	{ B_LIVE,                     UD_TICKET_ASKED_AGAIN,      0,                    NULL,             UD_TICKET_SAME,                NULL,        "still_unprotected" },
+	{ B_LIVE,                     UD_TICKET_DRILL_LATE,       0,                    NULL,             UD_TICKET_SAME,                raise_more,  "escalated" },
 };
 /* clang-format on */
 const size_t ud_ticket_move_count = UD_LEN(ud_ticket_moves);

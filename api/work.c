@@ -7,8 +7,10 @@
 #include "api/evidence.h"
 #include "api/failovers.h"
 #include "api/recovery_plans.h"
+#include "api/reminders.h"
 #include "api/ticket_run.h"
 #include "api/ticket_ticks.h"
+#include "api/waivers.h"
 #include "base/replication.h"
 #include "base/verbs.h"
 #include "server/agents/inventory.h"
@@ -43,6 +45,9 @@ static const struct ud_tick ticks[] = {
 	{ "ticket_grace",     60000, false,     ud_ticket_grace_due, ud_ticket_grace_apply },
 	{ "old_notifications", 600000, false,   ud_notifications_forget_due, ud_notifications_forget_apply },
 	{ "approval_expiry",  10000, false,     ud_approvals_expiry_due, ud_approvals_expiry_apply },
+	{ "reminders",        10000, false,     ud_reminders_any,   ud_reminders_apply },
+	{ "drill_cadence",    600000, false,    ud_cadences_due,    ud_cadences_apply },
+	{ "waivers",          10000, false,     ud_waivers_due,     ud_waivers_apply },
 	{ NULL, 0, false, NULL, NULL },
 };
 

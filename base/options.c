@@ -35,6 +35,7 @@ static const struct ud_option table[] = {
 	[UD_O_MAIL_USER] =                  { "mail", "user", UD_OPTION_TEXT, "", .about = "Name at the mail server; empty = it asks for none." },
 	[UD_O_MAIL_PASSWORD_FILE] =         { "mail", "password_file", UD_OPTION_TEXT, "", .about = "File with the password for it." },
 	[UD_O_MAIL_TLS] =                   { "mail", "tls", UD_OPTION_CHOICE, "required", .choices = "required offered", .about = "offered = without TLS, too, where the mail server has none." },
+	[UD_O_MAIL_CA_FILE] =               { "mail", "ca_file", UD_OPTION_TEXT, "", .about = "File with the authorities that the mail server's certificate is checked by; empty = the system's." },
 	[UD_O_LIMITS_CONNECTIONS] =         { "limits", "connections", UD_OPTION_INT, "8000", 16, 100000, .about = "Connections at once." },
 	[UD_O_LIMITS_AGENTS] =              { "limits", "agents", UD_OPTION_INT, "12000", 16, 1000000, .about = "Connections of agents at once." },
 	[UD_O_LIMITS_PER_ADDRESS] =         { "limits", "per_address", UD_OPTION_INT, "20", 0, 100000, .about = "Connections at once from one address; 0 = any; loopback, Unix sockets and trusted proxies are exempt." },

@@ -21,6 +21,7 @@ static const struct {
 	{ "reason", "reason_code", 't', false },
 	{ "point", "recovery_point_id", 't', false },
 	{ "at", "scheduled_at", 't', false },
+	{ "window-end", "window_ends_at", 't', false },
 	{ "chain", "chain", 't', false },
 	{ "allow-hard-stop", "allow_hard_stop", 'b', false },
 	{ "acknowledge-latest", "acknowledge_latest", 'b', false },
@@ -200,7 +201,7 @@ int ud_cli_run_request(struct cli *c)
 			return ud_cli_request(c, kinds[i], 3, NULL, dry);
 	return ud_cli_fail(CLI_USAGE,
 		"failover request test|planned|unplanned PLAN|VM… [--reason CODE] [--point ID] "
-		"[--at TIME] [--dry-run]");
+		"[--at TIME] [--window-end TIME] [--dry-run]");
 }
 
 /* The way home as it would be today. */

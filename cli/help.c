@@ -21,7 +21,7 @@ static const struct {
 	{ "ticket attach TICKET FILE [--internal]", "Attach a file to a ticket." },
 	{ "ticket watch TICKET [--timeout 10m] [--interval 1]",
 		"Follow a ticket and its failover until it has ended." },
-	{ "failover request test|planned|unplanned PLAN|VM… [--reason CODE] [--point ID] [--at TIME] [--dry-run]",
+	{ "failover request test|planned|unplanned PLAN|VM… [--reason CODE] [--point ID] [--at TIME] [--window-end TIME] [--dry-run]",
 		"File the ticket of a failover, or see what it would cost and what is in the way." },
 	{ "failover preview-failback PLAN|VM…",
 		"See what the way home would cost; nothing is filed." },

@@ -37,7 +37,8 @@ static const struct {
 	{ "waiting", "?", false },
 };
 
-static const char *const run_ends[] = { "protected", "rolled_back", "failed", "solved" };
+static const char *const run_ends[] = { "protected", "closed_unprotected", "rolled_back", "failed",
+	"solved" };
 static const char *const ticket_ends[] = { "solved", "closed", "merged", "transferred",
 	"rejected" };
 

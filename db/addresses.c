@@ -236,3 +236,17 @@ enum ud_code ud_block_free_part(
 	}
 	return ud_fail(cx, UD_E_EXHAUSTED, NULL, "%s has no free /%d.", block->prefix, length);
 }
+
+/* every tenant: see the header */
+enum ud_code ud_address_held(
+	struct ud_ctx *cx, const char *vm_id, enum ud_address_purpose purpose, const char **ret)
+{
+	bool found = false;
+
+	*ret = NULL;
+	return ud_query_text(cx, &found, ret,
+		"SELECT address FROM ip_addresses WHERE vm_id = $1 AND purpose = $2"
+		" AND (state = 'reserved' OR (state = 'assigned' AND purpose = 'test'))"
+		" ORDER BY id LIMIT 1",
+		UD_VALS(ud_t(vm_id), ud_t(ud_address_purposes.names[purpose])));
+}

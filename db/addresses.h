@@ -67,4 +67,12 @@ enum ud_code ud_block_free_address(struct ud_ctx *cx, const struct ud_ip_block *
 enum ud_code ud_block_free_part(struct ud_ctx *cx, const struct ud_ip_block *block, int length,
 	struct ud_prefix *ret) UD_USE;
 
+/*
+ * An address of a VM that is kept for a purpose: one for failovers that is reserved, or one for
+ * tests that is reserved or assigned. *ret NULL = there is none. Every tenant's: the caller has
+ * read the VM with its own scope.
+ */
+enum ud_code ud_address_held(struct ud_ctx *cx, const char *vm_id, enum ud_address_purpose purpose,
+	const char **ret) UD_USE;
+
 #endif

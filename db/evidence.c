@@ -34,8 +34,8 @@ enum ud_code ud_evidence_missing(struct ud_ctx *cx, struct ud_texts *ret)
 	/* every tenant: records are made for all */
 	UD_TRY(ud_query(cx, &rows,
 		"SELECT f.id FROM failovers f WHERE f.ended_at IS NOT NULL"
-		" AND f.started_at IS NOT NULL AND f.state IN ('protected', 'rolled_back', 'failed',"
-		" 'solved') AND NOT EXISTS (SELECT 1 FROM evidence e WHERE e.failover_id = f.id)"
+		" AND f.started_at IS NOT NULL AND f.state IN ('protected', 'closed_unprotected',"
+		" 'rolled_back', 'failed', 'solved') AND NOT EXISTS (SELECT 1 FROM evidence e WHERE e.failover_id = f.id)"
 		" ORDER BY f.id LIMIT 20",
 		UD_NO_VALS));
 	UD_TRY(ud_next(cx, rows, &more));

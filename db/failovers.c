@@ -10,7 +10,7 @@ static const char *const kind_names[] = { "test", "planned", "unplanned" };
 const struct ud_enum ud_failover_kinds = { "failover_kind", kind_names, UD_LEN(kind_names) };
 static const char *const state_names[] = { "awaiting_approval", "approved", "scheduled", "running",
 	"waiting", "test_running", "customer_validation", "committed_unprotected", "protected",
-	"rolled_back", "failed", "solved" };
+	"closed_unprotected", "rolled_back", "failed", "solved" };
 _Static_assert(UD_LEN(state_names) == UD_FAILOVER_STATE_COUNT, "a name for every state");
 const struct ud_enum ud_failover_states = { "failover_state", state_names, UD_LEN(state_names) };
 static const char *const policy_names[] = { "none", "commit", "rollback" };
@@ -48,6 +48,7 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_failover, vm_ids,               .flags = UD_SERVER, .max = 500, .about = "VMs that are moved, in the order of the plan."),
 	UD_FIELD(ud_failover, recovery_point_id,    .flags = UD_SERVER, .about = "Recovery point that was asked for; null = the newest."),
 	UD_FIELD(ud_failover, scheduled_at,         .flags = UD_SERVER, .about = "When it is to begin."),
+	UD_FIELD(ud_failover, window_ends_at,       .flags = UD_SERVER, .about = "Of a planned failover: when its VMs are to be back."),
 	UD_FIELD(ud_failover, chain,                .flags = UD_SERVER, .values = &ud_chains, .about = "What becomes of an extended replica."),
 	UD_FIELD(ud_failover, allow_hard_stop,      .flags = UD_SERVER, .about = "True when the guest may be switched off if it does not shut down."),
 	UD_FIELD(ud_failover, acknowledge_latest,   .flags = UD_SERVER, .about = "True when the newest point is wanted after a virus attack."),

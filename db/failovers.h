@@ -21,6 +21,7 @@ enum ud_failover_state {
 	UD_FAILOVER_CUSTOMER_VALIDATION,
 	UD_FAILOVER_COMMITTED_UNPROTECTED,
 	UD_FAILOVER_PROTECTED,
+	UD_FAILOVER_CLOSED_UNPROTECTED, /* people of both sides have signed that it may */
 	UD_FAILOVER_ROLLED_BACK,
 	UD_FAILOVER_FAILED,
 	UD_FAILOVER_SOLVED,
@@ -62,7 +63,8 @@ struct ud_failover {
 	struct ud_texts vm_ids;
 	const char *recovery_point_id;
 	struct ud_time scheduled_at;
-	unsigned chain; /* enum ud_chain */
+	struct ud_time window_ends_at; /* of a planned one: when its VMs are to be back */
+	unsigned chain;                /* enum ud_chain */
 	bool allow_hard_stop, acknowledge_latest;
 	unsigned commit_policy; /* enum ud_commit_policy */
 	int64_t commit_minutes, max_duration_seconds;

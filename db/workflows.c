@@ -8,7 +8,7 @@
 #include <string.h>
 
 static const char *const state_names[] = { "running", "waiting", "done", "aborted", "rolled_back",
-	"failed", "overtaken" };
+	"failed", "overtaken", "waived" };
 const struct ud_enum ud_workflow_states = { "workflow_state", state_names, UD_LEN(state_names) };
 static const char *const step_names[] = { "pending", "running", "waiting", "done", "failed",
 	"skipped", "undone" };

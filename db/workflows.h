@@ -19,6 +19,8 @@ enum ud_workflow_state {
 	UD_WORKFLOW_FAILED, /* a person closed it */
 	/* overtaken by an epoch that people made at the host */
 	UD_WORKFLOW_OVERTAKEN,
+	/* it runs at the target, and two people have signed that it stays unprotected */
+	UD_WORKFLOW_WAIVED,
 };
 extern const struct ud_enum ud_workflow_states;
 

@@ -94,6 +94,7 @@ static enum ud_code read_mail(struct ud_ctx *cx, const struct ud_options *o, str
 		.from = o->text[UD_O_MAIL_FROM],
 		.name = "Understudy",
 		.user = or_null(o->text[UD_O_MAIL_USER]),
+		.ca_file = or_null(o->text[UD_O_MAIL_CA_FILE]),
 		.plain = strcmp(o->text[UD_O_MAIL_TLS], "offered") == 0 };
 	if (!server)
 		return UD_OK;

@@ -107,6 +107,8 @@ static void set_way(CURL *c, const struct ud_smtp *smtp)
 	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
 	curl_easy_setopt(
 		c, CURLOPT_USE_SSL, smtp->plain ? (long)CURLUSESSL_TRY : (long)CURLUSESSL_ALL);
+	if (smtp->ca_file)
+		curl_easy_setopt(c, CURLOPT_CAINFO, smtp->ca_file);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)SEND_MS);

@@ -16,6 +16,7 @@ struct ud_smtp {
 	const char *from;   /* address of the sender */
 	const char *name;   /* shown beside it, or NULL */
 	const char *user, *password; /* NULL = the server asks for none */
+	const char *ca_file;         /* authorities for its certificate; NULL = the system's */
 	bool plain;                  /* without TLS where the server offers none */
 };
 

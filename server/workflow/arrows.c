@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who makes arrows: agents by their answers, time, and the two people who attest. What people press
- * stands in press.c.
+ * Who makes arrows: agents by their answers, time, and two people who attest or waive. What people
+ * press stands in press.c.
  */
 #include <string.h>
 
@@ -295,6 +295,36 @@ enum ud_code ud_flow_attested(struct ud_ctx *cx, const char *failover_id, const 
 		if (strcmp(fl.w->step, "evidence") == 0)
 			fl.w->wake_at.ms = cx->now_ms;
 		UD_TRY(ud_step_log(cx, fl.w, "attested", NULL, UD_NONE, NULL));
+	}
+	return ud_flow_close(cx, &fl);
+}
+
+bool ud_flow_waivable(const struct ud_workflow *w)
+{
+	if (w->committed_at.ms <= 0 || w->kind == UD_FAILOVER_TEST)
+		return false;
+	return ud_workflow_closed(w) || ud_flow_step(w->kind, w->step)->waivable;
+}
+
+/* The order to the old primary stands on: when its host comes back it is demoted all the same. */
+enum ud_code ud_flow_waived(struct ud_ctx *cx, const char *failover_id, const char *vm_id)
+{
+	struct flow fl;
+
+	UD_TRY(ud_flow_open(cx, NULL, failover_id, &fl));
+	for (size_t i = 0; i < fl.all.count; i++) {
+		bool open = false;
+
+		if (strcmp(fl.all.items[i].vm_id, vm_id) != 0 ||
+			!ud_flow_waivable(&fl.all.items[i]))
+			continue;
+		UD_TRY(ud_flow_turn(cx, &fl, i, &open));
+		if (!open)
+			continue;
+		ud_flow_reason(&fl, "waived",
+			"People of both sides have signed that it stays unprotected.", NULL);
+		UD_TRY(ud_flow_jump(cx, &fl, "waived", UD_STEP_SKIPPED, "waived"));
+		UD_TRY(ud_flow_settle(cx, &fl));
 	}
 	return ud_flow_close(cx, &fl);
 }

@@ -61,6 +61,7 @@ struct step {
 	const char *then; /* NULL = the next row; else the step's name */
 	unsigned closes;  /* enum ud_workflow_state of a row that ends the workflow; 0 = none */
 	bool side;        /* not on the main way: listed only once it was entered */
+	bool waivable;    /* protection is all that is missing here: two people may do without */
 };
 
 /* The table of a kind, ended by a NULL name. */

@@ -15,7 +15,7 @@
 /* An agent that has not spoken for so long is not there: two polls and a bit. */
 enum { SILENT_MS = 60000 };
 
-enum ud_code ud_flow_answers(
+enum ud_code ud_flow_host_answers(
 	struct ud_ctx *cx, const char *host_id, bool *ret, int64_t *ret_last_ms)
 {
 	*ret_last_ms = 0;
@@ -48,7 +48,7 @@ static enum ud_code needs_host(struct ud_ctx *cx, struct flow *fl, const char *h
 	bool there = false;
 	int64_t last;
 
-	UD_TRY(ud_flow_answers(cx, host_id, &there, &last));
+	UD_TRY(ud_flow_host_answers(cx, host_id, &there, &last));
 	return there ? UD_OK : ud_flow_ask(fl, ret, code, text, "support");
 }
 
@@ -171,7 +171,7 @@ enum ud_code ud_look_assess(
 	int64_t last = 0;
 
 	(void)ret_jump;
-	UD_TRY(ud_flow_answers(cx, w->source_host_id, &answers, &last));
+	UD_TRY(ud_flow_host_answers(cx, w->source_host_id, &answers, &last));
 	w->outage_at.ms = last ? last : fl->f.row.created_at.ms;
 	*ret = NEXT;
 	/* a host that has been silent since the run began may be gone: wait until that is plain */
@@ -196,7 +196,7 @@ enum ud_code ud_look_isolate(
 	int64_t last = 0;
 
 	(void)ret_jump;
-	UD_TRY(ud_flow_answers(cx, fl->w->source_host_id, &answers, &last));
+	UD_TRY(ud_flow_host_answers(cx, fl->w->source_host_id, &answers, &last));
 	*ret = answers ? STAY : PASS;
 	return UD_OK;
 }

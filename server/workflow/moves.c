@@ -204,11 +204,13 @@ enum ud_code ud_look_protected(
 
 	(void)ret_jump;
 	*ret = STAY;
+	UD_TRY(order_again(cx, fl));
 	UD_TRY(ud_replication_find(cx, fl->w->replication_id, &found, &r));
 	if (!found)
 		return UD_OK;
 	UD_TRY(both_know(cx, &r, &know, &cycles));
-	if (know && r.state == UD_REPLICATION_REPLICATING && cycles >= CYCLES)
+	if (know && r.state == UD_REPLICATION_REPLICATING && cycles >= CYCLES &&
+		fl->w->demoted_at.ms > 0)
 		*ret = NEXT;
 	return UD_OK;
 }

@@ -56,7 +56,7 @@ static enum ud_code begin_off(struct ud_ctx *cx, struct flow *fl, enum found *re
 			"The primary's host has no fence device that could switch it off. Two people"
 			" may state that the primary is off instead.",
 			"support");
-	UD_TRY(ud_flow_answers(cx, w->source_host_id, &answers, &last));
+	UD_TRY(ud_flow_host_answers(cx, w->source_host_id, &answers, &last));
 	if (answers)
 		return ud_flow_ask(fl, ret, "source_answers",
 			"The primary's host answers, but has not stopped the VM. Its fence device"

@@ -34,9 +34,5 @@ enum ud_code ud_flow_demoted(struct ud_ctx *cx, struct flow *fl, const char *res
 /* Only a person can help: why, and who. */
 enum ud_code ud_flow_ask(struct flow *fl, enum found *ret, const char *code, const char *text,
 	const char *who) UD_USE;
-/* Has the agent of this host spoken within a poll and a half? *ret_last_ms: when it last did, or 0.
- */
-enum ud_code ud_flow_answers(
-	struct ud_ctx *cx, const char *host_id, bool *ret, int64_t *ret_last_ms) UD_USE;
 
 #endif

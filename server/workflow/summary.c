@@ -43,6 +43,7 @@ static unsigned end_state(const struct flow *fl, const struct ud_workflow **ret)
 	static const struct { unsigned closed, state; } ends[] = {
 		{ UD_WORKFLOW_FAILED,      UD_FAILOVER_FAILED },
 		{ UD_WORKFLOW_OVERTAKEN,   UD_FAILOVER_FAILED },
+		{ UD_WORKFLOW_WAIVED,      UD_FAILOVER_CLOSED_UNPROTECTED },
 		{ UD_WORKFLOW_ROLLED_BACK, UD_FAILOVER_ROLLED_BACK },
 		{ UD_WORKFLOW_ABORTED,     UD_FAILOVER_ROLLED_BACK },
 	};

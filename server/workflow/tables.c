@@ -85,8 +85,8 @@ static const struct step planned_steps[] = {
 	{ .name = "reverse", .phase = "reversing", .look = ud_look_reverse, .timeout_seconds = 5 * MIN, .tries = 1, .failure = GO_ON },
 	CHECKS(0),
 	{ .name = "validate", .phase = "customer_validation", .look = ud_look_validate, .state = UD_FAILOVER_CUSTOMER_VALIDATION, .who = "customer", .what = "verify: say whether the service works", .accepts = B(VERIFY) | B(COMMIT) | B(EXTEND) },
-	{ .name = "reprotect", .phase = "reprotecting", .look = ud_look_reprotect, .timeout_seconds = 10 * MIN, .tries = 2, .failure = STAFF, .accepts = B(RETRY) | B(REVERSE) },
-	{ .name = "protect", .phase = "protected_reversed", .look = ud_look_protected, .timeout_seconds = DAY, .tries = 1, .failure = STAFF, .accepts = B(RETRY) | B(REVERSE) },
+	{ .name = "reprotect", .phase = "reprotecting", .look = ud_look_reprotect, .timeout_seconds = 10 * MIN, .tries = 2, .failure = STAFF, .accepts = B(RETRY) | B(REVERSE), .waivable = true },
+	{ .name = "protect", .phase = "protected_reversed", .look = ud_look_protected, .timeout_seconds = DAY, .tries = 1, .failure = STAFF, .accepts = B(RETRY) | B(REVERSE), .waivable = true },
 	{ .name = "done", .phase = "evidence_ready", .closes = UD_WORKFLOW_DONE },
 
 	{ .name = "resume", .phase = "aborting", .host = SOURCE, .verb = UD_VERB_RESUME, .timeout_seconds = 10 * MIN, .tries = 2, .failure = STAFF, .accepts = B(RETRY), .side = true },
@@ -94,6 +94,7 @@ static const struct step planned_steps[] = {
 	{ .name = "cancelled", .phase = "cancelled", .closes = UD_WORKFLOW_ABORTED, .side = true },
 	{ .name = "failed", .phase = "aborted", .closes = UD_WORKFLOW_FAILED, .side = true },
 	{ .name = "overtaken", .phase = "failed", .closes = UD_WORKFLOW_OVERTAKEN, .side = true },
+	{ .name = "waived", .phase = "closed_unprotected", .closes = UD_WORKFLOW_WAIVED, .side = true },
 	{ .name = NULL },
 };
 
@@ -110,10 +111,10 @@ static const struct step unplanned_steps[] = {
 	CHECKS(0),
 	{ .name = "validate", .phase = "customer_validation", .look = ud_look_validate, .state = UD_FAILOVER_CUSTOMER_VALIDATION, .who = "customer", .what = "verify: say whether the service works; then commit or roll back", .accepts = B(VERIFY) | B(COMMIT) | B(ROLLBACK) | B(EXTEND) },
 	{ .name = "complete", .phase = "committing", .host = TARGET, .verb = UD_VERB_COMPLETE, .args = ud_args_relation, .timeout_seconds = HOUR, .tries = 3, .failure = STAFF, .accepts = B(RETRY) },
-	{ .name = "source_return", .phase = "committed_unprotected", .look = ud_look_source_return, .state = UD_FAILOVER_COMMITTED_UNPROTECTED, .who = "support", .what = "bring the old primary's host back; it is demoted by itself" },
-	{ .name = "await_reverse", .phase = "source_returned", .look = ud_look_wait, .state = UD_FAILOVER_COMMITTED_UNPROTECTED, .who = "support", .what = "reverse: replicate back to the old primary's host", .accepts = B(REVERSE) },
-	{ .name = "reverse", .phase = "reprotecting", .look = ud_look_reprotect, .timeout_seconds = 10 * MIN, .tries = 2, .failure = STAFF, .accepts = B(RETRY) | B(REVERSE) },
-	{ .name = "protect", .phase = "reprotecting", .look = ud_look_protected, .timeout_seconds = DAY, .tries = 1, .failure = STAFF, .accepts = B(RETRY) | B(REVERSE) },
+	{ .name = "source_return", .phase = "committed_unprotected", .look = ud_look_source_return, .state = UD_FAILOVER_COMMITTED_UNPROTECTED, .who = "support", .what = "bring the old primary's host back; it is demoted by itself", .waivable = true },
+	{ .name = "await_reverse", .phase = "source_returned", .look = ud_look_wait, .state = UD_FAILOVER_COMMITTED_UNPROTECTED, .who = "support", .what = "reverse: replicate back to the old primary's host", .accepts = B(REVERSE), .waivable = true },
+	{ .name = "reverse", .phase = "reprotecting", .look = ud_look_reprotect, .timeout_seconds = 10 * MIN, .tries = 2, .failure = STAFF, .accepts = B(RETRY) | B(REVERSE), .waivable = true },
+	{ .name = "protect", .phase = "reprotecting", .look = ud_look_protected, .timeout_seconds = DAY, .tries = 1, .failure = STAFF, .accepts = B(RETRY) | B(REVERSE), .waivable = true },
 	{ .name = "done", .phase = "evidence_ready", .closes = UD_WORKFLOW_DONE },
 
 	{ .name = "revert", .phase = "reverting", .host = TARGET, .verb = UD_VERB_REVERT, .args = ud_args_relation, .took = ud_took_revert, .timeout_seconds = 10 * MIN, .tries = 2, .failure = STAFF, .accepts = B(RETRY), .side = true },
@@ -129,6 +130,7 @@ static const struct step unplanned_steps[] = {
 	{ .name = "cancelled", .phase = "cancelled", .closes = UD_WORKFLOW_ABORTED, .side = true },
 	{ .name = "failed", .phase = "failed", .closes = UD_WORKFLOW_FAILED, .side = true },
 	{ .name = "overtaken", .phase = "failed", .closes = UD_WORKFLOW_OVERTAKEN, .side = true },
+	{ .name = "waived", .phase = "closed_unprotected", .closes = UD_WORKFLOW_WAIVED, .side = true },
 	{ .name = NULL },
 };
 /* clang-format on */

@@ -74,6 +74,16 @@ enum ud_code ud_flow_press(struct ud_ctx *cx, const struct ud_commanding *c,
 /* Two people have stated that this VM's source is off; the next tick goes on from there. */
 enum ud_code ud_flow_attested(struct ud_ctx *cx, const char *failover_id, const char *vm_id) UD_USE;
 
+/* Has the agent of this host spoken within a poll and a half? *ret_last_ms: when it last did, or 0.
+ */
+enum ud_code ud_flow_host_answers(
+	struct ud_ctx *cx, const char *host_id, bool *ret, int64_t *ret_last_ms) UD_USE;
+/* Is protection all that is missing of this VM's part of the run, or was it closed without? */
+bool ud_flow_waivable(const struct ud_workflow *w);
+/* People of both sides have signed that this VM stays unprotected: its workflow is closed where it
+ * is waivable; else nothing happens. */
+enum ud_code ud_flow_waived(struct ud_ctx *cx, const char *failover_id, const char *vm_id) UD_USE;
+
 /* A reaction (db/commands.h): goes on from the end of a command. */
 enum ud_code ud_flow_answered(struct ud_ctx *cx, const struct ud_command_ended *ended) UD_USE;
 /* A tick (server/jobs/ticks.h): what time brings. */

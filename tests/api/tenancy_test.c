@@ -254,6 +254,7 @@ static const struct {
 	{ "tickets.create", "subject", "A sample" },
 	{ "tickets.comments.create", "body", "A sample" },
 	{ "tickets.attest-down", "statement", "I pulled the plug myself." },
+	{ "tickets.waive", "statement", "We live with it for a week." },
 	{ "vms.choose-owner", "statement", "I have looked at both copies." },
 	{ "hosts.go-on-without", "statement", "It burnt down; I have seen its ashes." },
 };
@@ -602,6 +603,7 @@ static const struct {
 	{ "tickets.resume", "invalid_state" },
 	{ "tickets.time-entries.delete", "role_missing" }, /* somebody else worked */
 	{ "tickets.time-entries.edit", "role_missing" },
+	{ "tickets.waive", "invalid_state" },
 	{ "tickets.watchers.create", "already_exists" },
 	{ "tickets.watchers.create", "invalid_state" }, /* not on behalf of another */
 	{ "tickets.watchers.create", "person_required" },

@@ -172,6 +172,9 @@ static const char *body_for(struct world *w, enum ud_ticket_event op, const char
 	case UD_TICKET_ATTEST:
 		return fmt(w,
 			"{\"vm_id\":\"vm_00000000000000000000000000\",\"statement\":\"I pulled the plug myself.\"}");
+	case UD_TICKET_WAIVE:
+		return "{\"vm_id\":\"vm_00000000000000000000000000\",\"statement\":\"We live with it for a week.\","
+		       "\"expires_at\":\"2026-12-31T00:00:00Z\"}";
 	case UD_TICKET_MERGE:
 		return fmt(w, "{\"into_id\":\"%s\"}", other);
 	case UD_TICKET_SPLIT:

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Letters: what somebody is told comes by mail, once, through a real mail server (aiosmtpd), also after that was
-# away; who does not want letters gets none.
+# away, and under TLS with a name and a password; who does not want letters gets none.
 # shellcheck disable=SC2317 # functions are called by name
 set -u
 bin=${UD_BINARY_DIR:?}
@@ -45,37 +45,67 @@ check() {
 	fi
 }
 u() { "$bin/understudy" "$@" </dev/null; }
-# configure TLS: how letters leave
+# configure TLS [FROM [SCHEME://HOST [MORE]]]: how letters leave
 configure() {
-	printf '[server]\nlisten=127.0.0.1:%s\n[agents]\nlisten=\n[auth]\nrequire_mfa=none\n[mail]\nserver=smtp://127.0.0.1:%s\nfrom=%s\ntls=%s\n' \
-		"$port" "$mail" "${2:-dr@provider.example}" "$1" >"$dir/i/conf.d/test.conf"
+	printf '[server]\nlisten=127.0.0.1:%s\n[agents]\nlisten=\n[auth]\nrequire_mfa=none\n[mail]\nserver=%s:%s\nfrom=%s\ntls=%s\n%b' \
+		"$port" "${3:-smtp://127.0.0.1}" "$mail" "${2:-dr@provider.example}" "$1" "${4:-}" >"$dir/i/conf.d/test.conf"
+}
+# again TLS FROM WAY MORE: the server anew, configured so; letters that wait are due at once.
+again() {
+	kill "$server"
+	wait "$server" 2>/dev/null
+	: >"$dir/log"
+	configure "$@"
+	database 'UPDATE notifications SET mail_due_at = 1 WHERE mail_due_at IS NOT NULL'
+	serve
 }
 serve() {
 	"$bin/understudyd" serve --config "$dir/i/understudyd.conf" 2>>"$dir/log" &
 	server=$!
 	curl -s --retry 50 --retry-delay 1 --retry-connrefused -o /dev/null "$UNDERSTUDY_URL/readyz"
 }
-# A mail server that writes each letter as a line: to, subject and words, with | between them.
+# A mail server that writes each letter as a line: to, subject and words, with | between them. open_post [starttls |
+# smtps]: under TLS it takes letters of dr-sender alone, and the line begins with who sent it and how it was ciphered.
 open_post() {
-	/usr/bin/python3 - "$mail" "$dir/letters" <<'PY' &
-import email.policy, signal, sys, threading
+	/usr/bin/python3 - "$mail" "$dir/letters" "${1:-plain}" "$dir/post" <<'PY' &
+import email.policy, signal, ssl, sys
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
+
+way = sys.argv[3]
 
 class Box:
     async def handle_DATA(self, server, session, envelope):
         m = email.message_from_bytes(envelope.content, policy=email.policy.default)
         words = m.get_content().replace("\n", "/")
+        who = [] if way == "plain" else [session.auth_data, session.peer_ciphers]
         with open(sys.argv[2], "a", encoding="utf-8") as f:
-            f.write("|".join([envelope.mail_from, *envelope.rcpt_tos, m["Subject"], m["Message-ID"], words]) + "\n")
+            f.write("|".join([*who, envelope.mail_from, *envelope.rcpt_tos, m["Subject"], m["Message-ID"], words]) + "\n")
         return "250 taken"
 
-box = Controller(Box(), hostname="127.0.0.1", port=int(sys.argv[1]))
+def authenticate(server, session, envelope, mechanism, data):
+    fine = isinstance(data, LoginPassword) and (data.login, data.password) == (b"dr-sender", b"Pass w0rd:%")
+    session.peer_ciphers = server.transport.get_extra_info("cipher")[1]
+    return AuthResult(success=fine, handled=False, auth_data="dr-sender" if fine else None)
+
+more = {}
+if way != "plain":
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(sys.argv[4] + ".pem", sys.argv[4] + ".key")
+    more = {"authenticator": authenticate, "auth_required": True}
+    more |= {"tls_context": tls, "require_starttls": True} if way == "starttls" else {"ssl_context": tls, "auth_require_tls": False}
+box = Controller(Box(), hostname="127.0.0.1", port=int(sys.argv[1]), **more)
 box.start()
 signal.sigwait([signal.SIGTERM])
 box.stop()
 PY
 	post=$!
-	curl -s --retry 50 --retry-delay 1 --retry-connrefused -o /dev/null "smtp://127.0.0.1:$mail" -X NOOP || exit 1
+	curl -s --retry 50 --retry-delay 1 --retry-connrefused -o /dev/null "$([ "${1:-}" = smtps ] && echo smtps || echo smtp)://127.0.0.1:$mail" -k -X NOOP || exit 1
+}
+close_post() {
+	kill "$post"
+	wait "$post" 2>/dev/null
+	post=
 }
 # arrives TEXT: a letter with this comes, within a minute.
 arrives() { timeout 60 grep -m1 -- "$1" < <(tail -n +1 -f --pid=$$ "$dir/letters" 2>/dev/null); }
@@ -127,5 +157,31 @@ serve
 u ticket comment "$ticket" --body 'Only under TLS.' >/dev/null
 check "a mail server without TLS gets nothing where TLS is required" until_logged 'mail_not_sent.*TLS\|mail_not_sent.*SSL'
 check "so that no letter has come" letters 2
+
+# Under TLS, with a name and a password.
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj '/CN=mail.test' -addext 'subjectAltName=DNS:localhost' \
+	-keyout "$dir/post.key" -out "$dir/post.pem" 2>/dev/null || exit 1
+printf 'Pass w0rd:%%\n' >"$dir/mail-password"
+printf 'another\n' >"$dir/wrong-password"
+login="user=dr-sender\\npassword_file=$dir/mail-password\\n"
+trust="ca_file=$dir/post.pem\\n"
+close_post
+open_post starttls
+again required dr@provider.example smtp://localhost "$login"
+check "a certificate that nobody vouches for is refused" until_logged 'mail_not_sent.*certificate'
+again required dr@provider.example smtp://127.0.0.1 "$login$trust"
+check "so is one of another name" until_logged 'mail_not_sent.*\(certificate\|SSL\|name\)'
+again required dr@provider.example smtp://localhost "user=dr-sender\\npassword_file=$dir/wrong-password\\n$trust"
+check "a wrong password sends nothing" until_logged 'mail_not_sent.*\(Login denied\|login\|denied\)'
+check "and none of these three letters has come" letters 2
+again required dr@provider.example smtp://localhost "$login$trust"
+check "with the right one it comes, after STARTTLS" arrives '^dr-sender|TLSv1.[23]|dr@provider.example|anna@example.net|'
+check "once" letters 3
+close_post
+open_post smtps
+again required dr@provider.example smtps://localhost "$login$trust"
+u ticket comment "$ticket" --body 'Under TLS from the first byte.' >/dev/null
+check "smtps:// speaks TLS from the first byte" timeout 60 grep -m2 -- '^dr-sender|TLSv1' < <(tail -n +1 -f --pid=$$ "$dir/letters")
+check "and sends each once" letters 4
 echo "1..$n"
 exit $bad

@@ -7,6 +7,7 @@
 
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -243,6 +244,28 @@ void callers_add(struct callers *all, const struct tenants *t)
 	world_write(w, spoil, all);
 }
 
+/* The body of a chunked answer as far as it has come; a word may be cut in two by a chunk's end. */
+static const char *body_of(struct world *w, const char *text)
+{
+	const char *p = strstr(text, "\r\n\r\n"), *body = "";
+	size_t left = p ? strlen(p += 4) : 0;
+
+	while (left) {
+		char *end = NULL;
+		size_t n = strtoul(p, &end, 16), frame = (size_t)(end - p) + 2;
+
+		if (!n || left <= frame)
+			break;
+		n = n < left - frame ? n : left - frame;
+		body = fmt(w, "%s%.*s", body, (int)n, end + 2);
+		p = end + 2 + n;
+		left -= frame + n;
+		p += left >= 2 ? 2 : left;
+		left -= left >= 2 ? 2 : left;
+	}
+	return body;
+}
+
 const char *callers_follow(
 	struct callers *all, const struct caller *c, const char *path, const char *until)
 {
@@ -259,7 +282,7 @@ const char *callers_follow(
 	request = fmt(w, "%s\r\n", request);
 	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), (long)strlen(request));
-	while (!strstr(text, until)) {
+	while (!strstr(body_of(w, text), until)) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 		ssize_t got = poll(&p, 1, 10000) > 0 ? recv(fd, part, sizeof(part) - 1, 0) : 0;
 
@@ -271,5 +294,5 @@ const char *callers_follow(
 		text = fmt(w, "%s%s", text, part);
 	}
 	close(fd);
-	return text;
+	return body_of(w, text);
 }

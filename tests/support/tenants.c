@@ -34,6 +34,7 @@
 #include "db/subscriptions.h"
 #include "db/ticket_parts.h"
 #include "db/vms.h"
+#include "db/waivers.h"
 
 const char *const tenants_marks[SIDE_COUNT] = { "plain-", "canary-", "inner-" };
 
@@ -178,7 +179,9 @@ static enum ud_code fill_protection(struct ud_ctx *cx, struct filling *f)
 		.note = shared(f, "note"),
 		.schedule_interval_seconds = 300,
 		.rpo_target_seconds = 900,
-		.rto_target_seconds = 3600 };
+		.rto_target_seconds = 3600,
+		.app_consistent_every_hours = UD_NONE,
+		.rate_bytes_per_second = UD_NONE };
 
 	UD_TRY(add(cx, f, &ud_policies_table, &policy, &f->policy));
 	/* removed already, so that the VM can be replicated anew */
@@ -426,6 +429,16 @@ static enum ud_code fill_tickets(struct ud_ctx *cx, struct filling *f)
 
 	UD_TRY(add(cx, f, &ud_approvals, &approval, NULL));
 	UD_TRY(add(cx, f, &ud_attestations, &attestation, NULL));
+	struct ud_waiver waiver = { .row = f->row,
+		.ticket_id = id,
+		.vm_id = f->vm,
+		.statement = mark(f, "waiver"),
+		.user_id = f->user,
+		.expires_at.ms = cx->now_ms + 86400000,
+		.holds_until.ms = UD_NONE,
+		.ended_at.ms = UD_NONE };
+
+	UD_TRY(add(cx, f, &ud_waiver_table, &waiver, NULL));
 	UD_TRY(add(cx, f, &ud_ticket_comments, &comment, NULL));
 	UD_TRY(add(cx, f, &ud_ticket_watchers, &watcher, NULL));
 	UD_TRY(fill_file(cx, f, id));

@@ -469,6 +469,8 @@ enum ud_code ud_lv_displace(
 	struct ud_relation relation = { 0 };
 	struct ud_lv_state state = { 0 };
 
+	if (!r && !ud_lv_relations_loaded(lv)) /* not to be taken for "it has none" */
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "The relations are not read yet.");
 	if (!r)
 		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "No relation of the VM is known here.");
 	pthread_mutex_lock(&r->work);

@@ -93,6 +93,7 @@ struct ud_lv_book {
 	pthread_mutex_t lock;
 	pthread_cond_t moved;
 	struct ud_lv_relation *relations;
+	bool loaded; /* those of earlier processes are among them */
 	ud_receiver *receiver;
 	ud_arena *arena; /* of the settings */
 	struct ud_hv_replication with;
@@ -123,6 +124,8 @@ void ud_lv_relation_changed(struct ud_lv_relation *r);
 void ud_lv_replication_end(struct ud_lv *lv);
 /* The relation of a VM by its UUID, or NULL; not the one that passes its points on. */
 struct ud_lv_relation *ud_lv_relation_of_vm(struct ud_lv *lv, const char *uuid);
+/* Are the relations of earlier processes known, too? */
+bool ud_lv_relations_loaded(struct ud_lv *lv);
 /* Has the VM's data changed under our bitmaps' feet (a checkpoint was applied)? Then its relation
  * compares hashes. */
 void ud_lv_content_changed(struct ud_ctx *cx, struct ud_lv *lv, const char *uuid);

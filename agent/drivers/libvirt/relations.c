@@ -841,6 +841,18 @@ static void load_all(struct ud_ctx *cx, struct ud_lv *lv)
 				"reason", cx->problem.detail, NULL);
 		ud_ctx_clear(cx);
 	}
+	pthread_mutex_lock(&lv->book->lock);
+	lv->book->loaded = true;
+	pthread_mutex_unlock(&lv->book->lock);
+}
+
+bool ud_lv_relations_loaded(struct ud_lv *lv)
+{
+	pthread_mutex_lock(&lv->book->lock);
+	bool loaded = lv->book->loaded;
+
+	pthread_mutex_unlock(&lv->book->lock);
+	return loaded;
 }
 
 static void keep_settings(struct ud_lv *lv, const struct ud_hv_replication *with)

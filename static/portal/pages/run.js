@@ -27,7 +27,7 @@ export const useSteps = (f, hosts) => {
   const names = new Map((f?.plan?.members || []).map((m) => [m.vm_id, m.name]));
   return { steps: (f?.steps || []).map((s) => ({ ...s, vm: names.get(s.vm_id) || '', predicted_seconds: last[s.name], host: s.host_id ? hosts.name(s.host_id) : '' })), planned: Object.keys(last).length > 0 };
 };
-const ended = ['protected', 'rolled_back', 'failed', 'solved'];
+const ended = ['protected', 'closed_unprotected', 'rolled_back', 'failed', 'solved'];
 
 // states whose own sentence says more to a customer than the engine's note
 const spoken = ['customer_validation', 'test_running'];
