@@ -236,7 +236,7 @@ enum ud_code ud_lv_store_open(struct ud_ctx *cx, struct ud_lv_relation *r) UD_US
 void ud_lv_store_close(struct ud_lv_relation *r);
 /* What a target does from time to time: seeding, merging; under the work lock. */
 enum ud_code ud_lv_tend(struct ud_ctx *cx, struct ud_lv_relation *r) UD_USE;
-/* Stop whoever passes the VM's points on, for now; under the book's lock. */
+/* Stop whoever passes the VM's points on, until it is begun again; under the book's lock. */
 void ud_lv_forward_stop(struct ud_lv_book *book, const char *uuid);
 /* Callbacks of the receiver. */
 void ud_lv_receiver_calls(struct ud_lv *lv, struct ud_receiver_calls *ret);
