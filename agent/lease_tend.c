@@ -195,6 +195,14 @@ static void tend_breakglass(struct ud_ctx *cx, ud_leases *l, const struct ud_jou
 	ud_ctx_clear(cx);
 }
 
+/* A pause that somebody ordered can be ended by anybody at the hypervisor, and would then run: it
+ * lives by its lease as if it did. */
+static bool pauses_by_lease(const struct ud_journal_vm *vm, enum ud_power power)
+{
+	return power == UD_POWER_PAUSED && vm->policy == UD_POLICY_LEASE && vm->wanted &&
+		!vm->hold && vm->permit_ms == UD_NONE;
+}
+
 static void tend(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm,
 	const struct ud_lease_held *held, int64_t *next)
 {
@@ -212,7 +220,7 @@ static void tend(struct ud_ctx *cx, ud_leases *l, const struct ud_journal_vm *vm
 	}
 	if (vm->role != UD_VM_ROLE_PRIMARY)
 		tend_forbidden(cx, l, vm, power);
-	else if (power == UD_POWER_RUNNING)
+	else if (power == UD_POWER_RUNNING || pauses_by_lease(vm, power))
 		tend_running(cx, l, vm, held, next);
 	else if (power == UD_POWER_PAUSED && (!vm->wanted || vm->hold))
 		tend_standing(cx, l, vm);
