@@ -87,6 +87,19 @@ static enum ud_code runs(struct ud_ctx *cx, struct ud_act *act, bool *ret)
 	return UD_OK;
 }
 
+/* What lives by no lease any more is not to be ended with its last one. After a crash the row says
+ * no longer that it had one. */
+static void end_lease(struct ud_ctx *cx, struct ud_act *act, const struct ud_journal_vm *before)
+{
+	const struct ud_journal_vm vm = { .vm_id = act->command->subject_id,
+		.uuid = act->command->uuid,
+		.epoch = act->command->epoch,
+		.policy = UD_POLICY_LEASE };
+
+	if (before->policy == UD_POLICY_LEASE || act->again)
+		ud_leases_stopped(cx, act->station->leases, &vm);
+}
+
 enum ud_code ud_act_protect(
 	struct ud_ctx *cx, struct ud_act *act, const struct ud_protect_args *args)
 {
@@ -104,8 +117,8 @@ enum ud_code ud_act_protect(
 	UD_TRY(ud_act_point(cx, act, "leased"));
 	UD_TRY(ud_journal_vm_change(cx, s->journal, act->command->subject_id, store, &p));
 	UD_TRY(ud_act_point(cx, act, "protected"));
-	if (args->policy != UD_POLICY_LEASE && before.policy == UD_POLICY_LEASE)
-		ud_leases_stopped(cx, s->leases, &before);
+	if (args->role == UD_PROTECT_FREE || args->policy != UD_POLICY_LEASE)
+		end_lease(cx, act, &before);
 	/* boot hold: from now on nobody but we start it when the host boots */
 	if (args->role != UD_PROTECT_PRIMARY || before.role == UD_VM_ROLE_PRIMARY)
 		return UD_OK;
