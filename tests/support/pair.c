@@ -44,6 +44,53 @@ bool pair_dead(const struct pair *p, int host)
 	return atomic_load(&p->host[host].station.dead);
 }
 
+/* ---- moments ---- */
+
+bool pair_moment(struct host *h, const char *what)
+{
+	if (atomic_load(&h->station.dead))
+		return false;
+	h->moments++;
+	if (!h->strike_at || h->moments != h->strike_at)
+		return true;
+	h->struck_at = what;
+	if (h->victim == PAIR_AGENT)
+		atomic_store(&h->station.dead, true);
+	else /* with it goes what it held; who comes next starts another */
+		h->armed = h->killed = false;
+	return h->victim != PAIR_AGENT;
+}
+
+static enum ud_code moment(struct ud_ctx *cx, struct host *h, const char *what)
+{
+	return pair_moment(h, what) ? UD_OK
+				    : ud_fail(cx, UD_E_UNAVAILABLE, NULL, "died at %s", what);
+}
+
+/* Of the hypervisor; under its lock. */
+static bool lives(void *data, const char *slot, enum scripted_when when)
+{
+	static const char *const names[] = {
+		[SCRIPTED_BEFORE] = "before", [SCRIPTED_AFTER] = "after"
+	};
+	struct host *h = data;
+
+	if (when == SCRIPTED_LOOKING)
+		return !atomic_load(&h->station.dead);
+	return pair_moment(h, ud_printf(h->p->cx->arena, "%s %s", names[when], slot));
+}
+
+void pair_strike(struct pair *p, int host, enum pair_victim victim, int n)
+{
+	struct host *h = &p->host[host];
+
+	h->moments = 0;
+	h->strike_at = n;
+	h->victim = victim;
+	h->struck_at = NULL;
+	scripted_watch(h->script, lives, h);
+}
+
 /* ---- the control plane ---- */
 
 /* As db/leases.c decides. */
@@ -81,8 +128,9 @@ static enum ud_code ask_server(
 	struct ud_buf b = { 0 };
 	size_t n = 0;
 
-	if (h->line_cut || atomic_load(&h->station.dead))
+	if (h->line_cut)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "no answer");
+	UD_TRY(moment(cx, h, "before the server is asked"));
 	UD_TRY(ud_shape_read_list(
 		cx, &ud_lease_ask_shape, ask->asks.text, UD_LEASE_ASKS, &asks, &n));
 	for (size_t i = 0; i < n; i++) {
@@ -95,7 +143,7 @@ static enum ud_code ask_server(
 	ret->nonce = ask->nonce;
 	ret->words.text = ud_strdup(cx->arena, ud_buf_text(&b));
 	ud_buf_free(&b);
-	return UD_OK;
+	return moment(cx, h, "after the server has answered");
 }
 
 static enum ud_code ask_peer(struct ud_ctx *cx, void *data, const char *vm_id,
@@ -107,29 +155,40 @@ static enum ud_code ask_peer(struct ud_ctx *cx, void *data, const char *vm_id,
 
 	if (h->p->peers_cut || atomic_load(&other->station.dead) || !other->station.leases)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "no answer");
+	UD_TRY(moment(cx, h, "before the peer is asked"));
 	ud_shape_encode(&b, &ud_wire_lease_shape, ask, NULL);
 	enum ud_code code =
 		ud_leases_answer(cx, other->station.leases, vm_id, ud_buf_text(&b), &answer);
 
 	ud_buf_free(&b);
 	UD_TRY(code);
+	UD_TRY(moment(cx, h, "after the peer has answered"));
 	return ud_shape_read(cx, &ud_wire_leases_shape, answer, strlen(answer), ret);
 }
 
 /* ---- guards ---- */
+
+static bool has_process(struct host *h)
+{
+	enum ud_power power = scripted_power(h->script, h->p->uuid);
+
+	return power == UD_POWER_RUNNING || power == UD_POWER_PAUSED;
+}
 
 static enum ud_code arm(
 	struct ud_ctx *cx, void *data, const struct ud_journal_vm *vm, int64_t deadline_ms)
 {
 	struct host *h = data;
 
-	if (scripted_power(h->script, vm->uuid) == UD_POWER_OFF)
+	(void)vm;
+	UD_TRY(moment(cx, h, "before the guard is armed"));
+	if (!has_process(h))
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "no process");
 	h->deadline_ms = h->armed && !h->killed && h->deadline_ms > deadline_ms ? h->deadline_ms
 										: deadline_ms;
 	h->armed = true;
 	h->killed = false;
-	return UD_OK;
+	return moment(cx, h, "after the guard is armed");
 }
 
 static enum ud_code renew(
@@ -138,19 +197,21 @@ static enum ud_code renew(
 	struct host *h = data;
 
 	(void)vm;
+	UD_TRY(moment(cx, h, "before the guard is told a later end"));
 	if (!h->armed || h->killed)
 		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "not armed");
 	h->deadline_ms = deadline_ms > h->deadline_ms ? deadline_ms : h->deadline_ms;
-	return UD_OK;
+	return moment(cx, h, "after the guard is told a later end");
 }
 
 static enum ud_code disarm(struct ud_ctx *cx, void *data, const struct ud_journal_vm *vm)
 {
 	struct host *h = data;
 
-	(void)cx, (void)vm;
+	(void)vm;
+	UD_TRY(moment(cx, h, "before the guard lets go"));
 	h->armed = false;
-	return UD_OK;
+	return moment(cx, h, "after the guard has let go");
 }
 
 static enum ud_code held(struct ud_ctx *cx, void *data, ud_lease_holding *each, void *each_data)
@@ -158,9 +219,10 @@ static enum ud_code held(struct ud_ctx *cx, void *data, ud_lease_holding *each, 
 	struct host *h = data;
 	const struct ud_lease_held e = { h->p->uuid, 0, h->deadline_ms, h->killed };
 
-	(void)cx;
+	if (atomic_load(&h->station.dead))
+		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "dead");
 	/* a process that ended by itself is forgotten */
-	if (h->armed && !h->killed && scripted_power(h->script, h->p->uuid) == UD_POWER_OFF)
+	if (h->armed && !h->killed && !has_process(h))
 		h->armed = false;
 	if (h->armed)
 		each(each_data, &e);
@@ -209,6 +271,13 @@ static bool dies_in_lease(void *data, const char *point)
 	return atomic_load(&h->station.dead) || dies_now(h, point);
 }
 
+static void wait_inside(void *data, int64_t ms)
+{
+	struct host *h = data;
+
+	pair_pass(h->p, ms);
+}
+
 static void agent_up(struct host *h)
 {
 	struct ud_ctx *cx = h->p->cx;
@@ -229,7 +298,9 @@ static void agent_up(struct host *h)
 	atomic_store(&h->station.dead, false);
 	h->station.leases = ud_leases_new(&h->p->env, &l);
 	const struct ud_runner_settings settings = { .station = &h->station,
-		.verbs = ud_agent_verbs };
+		.verbs = ud_agent_verbs,
+		.pass = h->p->stepped ? wait_inside : NULL,
+		.data = h };
 
 	must(cx, ud_runner_start(cx, &settings, &h->runner));
 }
@@ -240,7 +311,9 @@ static void agent_down(struct host *h)
 
 	ud_runner_release(&h->runner);
 	ud_leases_release(&h->station.leases);
+	h->closing = true;
 	ud_journal_release(&h->station.journal);
+	h->closing = false;
 	ud_hv_close(&hv);
 }
 
@@ -288,15 +361,16 @@ struct ud_journal_vm pair_row(struct pair *p, int host)
 
 /* ---- commands ---- */
 
-void pair_send_as(struct pair *p, int host, const char *verb, const char *args, int64_t seq,
+enum ud_code pair_offer(struct pair *p, int host, const char *verb, const char *args, int64_t seq,
 	int64_t epoch, bool ticket)
 {
 	struct host *h = &p->host[host];
+	bool of_host = ud_verb_find(ud_agent_verbs, verb)->flags & UD_VERB_HOST;
 	const struct ud_wire_command c = { .host_id = h->config.host_id,
-		.subject_id = PAIR_VM,
-		.uuid = p->uuid,
+		.subject_id = of_host ? h->config.host_id : PAIR_VM,
+		.uuid = of_host ? NULL : p->uuid,
 		.seq = seq,
-		.epoch = epoch,
+		.epoch = of_host ? 0 : epoch,
 		.verb = verb,
 		.args.text = args,
 		.ticket_id = ticket ? "tkt_1" : NULL,
@@ -305,8 +379,16 @@ void pair_send_as(struct pair *p, int host, const char *verb, const char *args, 
 	const char *payload = ud_wire_payload(p->cx, &c);
 	const struct ud_wire_signed m = { payload, ud_wire_sign(p->cx->arena, p->key, payload) };
 
+	return ud_runner_offer(p->cx, h->runner, &m, NULL);
+}
+
+void pair_send_as(struct pair *p, int host, const char *verb, const char *args, int64_t seq,
+	int64_t epoch, bool ticket)
+{
+	struct host *h = &p->host[host];
+
 	if (!h->line_cut && !atomic_load(&h->station.dead))
-		must(p->cx, ud_runner_offer(p->cx, h->runner, &m, NULL));
+		must(p->cx, pair_offer(p, host, verb, args, seq, epoch, ticket));
 }
 
 int64_t pair_send(struct pair *p, int host, const char *verb, const char *args)
@@ -346,7 +428,9 @@ void pair_settle(struct pair *p, int host)
 	struct host *h = &p->host[host];
 	int64_t last = ud_mono_ms(&ud_env_real) + EVENT_MS;
 
-	while (ud_runner_busy(h->runner) && !atomic_load(&h->station.dead)) {
+	while (p->stepped && !atomic_load(&h->station.dead) && ud_runner_step(h->runner))
+		;
+	while (!p->stepped && ud_runner_busy(h->runner) && !atomic_load(&h->station.dead)) {
 		if (ud_mono_ms(&ud_env_real) > last)
 			fail_msg("%s does not come to an end", h->name);
 		poll(NULL, 0, 1); /* the runner's thread is at it */
@@ -412,13 +496,14 @@ const char *pair_newest(struct pair *p, int host)
 
 /* ---- begin and end ---- */
 
-static void relate(struct pair *p, int host, enum ud_relation_role role)
+struct ud_relation pair_relation(struct pair *p, int host, enum ud_relation_role role)
 {
-	const struct ud_relation r = { .replication_id = PAIR_RELATION,
+	return (struct ud_relation){ .replication_id = PAIR_RELATION,
 		.vm_id = PAIR_VM,
 		.uuid = p->uuid,
 		.role = role,
 		.state = UD_RELATION_ACTIVE,
+		.peer_host_id = p->host[!host].config.host_id,
 		.peer_agent_id = p->host[!host].config.agent_id,
 		.epoch = p->epoch,
 		.schedule_interval_seconds = 30,
@@ -426,7 +511,15 @@ static void relate(struct pair *p, int host, enum ud_relation_role role)
 		.app_consistent_every_hours = UD_NONE,
 		.rate_bytes_per_second = UD_NONE,
 		.initial.text = p->generation > 1 ? "{\"method\":\"reverse\"}" : NULL,
-		.generation = p->generation };
+		.generation = p->generation,
+		.fencing_policy = p->policy,
+		.lease_seconds = PAIR_LEASE,
+		.break_glass = p->policy == UD_POLICY_ATTEST };
+}
+
+static void relate(struct pair *p, int host, enum ud_relation_role role)
+{
+	const struct ud_relation r = pair_relation(p, host, role);
 	struct ud_relation_result ret = { 0 };
 
 	must(p->cx, ud_hv_relation_set(p->cx, p->host[host].station.hv, &r, &ret));
@@ -462,7 +555,7 @@ static void host_begin(struct pair *p, int n, int world)
 	agent_up(h);
 }
 
-void pair_begin(struct pair *p, struct ud_ctx *cx, enum ud_fencing_policy policy)
+static void begin(struct pair *p, struct ud_ctx *cx, enum ud_fencing_policy policy, bool stepped)
 {
 	static int worlds;
 	int world = worlds++;
@@ -471,9 +564,12 @@ void pair_begin(struct pair *p, struct ud_ctx *cx, enum ud_fencing_policy policy
 			ud_fencing_policies.names[policy], PAIR_LEASE,
 			policy == UD_POLICY_ATTEST ? "true" : "false");
 
-	*p = (struct pair){
-		.cx = cx, .env = *cx->env, .now_ms = 10000000, .epoch = 1, .policy = policy
-	};
+	*p = (struct pair){ .cx = cx,
+		.env = *cx->env,
+		.now_ms = 10000000,
+		.epoch = 1,
+		.policy = policy,
+		.stepped = stepped };
 	p->env.mono_ms = pair_ms;
 	p->env.data = p;
 	ud_log_set_level(UD_LOG_ERROR);
@@ -493,6 +589,16 @@ void pair_begin(struct pair *p, struct ud_ctx *cx, enum ud_fencing_policy policy
 	scripted_write(p->host[0].script, p->uuid);
 	must(cx, scripted_cycle(cx, p->host[0].script, PAIR_RELATION));
 	p->points = 0;
+}
+
+void pair_begin(struct pair *p, struct ud_ctx *cx, enum ud_fencing_policy policy)
+{
+	begin(p, cx, policy, false);
+}
+
+void pair_begin_stepped(struct pair *p, struct ud_ctx *cx, enum ud_fencing_policy policy)
+{
+	begin(p, cx, policy, true);
 }
 
 void pair_end(struct pair *p)

@@ -21,6 +21,9 @@ enum { PAIR_LEASE = 30, PAIR_LEASE_MS = 30000, PAIR_WAIT_MS = 45000 };
 
 struct pair;
 
+/* Who is killed at a moment. */
+enum pair_victim { PAIR_AGENT, PAIR_GUARD, PAIR_VICTIMS };
+
 struct host {
 	struct pair *p;
 	int n;            /* 0 or 1 */
@@ -39,6 +42,11 @@ struct host {
 	/* dies at this point, counted from now on; 0 = never */
 	int dies_at;
 	const char *died_at;
+	/* see pair_strike */
+	int moments, strike_at;
+	enum pair_victim victim;
+	const char *struck_at; /* NULL = it was not */
+	bool closing; /* its journal is: what the dead tried to write is cleared away, not stored */
 };
 
 struct pair {
@@ -58,6 +66,7 @@ struct pair {
 	enum ud_fencing_policy policy;
 	int running_max; /* most VMs seen running at once */
 	int64_t generation;
+	bool stepped; /* agents have no threads: what they do is done in pair_settle */
 };
 
 /* An answer to a command. */
@@ -71,11 +80,17 @@ struct told {
  * attest break-glass is allowed. */
 void pair_begin(struct pair *p, struct ud_ctx *cx, enum ud_fencing_policy policy);
 void pair_end(struct pair *p);
+/* The same with agents without threads, where a verb that waits lets the test's time pass. */
+void pair_begin_stepped(struct pair *p, struct ud_ctx *cx, enum ud_fencing_policy policy);
 
 /* Hand a command to a host; its number. */
 int64_t pair_send(struct pair *p, int host, const char *verb, const char *args);
 /* The same bytes with another number and epoch than what is due. */
 void pair_send_as(struct pair *p, int host, const char *verb, const char *args, int64_t seq,
+	int64_t epoch, bool ticket);
+/* Hand over a command again as pair_send_as does; the agent's own answer to that. Its subject is
+ * the host where the verb is about one. */
+enum ud_code pair_offer(struct pair *p, int host, const char *verb, const char *args, int64_t seq,
 	int64_t epoch, bool ticket);
 /* How a command stands on a host. */
 struct told pair_told(struct pair *p, int host, int64_t seq);
@@ -93,6 +108,15 @@ void pair_look(struct pair *p, int host);
 /* The agent is killed and started again; VMs and guard stay. */
 void pair_restart(struct pair *p, int host);
 bool pair_dead(const struct pair *p, int host);
+/*
+ * Moments of a host: before and after each call of its hypervisor that changes something, each call
+ * of its guard, each question to a grantor, and whatever else the test takes for one by
+ * pair_moment. From now on they are counted, and at the n-th (0 = none) agent or guard are killed.
+ * What a killed agent still tries has no effect, nor has a look of its any answer.
+ */
+void pair_strike(struct pair *p, int host, enum pair_victim victim, int n);
+/* One comes. False: the agent is dead. */
+bool pair_moment(struct host *h, const char *what);
 /* The machine goes down and comes up: VMs and guard are gone, the journal stays. */
 void pair_boot(struct pair *p, int host);
 bool pair_runs(const struct pair *p, int host);
@@ -101,6 +125,8 @@ void pair_watch(struct pair *p);
 struct ud_journal_vm pair_row(struct pair *p, int host);
 /* The newest point that a host has. */
 const char *pair_newest(struct pair *p, int host);
+/* A host's end of the relation, as the control plane would tell it. */
+struct ud_relation pair_relation(struct pair *p, int host, enum ud_relation_role role);
 /* Both ends of the relation anew, the owner being its source. */
 void pair_relate(struct pair *p);
 /* The epoch goes to another host. */

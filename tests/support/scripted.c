@@ -234,6 +234,37 @@ void scripted_forgive(struct scripted *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+void scripted_did(struct scripted *s, const char *slot)
+{
+	slot_of(s, slot)->effects++;
+}
+
+void scripted_effects(struct scripted *s, scripted_effect *each, void *data)
+{
+	pthread_mutex_lock(&s->lock);
+	for (const struct scripted_slot *slot = s->slots; slot; slot = slot->next)
+		if (slot->effects)
+			each(data, slot->name, slot->effects);
+	pthread_mutex_unlock(&s->lock);
+}
+
+void scripted_watch(struct scripted *s, scripted_lives *lives, void *data)
+{
+	pthread_mutex_lock(&s->lock);
+	s->lives = lives;
+	s->lives_data = data;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Is whoever calls alive? Under the lock. */
+static enum ud_code alive(
+	struct ud_ctx *cx, struct scripted *s, const char *name, enum scripted_when when)
+{
+	if (!s->lives || s->lives(s->lives_data, name, when))
+		return UD_OK;
+	return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "nobody is there who calls %s", name);
+}
+
 /* A failure that is due; one that is counted is used up. */
 static enum ud_code due(struct ud_ctx *cx, struct scripted_failure *f, const char *name)
 {
@@ -251,7 +282,9 @@ static enum ud_code begin_call(
 	struct scripted_slot *slot = slot_of(s, name);
 	struct timespec until;
 
+	UD_TRY(alive(cx, s, name, note ? SCRIPTED_BEFORE : SCRIPTED_LOOKING));
 	slot->calls++;
+	slot->looks = !note;
 	if (note)
 		s->log = ud_printf(
 			s->arena, "%s%s%s%s\n", s->log ? s->log : "", name, *note ? " " : "", note);
@@ -503,6 +536,8 @@ enum ud_code scripted_leave(
 
 	if (code == UD_OK)
 		code = due(cx, &slot_of(s, slot)->fails[1], slot);
+	if (code == UD_OK && !slot_of(s, slot)->looks)
+		code = alive(cx, s, slot, SCRIPTED_AFTER);
 	pthread_mutex_unlock(&s->lock);
 	return code;
 }

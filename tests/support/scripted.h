@@ -78,7 +78,22 @@ bool scripted_await(struct scripted *s, const char *slot, int calls);
 int scripted_calls(struct scripted *s, const char *slot);
 /* All calls but those that only look, one a line: "start 0000…0001". */
 const char *scripted_log(struct scripted *s);
-/* Forget the calls, failures, delays and holds so far. */
+/* How often calls of a slot changed something that they could change once more: a guest's power, a
+ * checkpoint, a point. What is only set, again and again, to the same is none. */
+typedef void scripted_effect(void *data, const char *slot, int effects);
+void scripted_effects(struct scripted *s, scripted_effect *each, void *data);
+/*
+ * Ask whoever makes the calls whether he is still alive: at the beginning of a call that only looks
+ * (LOOKING), and before and after one that changes something. False: the call fails with
+ * UD_E_UNAVAILABLE. lives runs under the lock.
+ */
+enum scripted_when { SCRIPTED_LOOKING, SCRIPTED_BEFORE, SCRIPTED_AFTER };
+typedef bool scripted_lives(void *data, const char *slot, enum scripted_when when);
+void scripted_watch(struct scripted *s, scripted_lives *lives, void *data);
+/* All that stands here, as text: VMs with power, content, limits, files and checkpoints; relations
+ * with their newest point; tests. Without ids that chance has made. */
+const char *scripted_digest(struct scripted *s);
+/* Forget the calls, effects, failures, delays and holds so far. */
 void scripted_forgive(struct scripted *s);
 
 #endif

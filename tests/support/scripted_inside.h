@@ -63,8 +63,8 @@ struct scripted_slot {
 	const char *name;
 	struct scripted_failure fails[2]; /* before, after */
 	int64_t delay_ms;
-	bool held;
-	int calls;
+	bool held, looks;
+	int calls, effects;
 };
 
 struct scripted_hv {
@@ -91,6 +91,8 @@ struct scripted {
 	bool cut;
 	int boots;
 	bool processes;
+	scripted_lives *lives;
+	void *lives_data;
 };
 
 enum scripted_flags {
@@ -120,6 +122,8 @@ struct scripted_vm *scripted_vm(struct scripted *s, const char *uuid);
 struct scripted_vm *scripted_make(struct scripted *s, const char *uuid, const char *name);
 void scripted_power_is(struct scripted *s, struct scripted_vm *vm, enum ud_power power);
 void scripted_tell(struct scripted *s, const char *uuid);
+/* A call of a slot had an effect. */
+void scripted_did(struct scripted *s, const char *slot);
 
 /* Slots of replication, in a file of their own. */
 enum ud_code scripted_replicate(

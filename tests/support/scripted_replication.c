@@ -187,6 +187,7 @@ static bool next_point(struct ud_ctx *cx, struct scripted *s, struct scripted_re
 		.content = vm->content
 	};
 	r->cycles++;
+	scripted_did(s, "point");
 	return true;
 }
 
@@ -304,8 +305,10 @@ enum ud_code scripted_relation_drop(struct ud_ctx *cx, struct ud_hv *hv,
 	UD_TRY(scripted_enter_for(cx, hv, "relation_drop", drop->replication_id, 0));
 	struct scripted_relation *r = relation_of(s, drop->replication_id);
 
-	if (r)
+	if (r) {
 		r->gone = true;
+		scripted_did(s, "relation_drop");
+	}
 	UD_TRY(scripted_leave(cx, hv, "relation_drop", UD_OK));
 	stands(s, drop->replication_id, ret);
 	return UD_OK;
@@ -486,8 +489,10 @@ static void bring_back(struct scripted *s, struct scripted_relation *r)
 	if (!vm)
 		return;
 	vm->gone = false;
-	if (vm->m.power == UD_POWER_OFF)
+	if (vm->m.power == UD_POWER_OFF) {
+		scripted_did(s, "bring_back");
 		scripted_power_is(s, vm, UD_POWER_PAUSED);
+	}
 }
 
 enum ud_code scripted_fail_over(struct ud_ctx *cx, struct ud_hv *hv,
@@ -516,6 +521,7 @@ enum ud_code scripted_fail_over(struct ud_ctx *cx, struct ud_hv *hv,
 		vm->content = p->content;
 		r->failed_over_to = p->p.id;
 		r->state = UD_REPLICATION_FAILED_OVER_UNCOMMITTED;
+		scripted_did(s, "fail_over");
 		scripted_power_is(s, vm, UD_POWER_PAUSED);
 	}
 	*ret = (struct ud_hv_promoted){ .point_id = p->p.id, .roots = p->p.roots };
@@ -536,6 +542,7 @@ enum ud_code scripted_complete(struct ud_ctx *cx, struct ud_hv *hv, const char *
 		for (struct scripted_point *p = r->points;
 			p && strcmp(p->p.id, r->failed_over_to) != 0; p = p->next)
 			p->gone = true;
+		scripted_did(scripted_of(hv), "complete");
 		r->state = UD_REPLICATION_COMMITTED;
 	} else if (r->state != UD_REPLICATION_COMMITTED) {
 		code = ud_fail(cx, UD_E_INVALID_STATE, NULL, "Nothing was failed over.");
@@ -560,6 +567,7 @@ enum ud_code scripted_cancel(struct ud_ctx *cx, struct ud_hv *hv, const char *re
 			vm->gone = true;
 		}
 		r->failed_over_to = NULL;
+		scripted_did(s, "cancel");
 		r->state = UD_REPLICATION_REPLICATING;
 	}
 	return scripted_leave(cx, hv, "cancel", code);
@@ -591,6 +599,7 @@ enum ud_code scripted_displace(
 	}
 	if (vm) {
 		vm->gone = true;
+		scripted_did(s, "displace");
 		scripted_tell(s, uuid);
 	}
 	return scripted_leave(cx, hv, "displace", code);
@@ -626,6 +635,7 @@ enum ud_code scripted_test_start(struct ud_ctx *cx, struct ud_hv *hv, const stru
 		vm->content = p->content;
 		vm->m.transient = true;
 		vm->m.test_of = r->r.uuid;
+		scripted_did(s, "test_start");
 		scripted_power_is(s, vm, UD_POWER_RUNNING);
 	}
 	*ret = (struct ud_hv_tested){ .uuid = ud_strdup(cx->arena, vm->m.uuid),
@@ -638,7 +648,9 @@ enum ud_code scripted_test_drop(struct ud_ctx *cx, struct ud_hv *hv, const char 
 	UD_TRY(scripted_enter_for(cx, hv, "test_drop", test_id, 0));
 	struct scripted_vm *vm = test_of(scripted_of(hv), test_id);
 
-	if (vm)
+	if (vm) {
+		scripted_did(scripted_of(hv), "test_drop");
 		scripted_power_is(scripted_of(hv), vm, UD_POWER_OFF);
+	}
 	return scripted_leave(cx, hv, "test_drop", UD_OK);
 }

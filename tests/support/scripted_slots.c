@@ -114,9 +114,10 @@ static enum ud_code move(struct ud_ctx *cx, struct ud_hv *hv, const char *slot, 
 	enum ud_code code = UD_OK;
 
 	ENTER(slot, uuid, 0);
-	if (from & 1u << vm->m.power)
+	if (from & 1u << vm->m.power) {
 		scripted_power_is(scripted_of(hv), vm, to);
-	else if (vm->m.power != to)
+		scripted_did(scripted_of(hv), slot);
+	} else if (vm->m.power != to)
 		code = ud_fail(cx, UD_E_INVALID_STATE, NULL, "The VM is %s.",
 			ud_powers.names[vm->m.power]);
 	return scripted_leave(cx, hv, slot, code);
@@ -150,7 +151,9 @@ static enum ud_code shut_down(
 	else if (vm->deaf && vm->m.power == UD_POWER_RUNNING)
 		code = ud_fail(cx, UD_E_NOT_IN_TIME, NULL, "The guest still runs after %lld ms.",
 			(long long)timeout_ms);
-	else
+	else if (vm->m.power == UD_POWER_RUNNING)
+		scripted_did(scripted_of(hv), "shutdown");
+	if (code == UD_OK)
 		scripted_power_is(scripted_of(hv), vm, UD_POWER_OFF);
 	return scripted_leave(cx, hv, "shutdown", code);
 }
@@ -229,6 +232,7 @@ static enum ud_code guest_run(struct ud_ctx *cx, struct ud_hv *hv, const char *u
 
 	(void)program;
 	ENTER("guest_run", uuid, SCRIPTED_RUNNING);
+	scripted_did(scripted_of(hv), "guest_run");
 	*ret = (struct ud_guest_ran){
 		.status = vm->status, .output = ud_strdup(cx->arena, vm->says), .error = ""
 	};
@@ -321,6 +325,7 @@ static enum ud_code checkpoint_create(struct ud_ctx *cx, struct ud_hv *hv, const
 		.created_at = { ud_now_ms(cx->env) } };
 	vm->checkpoints = c;
 	*ret = c->info;
+	scripted_did(s, "checkpoint_create");
 	return scripted_leave(cx, hv, "checkpoint_create", UD_OK);
 }
 
@@ -350,6 +355,7 @@ static enum ud_code checkpoint_apply(
 		code = ud_fail(cx, UD_E_NOT_FOUND, NULL, "There is no checkpoint %s.", name);
 	} else {
 		vm->content = c->content;
+		scripted_did(scripted_of(hv), "checkpoint_apply");
 		scripted_power_is(scripted_of(hv), vm,
 			strcmp(c->info.kind, "standard") == 0 ? c->power : UD_POWER_OFF);
 	}
@@ -365,9 +371,10 @@ static enum ud_code checkpoint_delete(
 	ENTER("checkpoint_delete", uuid, 0);
 	struct scripted_checkpoint *c = checkpoint_of(vm, name);
 
-	if (c)
+	if (c) {
 		c->gone = true;
-	else
+		scripted_did(scripted_of(hv), "checkpoint_delete");
+	} else
 		code = ud_fail(cx, UD_E_NOT_FOUND, NULL, "There is no checkpoint %s.", name);
 	return scripted_leave(cx, hv, "checkpoint_delete", code);
 }
