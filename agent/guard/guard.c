@@ -13,7 +13,7 @@
 #include "base/env.h"
 #include "base/log.h"
 
-enum { START_MS = 5000, REPLY_MS = 2000, LOOK_MS = 10 };
+enum { START_MS = 5000, AGAIN_MS = 250, REPLY_MS = 2000, LOOK_MS = 10 };
 
 struct ud_guard {
 	char *dir, *program, *watchdog;
@@ -23,24 +23,37 @@ struct ud_guard {
 
 /* ---- the way to it ---- */
 
-/* One that holds the folder's lock and does not listen yet is waited for. */
-static enum ud_code reach(struct ud_ctx *cx, struct ud_guard *g, bool may_start)
+/*
+ * Start one, and wait until it answers. One that holds the folder's lock and does not listen yet is
+ * waited for; one that held it and was just ending has kept ours from beginning: then another is
+ * started.
+ */
+static enum ud_code launch(struct ud_ctx *cx, struct ud_guard *g)
 {
-	int64_t last = ud_mono_ms(cx->env) + START_MS;
-
-	if (g->fd >= 0 || (g->fd = ud_guard_connect(g->dir)) >= 0)
-		return UD_OK;
-	if (!may_start)
-		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "there is no lease guard");
 	const struct ud_guard_place place = { g->dir, g->program, g->watchdog };
+	int64_t now = ud_mono_ms(cx->env), last = now + START_MS, again = now;
 
-	UD_TRY(ud_guard_launch(cx, &place));
-	ud_log(UD_LOG_INFO, "guard_started", "dir", g->dir, NULL);
-	while ((g->fd = ud_guard_connect(g->dir)) < 0 && ud_mono_ms(cx->env) < last)
-		ud_guard_rest(LOOK_MS);
+	for (; g->fd < 0 && now < last; now = ud_mono_ms(cx->env)) {
+		if (now >= again) {
+			UD_TRY(ud_guard_launch(cx, &place));
+			ud_log(UD_LOG_INFO, "guard_started", "dir", g->dir, NULL);
+			again = now + AGAIN_MS;
+		}
+		g->fd = ud_guard_connect(g->dir);
+		if (g->fd < 0)
+			ud_guard_rest(LOOK_MS);
+	}
 	return g->fd >= 0 ? UD_OK
 			  : ud_fail(cx, UD_E_UNAVAILABLE, NULL,
 				    "the lease guard is not reached: %s", strerror(errno));
+}
+
+static enum ud_code reach(struct ud_ctx *cx, struct ud_guard *g, bool may_start)
+{
+	if (g->fd >= 0 || (g->fd = ud_guard_connect(g->dir)) >= 0)
+		return UD_OK;
+	return may_start ? launch(cx, g)
+			 : ud_fail(cx, UD_E_NOT_FOUND, NULL, "there is no lease guard");
 }
 
 static void lose(struct ud_guard *g)
