@@ -25,12 +25,13 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "support/context.h"
+#include "support/guarded.h"
 
 #define UUID "8f3c1d52-4b7e-4c19-9a51-0f2e6d7c8b9a"
 #define UUID2 "8f3c1d52-4b7e-4c19-9a51-0f2e6d7c8b9b"
 
 /* An hour that no test waits for; the bound of a frozen agent's guest; a long wait that fails. */
-enum { FAR_MS = 600000, BOUND_MS = 250, EVENT_MS = 60000, LEASE_MS = 800 };
+enum { FAR_MS = 600000, BOUND_MS = 250, EVENT_MS = GUARDED_EVENT_MS, LEASE_MS = 800 };
 
 static enum ud_code try_open(
 	struct ud_ctx *cx, const char *dir, const char *watchdog, ud_guard **ret)
@@ -60,75 +61,6 @@ static ud_guard *open_guard(struct ud_ctx *cx, const char *dir)
 	return g;
 }
 
-/* The number of the guard's process, as its lock tells it. */
-static pid_t guard_pid(struct ud_ctx *cx, const char *dir)
-{
-	const char *text = NULL;
-	size_t n = 0;
-
-	assert_int_equal(
-		ud_file_read(cx, ud_printf(cx->arena, "%s/guard.lock", dir), 64, &text, &n), UD_OK);
-	return (pid_t)strtol(text, NULL, 10);
-}
-
-/* Ends the guard and waits until it has gone. */
-static void end_guard(struct ud_ctx *cx, const char *dir, int how)
-{
-	int fd = pidfd_open(guard_pid(cx, dir), 0);
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-
-	assert_true(fd >= 0);
-	assert_int_equal(pidfd_send_signal(fd, how, NULL, 0), 0);
-	assert_int_equal(poll(&p, 1, EVENT_MS), 1);
-	close(fd);
-}
-
-/* ---- guests ---- */
-
-struct guest {
-	pid_t pid;
-	int pidfd;
-};
-
-static struct guest guest_start(void)
-{
-	struct guest g = { .pid = fork() };
-
-	if (g.pid == 0)
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while (g.pid == 0)
-		pause();
-	g.pidfd = pidfd_open(g.pid, 0);
-	assert_true(g.pidfd >= 0);
-	return g;
-}
-
-static bool guest_runs(const struct guest *g)
-{
-	struct pollfd p = { .fd = g->pidfd, .events = POLLIN };
-
-	return poll(&p, 1, 0) == 0;
-}
-
-/* When it ended; the test fails when it does not. */
-static int64_t guest_ended(struct ud_ctx *cx, struct guest *g)
-{
-	struct pollfd p = { .fd = g->pidfd, .events = POLLIN };
-
-	assert_int_equal(poll(&p, 1, EVENT_MS), 1);
-	int64_t at = ud_mono_ms(cx->env);
-
-	assert_int_equal(waitpid(g->pid, NULL, 0), g->pid);
-	close(g->pidfd);
-	return at;
-}
-
-static void guest_kill(struct ud_ctx *cx, struct guest *g)
-{
-	kill(g->pid, SIGKILL);
-	guest_ended(cx, g);
-}
-
 /* ---- agents ---- */
 
 /* A process that lives as an agent does: it arms, renews some times, tells each deadline, goes on
@@ -138,7 +70,7 @@ struct agent {
 	int told; /* deadlines come here */
 };
 
-static void be_agent(struct ud_ctx *cx, const char *dir, const struct guest *guest, int to)
+static void be_agent(struct ud_ctx *cx, const char *dir, const struct guarded *guest, int to)
 {
 	ud_guard *g = NULL;
 
@@ -157,7 +89,7 @@ static void be_agent(struct ud_ctx *cx, const char *dir, const struct guest *gue
 	_exit(code == UD_OK ? 0 : 1);
 }
 
-static struct agent agent_start(struct ud_ctx *cx, const char *dir, const struct guest *guest)
+static struct agent agent_start(struct ud_ctx *cx, const char *dir, const struct guarded *guest)
 {
 	struct agent a = { 0 };
 	int ends[2];
@@ -241,9 +173,9 @@ static int64_t gone_bound(void)
 /* One life. The guard keeps the deadline it went by until it is disarmed. */
 static void strike_one(struct ud_ctx *cx, const char *dir, ud_guard *g, int how, struct figures *f)
 {
-	struct guest guest = guest_start();
+	struct guarded guest = guarded_start();
 	struct agent agent = agent_start(cx, dir, &guest);
-	int64_t told = agent_strike(&agent, how), at = guest_ended(cx, &guest);
+	int64_t told = agent_strike(&agent, how), at = guarded_ended(cx, &guest);
 	struct held h = held_by(cx, g);
 
 	assert_int_equal(h.n, 1);
@@ -277,7 +209,7 @@ static void strike(struct ud_ctx *cx, const char *name, int how, int times)
 		name, (long long)f.n, times, (long long)f.worst_kill, (double)f.sum / (double)f.n,
 		(long long)f.worst);
 	ud_guard_release(&g);
-	end_guard(cx, dir, SIGTERM);
+	guard_end(cx, dir, SIGTERM);
 }
 
 static int times(int ordinary)
@@ -302,7 +234,7 @@ static void a_renewal_postpones_and_never_brings_forward(void **state)
 	struct ud_ctx *cx = *state;
 	const char *dir = folder(cx, "renewal");
 	ud_guard *g = open_guard(cx, dir);
-	struct guest guest = guest_start();
+	struct guarded guest = guarded_start();
 	int64_t first = ud_mono_ms(cx->env) + FAR_MS;
 
 	assert_int_equal(ud_guard_arm(cx, g, UUID, guest.pidfd, 3, first), UD_OK);
@@ -320,13 +252,13 @@ static void a_renewal_postpones_and_never_brings_forward(void **state)
 	assert_int_equal(ud_guard_arm(cx, g, UUID, guest.pidfd, 3, first + 11), UD_E_CONFLICT);
 	assert_int_equal(ud_guard_disarm(cx, g, UUID, 3), UD_E_CONFLICT);
 	assert_int_equal(held_by(cx, g).last.deadline_ms, first + 9);
-	assert_true(guest_runs(&guest));
+	assert_true(guarded_runs(&guest));
 	assert_int_equal(ud_guard_disarm(cx, g, UUID, 4), UD_OK);
 	assert_int_equal(ud_guard_disarm(cx, g, UUID, 4), UD_E_NOT_FOUND);
 	assert_int_equal(held_by(cx, g).n, 0);
-	guest_kill(cx, &guest);
+	guarded_kill(cx, &guest);
 	ud_guard_release(&g);
-	end_guard(cx, dir, SIGTERM);
+	guard_end(cx, dir, SIGTERM);
 }
 
 static void a_dead_process_is_not_guarded(void **state)
@@ -334,21 +266,21 @@ static void a_dead_process_is_not_guarded(void **state)
 	struct ud_ctx *cx = *state;
 	const char *dir = folder(cx, "dead");
 	ud_guard *g = open_guard(cx, dir);
-	struct guest guest = guest_start(), dead = guest_start();
+	struct guarded guest = guarded_start(), dead = guarded_start();
 	int64_t far = ud_mono_ms(cx->env) + FAR_MS;
 	int pidfd = dup(dead.pidfd);
 
-	guest_kill(cx, &dead);
+	guarded_kill(cx, &dead);
 	assert_int_equal(ud_guard_arm(cx, g, UUID, pidfd, 1, far), UD_E_INVALID_STATE);
 	assert_int_equal(held_by(cx, g).n, 0);
 	/* one that ends by itself is forgotten, and cannot be renewed */
 	assert_int_equal(ud_guard_arm(cx, g, UUID, guest.pidfd, 1, far), UD_OK);
-	guest_kill(cx, &guest);
+	guarded_kill(cx, &guest);
 	assert_int_equal(ud_guard_renew(cx, g, UUID, 1, far + 1), UD_E_NOT_FOUND);
 	assert_int_equal(held_by(cx, g).n, 0);
 	close(pidfd);
 	ud_guard_release(&g);
-	end_guard(cx, dir, SIGTERM);
+	guard_end(cx, dir, SIGTERM);
 }
 
 /* The number of a guarded process goes to another one; the entry's pidfd is no use against that. */
@@ -357,19 +289,19 @@ static void a_number_that_is_used_again_is_safe(void **state)
 	struct ud_ctx *cx = *state;
 	const char *dir = folder(cx, "reuse");
 	ud_guard *g = open_guard(cx, dir);
-	struct guest first = guest_start(), second = guest_start();
+	struct guarded first = guarded_start(), second = guarded_start();
 	int64_t soon = ud_mono_ms(cx->env) + LEASE_MS;
 
 	/* the guard is handed the first; whatever stands at any number later, only it can be hit */
 	assert_int_equal(ud_guard_arm(cx, g, UUID, first.pidfd, 1, soon), UD_OK);
-	guest_kill(cx, &first);
+	guarded_kill(cx, &first);
 	assert_int_equal(ud_guard_arm(cx, g, UUID2, second.pidfd, 1, soon), UD_OK);
-	int64_t at = guest_ended(cx, &second);
+	int64_t at = guarded_ended(cx, &second);
 
 	assert_true(at >= soon && at <= soon + BOUND_MS);
 	assert_int_equal(held_by(cx, g).n, 1);
 	ud_guard_release(&g);
-	end_guard(cx, dir, SIGTERM);
+	guard_end(cx, dir, SIGTERM);
 }
 
 static void a_restarted_agent_finds_its_entries(void **state)
@@ -377,7 +309,7 @@ static void a_restarted_agent_finds_its_entries(void **state)
 	struct ud_ctx *cx = *state;
 	const char *dir = folder(cx, "restart");
 	ud_guard *g = open_guard(cx, dir), *second;
-	struct guest guest = guest_start();
+	struct guarded guest = guarded_start();
 	int64_t far = ud_mono_ms(cx->env) + FAR_MS;
 	pid_t pid = guard_pid(cx, dir);
 
@@ -393,9 +325,9 @@ static void a_restarted_agent_finds_its_entries(void **state)
 	assert_int_equal(h.last.deadline_ms, far);
 	assert_int_equal(h.last.killed_ms, 0);
 	assert_int_equal(ud_guard_disarm(cx, second, UUID, 7), UD_OK);
-	guest_kill(cx, &guest);
+	guarded_kill(cx, &guest);
 	ud_guard_release(&second);
-	end_guard(cx, dir, SIGTERM);
+	guard_end(cx, dir, SIGTERM);
 }
 
 /* It has no session, group or parent of the agent's, so that what ends them does not end it. */
@@ -427,7 +359,7 @@ static void the_guard_stands_by_itself(void **state)
 	assert_non_null(strstr(status, "\nNoNewPrivs:\t1\n"));
 	assert_non_null(strstr(status, "\nSeccomp:\t2\n"));
 	ud_guard_release(&g);
-	end_guard(cx, dir, SIGTERM);
+	guard_end(cx, dir, SIGTERM);
 }
 
 static void a_killed_guard_is_started_anew_and_armed_again(void **state)
@@ -435,19 +367,19 @@ static void a_killed_guard_is_started_anew_and_armed_again(void **state)
 	struct ud_ctx *cx = *state;
 	const char *dir = folder(cx, "anew");
 	ud_guard *g = open_guard(cx, dir);
-	struct guest guest = guest_start();
+	struct guarded guest = guarded_start();
 	int64_t soon = ud_mono_ms(cx->env) + LEASE_MS;
 
 	assert_int_equal(ud_guard_arm(cx, g, UUID, guest.pidfd, 1, soon + FAR_MS), UD_OK);
-	end_guard(cx, dir, SIGKILL);
+	guard_end(cx, dir, SIGKILL);
 	assert_int_equal(ud_guard_renew(cx, g, UUID, 1, soon + FAR_MS), UD_E_NOT_FOUND);
 	soon = ud_mono_ms(cx->env) + LEASE_MS;
 	assert_int_equal(ud_guard_arm(cx, g, UUID, guest.pidfd, 1, soon), UD_OK);
-	int64_t at = guest_ended(cx, &guest);
+	int64_t at = guarded_ended(cx, &guest);
 
 	assert_true(at >= soon && at <= soon + BOUND_MS);
 	ud_guard_release(&g);
-	end_guard(cx, dir, SIGTERM);
+	guard_end(cx, dir, SIGTERM);
 }
 
 static void an_end_waits_for_the_last_lease(void **state)
@@ -455,13 +387,13 @@ static void an_end_waits_for_the_last_lease(void **state)
 	struct ud_ctx *cx = *state;
 	const char *dir = folder(cx, "end");
 	ud_guard *g = open_guard(cx, dir);
-	struct guest guest = guest_start();
+	struct guarded guest = guarded_start();
 	int64_t soon = ud_mono_ms(cx->env) + 3 * LEASE_MS;
 	struct pollfd p = { .fd = pidfd_open(guard_pid(cx, dir), 0), .events = POLLIN };
 
 	assert_int_equal(ud_guard_arm(cx, g, UUID, guest.pidfd, 1, soon), UD_OK);
 	assert_int_equal(pidfd_send_signal(p.fd, SIGTERM, NULL, 0), 0);
-	assert_true(guest_ended(cx, &guest) >= soon);
+	assert_true(guarded_ended(cx, &guest) >= soon);
 	assert_int_equal(poll(&p, 1, EVENT_MS), 1);
 	close(p.fd);
 	ud_guard_release(&g);
@@ -483,7 +415,7 @@ static void a_second_guard_of_a_folder_ends_at_once(void **state)
 	assert_int_equal(guard_pid(cx, dir), pid);
 	assert_int_equal(held_by(cx, g).n, 0);
 	ud_guard_release(&g);
-	end_guard(cx, dir, SIGTERM);
+	guard_end(cx, dir, SIGTERM);
 }
 
 static void the_watchdog_is_petted(void **state)
@@ -505,7 +437,7 @@ static void the_watchdog_is_petted(void **state)
 	}
 	/* told at the end that the machine need not be reset */
 	ud_guard_release(&g);
-	end_guard(cx, dir, SIGTERM);
+	guard_end(cx, dir, SIGTERM);
 	while (read(p.fd, &last, 1) == 1)
 		n++;
 	assert_int_equal(last, 'V');
@@ -517,7 +449,7 @@ static void nonsense_harms_nobody(void **state)
 	struct ud_ctx *cx = *state;
 	const char *dir = folder(cx, "nonsense");
 	ud_guard *g = open_guard(cx, dir);
-	struct guest guest = guest_start();
+	struct guarded guest = guarded_start();
 	int64_t now = ud_mono_ms(cx->env), far = now + FAR_MS;
 	int no_process = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -531,11 +463,11 @@ static void nonsense_harms_nobody(void **state)
 	assert_int_equal(ud_guard_renew(cx, g, UUID "00", 1, far), UD_E_VALIDATION);
 	assert_int_equal(ud_guard_renew(cx, g, UUID, 1, far), UD_E_NOT_FOUND);
 	assert_int_equal(held_by(cx, g).n, 0);
-	assert_true(guest_runs(&guest));
-	guest_kill(cx, &guest);
+	assert_true(guarded_runs(&guest));
+	guarded_kill(cx, &guest);
 	close(no_process);
 	ud_guard_release(&g);
-	end_guard(cx, dir, SIGTERM);
+	guard_end(cx, dir, SIGTERM);
 }
 
 /* Processes of ordinary rank that do nothing, and that all the time. */
