@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Boot hold with a real libvirtd and our hook, both in a mount namespace of their own: what a person with virsh, and
-# libvirt's autostart, can start of the VMs that the agent's journal knows.
+# libvirt's autostart, can start of the VMs that the agent's journal knows. And what only qemu:///system has: limits of CPU.
 set -euo pipefail
 
 if [ "${1-}" != inside ]; then
@@ -65,9 +65,22 @@ for folder in /etc/libvirt /run /var/lib/libvirt /var/log/libvirt /var/cache/lib
 done
 mkdir -p /etc/libvirt/hooks /run/libvirt "$home"
 printf '%s = "root"\n' user group >/etc/libvirt/qemu.conf
+# where this machine lets us have groups of processes at all, limits are looked at in them, too
+groups=
+for tree in /sys/fs/cgroup/cpu /sys/fs/cgroup/cpu,cpuacct; do
+	[ -n "$groups" ] || ! mkdir "$tree/ud-hold-$$" 2>/dev/null || {
+		[ ! -e "$tree/ud-hold-$$/cpu.shares" ] || groups=$tree
+		rmdir "$tree/ud-hold-$$"
+	}
+done
+controllers=
+if [ -n "$groups" ]; then
+	controllers='"cpu"'
+	umount -l /sys/fs/cgroup/unified 2>/dev/null || true # libvirt 9 asks it for controllers that are in the first hierarchy
+fi
 cat >>/etc/libvirt/qemu.conf <<-END
 	security_driver = "none"
-	cgroup_controllers = []
+	cgroup_controllers = [$controllers]
 	namespaces = []
 	stdio_handler = "file"
 	remember_owner = 0
@@ -86,7 +99,7 @@ for name in ours theirs; do
 	virsh define /run/$name.xml >/dev/null
 done
 
-echo 1..8
+echo 1..10
 starts ours || fail "without an agent the hook stands in nobody's way"
 off ours
 ok "without an agent the hook stands in nobody's way"
@@ -131,6 +144,30 @@ done
 [ "$(virsh domstate ours)" = "shut off" ] || fail "and does not start what is held"
 off theirs
 ok "autostart starts what is not ours, and not what is held"
+
+limits() {
+	"$UD_BINARY_DIR/limit-vm" qemu:///system "${uuid%1}2" "$@" 2>/run/out || fail "limits are taken: $*"
+}
+# of libvirt's definition: quota in us of 100,000, and shares
+tuned() {
+	virsh dumpxml "$@" theirs | sed -nE 's,.*<(global_quota|shares)>(.*)</.*,\1 \2,p' | sort | tr '\n' ' '
+}
+[ "$(limits 150 50)" = "150 50" ] || fail "percent and weight come back as they were set"
+[ "$(tuned --inactive)" = "global_quota 150000 shares 50 " ] || fail "they stand in the definition: $(tuned --inactive)"
+[ "$(limits 0 0 | cut -d' ' -f1)" = 0 ] || fail "no limit is none"
+ok "limits of CPU stand in the definition, and are taken off again"
+
+if [ -n "$groups" ]; then
+	starts theirs || fail "it starts"
+	limits 50 200 >/dev/null
+	[ "$(tuned)" = "global_quota 50000 shares 200 " ] || fail "the running VM has them: $(tuned)"
+	found=$(find "$groups" -path '*theirs*' -name cpu.cfs_quota_us -exec cat {} + | sort -n | tail -n 1)
+	[ "$found" = 50000 ] || fail "the kernel has the quota: $found"
+	off theirs
+	ok "of a VM that runs they hold at once: the kernel has them"
+else
+	ok "of a VM that runs they hold at once # SKIP this machine lets nobody have groups of processes"
+fi
 
 echo nonsense >"$journal"
 rm -f "$journal"-*

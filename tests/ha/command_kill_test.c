@@ -3,7 +3,7 @@
  * The server is killed (SIGKILL) at each moment that matters to a command: before and after every
  * fsync of its database, from the call that asks for it to the answer that was taken. A real agent
  * lives on beside it. Each command then has had its effect once, and its result is there.
- * Ordinarily each third moment, with UD_TEST_LONG each.
+ * Ordinarily each third moment of one command after the other, with UD_TEST_LONG each of every one.
  */
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -178,9 +178,13 @@ static size_t collect(char *data, size_t size, size_t n, void *to)
 	return size * n;
 }
 
+struct ask {
+	const char *method, *path;
+	const char *key, *body; /* of a request that changes something */
+};
+
 /* 0 = no answer. */
-static int try_call(
-	struct scene *s, const char *method, const char *path, const char *key, json_t **ret)
+static int try_call(struct scene *s, const struct ask *ask, json_t **ret)
 {
 	struct curl_slist *list = curl_slist_append(
 		NULL, fmt(s->w, "Authorization: Bearer %s", s->w->token[OPERATOR]));
@@ -188,16 +192,17 @@ static int try_call(
 	long status = 0;
 	CURL *c = curl_easy_init();
 
-	if (key)
-		list = curl_slist_append(list, fmt(s->w, "Idempotency-Key: %s", key));
+	if (ask->key)
+		list = curl_slist_append(list, fmt(s->w, "Idempotency-Key: %s", ask->key));
 	list = curl_slist_append(list, "Content-Type: application/json");
-	curl_easy_setopt(c, CURLOPT_URL, fmt(s->w, "http://127.0.0.1:%d%s", s->api_port, path));
-	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(
+		c, CURLOPT_URL, fmt(s->w, "http://127.0.0.1:%d%s", s->api_port, ask->path));
+	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, ask->method);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
 	curl_easy_setopt(c, CURLOPT_TIMEOUT, 60L);
 	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	if (key)
-		curl_easy_setopt(c, CURLOPT_POSTFIELDS, "{}");
+	if (ask->body)
+		curl_easy_setopt(c, CURLOPT_POSTFIELDS, ask->body);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, collect);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, &out);
 	if (curl_easy_perform(c) == CURLE_OK)
@@ -212,19 +217,18 @@ static int try_call(
 }
 
 /* Until the call has this status: a server that does not answer is started anew, for good. */
-static json_t *insist(struct scene *s, const char *method, const char *path, const char *key,
-	int status, const char *state)
+static json_t *insist(struct scene *s, struct ask ask, int status, const char *state)
 {
 	int64_t until = ud_mono_ms(&ud_env_real) + PATIENCE_MS;
 	json_t *body = NULL;
 	int got;
 
 	for (;;) {
-		got = try_call(s, method, path, key, &body);
+		got = try_call(s, &ask, &body);
 		if (got == status && (!state || strcmp(text_at(body, "state"), state) == 0))
 			return body;
 		if (ud_mono_ms(&ud_env_real) > until)
-			fail_msg("%s %s: %d %s", method, path, got, text_at(body, "state"));
+			fail_msg("%s %s: %d %s", ask.method, ask.path, got, text_at(body, "state"));
 		if (got == 0) {
 			s->deaths++;
 			start_server(s, (struct moment){ 0 });
@@ -292,52 +296,90 @@ static int end(void **state)
 }
 
 /* What the agent tells by itself is there, so that the server lets the VM be switched. */
-static void wait_for_vm(struct scene *s, const char *power)
+static void wait_for_vm(struct scene *s, enum ud_power power)
 {
 	int64_t until = ud_mono_ms(&ud_env_real) + PATIENCE_MS;
-	const char *path = fmt(s->w, "/v1/vms/%s", s->vm);
+	const struct ask ask = { "GET", fmt(s->w, "/v1/vms/%s", s->vm), NULL, NULL };
 
-	while (strcmp(text_at(insist(s, "GET", path, NULL, 200, NULL), "power"), power) != 0) {
+	while (strcmp(text_at(insist(s, ask, 200, NULL), "power"), ud_powers.names[power]) != 0) {
 		if (ud_mono_ms(&ud_env_real) > until)
-			fail_msg("the VM is not seen as %s", power);
+			fail_msg("the VM is not seen as %s", ud_powers.names[power]);
 		poll(NULL, 0, 20); /* the server is another process */
 	}
 }
 
+/* Calls of the API that become commands, each with another end in the server. */
+static const struct deed {
+	const char *call, *body, *slot; /* body NULL = a name of its own */
+	enum ud_power before, after;
+} deeds[] = {
+	{ "start", "{}", "start", UD_POWER_OFF, UD_POWER_RUNNING },
+	{ "stop", "{}", "power_off", UD_POWER_RUNNING, UD_POWER_OFF },
+	{ "shutdown", "{\"timeout_seconds\":5}", "shutdown", UD_POWER_RUNNING, UD_POWER_OFF },
+	{ "save", "{}", "save", UD_POWER_RUNNING, UD_POWER_SAVED },
+	{ "pause", "{}", "pause", UD_POWER_RUNNING, UD_POWER_PAUSED },
+	{ "resume", "{}", "resume", UD_POWER_PAUSED, UD_POWER_RUNNING },
+	{ "reset", "{}", "reset", UD_POWER_RUNNING, UD_POWER_RUNNING },
+	{ "diagnose", "{}", "diagnose", UD_POWER_RUNNING, UD_POWER_RUNNING },
+	{ "screenshot", "{}", "screenshot", UD_POWER_RUNNING, UD_POWER_RUNNING },
+	{ "definition", "{}", "definition_export", UD_POWER_RUNNING, UD_POWER_RUNNING },
+	{ "checkpoints", NULL, "checkpoint_create", UD_POWER_RUNNING, UD_POWER_RUNNING },
+	{ "checkpoints/refresh", "{}", "checkpoint_list", UD_POWER_RUNNING, UD_POWER_RUNNING },
+};
+
 /* One command under a server that is killed at that moment; false: it never came to it. */
-static bool strike(struct scene *s, struct moment m, bool on)
+static bool strike(struct scene *s, const struct deed *d, struct moment m)
 {
-	const char *slot = on ? "start" : "power_off", *key = NULL;
-	int before = scripted_calls(s->hv, slot), deaths = s->deaths;
+	const char *key = fmt(s->w, "key-%lld", (long long)s->moments++);
+	struct ask ask = { "POST", fmt(s->w, "/v1/vms/%s/%s", s->vm, d->call), key,
+		d->body ? d->body : fmt(s->w, "{\"name\":\"%s\"}", key) };
 	json_t *op;
 
+	scripted_set_power(s->hv, s->uuid, d->before);
+	wait_for_vm(s, d->before);
+	scripted_forgive(s->hv);
+	int deaths = s->deaths;
+
 	start_server(s, m);
-	key = fmt(s->w, "key-%lld", (long long)s->moments++);
-	op = insist(s, "POST", fmt(s->w, "/v1/vms/%s/%s", s->vm, on ? "start" : "stop"), key, 202,
-		NULL);
-	op = insist(s, "GET", fmt(s->w, "/v1/operations/%s?wait=20", text_at(op, "id")), NULL, 200,
-		"succeeded");
-	wait_for_vm(s, on ? "running" : "off");
-	assert_int_equal(scripted_calls(s->hv, slot), before + 1);
-	assert_int_equal(scripted_power(s->hv, s->uuid), on ? UD_POWER_RUNNING : UD_POWER_OFF);
+	op = insist(s, ask, 202, NULL);
+	ask = (struct ask){ "GET", fmt(s->w, "/v1/operations/%s?wait=20", text_at(op, "id")), NULL,
+		NULL };
+	insist(s, ask, 200, "succeeded");
+	wait_for_vm(s, d->after);
+	assert_int_equal(scripted_calls(s->hv, d->slot), 1);
+	assert_int_equal(scripted_power(s->hv, s->uuid), d->after);
 	return s->deaths > deaths;
+}
+
+/* Every moment of one deed, or of those in turn. */
+static int strike_all(struct scene *s, size_t first, size_t deed_count, int step)
+{
+	size_t turn = 0;
+	int struck = 0;
+	bool died = true;
+
+	for (int n = 1; died && n < MOMENTS_MAX; n += step)
+		for (int after = 0; after < 2; after++) {
+			died = strike(s, &deeds[first + turn++ % deed_count],
+				(struct moment){ n, after });
+			struck += died;
+		}
+	return struck;
 }
 
 static void every_command_has_its_effect_once_and_its_result(void **state)
 {
 	struct scene *s = *state;
-	int step = getenv("UD_TEST_LONG") ? 1 : 3, struck = 0;
-	bool on = true, died = true;
+	bool all = getenv("UD_TEST_LONG") != NULL;
+	int struck = 0;
 
-	wait_for_vm(s, "off");
-	for (int n = 1; died && n < MOMENTS_MAX; n += step)
-		for (int after = 0; after < 2; after++, on = !on) {
-			died = strike(s, (struct moment){ n, after }, on);
-			struck += died;
-		}
-	printf("# the server died at %d moments of commands: 0 double effects, 0 lost results\n",
-		struck);
-	assert_true(struck >= 4);
+	for (size_t i = 0; all && i < UD_LEN(deeds); i++)
+		struck += strike_all(s, i, 1, 1);
+	if (!all)
+		struck = strike_all(s, 0, UD_LEN(deeds), 3);
+	printf("# the server died at %d moments of %zu commands: 0 double effects, 0 lost results\n",
+		struck, UD_LEN(deeds));
+	assert_true(struck >= (all ? 4 * (int)UD_LEN(deeds) : 4));
 }
 
 int main(void)
