@@ -13,6 +13,8 @@ static void tell_vm(struct ud_buf *b, const struct scripted_vm *vm)
 	if (vm->file_path)
 		ud_buf_printf(
 			b, " file %s %.*s", vm->file_path, (int)vm->file_n, (const char *)vm->file);
+	if (vm->upgraded)
+		ud_buf_puts(b, " upgraded");
 	if (vm->test_id)
 		ud_buf_printf(b, " test %s", vm->test_id);
 	for (const struct scripted_checkpoint *c = vm->checkpoints; c; c = c->next)
@@ -49,6 +51,8 @@ const char *scripted_digest(struct scripted *s)
 	struct ud_buf b = { 0 };
 
 	pthread_mutex_lock(&s->lock);
+	ud_buf_printf(&b, "host balance %u %u team %s\n", s->balance.mode, s->balance.level,
+		s->team ? s->team : "none");
 	for (const struct scripted_vm *vm = s->vms; vm; vm = vm->next)
 		if (!vm->gone)
 			tell_vm(&b, vm);

@@ -21,6 +21,7 @@ struct scripted_vm {
 	struct scripted_vm *next;
 	struct ud_machine m;
 	struct ud_vm_limits limits;
+	bool upgraded;
 	struct scripted_checkpoint *checkpoints;
 	int64_t frozen_until_ms; /* 0 = not frozen */
 	int64_t content;         /* grows with what the guest writes: scripted_write */
@@ -91,6 +92,8 @@ struct scripted {
 	bool cut;
 	int boots;
 	bool processes;
+	struct ud_host_balance balance;
+	const char *team; /* the last switch that was set, as text */
 	scripted_lives *lives;
 	void *lives_data;
 };

@@ -399,6 +399,44 @@ static enum ud_code limits_set(
 	return scripted_leave(cx, hv, "limits_set", UD_OK);
 }
 
+static enum ud_code upgrade(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret_version)
+{
+	struct scripted_vm *vm;
+	enum ud_code code = UD_OK;
+
+	ENTER("upgrade", uuid, 0);
+	if (vm->m.power != UD_POWER_OFF)
+		code = ud_fail(cx, UD_E_INVALID_STATE, NULL, "The VM is %s, not off.",
+			ud_powers.names[vm->m.power]);
+	else if (!vm->upgraded)
+		scripted_did(scripted_of(hv), "upgrade");
+	vm->upgraded |= code == UD_OK;
+	*ret_version = "2";
+	return scripted_leave(cx, hv, "upgrade", code);
+}
+
+static enum ud_code balance(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_host_balance *wanted, struct ud_host_balance *ret)
+{
+	struct scripted_vm *vm;
+
+	ENTER("balance", NULL, 0);
+	*ret = scripted_of(hv)->balance = *wanted;
+	return scripted_leave(cx, hv, "balance", UD_OK);
+}
+
+static enum ud_code team(struct ud_ctx *cx, struct ud_hv *hv, const struct ud_host_team *wanted)
+{
+	struct scripted_vm *vm;
+	struct scripted *s = scripted_of(hv);
+
+	ENTER("team", NULL, 0);
+	s->team = ud_printf(s->arena, "%s of %zu, %s", wanted->name, wanted->members.count,
+		ud_team_balancings.names[wanted->load_balancing]);
+	return scripted_leave(cx, hv, "team", UD_OK);
+}
+
 static enum ud_code definition_export(
 	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char **ret)
 {
@@ -488,6 +526,9 @@ const struct ud_driver scripted_driver = {
 	.checkpoint_delete = checkpoint_delete,
 	.limits_get = limits_get,
 	.limits_set = limits_set,
+	.upgrade = upgrade,
+	.balance = balance,
+	.team = team,
 	.definition_export = definition_export,
 	.definition_import = definition_import,
 	.undefine = undefine,
