@@ -217,7 +217,7 @@ static const struct ud_route rows[] = {
 	{ "GET",  "/v1/evidence/signing-keys",     "evidence.signing-keys", UD_PEOPLE, "evidence:read", 0, .handle = keys, .about = "List the public keys that evidence is sealed with." },
 	{ "GET",  "/v1/evidence/{id}",             "evidence.show",         UD_PEOPLE, "evidence:read", 0, .resource = &evidence, .handle = ud_rest_show, .about = "Show what is known of a record." },
 	{ "GET",  "/v1/evidence/{id}/bundle",      "evidence.bundle",       UD_PEOPLE, "evidence:read", 0, .handle = bundle, .about = "Download a record: canonical JSON, chained and sealed; understudy verify checks it offline." },
-	{ "GET",  "/v1/evidence/{id}/report",      "evidence.report",       UD_PEOPLE, "evidence:read", 0, .handle = report, .about = "Show a record as a page that prints; format=html." },
+	{ "GET",  "/v1/evidence/{id}/report",      "evidence.report",       UD_PEOPLE, "evidence:read", 0, .media = "text/html", .handle = report, .about = "Show a record as a page that prints; format=html." },
 	{ "POST", "/v1/evidence/{id}/verify",      "evidence.verify",       UD_PEOPLE, "evidence:read", UD_WRITE, .handle = verify, .about = "Check a record where it lies." },
 	{ "GET",  "/v1/failovers/{id}/evidence",   "failovers.evidence",    UD_PEOPLE, "evidence:read", 0, .resource = &evidence, .handle = show_of_run, .about = "Show what is known of the record of a run." },
 };

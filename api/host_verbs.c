@@ -278,7 +278,7 @@ static const struct ud_route rows[] = {
 	{ "POST", "/v1/hosts/{id}/balance",    "hosts.balance",    CHANGE,         "hosts:write", UD_WRITE, .body = &ud_host_balance_shape, .status = 202, .resource = &operations, .handle = set_balance, .about = "Say when a host's cluster moves VMs by itself, and from what load on." },
 	{ "POST", "/v1/hosts/{id}/teams",      "hosts.team",       CHANGE,         "hosts:write", UD_WRITE, .body = &ud_host_team_shape, .status = 202, .resource = &operations, .handle = set_team, .about = "Change a team of network cards, or make a switch over them." },
 	{ "POST", "/v1/agents/{id}/logs",      "agents.fetch-logs", UD_STAFF_WRITE, "agents:write", UD_WRITE, .status = 202, .resource = &operations, .handle = fetch_logs, .about = "Fetch the newest lines of an agent's log." },
-	{ "GET",  "/v1/agents/{id}/logs",      "agents.logs",      UD_STAFF,       "agents:read", 0, .handle = logs, .about = "The lines of an agent's log that were fetched last." },
+	{ "GET",  "/v1/agents/{id}/logs",      "agents.logs",      UD_STAFF,       "agents:read", 0, .media = "text/plain", .handle = logs, .about = "The lines of an agent's log that were fetched last." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_host_verbs = { "Hosts", rows, UD_LEN(rows) };

@@ -353,7 +353,7 @@ static const struct ud_route rows[] = {
 	VERB("upgrade",         "upgrade",     HOST,  NULL, "Bring a VM's definition to the newest version its host knows: there is no way back, and older hosts cannot run it any more."),
 	VERB("checkpoint",      "checkpoints", POWER, &ud_checkpoint_args_shape, "Take a checkpoint."),
 	{ "POST",   "/v1/vms/{id}/checkpoints/refresh", "vms.checkpoint-list", LOOK, "vms:checkpoint_list", UD_WRITE, .status = 202, .resource = &operations, .handle = do_verb, .about = "Ask the host which checkpoints there are." },
-	{ "GET",    "/v1/vms/{id}/screenshot",          "vms.picture",       UD_PEOPLE, "vms:read", 0, .handle = picture, .about = "The newest picture of the VM's screen, as PNG." },
+	{ "GET",    "/v1/vms/{id}/screenshot",          "vms.picture",       UD_PEOPLE, "vms:read", 0, .media = "image/png", .handle = picture, .about = "The newest picture of the VM's screen, as PNG." },
 	{ "GET",    "/v1/vms/{id}/resource-protection", "vms.limits",        UD_PEOPLE, "vms:read", 0, .answer = &ud_vm_limits_shape, .handle = limits, .about = "Limits that the VM's host told of last." },
 	{ "PUT",    "/v1/vms/{id}/resource-protection", "vms.limit",         POWER,     "vms:limit", UD_WRITE | UD_MATCH_REQUIRED, &ud_vm_limits_shape, .status = 202, .resource = &operations, .handle = do_verb, .about = "Set limits of CPU and disks, null = none; and host resource protection." },
 	{ "GET",    "/v1/vms/{id}/facts",               "vms.facts",         UD_PEOPLE, "vms:read", 0, .answer = &facts_shape, .handle = facts, .about = "Disks, network cards and board of a VM, as its host sees them." },

@@ -25,7 +25,7 @@ static const char *const due_sql[] = {
 			     " AND f.started_at IS NOT NULL AND (f.ended_at IS NULL OR " AWAY
 			     ") AND " UNSAID("window") " ORDER BY f.id LIMIT 100",
 	[UD_REMIND_RETURN] =
-		"SELECT f.id FROM failovers f WHERE f.window_ends_at <= $1 + 86400000"
+		"SELECT f.id FROM failovers f WHERE f.window_ends_at - 86400000 <= $1"
 		" AND f.reason_code = 'compliance_rotation' AND f.state IN ('protected', 'solved')"
 		" AND " AWAY " AND " UNSAID("return") " ORDER BY f.id LIMIT 100",
 	[UD_REMIND_WEEK] =

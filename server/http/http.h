@@ -108,6 +108,8 @@ struct ud_route {
 	 * end, 12 months later at the earliest; 0 = neither.
 	 */
 	int64_t deprecated_at, sunset_at;
+	/* of a success that is no JSON, for the specification; NULL = JSON, or what flags say */
+	const char *media;
 };
 
 /* A part of the table: api/index.c lists them. */

@@ -360,13 +360,15 @@ static void error_responses(json_t *responses, const struct ud_route *r)
 
 static const char *media_type(const struct ud_route *r)
 {
+	if (r->media)
+		return r->media;
 	if (r->flags & UD_STREAM)
 		return "text/event-stream";
 	if (r->flags & UD_HTML)
 		return "text/html";
 	if (r->flags & UD_DOWNLOAD)
 		return "application/octet-stream";
-	return strcmp(r->path, "/metrics") == 0 ? "text/plain" : "application/json";
+	return "application/json";
 }
 
 static json_t *success(struct ud_ctx *cx, const struct ud_route *r)
