@@ -13,6 +13,7 @@
 #include "db/customers.h"
 #include "db/demo.h"
 #include "db/hosts.h"
+#include "db/inventory.h"
 #include "db/network_maps.h"
 #include "db/networks.h"
 #include "db/people.h"
@@ -154,6 +155,48 @@ static unsigned hypervisor_of(size_t site, size_t n)
 	return site == UD_DEMO_LONDON ? UD_HYPERVISOR_KVM : UD_HYPERVISOR_HYPERV;
 }
 
+/* What a host tells of itself: teams, and a cluster with its storage where there is Hyper-V. */
+static const char *told_by(struct ud_ctx *cx, const struct ud_host *h, const char *site)
+{
+	const char *common = ud_printf(cx->arena,
+		"\"cpu_count\":%lld,\"memory_bytes\":%lld,\"memory_free_bytes\":%lld,"
+		"\"pools\":[],\"networks\":[],\"machine_types\":[],\"capabilities\":[\"relation_set\"]",
+		(long long)h->cpu_count, (long long)h->memory_bytes,
+		(long long)(h->memory_bytes / 4));
+
+	if (h->hypervisor == UD_HYPERVISOR_KVM)
+		return ud_printf(cx->arena,
+			"{\"hypervisor\":\"kvm\",\"hypervisor_version\":\"QEMU 7.2.22, libvirt 9.0.0\","
+			"\"os\":\"Debian GNU/Linux 12\",\"accelerator\":\"kvm\",\"teams\":[],%s}",
+			common);
+	return ud_printf(cx->arena,
+		"{\"hypervisor\":\"hyperv\",\"hypervisor_version\":\"Hyper-V, module 2.0.0.0\","
+		"\"os\":\"Microsoft Windows Server 2016 Datacenter\",\"accelerator\":\"hyperv\","
+		"\"teams\":[{\"name\":\"External\",\"mode\":\"SwitchIndependent\","
+		"\"load_balancing\":\"Dynamic\",\"members\":[{\"name\":\"Adapter 1\",\"up\":true},"
+		"{\"name\":\"Adapter 2\",\"up\":true}],\"degraded\":false}],"
+		"\"cluster\":{\"name\":\"hv-%s\",\"balancer\":{\"mode\":\"always\",\"level\":\"low\"},"
+		"\"nodes\":[{\"name\":\"%s\",\"state\":\"up\"}],\"fault_domains\":[]},"
+		"\"spaces\":{\"pools\":[{\"name\":\"S2D on hv-%s\",\"health\":\"healthy\","
+		"\"capacity_bytes\":%lld,\"used_bytes\":%lld}],\"volumes\":[],\"disks\":[],\"jobs\":[]},"
+		"%s}",
+		site, h->name, site, (long long)(64 * 1024 * GIB), (long long)(24 * 1024 * GIB),
+		common);
+}
+
+/* Told at the end of the history, as its last sign of life. */
+static enum ud_code tell(
+	struct ud_ctx *cx, const struct ud_demo *d, const struct ud_host *h, const char *site)
+{
+	int64_t now_ms = cx->now_ms;
+
+	cx->now_ms = d->until_ms;
+	enum ud_code code = ud_inventory_host(cx, h->row.id, told_by(cx, h, site));
+
+	cx->now_ms = now_ms;
+	return code;
+}
+
 static enum ud_code add_hosts(
 	struct ud_ctx *cx, struct ud_demo *d, size_t site, const char *const racks[2])
 {
@@ -174,6 +217,7 @@ static enum ud_code add_hosts(
 			h.state = UD_HOST_MAINTENANCE;
 		UD_TRY(ud_demo_put(cx, &ud_hosts, &h));
 		UD_TRY(add_agent(cx, d, &h));
+		UD_TRY(tell(cx, d, &h, sites[site].code));
 		d->host_ids[site * HOSTS_EACH + n] = h.row.id;
 	}
 	return UD_OK;

@@ -16,6 +16,7 @@
 #include "base/replication.h"
 #include "db/leases.h"
 #include "server/replication/reports.h"
+#include "support/bare.h"
 #include "support/scripted_inside.h"
 #include "support/sim_inside.h"
 
@@ -341,43 +342,32 @@ static const struct ud_verb *verbs(struct sim *s)
 static void agent_up(struct sim_host *h)
 {
 	struct ud_ctx cx = host_context(h);
-	struct ud_hv *hv = NULL;
-	int port = 0;
-
-	sim_must(&cx, ud_journal_open(&cx, h->journal, &h->station.journal));
-	sim_must(&cx, ud_hv_open(&cx, scripted_drivers, scripted_uri(h->script), NULL, NULL, &hv));
-	h->station.hv = hv;
-	h->station.host_boot = h->boot;
 	const struct ud_hv_replication with = {
 		.agent_id = h->config.agent_id, .may_receive = may_receive, .data = h
 	};
-	const struct ud_lease_settings leases = { .journal = h->station.journal,
-		.hv = &h->station.hv,
-		.host_boot = h->boot,
-		.calls = { ask_server, ask_peer, arm, renew, disarm, held, h },
+	const struct ud_lease_settings leases = { .calls = { ask_server, ask_peer, arm, renew,
+							  disarm, held, h },
 		.dies = dies_in_lease,
 		.dies_data = h };
-	const struct ud_runner_settings settings = {
+	const struct ud_runner_settings runner = {
 		.station = &h->station, .verbs = verbs(h->s), .pass = wait_inside, .data = h
 	};
+	const struct bare b = { .station = &h->station,
+		.env = &h->env,
+		.journal = h->journal,
+		.uri = scripted_uri(h->script),
+		.host_boot = h->boot,
+		.drivers = scripted_drivers,
+		.with = &with,
+		.leases = &leases,
+		.runner = &runner };
 
-	sim_must(&cx, ud_hv_replicate(&cx, hv, &with, &port));
-	atomic_store(&h->station.dead, false);
-	h->station.leases = ud_leases_new(&h->env, &leases);
-	sim_must(&cx, ud_runner_start(&cx, &settings, &h->runner));
+	sim_must(&cx, bare_up(&cx, &b, &h->runner));
 }
 
 static void agent_down(struct sim_host *h)
 {
-	struct ud_hv *hv = h->station.hv;
-
-	if (!h->runner)
-		return;
-	atomic_store(&h->station.dead, true);
-	ud_runner_release(&h->runner);
-	ud_leases_release(&h->station.leases);
-	ud_journal_release(&h->station.journal);
-	ud_hv_close(&hv);
+	bare_down(&h->station, &h->runner);
 }
 
 void sim_agent_dies(struct sim_host *h, int64_t for_ms)

@@ -14,6 +14,7 @@
 #include "db/leases.h"
 #include "server/agents/ca.h"
 #include "server/replication/reports.h"
+#include "support/bare.h"
 #include "support/box.h"
 #include "support/context.h"
 #include "support/stage_inside.h"
@@ -163,40 +164,29 @@ static void wait_inside(void *data, int64_t ms)
 static void agent_up(struct site_host *h)
 {
 	struct ud_ctx cx = host_context(h->s);
-	struct ud_hv *hv = NULL;
-	int port = 0;
-
-	must(&cx, ud_journal_open(&cx, h->journal, &h->station.journal));
-	must(&cx, ud_hv_open(&cx, box_drivers, h->uri, NULL, NULL, &hv));
-	h->station.hv = hv;
-	h->station.host_boot = h->boot;
 	const struct ud_hv_replication with = { .agent_id = h->config.agent_id,
 		.listen = fmt(h->s->w, "%s.example.test:443", stage_host_names[h->n]) };
-	const struct ud_lease_settings leases = { .journal = h->station.journal,
-		.hv = &h->station.hv,
-		.host_boot = h->boot,
-		.calls = { ask_server, NULL, arm, arm, disarm, held, h } };
-	const struct ud_runner_settings settings = {
+	const struct ud_lease_settings leases = { .calls = { ask_server, NULL, arm, arm, disarm,
+							  held, h } };
+	const struct ud_runner_settings runner = {
 		.station = &h->station, .verbs = ud_agent_verbs, .pass = wait_inside, .data = h
 	};
+	const struct bare b = { .station = &h->station,
+		.env = &h->s->site_in_a_box->env,
+		.journal = h->journal,
+		.uri = h->uri,
+		.host_boot = h->boot,
+		.drivers = box_drivers,
+		.with = &with,
+		.leases = &leases,
+		.runner = &runner };
 
-	must(&cx, ud_hv_replicate(&cx, hv, &with, &port));
-	atomic_store(&h->station.dead, false);
-	h->station.leases = ud_leases_new(&h->s->site_in_a_box->env, &leases);
-	must(&cx, ud_runner_start(&cx, &settings, &h->runner));
+	must(&cx, bare_up(&cx, &b, &h->runner));
 }
 
 static void agent_down(struct site_host *h)
 {
-	struct ud_hv *hv = h->station.hv;
-
-	if (!h->runner)
-		return;
-	atomic_store(&h->station.dead, true);
-	ud_runner_release(&h->runner);
-	ud_leases_release(&h->station.leases);
-	ud_journal_release(&h->station.journal);
-	ud_hv_close(&hv);
+	bare_down(&h->station, &h->runner);
 }
 
 /* ---- what the test asserts on ---- */
