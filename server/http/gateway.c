@@ -18,6 +18,7 @@
 #include <netinet/tcp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/queue.h>
@@ -181,12 +182,32 @@ static void on_close(struct evhttp_connection *evcon, void *data)
 		ud_front_end(io);
 }
 
+static void look_out(struct ud_connection *c, short what);
+
+/* Is there nobody at the other end any more? */
+static bool is_broken(evutil_socket_t fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLERR | POLLHUP | POLLRDHUP);
+}
+
 static void on_hang_up(evutil_socket_t fd, short what, void *data)
 {
-	const struct ud_connection *c = data;
+	struct ud_connection *c = data;
 
-	(void)fd, (void)what;
+	if (!(what & EV_CLOSED) && !is_broken(fd)) {
+		look_out(c, EV_CLOSED); /* more is said before the answer: it is read after that */
+		return;
+	}
 	evhttp_connection_free(evhttp_request_get_connection(c->io->event));
+}
+
+static void look_out(struct ud_connection *c, short what)
+{
+	disarm(c);
+	c->hang_up = event_new(c->loop->gateway->base, c->fd, what, on_hang_up, c);
+	event_add(c->hang_up, NULL);
 }
 
 static void add_header(void *to, const char *name, const char *value)
@@ -384,15 +405,12 @@ static void gateway_headers(const struct ud_io *io, ud_header_visitor *visit, vo
 		visit(data, h->key, strlen(h->key), h->value, strlen(h->value));
 }
 
-/* Whoever waits for news may wait long: a hang-up is looked out for. */
+/* Whoever waits for news may wait long: a hang-up is looked out for. A connection that was reset
+ * shows to the library as one that can be read, not as closed, and is told of for ever. */
 static void gateway_suspend(struct ud_io *io)
 {
-	struct ud_connection *c = io->connection;
-
-	if (!io->rq.waiting)
-		return;
-	c->hang_up = event_new(io->loop->gateway->base, c->fd, EV_CLOSED, on_hang_up, c);
-	event_add(c->hang_up, NULL);
+	if (io->rq.waiting)
+		look_out(io->connection, EV_CLOSED | EV_READ);
 }
 
 static void gateway_resume(struct ud_io *io)
