@@ -4,10 +4,14 @@
  */
 #include "agent/config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/options.h"
+
+#define SCRUB_DAYS "7"
+#define SCRUB_MIB "16"
 
 /* clang-format off */
 static const struct ud_option options[] = {
@@ -19,6 +23,8 @@ static const struct ud_option options[] = {
 	{ "replication", "listen", UD_OPTION_PORT, "", .about = "Address for replication from other agents; empty = none." },
 	{ "replication", "keytab", UD_OPTION_TEXT, "", .about = "Kerberos keys of understudy/AGENT_ID, for replication that is authenticated by Kerberos; empty = none." },
 	{ "replication", "media", UD_OPTION_TEXT, "", .about = "Folder for first copies that do not come over the link: ID/initial.udr written and read, or ID/DISK.qcow2 and ID/DISK.raw read, of the replication ID; empty = none." },
+	{ "replication", "scrub_days", UD_OPTION_INT, SCRUB_DAYS, 0, 365, .about = "Every replica on this host is read through and compared with its hashes in the background so often; 0 = never." },
+	{ "replication", "scrub_mib_per_second", UD_OPTION_INT, SCRUB_MIB, 0, 100000, .about = "MiB a second that this reads at most; 0 = as fast as it goes." },
 	{ "guard", "program", UD_OPTION_TEXT, "", .about = "Path of understudy-guard; empty = beside this program." },
 	{ "guard", "watchdog", UD_OPTION_TEXT, "", .about = "The machine's watchdog device, for the lease guard to pet: /dev/watchdog; empty = none." },
 	{ "log", "level", UD_OPTION_CHOICE, "info", .choices = "error warning info debug", .about = "What is logged." },
@@ -29,8 +35,8 @@ static const struct ud_option options[] = {
 static const char **member(struct ud_agent_config *c, size_t i)
 {
 	const char **all[] = { &c->server_url, &c->agent_id, &c->host_id, &c->command_key,
-		&c->hypervisor_uri, &c->replication_listen, &c->keytab, &c->media,
-		&c->guard_program, &c->watchdog, &c->log_level };
+		&c->hypervisor_uri, &c->replication_listen, &c->keytab, &c->media, &c->scrub_days,
+		&c->scrub_mib_per_second, &c->guard_program, &c->watchdog, &c->log_level };
 
 	_Static_assert(UD_LEN(all) == UD_LEN(options), "a member for every option");
 	return all[i];
@@ -51,6 +57,20 @@ enum ud_code ud_agent_config_load(struct ud_ctx *cx, const char *path, struct ud
 	for (size_t i = 0; i < UD_LEN(options); i++)
 		*member(ret, i) = text[i];
 	return UD_OK;
+}
+
+int64_t ud_agent_scrub_every_ms(const struct ud_agent_config *config)
+{
+	const char *days = config->scrub_days ? config->scrub_days : SCRUB_DAYS;
+
+	return strtoll(days, NULL, 10) * 24 * 3600 * 1000;
+}
+
+int64_t ud_agent_scrub_rate(const struct ud_agent_config *config)
+{
+	const char *mib = config->scrub_mib_per_second ? config->scrub_mib_per_second : SCRUB_MIB;
+
+	return strtoll(mib, NULL, 10) << 20;
 }
 
 enum ud_code ud_agent_config_store(struct ud_ctx *cx, const struct ud_agent_config *config)

@@ -77,6 +77,9 @@ struct ud_hv_replication {
 	const char *identity, *root;
 	const char *keytab; /* path of our Kerberos keys; NULL or "" = certificates alone */
 	const char *media;  /* folder of first copies that come another way; NULL or "" = none */
+	/* how often every replica here is read and compared with its hashes, by itself, and how
+	 * fast at most; 0 = never, no bound */
+	int64_t scrub_every_ms, scrub_bytes_per_second;
 	/* may this host take a delta of this epoch for the VM? the journal's word; NULL = yes */
 	enum ud_code (*may_receive)(
 		struct ud_ctx *cx, void *data, const char *vm_id, int64_t epoch);

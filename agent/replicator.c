@@ -111,6 +111,8 @@ static enum ud_code equip(struct ud_ctx *cx, struct ud_replicator *p)
 		.listen = config->replication_listen,
 		.keytab = config->keytab,
 		.media = config->media,
+		.scrub_every_ms = ud_agent_scrub_every_ms(config),
+		.scrub_bytes_per_second = ud_agent_scrub_rate(config),
 		.may_receive = may_receive,
 		.message = answer_peer,
 		.changed = changed,

@@ -24,7 +24,8 @@ struct ud_receiver_calls {
 	/*
 	 * The store of a relation for a peer that says it is its source. The store stays the
 	 * callee's and open until closed is called for it. UD_E_NOT_FOUND, UD_E_INVALID_STATE
-	 * (paused, not target); words go to the peer.
+	 * (paused, not target); words go to the peer. Who cuts the relation waits for this call,
+	 * too: it must not wait for them.
 	 */
 	enum ud_code (*store)(
 		struct ud_ctx *cx, void *data, const struct ud_caller *caller, ud_store **ret);
@@ -61,8 +62,9 @@ int ud_receiver_port(const ud_receiver *receiver);
 /* Use new credentials for connections to come: the certificate was renewed. UD_E_UNAVAILABLE. */
 enum ud_code ud_receiver_set_peer(
 	struct ud_ctx *cx, ud_receiver *receiver, const struct ud_peer *peer) UD_USE;
-/* Cut the connections of a relation and wait until they are gone: before its store is closed or the
- * VM is promoted. Any thread but a callback's. */
+/* Cut the connections of a relation and wait until they are gone, those that just ask for its store
+ * included: before it is closed or the VM is promoted. Who asks later is not waited for: say no by
+ * then. Any thread but a callback's. */
 void ud_receiver_cut(ud_receiver *receiver, const char *replication_id);
 /* How far a relation's incoming point has come; active false when there is none. Any thread. */
 void ud_receiver_progress(

@@ -145,12 +145,13 @@ static enum ud_code on_hello(struct ud_ctx *cx, struct session *s)
 	const struct ud_caller caller = { h.replication_id, h.vm_id, ud_stream_peer(s->stream),
 		ud_stream_auth(s->stream) };
 
-	UD_TRY(s->calls->store(cx, s->calls->data, &caller, &s->store));
-	snprintf(s->replication_id, sizeof(s->replication_id), "%s", h.replication_id);
+	/* whoever cuts the relation's connections must see us before we have its store */
 	pthread_mutex_lock(&s->state->mutex);
 	snprintf(
 		s->state->replication_id, sizeof(s->state->replication_id), "%s", h.replication_id);
 	pthread_mutex_unlock(&s->state->mutex);
+	UD_TRY(s->calls->store(cx, s->calls->data, &caller, &s->store));
+	snprintf(s->replication_id, sizeof(s->replication_id), "%s", h.replication_id);
 	return say_have(cx, s);
 }
 

@@ -133,7 +133,12 @@ enum ud_code ud_store_clone_drop(struct ud_ctx *cx, ud_store *store, const char 
 struct ud_scrub {
 	int64_t rate_bytes_per_second;                 /* 0 = as fast as it goes */
 	bool (*go_on)(void *data, int64_t bytes_done); /* NULL = to the end */
+	/* something wrong was found, and the points that show it are bad now; NULL = nobody asks */
+	void (*found)(void *data);
 	void *data;
+	/* begin where one of these was stopped, by a crash, too; what is merged into the base
+	 * meanwhile is read the next time */
+	bool resume;
 };
 struct ud_scrubbed {
 	int64_t extents, bad_extents;
@@ -147,6 +152,8 @@ struct ud_scrubbed {
  */
 enum ud_code ud_store_scrub(struct ud_ctx *cx, ud_store *store, const struct ud_scrub *scrub,
 	struct ud_scrubbed *ret) UD_USE;
+/* When a scrub with resume last came to its end, by the wall clock; 0 = never. */
+int64_t ud_store_scrubbed_ms(struct ud_ctx *cx, ud_store *store);
 /* Did scrubbing find something that is not repaired? Never waits; false while that is not known. */
 bool ud_store_is_wrong(ud_store *store) UD_USE;
 /* The extents that scrubbing found wrong and that are not repaired yet, of the newest point's

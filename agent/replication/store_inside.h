@@ -16,6 +16,8 @@
 #include "agent/replication/qcow2.h"
 #include "agent/replication/tree.h"
 
+#define UD_STORE_SCRUB_PLACE "scrub" /* how far scrubbing came */
+
 enum { UD_STORE_POINTS = 1024, UD_STORE_WRONG = 4096, UD_STORE_PATH = 256 };
 
 /* A committed point. */

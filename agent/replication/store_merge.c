@@ -363,6 +363,8 @@ static enum ud_code clear(struct ud_ctx *cx, ud_store *store)
 	}
 	store->wrong_count = 0;
 	UD_TRY(ud_store_judge(cx, store));
+	if (rc == 0)
+		rc = ud_beneath_remove(store->root, UD_STORE_SCRUB_PLACE);
 	return rc == 0 ? UD_OK : ud_store_failed(cx, store, rc, store->path, true);
 }
 

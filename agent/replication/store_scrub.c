@@ -12,9 +12,15 @@
 
 #include "agent/replication/store_inside.h"
 
-enum { SLICE = 256, LIST_BYTES = UD_STORE_WRONG * 2 * UD_DISK_NAME };
+enum {
+	SLICE = 256,
+	LIST_BYTES = UD_STORE_WRONG * 2 * UD_DISK_NAME,
+	PLACE_BYTES = 256,
+	KEEP_SLICES = 16, /* the place is written down so often */
+	STEP_MS = 200
+};
 
-static const char list_name[] = "wrong";
+static const char list_name[] = "wrong", place_name[] = UD_STORE_SCRUB_PLACE;
 
 /* ---- the list ---- */
 
@@ -143,6 +149,47 @@ enum ud_code ud_store_judge(struct ud_ctx *cx, ud_store *store)
 	return store_list(cx, store);
 }
 
+/* ---- how far it came ---- */
+
+/* Where to go on. */
+struct place {
+	int64_t whole_ms;      /* when all was read last; 0 = never */
+	int64_t layer, extent; /* layer -1 = at the beginning */
+	char disk[UD_DISK_NAME];
+};
+
+/* A place that cannot be read is the beginning. */
+static struct place read_place(struct ud_ctx *cx, ud_store *store)
+{
+	struct place p = { .layer = -1 };
+	long long whole = 0, layer = 0, extent = 0;
+	const char *text = NULL;
+	size_t n = 0;
+
+	if (ud_beneath_read(cx, store->root, place_name, PLACE_BYTES, &text, &n) < 0 ||
+		sscanf(text, "%lld %lld %lld %63s", &whole, &layer, &extent, p.disk) != 4 ||
+		whole < 0 || layer < -1 || extent < 0)
+		return (struct place){ .layer = -1 };
+	p.whole_ms = whole;
+	p.layer = layer;
+	p.extent = extent;
+	return p;
+}
+
+static enum ud_code write_place(struct ud_ctx *cx, ud_store *store, const struct place *p)
+{
+	const char *text = ud_printf(cx->arena, "%lld %lld %lld %s\n", (long long)p->whole_ms,
+		(long long)p->layer, (long long)p->extent, *p->disk ? p->disk : "-");
+	int rc = ud_beneath_write(store->root, place_name, text, strlen(text));
+
+	return rc == 0 ? UD_OK : ud_beneath_fail(cx, rc, place_name);
+}
+
+int64_t ud_store_scrubbed_ms(struct ud_ctx *cx, ud_store *store)
+{
+	return read_place(cx, store).whole_ms;
+}
+
 /* ---- scrubbing ---- */
 
 struct scrub {
@@ -153,7 +200,8 @@ struct scrub {
 	int64_t layer;
 	int fd;
 	unsigned char *buf;
-	int64_t began_us, bytes;
+	int64_t began_us, bytes, slices;
+	struct place at;
 	bool stopped;
 	pthread_mutex_t mutex; /* to wait on, nothing else */
 	pthread_cond_t never;
@@ -164,21 +212,20 @@ static void pace(struct scrub *s)
 {
 	int64_t rate = s->how->rate_bytes_per_second;
 	int64_t due_us = rate > 0 ? (int64_t)((double)s->bytes / (double)rate * 1e6) : 0;
-	int64_t ahead_ms = (due_us - (ud_stopwatch_us() - s->began_us)) / 1000;
-
-	if (s->how->go_on && !s->how->go_on(s->how->data, s->bytes)) {
-		s->stopped = true;
-		return;
-	}
-	if (ahead_ms <= 0)
-		return;
 	struct timespec until;
 
-	ud_deadline(ahead_ms < 1000 ? ahead_ms : 1000, &until);
-	pthread_mutex_lock(&s->mutex);
-	while (pthread_cond_timedwait(&s->never, &s->mutex, &until) == 0)
-		continue;
-	pthread_mutex_unlock(&s->mutex);
+	for (;;) {
+		int64_t ahead_ms = (due_us - (ud_stopwatch_us() - s->began_us)) / 1000;
+
+		s->stopped = s->how->go_on && !s->how->go_on(s->how->data, s->bytes);
+		if (s->stopped || ahead_ms <= 0)
+			return;
+		ud_deadline(ahead_ms < STEP_MS ? ahead_ms : STEP_MS, &until);
+		pthread_mutex_lock(&s->mutex);
+		while (pthread_cond_timedwait(&s->never, &s->mutex, &until) == 0)
+			continue;
+		pthread_mutex_unlock(&s->mutex);
+	}
 }
 
 static int check_extent(
@@ -281,6 +328,8 @@ static int scrub_slice(
 	int rc;
 
 	*next = -1;
+	if (from >= ud_extents(size))
+		return 0;
 	if (s->store->count == 0 || (s->layer && s->store->points[0].n > s->layer))
 		return 0; /* merged meanwhile: its extents are the base's */
 	s->fd = ud_store_open_layer(cx, s->store, s->layer, s->disk, O_RDONLY);
@@ -292,24 +341,48 @@ static int scrub_slice(
 	return rc;
 }
 
-static enum ud_code scrub_layer(
-	struct ud_ctx *cx, struct scrub *s, const char *disk, int64_t size, int64_t layer)
+/* What was found is judged at once: a pass may take days. Under layout. */
+static enum ud_code judge_found(struct ud_ctx *cx, struct scrub *s, int64_t bad_before)
 {
-	int64_t next = 0;
+	if (s->ret->bad_extents == bad_before)
+		return UD_OK;
+	UD_TRY(ud_store_judge(cx, s->store));
+	if (s->how->found)
+		s->how->found(s->how->data);
+	return UD_OK;
+}
 
+/* Remember where to go on: now and then, and when it is to stop. */
+static enum ud_code keep_place(struct ud_ctx *cx, struct scrub *s, int64_t next)
+{
+	if (!s->how->resume || (++s->slices % KEEP_SLICES != 0 && !s->stopped))
+		return UD_OK;
+	s->at.layer = s->layer;
+	s->at.extent = next >= 0 ? next : INT64_MAX;
+	snprintf(s->at.disk, sizeof(s->at.disk), "%s", s->disk);
+	return write_place(cx, s->store, &s->at);
+}
+
+static enum ud_code scrub_layer(struct ud_ctx *cx, struct scrub *s, const char *disk, int64_t size,
+	int64_t layer, int64_t next)
+{
 	s->disk = disk;
 	s->layer = layer;
 	while (next >= 0 && !s->stopped) {
 		UD_AUTO(ud_arena) *arena = ud_arena_new();
 		struct ud_ctx own = { .arena = arena, .env = cx->env };
+		int64_t bad = s->ret->bad_extents;
 
 		pthread_mutex_lock(&s->store->layout);
 		int rc = scrub_slice(&own, s, size, next, &next);
+		enum ud_code code = rc < 0 ? UD_OK : judge_found(cx, s, bad);
 
 		pthread_mutex_unlock(&s->store->layout);
 		if (rc < 0)
 			return ud_beneath_fail(cx, rc, ud_store_layer_path(cx, layer, disk));
+		UD_TRY(code);
 		pace(s);
+		UD_TRY(keep_place(cx, s, next));
 	}
 	return UD_OK;
 }
@@ -334,7 +407,21 @@ struct layer {
 	int64_t size, n;
 };
 
-/* The base of each disk, and each point's files, as they are now. */
+/* The disks of a point, as files of that layer. */
+static enum ud_code add_layers(struct ud_ctx *cx, ud_store *store, size_t i, int64_t layer,
+	struct layer *all, size_t *count)
+{
+	const struct ud_manifest_disk *disks = NULL;
+	struct ud_manifest m = { 0 };
+	size_t n = 0;
+
+	UD_TRY(ud_store_manifest(cx, &store->points[i], &m, &disks, &n));
+	for (size_t k = 0; k < n; k++)
+		all[(*count)++] = (struct layer){ disks[k].name, disks[k].size_bytes, layer };
+	return UD_OK;
+}
+
+/* The base of each disk, and then each point's files from the oldest on, as they are now. */
 static enum ud_code list_layers(
 	struct ud_ctx *cx, ud_store *store, struct layer **ret, size_t *ret_n)
 {
@@ -342,23 +429,32 @@ static enum ud_code list_layers(
 		ud_alloc(cx->arena, (store->count + 1) * UD_MANIFEST_DISKS * sizeof(*all));
 	size_t count = 0;
 
-	for (size_t i = 0; i < store->count; i++) {
-		const struct ud_manifest_disk *disks = NULL;
-		struct ud_manifest m = { 0 };
-		size_t n = 0;
-
-		UD_TRY(ud_store_manifest(cx, &store->points[i], &m, &disks, &n));
-		for (size_t k = 0; k < n; k++) {
-			if (i == 0)
-				all[count++] =
-					(struct layer){ disks[k].name, disks[k].size_bytes, 0 };
-			all[count++] = (struct layer){ disks[k].name, disks[k].size_bytes,
-				store->points[i].n };
-		}
-	}
+	if (store->count > 0)
+		UD_TRY(add_layers(cx, store, 0, 0, all, &count));
+	for (size_t i = 0; i < store->count; i++)
+		UD_TRY(add_layers(cx, store, i, store->points[i].n, all, &count));
 	*ret = all;
 	*ret_n = count;
 	return UD_OK;
+}
+
+/* The first layer that is still to be read, and where in it. */
+static size_t first_layer(
+	const struct place *at, const struct layer *layers, size_t n, int64_t *ret_extent)
+{
+	size_t i = 0;
+
+	*ret_extent = 0;
+	while (i < n && layers[i].n < at->layer)
+		i++;
+	for (size_t k = i; k < n && layers[k].n == at->layer; k++)
+		if (strcmp(layers[k].disk, at->disk) == 0) {
+			bool read = at->extent >= ud_extents(layers[k].size);
+
+			*ret_extent = read ? 0 : at->extent;
+			return read ? k + 1 : k;
+		}
+	return i;
 }
 
 static enum ud_code scrub_all(struct ud_ctx *cx, struct scrub *s)
@@ -370,8 +466,11 @@ static enum ud_code scrub_all(struct ud_ctx *cx, struct scrub *s)
 	enum ud_code code = list_layers(cx, s->store, &layers, &n);
 
 	pthread_mutex_unlock(&s->store->layout);
-	for (size_t i = 0; i < n && code == UD_OK && !s->stopped; i++)
-		code = scrub_layer(cx, s, layers[i].disk, layers[i].size, layers[i].n);
+	int64_t next = 0;
+	size_t first = code == UD_OK ? first_layer(&s->at, layers, n, &next) : 0;
+
+	for (size_t i = first; i < n && code == UD_OK && !s->stopped; i++, next = 0)
+		code = scrub_layer(cx, s, layers[i].disk, layers[i].size, layers[i].n, next);
 	pthread_mutex_lock(&s->store->layout);
 	if (code == UD_OK && !s->stopped)
 		code = check_roots(cx, s->store);
@@ -389,7 +488,9 @@ enum ud_code ud_store_scrub(
 	struct ud_ctx *cx, ud_store *store, const struct ud_scrub *scrub, struct ud_scrubbed *ret)
 {
 	pthread_condattr_t attributes;
-	struct scrub s = { .store = store, .how = scrub, .ret = ret, .fd = -1 };
+	struct scrub s = {
+		.store = store, .how = scrub, .ret = ret, .fd = -1, .at = { .layer = -1 }
+	};
 
 	*ret = (struct ud_scrubbed){ .words = "" };
 	s.buf = ud_malloc(UD_EXTENT);
@@ -399,8 +500,13 @@ enum ud_code ud_store_scrub(
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&s.never, &attributes);
 	pthread_condattr_destroy(&attributes);
+	if (scrub->resume)
+		s.at = read_place(cx, store);
 	enum ud_code code = scrub_all(cx, &s);
 
+	if (code == UD_OK && !s.stopped && scrub->resume)
+		code = write_place(
+			cx, store, &(struct place){ .whole_ms = ud_now_ms(cx->env), .layer = -1 });
 	pthread_cond_destroy(&s.never);
 	pthread_mutex_destroy(&s.mutex);
 	ud_free(s.buf);

@@ -196,19 +196,6 @@ static const struct crash {
 	/* clang-format on */
 };
 
-/* As long as a cycle of the VM that is off reads its images, QEMU does not get them. */
-static void start_again(struct scene *c, struct host *h)
-{
-	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS;
-	const char *why = NULL;
-
-	while (host_do(&c->s->cx, h, work_start, trio_uuid, &why) != UD_OK) {
-		if (ud_mono_ms(&ud_env_real) >= until)
-			fail_msg("%s", why);
-		poll(NULL, 0, LOOK_MS);
-	}
-}
-
 /* What was killed is brought back as a person or systemd would, with nothing told. */
 static void bring_back(struct scene *c, struct host *h, const struct host_trap *trap)
 {
@@ -224,7 +211,8 @@ static void bring_back(struct scene *c, struct host *h, const struct host_trap *
 	if (trap->victims & HOST_QEMU) {
 		c->count.kills++;
 		wants_power(c, "off"); /* libvirt learns of it in its own time */
-		start_again(c, h);
+		/* whatever cycle reads the images of the VM that is off gives way */
+		host_must(&s->cx, h, work_start, trio_uuid);
 	}
 }
 
@@ -311,6 +299,45 @@ static void a_bad_link_costs_time_and_nothing_else(void **state)
 	for (size_t i = 0; i < UD_LEN(links); i++)
 		if (links[i].sample || is_long())
 			bad_link(c, &links[i]);
+}
+
+/* ---- a start in the midst of a cycle ---- */
+
+/* A file of bytes that nothing makes smaller. */
+static const char *noise(struct scene *c)
+{
+	static unsigned char bytes[1 << 20];
+	const char *path = ud_printf(c->s->cx.arena, "%s/noise", c->s->guests.dir);
+
+	ud_random(&ud_env_real, bytes, sizeof(bytes));
+	assert_int_equal(ud_file_write(&c->s->cx, path, bytes, sizeof(bytes), 0600), UD_OK);
+	return path;
+}
+
+/* A cycle that reads the images of the VM, which is off, over a slow link: the VM starts at once.
+ */
+static void a_vm_starts_while_its_images_are_read(void **state)
+{
+	struct scene *c = *state;
+	struct trio *s = c->s;
+	enum { SLOW = 100000, UNDER_WAY = 150000 };
+	const char *last = trio_point(s, &s->b, 0);
+	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS;
+
+	relay_set(c->relay, (struct relay_faults){ .bytes_per_second = SLOW });
+	host_must(
+		&s->cx, &s->a, work_io, ud_printf(s->cx.arena, "vda write -s %s 0 12M", noise(c)));
+	host_must(&s->cx, &s->a, work_power_off, trio_uuid);
+	/* what the cycle of the running VM sent does not count */
+	relay_set(c->relay, (struct relay_faults){ .bytes_per_second = SLOW });
+	while (relay_bytes(c->relay) < UNDER_WAY) {
+		assert_true(ud_mono_ms(&ud_env_real) < until);
+		poll(NULL, 0, LOOK_MS);
+	}
+	host_must(&s->cx, &s->a, work_start, trio_uuid);
+	wants_power(c, "running");
+	relay_set(c->relay, (struct relay_faults){ 0 });
+	wants_whole(c, "started meanwhile", last);
 }
 
 /* ---- full disks ---- */
@@ -439,6 +466,43 @@ static void flipped_bits_are_found_and_repaired(void **state)
 	wants_whole(c, "flipped bits", last);
 }
 
+/* Wait until the host, by itself, calls a point corrupt. */
+static void wants_found(struct scene *c, struct host *h)
+{
+	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS;
+
+	while (!strstr(host_must(&c->s->cx, h, work_points, trio_id), " corrupt ")) {
+		assert_true(ud_mono_ms(&ud_env_real) < until);
+		poll(NULL, 0, LOOK_MS);
+	}
+}
+
+/* Nobody asks: the replica's host reads it through, again and again, and finds it. */
+static void what_rots_is_found_without_being_asked_for(void **state)
+{
+	struct scene *c = *state;
+	struct trio *s = c->s;
+	const char *initial = "{\"method\":\"network\"}";
+	enum { AT = 2 << 20, EVERY_MS = 300 };
+
+	trio_wants_same(s, &s->a, &s->b);
+	for (int i = 0; i < 6; i++)
+		trio_next(s, &s->b, trio_point(s, &s->b, 0));
+	const char *last = trio_point(s, &s->b, 0);
+
+	s->paused = true; /* or it would be repaired before anybody sees it */
+	trio_tell(s, &s->a, &s->b, initial);
+	s->b.scrub_every_ms = EVERY_MS;
+	host_kill(&s->b);
+	host_again(&s->cx, &s->b);
+	relay_target(c->relay, s->b.port);
+	flip(find_file(c, &s->b, "*/base/vda.raw"), AT + 33);
+	wants_found(c, &s->b);
+	s->paused = false;
+	trio_tell(s, &s->a, &s->b, initial);
+	wants_whole(c, "found by itself", last);
+}
+
 /* ---- setting the scene ---- */
 
 static int begin(void **state)
@@ -480,9 +544,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whoever_is_killed_at_whatever_step_nothing_is_lost),
 		cmocka_unit_test(a_bad_link_costs_time_and_nothing_else),
+		cmocka_unit_test(a_vm_starts_while_its_images_are_read),
 		cmocka_unit_test(a_full_target_takes_nothing_until_there_is_room),
 		cmocka_unit_test(a_full_source_lets_the_guest_go_on),
 		cmocka_unit_test(flipped_bits_are_found_and_repaired),
+		cmocka_unit_test(what_rots_is_found_without_being_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

@@ -79,6 +79,8 @@ static enum ud_code find_store(
 	if (strcmp(caller->replication_id, "rep_1") != 0 || strcmp(caller->vm_id, "vm_1") != 0)
 		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "there is no relation %s",
 			caller->replication_id);
+	if (e->asked)
+		e->asked(e->asked_data);
 	if (e->refuse != UD_OK)
 		return ud_fail(cx, e->refuse, NULL, "not now");
 	snprintf(e->peer, sizeof(e->peer), "%s", caller->peer);

@@ -36,7 +36,9 @@ struct ends {
 	struct disks *at[ENDS_POINTS]; /* as they were at each point that was shipped */
 	const char *id[ENDS_POINTS];
 	int points;
-	enum ud_code refuse;     /* what the receiver says to a hello; UD_OK = come in */
+	enum ud_code refuse;       /* what the receiver says to a hello; UD_OK = come in */
+	void (*asked)(void *data); /* called before the store is given; NULL = nothing */
+	void *asked_data;
 	char peer[UD_PEER_NAME]; /* who came last, and by what it was proved */
 	enum ud_peer_auth auth;
 };

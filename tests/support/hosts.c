@@ -144,6 +144,7 @@ static enum ud_code open_host(struct ud_ctx *cx, const struct host *h, struct ho
 		.identity = h->identity,
 		.root = h->root,
 		.media = ud_printf(cx->arena, "%s/media-%s", h->guests->dir, h->name),
+		.scrub_every_ms = h->scrub_every_ms,
 		.step = on_step };
 
 	UD_TRY(ud_hv_open(cx, drivers, guests_uri(cx, h->guests, h->name), NULL, NULL, &in->hv));
@@ -166,6 +167,17 @@ static void serve_one(struct host_inside *in, const struct message *m, const cha
 		out = cx.problem.detail;
 	if (!send_message(fd, NULL, code, out ? out : ""))
 		_exit(3);
+}
+
+/* What the test program has open beside that is not a host's: a relay's connections would stay up
+ * as long as we hold them. */
+static void close_others(int fd)
+{
+	enum { FIRST = STDERR_FILENO + 1 };
+
+	if (fd > FIRST)
+		(void)close_range(FIRST, (unsigned)fd - 1, 0);
+	(void)close_range((unsigned)fd + 1, ~0U, 0);
 }
 
 static _Noreturn void serve(const struct host *h, int fd)
@@ -205,7 +217,7 @@ void host_again(struct ud_ctx *cx, struct host *h)
 	h->pid = fork();
 	assert_true(h->pid >= 0);
 	if (h->pid == 0) {
-		close(pair[0]);
+		close_others(pair[1]);
 		serve(h, pair[1]);
 	}
 	close(pair[1]);

@@ -34,7 +34,8 @@ struct host_trap {
 struct host {
 	const char *name, *agent_id, *identity, *root;
 	const struct guests *guests;
-	struct host_trap trap; /* for the next process; host_arm for this one */
+	struct host_trap trap;  /* for the next process; host_arm for this one */
+	int64_t scrub_every_ms; /* for the next process; 0 = replicas are not read by themselves */
 	int pid, fd, port;
 };
 

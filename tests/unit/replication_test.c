@@ -5,6 +5,7 @@
  */
 #include "agent/replication/sender.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -300,6 +301,68 @@ static void the_targets_refusal_comes_with_its_words(void **state)
 	ends_check(e);
 }
 
+/* One who asks for the store, and one who wants all connections gone. */
+struct asking {
+	struct ends *e;
+	pthread_mutex_t mutex;
+	pthread_cond_t moved;
+	bool asked, cut, early;
+};
+
+static void slow_answer(void *data)
+{
+	enum { LOOK_MS = 300 };
+	struct asking *a = data;
+	struct timespec until;
+
+	pthread_mutex_lock(&a->mutex);
+	a->asked = true;
+	pthread_cond_broadcast(&a->moved);
+	ud_deadline(LOOK_MS, &until);
+	while (!a->cut && pthread_cond_timedwait(&a->moved, &a->mutex, &until) == 0)
+		continue;
+	a->early = a->cut;
+	pthread_mutex_unlock(&a->mutex);
+}
+
+static void *cut_while_asked(void *data)
+{
+	struct asking *a = data;
+
+	pthread_mutex_lock(&a->mutex);
+	while (!a->asked)
+		pthread_cond_wait(&a->moved, &a->mutex);
+	pthread_mutex_unlock(&a->mutex);
+	ud_receiver_cut(a->e->receiver, "rep_1");
+	pthread_mutex_lock(&a->mutex);
+	a->cut = true;
+	pthread_cond_broadcast(&a->moved);
+	pthread_mutex_unlock(&a->mutex);
+	return NULL;
+}
+
+/* Else the store is closed under the feet of whoever was just given it. */
+static void who_asks_for_the_store_is_waited_for(void **state)
+{
+	struct ends *e = *state;
+	struct asking a = { .e = e, .mutex = PTHREAD_MUTEX_INITIALIZER };
+	struct ud_sender_have have = { 0 };
+	pthread_condattr_t attributes;
+	pthread_t thread;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&a.moved, &attributes);
+	e->asked = slow_answer;
+	e->asked_data = &a;
+	assert_int_equal(pthread_create(&thread, NULL, cut_while_asked, &a), 0);
+	/* whether it comes through the cut is not what matters */
+	(void)!ud_sender_have(e->cx, e->sender, &have);
+	pthread_join(thread, NULL);
+	assert_false(a.early);
+	pthread_cond_destroy(&a.moved);
+}
+
 static void a_wrong_extent_is_repaired_from_the_source(void **state)
 {
 	struct ends *e = *state;
@@ -566,6 +629,7 @@ int main(void)
 		CASE(a_stalled_link_times_out),
 		CASE(a_source_that_fails_makes_no_point),
 		CASE(the_targets_refusal_comes_with_its_words),
+		CASE(who_asks_for_the_store_is_waited_for),
 		CASE(a_wrong_extent_is_repaired_from_the_source),
 		CASE(peers_can_ask_other_things),
 		CASE(the_way_back_ships_the_union),

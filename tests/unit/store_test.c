@@ -384,6 +384,8 @@ static void small_files_go_along(void **state)
 		UD_E_UNAVAILABLE);
 }
 
+static int found_calls;
+
 static enum ud_code scrub(struct fixture *f, struct ud_scrubbed *ret)
 {
 	const struct ud_scrub how = { 0 };
@@ -458,6 +460,63 @@ static void a_flipped_bit_in_the_base_is_found_and_repaired(void **state)
 	check_points(f, 1, POINTS);
 	assert_int_equal(scrub(f, &s), UD_OK);
 	assert_int_equal(s.bad_extents, 0);
+}
+
+static bool enough(void *data, int64_t bytes_done)
+{
+	int64_t *left = data;
+
+	(void)bytes_done;
+	return --*left > 0;
+}
+
+static void count_found(void *data)
+{
+	(void)data;
+	found_calls++;
+}
+
+/* It stops after each slice, the store is opened anew between, and every extent is read once. */
+static void a_scrub_goes_on_where_it_was_stopped(void **state)
+{
+	struct fixture *f = *state;
+	struct ud_scrubbed s = { 0 };
+	struct ud_stored_point p = { 0 };
+	int64_t left = 0, all, read = 0, runs = 0, bad = 0, e = untouched(f);
+
+	assert_int_equal(scrub(f, &s), UD_OK);
+	all = s.extents;
+	assert_int_equal(ud_store_scrubbed_ms(f->cx, f->store), 0);
+	flip(f, "store/base/vda.raw", e * UD_EXTENT + 17);
+	found_calls = 0;
+	do {
+		const struct ud_scrub how = {
+			.go_on = enough, .found = count_found, .data = &left, .resume = true
+		};
+
+		left = 1;
+		assert_int_equal(ud_store_scrub(f->cx, f->store, &how, &s), UD_OK);
+		read += s.extents;
+		bad += s.bad_extents;
+		runs++;
+		assert_int_equal(ud_store_scrubbed_ms(f->cx, f->store) > 0, s.whole);
+		if (bad) { /* the points that show it are bad long before the end */
+			assert_int_equal(ud_store_newest(f->cx, f->store, &p), UD_OK);
+			assert_string_not_equal(p.bad, "");
+		}
+		reopen(f);
+		assert_true(runs < 1000);
+	} while (!s.whole);
+	assert_true(runs > 2);
+	assert_int_equal(read, all);
+	assert_int_equal(bad, 1);
+	assert_int_equal(found_calls, 1);
+	/* the next one begins at the beginning */
+	left = INT64_MAX;
+	const struct ud_scrub again = { .go_on = enough, .data = &left, .resume = true };
+
+	assert_int_equal(ud_store_scrub(f->cx, f->store, &again, &s), UD_OK);
+	assert_int_equal(s.extents, all);
 }
 
 /* Where a point's file has an extent, by its list of hashes. */
@@ -691,6 +750,7 @@ int main(void)
 		CASE(a_disk_grows_and_another_is_added),
 		cmocka_unit_test_setup_teardown(small_files_go_along, begin, end),
 		CASE(a_flipped_bit_in_the_base_is_found_and_repaired),
+		CASE(a_scrub_goes_on_where_it_was_stopped),
 		CASE(a_wrong_extent_harms_only_the_points_that_show_it),
 		CASE(merging_finds_a_flipped_bit),
 		CASE(hashes_that_are_lost_are_made_again),

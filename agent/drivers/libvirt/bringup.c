@@ -277,8 +277,7 @@ static enum ud_code fail_over(struct ud_ctx *cx, struct ud_lv_relation *r,
 	state.failed_over = promotion->point_id;
 	state.state = UD_REPLICATION_FAILED_OVER_UNCOMMITTED;
 	UD_TRY(ud_lv_state_write(cx, r, &state));
-	if (r->lv->book->receiver)
-		ud_receiver_cut(r->lv->book->receiver, r->id);
+	ud_lv_cut(r);
 	UD_TRY(ud_store_clone(cx, r->store, promotion->point_id, ACTIVE, &clone));
 	UD_TRY(definition_for(cx, r, &clone, promotion->networks.text, false, &doc));
 	UD_TRY(roots_of(cx, &point.point, &ret->roots));

@@ -51,6 +51,7 @@ struct cycle {
 	const char *media;       /* folder that the point is written into; NULL = it is sent */
 	bool missing;            /* the base is gone, and no bitmap is broken */
 	bool waits;              /* for the medium to be taken in over there */
+	bool gave_way;           /* to a call that starts the VM */
 	enum ud_ship how;
 	const char *parent;
 	struct ud_manifest point;
@@ -438,12 +439,15 @@ static enum ud_code settle_pending(struct cycle *c, const struct ud_sender_have 
 	if (!*s->pending_point)
 		return UD_OK;
 	s->exported = "";
+	/* a point of a VM that is off has the checkpoint of the one before */
+	bool own = strcmp(s->checkpoint, s->pending_checkpoint) != 0;
+
 	if (strcmp(have->newest_id, s->pending_point) == 0) {
-		if (c->d)
+		if (c->d && own)
 			ud_lv_checkpoint_drop(c->d, s->checkpoint);
 		s->checkpoint = s->pending_checkpoint;
 		s->point_id = s->pending_point;
-	} else if (c->d) {
+	} else if (c->d && own) {
 		ud_lv_checkpoint_drop(c->d, s->pending_checkpoint);
 	}
 	s->pending_point = s->pending_checkpoint = "";
@@ -777,14 +781,11 @@ static enum ud_code online(struct cycle *c, struct ud_shipped *ret)
 
 /* A VM that is off: its images say themselves what is dirty since the checkpoint. No new one can be
  * made, so the old one stays the base, and later cycles ship a little more than they need. */
-static enum ud_code offline(struct cycle *c, struct ud_shipped *ret)
+static enum ud_code of_images(struct cycle *c, struct ud_shipped *ret)
 {
 	UD_AUTO(ud_lv_images) *images = NULL;
 	UD_AUTO(ud_source) *source = NULL;
 
-	UD_TRY(decide(c));
-	if (c->waits)
-		return UD_OK;
 	new_point(c);
 	c->point.requested = c->point.consistency = UD_CONSISTENCY_CRASH;
 	c->point.reason = "";
@@ -810,6 +811,26 @@ static enum ud_code offline(struct cycle *c, struct ud_shipped *ret)
 	UD_TRY(ship(c, source, ret));
 	UD_TRY(accept(c, ret));
 	c->r->off_synced = true;
+	return UD_OK;
+}
+
+/* QEMU does not get images that are being read: who starts the VM stops us, and that is no failure.
+ */
+static enum ud_code offline(struct cycle *c, struct ud_shipped *ret)
+{
+	UD_TRY(decide(c));
+	if (c->waits)
+		return UD_OK;
+	c->gave_way = !ud_lv_off_begin(c->r);
+	if (c->gave_way)
+		return UD_OK;
+	enum ud_code code = of_images(c, ret);
+
+	if (!ud_lv_off_end(c->r) || code != UD_E_UNAVAILABLE)
+		return code;
+	ud_log(UD_LOG_INFO, "cycle_gave_way", "relation", c->r->id, NULL);
+	ud_ctx_clear(c->cx);
+	c->gave_way = true;
 	return UD_OK;
 }
 
@@ -902,7 +923,9 @@ static enum ud_code of_vm(struct cycle *c, bool must_be_off, int64_t began_us, s
 	if (c->waits && must_be_off)
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
 			"The first copy on the medium was not taken in yet.");
-	if (c->waits)
+	if (c->gave_way && must_be_off)
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The VM is being started.");
+	if (c->waits || c->gave_way)
 		return UD_OK;
 	remember(c, began_us, &shipped);
 	if (ret)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/drivers/libvirt/inside.h"
+#include "agent/drivers/libvirt/relation.h"
 #include "base/env.h"
 #include "base/file.h"
 #include "base/process.h"
@@ -254,9 +254,11 @@ enum ud_code ud_lv_start(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, 
 			: UD_OK;
 	if (power == UD_POWER_PAUSED || power == UD_POWER_CRITICAL)
 		return go_on(cx, ud_lv_of(hv), d);
-	if (virDomainCreateWithFlags(d, paused ? VIR_DOMAIN_START_PAUSED : 0) < 0)
-		return ud_lv_fail(cx, "start the VM");
-	return UD_OK;
+	ud_lv_start_begin(ud_lv_of(hv), uuid);
+	int rc = virDomainCreateWithFlags(d, paused ? VIR_DOMAIN_START_PAUSED : 0);
+
+	ud_lv_start_end(ud_lv_of(hv), uuid);
+	return rc < 0 ? ud_lv_fail(cx, "start the VM") : UD_OK;
 }
 
 /* The button first; a guest that does not heed it is asked by its agent half way. */

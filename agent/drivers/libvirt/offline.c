@@ -13,7 +13,14 @@
 #include "base/process.h"
 #include "base/socket.h"
 
-enum { READY_MS = 15000, LOOK_MS = 20, NBD_MS = 30000, END_MS = 10000 };
+enum {
+	READY_MS = 15000,
+	LOOK_MS = 20,
+	NBD_MS = 30000,
+	END_MS = 10000,
+	GIVE_WAY_MS = 60000,
+	STOP_AGAIN_MS = 500
+};
 
 struct ud_lv_images {
 	const struct ud_env *env;
@@ -116,6 +123,78 @@ enum ud_code ud_lv_images_open(struct ud_ctx *cx, struct ud_lv_relation *r,
 	*ret = UD_TAKE(im);
 	return UD_OK;
 }
+
+/* ---- a VM that is to be started ---- */
+
+/* The relations of a VM that could read its images; call each under the book's lock. */
+static void count_starts(struct ud_lv_book *book, const char *uuid, int by)
+{
+	for (struct ud_lv_relation *r = book->relations; r; r = r->next)
+		if (r->relation.uuid && strcmp(r->relation.uuid, uuid) == 0)
+			r->starts = r->starts + by < 0 ? 0 : r->starts + by;
+}
+
+/* Stop those that read; false: none does. Under the book's lock. */
+static bool stop_reading(struct ud_lv_book *book, const char *uuid)
+{
+	bool any = false;
+
+	for (struct ud_lv_relation *r = book->relations; r; r = r->next) {
+		if (!r->reads_off || !r->relation.uuid || strcmp(r->relation.uuid, uuid) != 0)
+			continue;
+		any = true;
+		if (!r->sender)
+			continue;
+		ud_sender_stop(r->sender);
+		r->sender_generation = 0; /* a new one for the next cycle */
+	}
+	return any;
+}
+
+void ud_lv_start_begin(struct ud_lv *lv, const char *uuid)
+{
+	struct ud_lv_book *book = lv->book;
+	int64_t last = ud_mono_ms(&ud_env_real) + GIVE_WAY_MS;
+	struct timespec until;
+
+	pthread_mutex_lock(&book->lock);
+	count_starts(book, uuid, 1);
+	while (stop_reading(book, uuid) && ud_mono_ms(&ud_env_real) < last) {
+		ud_deadline(STOP_AGAIN_MS, &until);
+		pthread_cond_timedwait(&book->moved, &book->lock, &until);
+	}
+	pthread_mutex_unlock(&book->lock);
+}
+
+void ud_lv_start_end(struct ud_lv *lv, const char *uuid)
+{
+	pthread_mutex_lock(&lv->book->lock);
+	count_starts(lv->book, uuid, -1);
+	pthread_mutex_unlock(&lv->book->lock);
+}
+
+bool ud_lv_off_begin(struct ud_lv_relation *r)
+{
+	pthread_mutex_lock(&r->lv->book->lock);
+	r->reads_off = r->starts == 0;
+	bool may = r->reads_off;
+
+	pthread_mutex_unlock(&r->lv->book->lock);
+	return may;
+}
+
+bool ud_lv_off_end(struct ud_lv_relation *r)
+{
+	pthread_mutex_lock(&r->lv->book->lock);
+	r->reads_off = false;
+	bool stopped = r->starts > 0;
+
+	pthread_cond_broadcast(&r->lv->book->moved);
+	pthread_mutex_unlock(&r->lv->book->lock);
+	return stopped;
+}
+
+/* ---- which they are ---- */
 
 static bool is_excluded(const struct ud_texts *excluded, const char *target)
 {

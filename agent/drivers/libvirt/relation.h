@@ -73,7 +73,10 @@ struct ud_lv_relation {
 	bool poked, ending, gone, thread_runs;
 	pthread_t thread;
 
-	int borrowed; /* passing points on reads the store; it must not be closed */
+	int borrowed; /* passing points on, or scrubbing, reads the store; it must not be closed */
+	bool closing; /* connections are being cut: who asks for the store is told no */
+	int starts;   /* calls that start the VM: its images are not read meanwhile */
+	bool reads_off; /* a cycle reads images of the VM, which is off */
 
 	/* under the work lock */
 	ud_sender *sender;
@@ -98,6 +101,8 @@ struct ud_lv_book {
 	ud_arena *arena; /* of the settings */
 	struct ud_hv_replication with;
 	int port;
+	pthread_t scrubber;
+	bool scrubs, scrubs_no_more; /* the thread runs; it is to end */
 };
 
 /* A disk's image. */
@@ -215,6 +220,14 @@ enum ud_code ud_lv_forward_forget(struct ud_ctx *cx, ud_store *store) UD_USE;
 
 /* ---- offline.c: images of VMs that are off, by qemu-nbd ---- */
 
+/* QEMU gets no image that is just being read: the VM is to be started, so make cycles that read its
+ * images stop, and keep others from beginning until the end is told. Not under a work lock. */
+void ud_lv_start_begin(struct ud_lv *lv, const char *uuid);
+void ud_lv_start_end(struct ud_lv *lv, const char *uuid);
+/* A cycle is about to read the images of the relation's VM. False: the VM is being started. */
+bool ud_lv_off_begin(struct ud_lv_relation *r);
+/* It has ended. True: it was stopped because the VM is being started. */
+bool ud_lv_off_end(struct ud_lv_relation *r);
 typedef struct ud_lv_images ud_lv_images;
 /* Serve images read-only; bitmap NULL = none. *ret_source reads them. UD_E_HYPERVISOR. */
 enum ud_code ud_lv_images_open(struct ud_ctx *cx, struct ud_lv_relation *r,
@@ -234,6 +247,8 @@ void ud_lv_note_age(struct ud_lv_relation *r, const char *point_id, int64_t age_
 enum ud_code ud_lv_store_open(struct ud_ctx *cx, struct ud_lv_relation *r) UD_USE;
 /* Cut connections and close it; under the work lock. */
 void ud_lv_store_close(struct ud_lv_relation *r);
+/* Cut the relation's connections and wait until they are gone; under the work lock. */
+void ud_lv_cut(struct ud_lv_relation *r);
 /* What a target does from time to time: seeding, merging; under the work lock. */
 enum ud_code ud_lv_tend(struct ud_ctx *cx, struct ud_lv_relation *r) UD_USE;
 /* Stop whoever passes the VM's points on, until it is begun again; under the book's lock. */
@@ -243,6 +258,13 @@ void ud_lv_receiver_calls(struct ud_lv *lv, struct ud_receiver_calls *ret);
 /* Age of a point on our own clock. */
 int64_t ud_lv_point_age(
 	struct ud_ctx *cx, struct ud_lv_relation *r, const struct ud_manifest *point);
+
+/* ---- scrubs.c: replicas are read through by themselves ---- */
+
+/* Begin, once; what is set for it is read anew for each replica. UD_E_UNAVAILABLE. */
+enum ud_code ud_lv_scrubs_begin(struct ud_ctx *cx, struct ud_lv *lv) UD_USE;
+/* End it, in the midst of one, too: the next process goes on there. */
+void ud_lv_scrubs_end(struct ud_lv *lv);
 
 /* ---- telling.c ---- */
 

@@ -654,7 +654,7 @@ enum ud_code ud_lv_relation_drop(struct ud_ctx *cx, struct ud_hv *hv,
 	else if (!drop->keep_replica && state.store > 0 && !*state.failed_over)
 		code = ud_lv_store_open(cx, r);
 	if (code == UD_OK && r->store && !drop->keep_replica && !*state.failed_over) {
-		ud_receiver_cut(lv->book->receiver, r->id);
+		ud_lv_cut(r);
 		code = ud_store_clear(cx, r->store);
 	}
 	ud_lv_store_close(r);
@@ -682,7 +682,7 @@ enum ud_code ud_lv_relation_resync(struct ud_ctx *cx, struct ud_hv *hv,
 	if (relation.role == UD_RELATION_TARGET && resync->method == UD_RESYNC_FULL) {
 		code = ud_lv_store_open(cx, r);
 		if (code == UD_OK) {
-			ud_receiver_cut(ud_lv_of(hv)->book->receiver, r->id);
+			ud_lv_cut(r);
 			code = ud_store_clear(cx, r->store);
 		}
 	} else if (relation.role == UD_RELATION_SOURCE && resync->method != UD_RESYNC_AUTO) {
@@ -897,13 +897,14 @@ enum ud_code ud_lv_replicate(
 	book->port = book->receiver ? ud_receiver_port(book->receiver) : 0;
 	load_all(cx, lv);
 	*ret_port = book->port;
-	return UD_OK;
+	return ud_lv_scrubs_begin(cx, lv);
 }
 
 void ud_lv_replication_end(struct ud_lv *lv)
 {
 	struct ud_lv_book *book = lv->book;
 
+	ud_lv_scrubs_end(lv);
 	for (struct ud_lv_relation *r = book->relations; r; r = r->next)
 		end_thread(r);
 	ud_receiver_release(&book->receiver);

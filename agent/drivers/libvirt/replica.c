@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 
-enum { RESERVE_MIB = 256, XML_MAX = 4 << 20, STOP_AGAIN_MS = 500 };
+enum { RESERVE_MIB = 256, XML_MAX = 4 << 20, STOP_AGAIN_MS = 500, LOOK_MS = 50 };
 
 /* ---- the store ---- */
 
@@ -86,23 +86,73 @@ static void call_back(struct ud_lv_relation *r)
 	}
 }
 
+static void set_closing(struct ud_lv_relation *r, bool closing)
+{
+	struct ud_lv_book *book = r->lv->book;
+
+	pthread_mutex_lock(&book->lock);
+	r->closing = closing;
+	pthread_cond_broadcast(&book->moved);
+	pthread_mutex_unlock(&book->lock);
+}
+
+void ud_lv_cut(struct ud_lv_relation *r)
+{
+	set_closing(r, true);
+	if (r->lv->book->receiver)
+		ud_receiver_cut(r->lv->book->receiver, r->id);
+	set_closing(r, false);
+}
+
 void ud_lv_store_close(struct ud_lv_relation *r)
 {
 	struct ud_lv_book *book = r->lv->book;
 
 	if (!r->store)
 		return;
-	if (book->receiver)
-		ud_receiver_cut(book->receiver, r->id);
+	/* taken away first: who comes after the cut does not get it any more */
 	pthread_mutex_lock(&book->lock);
-	call_back(r);
 	ud_store *store = UD_TAKE(r->store);
 
+	pthread_mutex_unlock(&book->lock);
+	ud_lv_cut(r);
+	pthread_mutex_lock(&book->lock);
+	call_back(r);
 	pthread_mutex_unlock(&book->lock);
 	ud_store_release(&store);
 }
 
 /* ---- the receiver's questions ---- */
+
+/* Its store for a connection; opened when it is not. Whoever closes it holds the work lock and
+ * waits for us, so that nobody waits for that lock here without looking up. */
+static enum ud_code open_for(struct ud_ctx *cx, struct ud_lv_relation *r, ud_store **ret)
+{
+	struct ud_lv_book *book = r->lv->book;
+	struct timespec until;
+
+	for (;;) {
+		bool mine = pthread_mutex_trylock(&r->work) == 0;
+		enum ud_code code = mine ? ud_lv_store_open(cx, r) : UD_OK;
+
+		pthread_mutex_lock(&book->lock);
+		bool closing = !mine && r->closing;
+
+		*ret = closing || code != UD_OK ? NULL : r->store;
+		if (!mine && !closing && !*ret) {
+			ud_deadline(LOOK_MS, &until);
+			pthread_cond_timedwait(&book->moved, &book->lock, &until);
+		}
+		pthread_mutex_unlock(&book->lock);
+		if (mine)
+			pthread_mutex_unlock(&r->work);
+		if (closing)
+			return ud_fail(
+				cx, UD_E_UNAVAILABLE, NULL, "The replica is just being closed.");
+		if (mine || *ret)
+			return code;
+	}
+}
 
 static enum ud_code store_for(
 	struct ud_ctx *cx, void *data, const struct ud_caller *caller, ud_store **ret)
@@ -126,17 +176,7 @@ static enum ud_code store_for(
 	if (state.seed)
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
 			"The disks that are here are being read first.");
-	pthread_mutex_lock(&lv->book->lock);
-	*ret = r->store;
-	pthread_mutex_unlock(&lv->book->lock);
-	if (*ret)
-		return UD_OK;
-	pthread_mutex_lock(&r->work);
-	enum ud_code code = ud_lv_store_open(cx, r);
-
-	*ret = r->store;
-	pthread_mutex_unlock(&r->work);
-	return code;
+	return open_for(cx, r, ret);
 }
 
 /* It stays open: ud_lv_store_close ends it when the relation does. */
