@@ -438,6 +438,43 @@ static void what_hyper_v_does_not_do_is_refused_before_it_is_asked(void **state)
 	assert_string_equal(stands(s, 0), "Running ");
 }
 
+static void relate_by(struct scene *s, int peer, unsigned authentication)
+{
+	struct ud_relation_result result = { 0 };
+	struct ud_relation to = relation(s, RELATION, UD_RELATION_TARGET, 0, ++s->generation);
+	struct ud_relation from = relation(s, RELATION, UD_RELATION_SOURCE, peer, s->generation);
+
+	to.authentication = from.authentication = authentication;
+	must(s, ud_hv_relation_set(s->cx, s->hv[peer], &to, &result));
+	must(s, ud_hv_relation_set(s->cx, s->hv[0], &from, &result));
+	until(s, 0, RELATION, UD_REPLICATION_REPLICATING);
+}
+
+/* In one domain no certificate is needed; what came in by one goes on beside it. */
+static void hosts_of_a_domain_know_each_other(void **state)
+{
+	struct scene *s = *state;
+	struct ud_relation_drop drop = { RELATION, true };
+	struct ud_relation_result result = { 0 };
+
+	replicates(s);
+	for (int host = 0; host < 2; host++)
+		must(s, ud_hv_relation_drop(s->cx, s->hv[host], &drop, &result));
+	box_do(&s->box, "forget", names[1], VM, NULL);
+	relate_by(s, 1, UD_AUTHENTICATION_KERBEROS);
+	assert_string_equal(
+		box_do(&s->box, "server", names[1], NULL), "CertificateAndKerberos");
+	planned(s, 0, 1);
+	assert_string_equal(content(s, 1, VM), content(s, 0, VM));
+	/* a host that takes Kerberos alone never looks for certificates */
+	box_do(&s->box, "host_set", names[2], "certificates", "[]", NULL);
+	struct ud_relation to = relation(s, ONWARD, UD_RELATION_TARGET, 0, 1);
+
+	to.authentication = UD_AUTHENTICATION_KERBEROS;
+	must(s, ud_hv_relation_set(s->cx, s->hv[2], &to, &result));
+	assert_string_equal(box_do(&s->box, "server", names[2], NULL), "Kerberos");
+}
+
 /* Written to a folder, carried over, taken in: nothing goes over the wire before that. */
 static void a_first_copy_comes_on_media(void **state)
 {
@@ -878,6 +915,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(settings_pause_and_resynchronisation, begin, end),
 		cmocka_unit_test_setup_teardown(
 			what_hyper_v_does_not_do_is_refused_before_it_is_asked, begin, end),
+		cmocka_unit_test_setup_teardown(hosts_of_a_domain_know_each_other, begin, end),
 		cmocka_unit_test_setup_teardown(a_first_copy_comes_on_media, begin, end),
 		cmocka_unit_test_setup_teardown(a_first_copy_is_there_already, begin, end),
 		cmocka_unit_test_setup_teardown(a_first_copy_waits_for_its_time, begin, end),

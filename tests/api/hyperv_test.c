@@ -315,9 +315,17 @@ static void programs_run_in_a_guest_without_a_network(void **state)
 	assert_int_equal(number_at(r.json, "output.exit_status"), 3);
 }
 
+/* In the ordinary run one database hears all of it, the other one the first. */
+static bool hears_all(void)
+{
+	const char *database = getenv("UD_TEST_DATABASE");
+
+	return getenv("UD_TEST_LONG") || !database || strcmp(database, "sqlite") == 0;
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
+	struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_team_is_seen_changed_and_made, begin, end),
 		cmocka_unit_test_setup_teardown(a_cluster_balances_as_it_is_told, begin, end),
 		cmocka_unit_test_setup_teardown(storage_and_its_paths_are_seen, begin, end),
@@ -328,5 +336,7 @@ int main(void)
 			programs_run_in_a_guest_without_a_network, begin, end),
 	};
 
+	for (size_t i = 1; i < UD_LEN(tests) && !hears_all(); i++)
+		tests[i] = (struct CMUnitTest){ 0 };
 	return cmocka_run_group_tests_name("hyperv", tests, NULL, NULL);
 }

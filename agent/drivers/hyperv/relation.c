@@ -234,22 +234,45 @@ static enum ud_code see_server(
 	return UD_OK;
 }
 
+/* Does the host take replicas with this authentication already? "CertificateAndKerberos": both. */
+static bool takes(const struct server *s, bool kerberos)
+{
+	return s->enabled && s->authentication &&
+		strstr(s->authentication, kerberos ? "Kerberos" : "Certificate");
+}
+
+/* What other relations come in by stays. */
+static void add_server_settings(struct ud_hy_batch *b, const struct receiving *in, bool kerberos,
+	const char *thumbprint)
+{
+	enum { HTTPS = 443, HTTP = 80 };
+	bool both = takes(&in->server, !kerberos);
+
+	ud_hy_call(b, "Set-VMReplicationServer", NULL);
+	ud_hy_bool(b, "ReplicationEnabled", true);
+	ud_hy_text(b, "AllowedAuthenticationType",
+		both               ? "CertificateAndKerberos"
+			: kerberos ? "Kerberos"
+				   : "Certificate");
+	ud_hy_bool(b, "ReplicationAllowedFromAnyServer", false);
+	if (kerberos || both)
+		ud_hy_int(b, "KerberosAuthenticationPort", HTTP);
+	if (!kerberos || both)
+		ud_hy_int(b, "CertificateAuthenticationPort", HTTPS);
+	ud_hy_text(b, "CertificateThumbprint",
+		thumbprint     ? thumbprint
+			: both ? in->server.thumbprint
+			       : NULL);
+	ud_hy_switch(b, "Force");
+}
+
 static void add_receiver(struct ud_hy_batch *b, const struct ud_relation *r,
 	const struct receiving *in, const char *thumbprint)
 {
-	enum { HTTPS = 443, HTTP = 80 };
 	bool kerberos = r->authentication == UD_AUTHENTICATION_KERBEROS;
 
-	if (!in->server.enabled) {
-		ud_hy_call(b, "Set-VMReplicationServer", NULL);
-		ud_hy_bool(b, "ReplicationEnabled", true);
-		ud_hy_text(b, "AllowedAuthenticationType", kerberos ? "Kerberos" : "Certificate");
-		ud_hy_bool(b, "ReplicationAllowedFromAnyServer", false);
-		ud_hy_int(b,
-			kerberos ? "KerberosAuthenticationPort" : "CertificateAuthenticationPort",
-			kerberos ? HTTP : HTTPS);
-		ud_hy_text(b, "CertificateThumbprint", thumbprint);
-		ud_hy_switch(b, "Force");
+	if (!takes(&in->server, kerberos)) {
+		add_server_settings(b, in, kerberos, thumbprint);
 		ud_hy_unasked(b);
 		ud_hy_call(b, "Enable-NetFirewallRule", NULL);
 		ud_hy_text(b, "Name",
@@ -275,7 +298,7 @@ static enum ud_code make_receiver(struct ud_ctx *cx, struct ud_hv *hv, const str
 
 	UD_TRY(ud_hy_broker(cx, hv, &broker));
 	UD_TRY(see_server(cx, hv, r, &in));
-	if (in.server.enabled && in.allowed)
+	if (takes(&in.server, r->authentication == UD_AUTHENTICATION_KERBEROS) && in.allowed)
 		return UD_OK;
 	UD_TRY(ud_hy_thumbprint(cx, hv, r->authentication, &thumbprint));
 	ud_hy_begin(cx, hv, &b);
