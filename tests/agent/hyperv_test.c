@@ -462,8 +462,7 @@ static void hosts_of_a_domain_know_each_other(void **state)
 		must(s, ud_hv_relation_drop(s->cx, s->hv[host], &drop, &result));
 	box_do(&s->box, "forget", names[1], VM, NULL);
 	relate_by(s, 1, UD_AUTHENTICATION_KERBEROS);
-	assert_string_equal(
-		box_do(&s->box, "server", names[1], NULL), "CertificateAndKerberos");
+	assert_string_equal(box_do(&s->box, "server", names[1], NULL), "CertificateAndKerberos");
 	planned(s, 0, 1);
 	assert_string_equal(content(s, 1, VM), content(s, 0, VM));
 	/* a host that takes Kerberos alone never looks for certificates */

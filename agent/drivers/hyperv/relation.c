@@ -242,8 +242,8 @@ static bool takes(const struct server *s, bool kerberos)
 }
 
 /* What other relations come in by stays. */
-static void add_server_settings(struct ud_hy_batch *b, const struct receiving *in, bool kerberos,
-	const char *thumbprint)
+static void add_server_settings(
+	struct ud_hy_batch *b, const struct receiving *in, bool kerberos, const char *thumbprint)
 {
 	enum { HTTPS = 443, HTTP = 80 };
 	bool both = takes(&in->server, !kerberos);
