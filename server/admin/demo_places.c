@@ -164,6 +164,8 @@ static const char *told_by(struct ud_ctx *cx, const struct ud_host *h, const cha
 		(long long)h->cpu_count, (long long)h->memory_bytes,
 		(long long)(h->memory_bytes / 4));
 
+	const int64_t room = 64 * 1024 * GIB, used = 24 * 1024 * GIB;
+
 	if (h->hypervisor == UD_HYPERVISOR_KVM)
 		return ud_printf(cx->arena,
 			"{\"hypervisor\":\"kvm\",\"hypervisor_version\":\"QEMU 7.2.22, libvirt 9.0.0\","
@@ -180,8 +182,7 @@ static const char *told_by(struct ud_ctx *cx, const struct ud_host *h, const cha
 		"\"spaces\":{\"pools\":[{\"name\":\"S2D on hv-%s\",\"health\":\"healthy\","
 		"\"capacity_bytes\":%lld,\"used_bytes\":%lld}],\"volumes\":[],\"disks\":[],\"jobs\":[]},"
 		"%s}",
-		site, h->name, site, (long long)(64 * 1024 * GIB), (long long)(24 * 1024 * GIB),
-		common);
+		site, h->name, site, (long long)room, (long long)used, common);
 }
 
 /* Told at the end of the history, as its last sign of life. */
