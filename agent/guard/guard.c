@@ -196,7 +196,7 @@ static enum ud_code about(struct ud_ctx *cx, ud_guard *guard, enum ud_guard_verb
 		.verb = verb,
 		.epoch = epoch,
 		.deadline_ms = deadline_ms };
-	struct ud_guard_reply r;
+	struct ud_guard_reply r = { 0 };
 
 	if (!read_uuid(uuid, rq.uuid))
 		return ud_fail(cx, UD_E_VALIDATION, NULL, "%s is no UUID", uuid);
@@ -224,7 +224,7 @@ enum ud_code ud_guard_disarm(struct ud_ctx *cx, ud_guard *guard, const char *uui
 enum ud_code ud_guard_visit(struct ud_ctx *cx, ud_guard *guard, ud_guard_visitor *visit, void *data)
 {
 	struct ud_guard_request rq = { .version = UD_GUARD_VERSION, .verb = UD_GUARD_SHOW };
-	struct ud_guard_reply r;
+	struct ud_guard_reply r = { 0 };
 
 	for (;; rq.index++) {
 		enum ud_code code = call(cx, guard, &rq, -1, &r);
