@@ -188,8 +188,8 @@ static enum ud_code check_chain(struct ud_ctx *cx, struct dry *d, struct looked 
 		block(d, l, "chain_unsaid",
 			"The replica has an extended replica of its own, and only one onward relation"
 			" can be kept.",
-			"Say chain keep (the old primary stays unprotected) or reverse (the extended"
-			" replica stops).",
+			"Say chain keep (the extended replica goes on from the new primary) or reverse"
+			" (it is paused once the way back begins).",
 			false);
 	return UD_OK;
 }

@@ -143,6 +143,28 @@ static enum ud_code both_know(
 	return UD_OK;
 }
 
+/* With "reverse" the way back is the one onward relation: the third copy stands still until
+ * somebody resumes it, and then hashes are compared once. With "keep" it goes on from the new
+ * primary. */
+static enum ud_code stop_third(
+	struct ud_ctx *cx, struct flow *fl, const struct ud_replication *first)
+{
+	struct ud_replication old = { 0 }, r;
+	bool found = false;
+
+	if (fl->f.chain != UD_CHAIN_REVERSE || first->leg != UD_LEG_PRIMARY)
+		return UD_OK;
+	UD_TRY(ud_replication_of_vm(cx, fl->w->vm_id, UD_LEG_EXTENDED, &found, &old));
+	if (!found || old.wanted != UD_RELATION_ACTIVE)
+		return UD_OK;
+	r = old;
+	r.wanted = UD_RELATION_PAUSED;
+	r.generation++;
+	UD_TRY(ud_row_update(cx, &ud_replications, &old, &r));
+	UD_TRY(ud_event_add(cx, "paused", ud_replications.shape, &old, &r));
+	return ud_relation_send_both(cx, fl->commanding, &r);
+}
+
 /* Turn the relation round, once, and see whether both ends have taken it. */
 static enum ud_code turn_round(struct ud_ctx *cx, struct flow *fl, bool again, enum found *ret)
 {
@@ -160,8 +182,10 @@ static enum ud_code turn_round(struct ud_ctx *cx, struct flow *fl, bool again, e
 		return UD_OK;
 	}
 	turned = strcmp(r.source_host_id, w->target_host_id) == 0;
-	if (!turned)
+	if (!turned) {
+		UD_TRY(stop_third(cx, fl, &r));
 		UD_TRY(ud_replication_reverse(cx, fl->commanding, &r));
+	}
 	if (turned && again)
 		UD_TRY(ud_relation_send_both(cx, fl->commanding, &r));
 	w->reverse_pending = true;

@@ -92,7 +92,8 @@ static enum ud_code report(struct ud_ctx *cx, const struct stage_vm *v, const ch
 		ud_shape_init(&ud_replication_report_shape, &t);
 		t.replication_id = replication_id;
 		t.role = (unsigned)role;
-		t.state = UD_REPLICATION_REPLICATING;
+		t.state = r.wanted == UD_RELATION_PAUSED ? UD_REPLICATION_PAUSED
+							 : UD_REPLICATION_REPLICATING;
 		t.generation = r.generation;
 		t.newest_point_age_ms = 12000;
 		t.cycles_total = v->cycles;
