@@ -153,9 +153,11 @@ drive() {
 		step=$(jq -r '[.steps[] | select(.state == "running" or .state == "waiting")][0].name // ""' <<<"$now")
 		[ "$(running)" -le 1 ] || { echo "it ran twice, at $step"; return 1; }
 		if [ -n "$step" ] && [[ $struck != *" $step "* ]] && ! { [ "$2" = source ] && [ -n "$gone" ] && [ -z "$back" ]; }; then
-			ends "$2" "$1" && struck="$struck$step "
-			[ "$(running)" -le 1 ] || { echo "it ran twice after $step"; return 1; }
-			[ "$state" = waiting ] || continue
+			if ends "$2" "$1"; then # there may be no QEMU to kill
+				struck="$struck$step "
+				[ "$(running)" -le 1 ] || { echo "it ran twice after $step"; return 1; }
+				[ "$state" = waiting ] || continue
+			fi
 		fi
 		case $state in
 		protected | solved | failed | rolled_back)
