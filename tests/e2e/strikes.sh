@@ -198,6 +198,7 @@ pass() { # KIND WHO
 	local relation n
 	struck=' ' gone=
 	for ((n = 1; n <= RUNS; n++)); do
+		wait_for 300 'guest agent' guest_talks "$guest" || return 1
 		wait_for 300 'replication' replicates || return 1
 		relation=$(relation_of "$guest")
 		source=$(name_of "$(jq -r .source_host_id <<<"$relation")")
