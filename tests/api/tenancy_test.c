@@ -515,6 +515,9 @@ static const struct {
 	{ "hosts.networks", "invalid_state" }, /* it has told nothing */
 	{ "hosts.storage", "invalid_state" }, /* it has told nothing */
 	{ "hosts.teams", "invalid_state" }, /* it has told nothing */
+	{ "hosts.cluster", "invalid_state" }, /* it has told nothing */
+	{ "hosts.spaces", "invalid_state" }, /* it has told nothing */
+	{ "hosts.smb", "invalid_state" }, /* it has told nothing */
 	{ "vms.break-glass", "invalid_state" }, /* it is not replicated */
 	{ "vms.checkpoint", "invalid_state" },
 	{ "vms.checkpoint-list", "invalid_state" },
@@ -532,6 +535,7 @@ static const struct {
 	{ "vms.shutdown", "invalid_state" },
 	{ "vms.start", "invalid_state" },
 	{ "vms.stop", "invalid_state" },
+	{ "vms.upgrade", "invalid_state" },
 	{ "vms.run", "vm_unmanaged" },
 	{ "vms.read-file", "vm_unmanaged" },
 	{ "vms.write-file", "vm_unmanaged" },
