@@ -518,6 +518,8 @@ static const struct {
 	{ "hosts.cluster", "invalid_state" }, /* it has told nothing */
 	{ "hosts.spaces", "invalid_state" }, /* it has told nothing */
 	{ "hosts.smb", "invalid_state" }, /* it has told nothing */
+	{ "hosts.balance", "invalid_state" },
+	{ "hosts.team", "invalid_state" },
 	{ "vms.break-glass", "invalid_state" }, /* it is not replicated */
 	{ "vms.checkpoint", "invalid_state" },
 	{ "vms.checkpoint-list", "invalid_state" },
