@@ -42,7 +42,7 @@ static bool read_hex(const char *text, unsigned char *out, size_t n)
 	return text[2 * n] == '\n';
 }
 
-static enum ud_code read_keys(struct ud_ctx *cx, const char *dir, struct ud_keys *ret)
+enum ud_code ud_installation_keys(struct ud_ctx *cx, const char *dir, struct ud_keys *ret)
 {
 	const char *path = ud_printf(cx->arena, "%s/keys", dir), *text;
 	unsigned char *const parts[KEY_COUNT] = { ret->pepper, ret->cursor, ret->seal };
@@ -55,7 +55,7 @@ static enum ud_code read_keys(struct ud_ctx *cx, const char *dir, struct ud_keys
 	return UD_OK;
 }
 
-enum ud_code ud_installation_load(
+enum ud_code ud_installation_options(
 	struct ud_ctx *cx, const char *config, struct ud_installation *ret)
 {
 	const char *slash = strrchr(config, '/');
@@ -66,7 +66,14 @@ enum ud_code ud_installation_load(
 	ret->database_url = ret->options.text[UD_O_DATABASE_URL];
 	if (!*ret->database_url)
 		ret->database_url = ud_printf(cx->arena, "sqlite:%s/understudy.db", ret->dir);
-	return read_keys(cx, ret->dir, &ret->keys);
+	return UD_OK;
+}
+
+enum ud_code ud_installation_load(
+	struct ud_ctx *cx, const char *config, struct ud_installation *ret)
+{
+	UD_TRY(ud_installation_options(cx, config, ret));
+	return ud_installation_keys(cx, ret->dir, &ret->keys);
 }
 
 static const char *or_null(const char *text)
@@ -74,8 +81,7 @@ static const char *or_null(const char *text)
 	return *text ? text : NULL;
 }
 
-/* First line of a secret's file. */
-static enum ud_code read_secret(struct ud_ctx *cx, const char *path, const char **ret)
+enum ud_code ud_installation_secret(struct ud_ctx *cx, const char *path, const char **ret)
 {
 	size_t n;
 
@@ -86,7 +92,8 @@ static enum ud_code read_secret(struct ud_ctx *cx, const char *path, const char 
 	return UD_OK;
 }
 
-static enum ud_code read_mail(struct ud_ctx *cx, const struct ud_options *o, struct ud_smtp *ret)
+enum ud_code ud_installation_mail(
+	struct ud_ctx *cx, const struct ud_options *o, struct ud_smtp *ret)
 {
 	const char *server = or_null(o->text[UD_O_MAIL_SERVER]);
 
@@ -104,7 +111,7 @@ static enum ud_code read_mail(struct ud_ctx *cx, const struct ud_options *o, str
 	if (!strchr(ret->from, '@') || strpbrk(ret->from, "<> \t\r\n"))
 		return ud_fail(cx, UD_E_VALIDATION, NULL,
 			"[mail] from is the address that letters come from, not '%s'", ret->from);
-	return read_secret(cx, o->text[UD_O_MAIL_PASSWORD_FILE], &ret->password);
+	return ud_installation_secret(cx, o->text[UD_O_MAIL_PASSWORD_FILE], &ret->password);
 }
 
 enum ud_code ud_installation_settings(
@@ -135,8 +142,8 @@ enum ud_code ud_installation_settings(
 		.fence_agents = o->text[UD_O_FAILOVER_FENCE_AGENTS],
 		.metrics_allow = o->text[UD_O_METRICS_ALLOW],
 	};
-	UD_TRY(read_mail(cx, o, &ret->smtp));
-	return read_secret(cx, o->text[UD_O_METRICS_TOKEN_FILE], &ret->metrics_token);
+	UD_TRY(ud_installation_mail(cx, o, &ret->smtp));
+	return ud_installation_secret(cx, o->text[UD_O_METRICS_TOKEN_FILE], &ret->metrics_token);
 }
 
 enum ud_code ud_installation_agents(struct ud_ctx *cx, const struct ud_installation *in,

@@ -19,6 +19,15 @@ struct ud_installation {
  * UD_E_UNAVAILABLE, UD_E_VALIDATION. */
 enum ud_code ud_installation_load(
 	struct ud_ctx *cx, const char *config, struct ud_installation *ret) UD_USE;
+/* The same without the keys, and these alone. */
+enum ud_code ud_installation_options(
+	struct ud_ctx *cx, const char *config, struct ud_installation *ret) UD_USE;
+enum ud_code ud_installation_keys(struct ud_ctx *cx, const char *dir, struct ud_keys *ret) UD_USE;
+/* The way that letters leave, by [mail]. UD_E_VALIDATION, UD_E_UNAVAILABLE. */
+enum ud_code ud_installation_mail(
+	struct ud_ctx *cx, const struct ud_options *o, struct ud_smtp *ret) UD_USE;
+/* First line of a secret's file; "" = there is none, and *ret stays. UD_E_UNAVAILABLE. */
+enum ud_code ud_installation_secret(struct ud_ctx *cx, const char *path, const char **ret) UD_USE;
 /* Make fresh keys and store them, readable by the owner alone. */
 enum ud_code ud_installation_make_keys(struct ud_ctx *cx, const char *dir) UD_USE;
 /* Settings of the HTTP machinery from the options. Texts live in the arena. */

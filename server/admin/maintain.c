@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * understudyd migrate, check-config, doctor, backup and restore.
+ * understudyd migrate, doctor, backup and restore.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -63,34 +63,6 @@ int ud_command_migrate(struct ud_ctx *cx, int argc, char **argv)
 	if (!config)
 		return need_config();
 	return migrate(cx, config, plan) == UD_OK ? 0 : ud_command_failed(cx, "migrate");
-}
-
-int ud_command_check_config(struct ud_ctx *cx, int argc, char **argv)
-{
-	const char *config = NULL;
-	bool defaults = false;
-	const struct ud_flag flags[] = { { "--config", &config, NULL },
-		{ "--print-defaults", NULL, &defaults }, { 0 } };
-	struct ud_options options;
-
-	if (!ud_flags_read(argc, argv, flags))
-		return 2;
-	if (defaults) {
-		struct ud_buf b = { 0 };
-
-		ud_options_sample(&b);
-		fputs(ud_buf_text(&b), stdout);
-		ud_buf_free(&b);
-		return 0;
-	}
-	if (!config)
-		return need_config();
-	if (ud_options_load(cx, config, &options) != UD_OK) {
-		fprintf(stderr, "%s\n", cx->problem.detail);
-		return 1;
-	}
-	puts("The configuration is fine.");
-	return 0;
 }
 
 /* The database remembers its newest copy, so that people see how old it is. */

@@ -55,8 +55,7 @@ static void on_commit(void *data)
 	ud_server_changed(data);
 }
 
-/* Plain HTTP carries cookies and tokens: only where nobody else listens (a proxy brings TLS). */
-static enum ud_code check_plain(struct ud_ctx *cx, const struct ud_server_settings *s)
+enum ud_code ud_server_check_plain(struct ud_ctx *cx, const struct ud_server_settings *s)
 {
 	static const char *const local[] = { "127.", "[::1]:", "localhost:", "unix:" };
 
@@ -149,7 +148,7 @@ enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
 	const struct ud_routes *const *routes, const struct ud_work *work, const struct ud_env *env,
 	struct ud_server **ret)
 {
-	UD_TRY(check_plain(cx, settings));
+	UD_TRY(ud_server_check_plain(cx, settings));
 	struct ud_server *s = ud_malloc(sizeof(*s));
 
 	s->env = env;

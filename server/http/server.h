@@ -101,5 +101,9 @@ void ud_server_changed(struct ud_server *server);
 void ud_server_wake(struct ud_server *server, const char *key);
 /* True when the server speaks TLS itself. */
 bool ud_server_tls(const struct ud_server_settings *settings);
+/* Plain HTTP carries cookies and tokens: only where nobody else listens (a proxy brings TLS).
+ * UD_E_UNAVAILABLE when listen is another address and there is no certificate. */
+enum ud_code ud_server_check_plain(
+	struct ud_ctx *cx, const struct ud_server_settings *settings) UD_USE;
 
 #endif
