@@ -90,8 +90,16 @@ enum ud_code ud_roles_settle(struct ud_ctx *cx, const char *role, const struct u
 	return UD_OK;
 }
 
-/* A token makes no token that may more than itself. */
-static enum ud_code check_scopes(struct ud_ctx *cx, const struct ud_texts *wanted)
+void ud_become(struct ud_request *rq, const struct ud_user *u)
+{
+	rq->scope.kind = UD_PRINCIPAL_USER;
+	rq->scope.id = u->row.id;
+	rq->scope.name = u->display_name;
+	rq->scope.customer_id = rq->scope.home_customer_id = u->row.customer_id;
+	rq->scope.roles = ud_role_bits(&u->role_names);
+}
+
+enum ud_code ud_token_scopes(struct ud_ctx *cx, const struct ud_texts *wanted)
 {
 	const struct ud_texts *own = cx->scope->token_scopes;
 
@@ -107,7 +115,7 @@ enum ud_code ud_token_make(struct ud_ctx *cx, const char *prefix, const char *pr
 {
 	int64_t end = t->expires_at.ms;
 
-	UD_TRY(check_scopes(cx, &t->scopes));
+	UD_TRY(ud_token_scopes(cx, &t->scopes));
 	if (end == 0 || end == UD_NONE)
 		end = cx->now_ms + 90 * day_ms;
 	if (end <= cx->now_ms || end > cx->now_ms + 366 * day_ms)

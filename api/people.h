@@ -42,6 +42,10 @@ enum ud_code ud_session_open(struct ud_ctx *cx, struct ud_request *rq, const str
 enum ud_code ud_roles_settle(struct ud_ctx *cx, const char *role, const struct ud_texts *roles,
 	const char *customer_id, struct ud_texts *ret) UD_USE;
 
+/* The scope of somebody who has just proved who they are. */
+void ud_become(struct ud_request *rq, const struct ud_user *u);
+/* A token gives no rights that it has not itself. UD_E_SCOPE_MISSING. */
+enum ud_code ud_token_scopes(struct ud_ctx *cx, const struct ud_texts *wanted) UD_USE;
 /*
  * Make a token for a principal: bounds its end (a year at most, 90 days when not given), hashes the
  * secret, stores and records it. prefix "usp" or "uss". in holds name, scopes, addresses,

@@ -25,7 +25,8 @@ enum { STAFF_HOURS = 8 };
  * What failures are counted under: how many are free, and the longest wait. An office or a proxy is
  * one address for many people, so it gets more room than an account. A domain of mail stands for
  * the customer: whether an address belongs to one must not show. Its wait is short, since whoever
- * guesses must not keep all people of a customer out.
+ * guesses must not keep all people of a customer out. The codes of
+ * programs that wait are tried by somebody who is signed in.
  */
 static const struct {
 	const char *kind;
@@ -34,6 +35,7 @@ static const struct {
 	{ "account:", 5, 900 },
 	{ "address:", 20, 900 },
 	{ "domain:", 50, 30 },
+	{ "device:", 5, 900 },
 };
 
 struct sign_in_body {
@@ -239,16 +241,6 @@ enum ud_code ud_session_open(struct ud_ctx *cx, struct ud_request *rq, const str
 	return ud_event_add(cx, "created", ud_sessions.shape, NULL, ret);
 }
 
-/* The scope of somebody who has just proved who they are. */
-static void become(struct ud_request *rq, const struct ud_user *u)
-{
-	rq->scope.kind = UD_PRINCIPAL_USER;
-	rq->scope.id = u->row.id;
-	rq->scope.name = u->display_name;
-	rq->scope.customer_id = rq->scope.home_customer_id = u->row.customer_id;
-	rq->scope.roles = ud_role_bits(&u->role_names);
-}
-
 static enum ud_code sign_in(struct ud_ctx *cx, struct ud_request *rq)
 {
 	struct attempt *a = rq->prepared;
@@ -259,7 +251,7 @@ static enum ud_code sign_in(struct ud_ctx *cx, struct ud_request *rq)
 		return failed(cx, rq, a);
 	struct ud_user old = { 0 }, u;
 
-	become(rq, &a->user);
+	ud_become(rq, &a->user);
 	/* a code is used up by one of two racing sign-ins only */
 	UD_TRY(ud_row_get(cx, &ud_users, a->user.row.id, &old));
 	u = old;

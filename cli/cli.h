@@ -117,6 +117,9 @@ int ud_cli_auth_run(struct cli *c);
 /* Sign in with {email, password, totp?} and make a personal token. An exit code; *ret in the arena.
  */
 int ud_cli_session_token(struct cli *c, json_t *login, const char **ret);
+/* Show a code and wait until somebody who is signed in has approved it. An exit code: CLI_TIMEOUT
+ * when nobody did, CLI_NOT_ALLOWED when they refused; *ret in the arena. */
+int ud_cli_device_token(struct cli *c, const char **ret);
 
 /* ---- output.c ---- */
 /* Print an answer in the wanted format; schema tells the columns (may be NULL). */

@@ -233,6 +233,14 @@ static int login_by_password(struct cli *c)
 	return code ? code : store_token(c, token);
 }
 
+static int login_by_device(struct cli *c)
+{
+	const char *token = NULL;
+	int code = ud_cli_device_token(c, &token);
+
+	return code || !token ? code : store_token(c, token);
+}
+
 static int login(struct cli *c)
 {
 	c->new_context = true;
@@ -240,8 +248,10 @@ static int login(struct cli *c)
 
 	if (code)
 		return code;
+	bool device = ud_cli_flag(c, "device") != NULL;
+
 	if (!ud_cli_flag(c, "token-stdin"))
-		return login_by_password(c);
+		return device ? login_by_device(c) : login_by_password(c);
 	const char *token = ask(c, "", false);
 
 	if (!token || !*token)
@@ -269,7 +279,8 @@ int ud_cli_auth_run(struct cli *c)
 	if (strcmp(verb, "logout") == 0)
 		return store_token(c, NULL);
 	if (strcmp(verb, "status") != 0 && strcmp(verb, "whoami") != 0)
-		return ud_cli_fail(CLI_USAGE, "auth login [--token-stdin] | logout | status");
+		return ud_cli_fail(
+			CLI_USAGE, "auth login [--device | --token-stdin] | logout | status");
 	if (!c->token)
 		return ud_cli_fail(
 			CLI_NOT_ALLOWED, "not signed in to %s; use understudy auth login", c->url);

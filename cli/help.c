@@ -10,7 +10,8 @@
 static const struct {
 	const char *use, *about;
 } own[] = {
-	{ "auth login [--url URL] [--token-stdin]", "Sign in and keep a token for this context." },
+	{ "auth login [--url URL] [--device | --token-stdin]",
+		"Sign in and keep a token for this context; --device lets somebody approve a code in the portal." },
 	{ "auth logout", "Forget the token." },
 	{ "auth status", "Show who is signed in." },
 	{ "context list | show | use NAME | add NAME --url URL | remove NAME",

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From a password to a token: sign in, prove it again where asked, make a personal token, sign out.
- * libcurl keeps the cookie for these calls and forgets it with the handle.
+ * libcurl keeps the cookie for these calls and forgets it with the handle. Or without a password
+ * here: somebody approves a code in the portal (RFC 8628).
  */
 #include <curl/curl.h>
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/env.h"
 #include "base/shape.h"
 #include "cli/cli.h"
 
@@ -95,5 +100,69 @@ int ud_cli_session_token(struct cli *c, json_t *login, const char **ret)
 	}
 	ud_cli_reply_free(&r);
 	curl_easy_cleanup(h);
+	return code;
+}
+
+/* ---- by a code ---- */
+
+enum { SLOWER_SECONDS = 5 };
+
+/* One try: CLI_DONE with *ret, or with NULL when it is too early. */
+static int try_token(struct cli *c, const char *secret, int64_t *interval, const char **ret)
+{
+	json_t *body = json_pack("{s:s, s:s}", "grant_type",
+		"urn:ietf:params:oauth:grant-type:device_code", "device_code", secret);
+	const char *text = ud_json_text(c->cx.arena, body, JSON_COMPACT);
+	struct cli_reply r = { 0 };
+
+	json_decref(body);
+	ud_cli_call(c, "POST", "/v1/oauth/token", text, NULL, &r);
+	const char *why = ud_cli_text(r.json, "code"), *token = ud_cli_text(r.json, "access_token");
+	bool slower = strcmp(why, "slow_down") == 0;
+	bool early = slower || strcmp(why, "authorization_pending") == 0;
+	int code = early ? CLI_DONE : ud_cli_reply_code(c, &r);
+
+	*interval += slower ? SLOWER_SECONDS : 0;
+	*ret = early || code ? NULL : ud_strdup(c->cx.arena, token);
+	ud_cli_reply_free(&r);
+	return code;
+}
+
+/* What the token will be called. */
+static const char *client_name(struct cli *c)
+{
+	char host[64] = "";
+
+	if (gethostname(host, sizeof(host) - 1) != 0 || !*host)
+		return "understudy";
+	return ud_printf(c->cx.arena, "understudy on %s", host);
+}
+
+int ud_cli_device_token(struct cli *c, const char **ret)
+{
+	json_t *body = json_pack("{s:s}", "client_name", client_name(c));
+	const char *text = ud_json_text(c->cx.arena, body, JSON_COMPACT), *secret;
+	struct cli_reply r = { 0 };
+
+	json_decref(body);
+	*ret = NULL;
+	c->token = NULL;
+	if (ud_cli_call(c, "POST", "/v1/oauth/device", text, NULL, &r))
+		return CLI_DONE;
+	int code = ud_cli_reply_code(c, &r);
+	int64_t interval = ud_cli_int(r.json, "interval", SLOWER_SECONDS);
+	int64_t end = ud_mono_ms(c->cx.env) + ud_cli_int(r.json, "expires_in", 600) * 1000;
+
+	secret = ud_strdup(c->cx.arena, ud_cli_text(r.json, "device_code"));
+	if (code == CLI_DONE)
+		fprintf(stderr, "Open %s where you are signed in, and enter the code %s.\n",
+			ud_cli_text(r.json, "verification_uri"), ud_cli_text(r.json, "user_code"));
+	ud_cli_reply_free(&r);
+	while (code == CLI_DONE && !*ret) {
+		if (ud_mono_ms(c->cx.env) >= end)
+			return ud_cli_fail(CLI_TIMEOUT, "nobody has approved the code");
+		poll(NULL, 0, (int)(interval * 1000));
+		code = try_token(c, secret, &interval, ret);
+	}
 	return code;
 }

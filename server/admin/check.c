@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * understudyd check-config: what reading the files alone does not show. Each check looks at what one
- * section names: files, folders, addresses. All of them are made, and each failure is told.
+ * understudyd check-config: what reading the files alone does not show. Each check looks at what
+ * one section names: files, folders, addresses. All of them are made, and each failure is told.
  */
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -55,7 +55,8 @@ static enum ud_code check_certificate(struct ud_ctx *cx, const struct ud_install
 	UD_TRY(ud_file_read(cx, cert, CERTIFICATES_MAX, &pem, &n));
 	UD_TRY(ud_file_read(cx, key, CERTIFICATES_MAX, &ignored, &n));
 	if (ud_x509_read(cx, pem, &info) != UD_OK)
-		return ud_fail(cx, UD_E_VALIDATION, NULL, "tls_cert: %s holds no certificate", cert);
+		return ud_fail(
+			cx, UD_E_VALIDATION, NULL, "tls_cert: %s holds no certificate", cert);
 	if (!is_pair(cert, key))
 		return ud_fail(cx, UD_E_VALIDATION, NULL,
 			"tls_key: %s is not the key of the certificate in %s", key, cert);

@@ -103,7 +103,7 @@ void ud_server_wake(struct ud_server *server, const char *key);
 bool ud_server_tls(const struct ud_server_settings *settings);
 /* Plain HTTP carries cookies and tokens: only where nobody else listens (a proxy brings TLS).
  * UD_E_UNAVAILABLE when listen is another address and there is no certificate. */
-enum ud_code ud_server_check_plain(
-	struct ud_ctx *cx, const struct ud_server_settings *settings) UD_USE;
+enum ud_code ud_server_check_plain(struct ud_ctx *cx, const struct ud_server_settings *settings)
+	UD_USE;
 
 #endif

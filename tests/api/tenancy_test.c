@@ -96,6 +96,7 @@ static const struct {
 	{ "/audit-records/{", "evt", false },
 	/* names, the same for everybody */
 	{ "/problems/{", NULL, false },
+	{ "/device/{", NULL, false },
 	{ "/app/{", NULL, false },
 	{ "/static/{", NULL, false },
 	{ "/{hash}/{", NULL, false },
@@ -556,6 +557,9 @@ static const struct {
 	{ "failovers.retry-step", "parameter_invalid" }, /* a step is a number */
 	{ "failovers.skip-step", "parameter_invalid" },
 	{ "failovers.confirm-step", "parameter_invalid" },
+	{ "device-requests.show", "not_found" }, /* nothing waits under that code */
+	{ "device-requests.approve", "not_found" },
+	{ "device-requests.deny", "not_found" },
 	{ "fault-domains.delete", "in_use" },
 	{ "fault-domains.edit", "validation_failed" }, /* a site is part of nothing */
 	{ "hosts.delete", "in_use" },

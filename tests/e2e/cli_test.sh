@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The command line against a real server: every exit code, formats, names, help, completions, the manual page.
-# shellcheck disable=SC2317 # functions are called by name
+# shellcheck disable=SC1091,SC2034,SC2154,SC2317 # server.sh is sourced; functions are called by name
 name=cli
 . "$(dirname "$0")/server.sh"
 configure
@@ -17,6 +17,22 @@ check "its file is nobody else's" mode_is_private
 check "an ordinary call ends with 0" exits 0 customer list
 check "the reference names who is signed in" bash -c "'$bin/understudy' auth status | grep -q 'first token'"
 check "a person signs in by password" password_login
+# somebody signs in here by a code that is approved there; the person's own token is the one that approves
+by_device() {
+	local line code
+	coproc DEVICE { exec timeout 60 "$bin/understudy" auth login --device --context device </dev/null 2>&1; }
+	local pid=$DEVICE_PID
+	read -r -t 60 line <&"${DEVICE[0]}"
+	code=${line##*code }
+	code=${code%.}
+	u api POST "/v1/oauth/device/$code/$1" "${@:2}" --context person | is_json '.client_name | startswith("understudy on")'
+	wait "$pid"
+}
+check "a code is approved by somebody who is signed in" by_device approve -f 'scopes=["*"]'
+check "then this is who they are" holds '.email == "admin@example.net"' auth status --context device
+refused() { by_device deny; [ $? = 4 ]; }
+check "a code that is refused ends with 4" refused
+u context use person
 check "contexts are listed" bash -c "'$bin/understudy' context list | grep -q '^\* person'"
 check "and changed" exits 0 context use default
 chmod 644 "$XDG_CONFIG_HOME/understudy/config.json"

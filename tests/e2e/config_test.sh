@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # check-config looks at every section as serve would, tells all mistakes at once, and starts nothing.
-# shellcheck disable=SC2317 # functions are called by name
+# shellcheck disable=SC1091,SC2034,SC2154,SC2317 # server.sh is sourced; functions are called by name
 name=config
 . "$(dirname "$0")/server.sh"
 check_config() { "$bin/understudyd" check-config --config "$dir/i/understudyd.conf"; }

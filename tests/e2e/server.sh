@@ -21,7 +21,7 @@ all = [socket.socket() for _ in range(int(sys.argv[1]))]
 for s in all: s.bind(("127.0.0.1", 0))
 print(*[s.getsockname()[1] for s in all])' "$1"
 }
-read -r port mail < <(free_ports 2)
+read -r port < <(free_ports 1)
 export UNDERSTUDY_URL=http://127.0.0.1:$port
 echo 'a Fine and long phrase' >"$dir/password"
 touch "$dir/log"

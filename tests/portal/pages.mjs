@@ -3,7 +3,7 @@
 // script error, nothing from elsewhere. UD_TEST_LONG does it in each theme at each width; else each page is seen once, in
 // another shape in turn. UD_SHOTS=DIR keeps a screenshot of each; UD_PAGES=TEXT walks only addresses with this text. Before
 // that, what is done on pages of plans, policies, notifications, network maps and the war room.
-import { api, axe, base, equal, finish, it, ok, open, person, shot, signIn, visit } from './harness.mjs';
+import { api, axe, base, equal, finish, it, ok, open, person, phrase, shot, signIn, visit } from './harness.mjs';
 import { Keyboard, Mouse } from './hands.mjs';
 
 const first = async (path) => (await api('GET', path)).data[0] || {};
@@ -20,7 +20,7 @@ const ids = {
   network: (await first(`/v1/networks?customer_id=${customer.id}&q=production&limit=1`)).id,
 };
 const long = Boolean(process.env.UD_TEST_LONG);
-const shared = ['/app', '/app/protection', `/app/vms/${ids.vm}`, '/app/plans', `/app/plans/${ids.plan}`, `/app/request?plan=${ids.plan}&kind=planned`, '/app/failovers', `/app/failovers/${ids.run}`, `/app/failovers/${ids.test}`, '/app/drills', '/app/tickets', '/app/tickets/new', `/app/tickets/${ids.ticket}`, `/app/tickets/${ids.talk}`, '/app/network', '/app/networks', `/app/networks/${ids.network}`, '/app/approvals', '/app/notifications', '/app/settings'];
+const shared = ['/app', '/app/protection', `/app/vms/${ids.vm}`, '/app/plans', `/app/plans/${ids.plan}`, `/app/request?plan=${ids.plan}&kind=planned`, '/app/failovers', `/app/failovers/${ids.run}`, `/app/failovers/${ids.test}`, '/app/drills', '/app/tickets', '/app/tickets/new', `/app/tickets/${ids.ticket}`, `/app/tickets/${ids.talk}`, '/app/network', '/app/networks', `/app/networks/${ids.network}`, '/app/approvals', '/app/notifications', '/app/device', '/app/settings'];
 const people = [
   ['customer', 'dr-lead@harbour-foods.example', [...shared, `/app/request?vm=${ids.vm}`]],
   ['support', 'lead@provider.example', [...(long ? shared : []), '/app/queue', '/app/war-room', '/app/board', '/app/fleet', `/app/hosts/${ids.host}`, '/app/customers', `/app/customers/${customer.id}`, `/app/network/${ids.block}`, '/app/overview', '/app/policies', '/app/macros', '/app/backup', '/app/sites', '/app/users', '/app/audit']],
@@ -47,6 +47,23 @@ const browser = await open();
 ok(Object.values(ids).every(Boolean), `the demo lacks something: ${JSON.stringify(ids)}`);
 
 const stories = async () => {
+  await it('a program is let in by the code that it shows, after another proof', async () => {
+    const asked = await api('POST', '/v1/oauth/device', { client_name: 'understudy on till-3' });
+    const page = await person(browser);
+    await signIn(page, 'dr-lead@harbour-foods.example', '/app/device');
+    await page.fill('#code', asked.user_code.toLowerCase());
+    await page.click('button >> text=Look');
+    await page.waitForSelector('text=understudy on till-3');
+    equal(await axe(page), [], 'what asks');
+    await page.click('button >> text=Let it in');
+    await page.fill('dialog input[type=password]', phrase);
+    await page.click('dialog button.primary');
+    await page.waitForSelector('text=Approved.');
+    const got = await api('POST', '/v1/oauth/token', { device_code: asked.device_code });
+    ok(got.access_token.startsWith('usp_'), 'no token came');
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
   await it('a customer makes a plan of two groups, changes it, sees both versions, and has it looked at', async () => {
     const page = await person(browser);
     await signIn(page, 'dr-lead@harbour-foods.example', '/app/plans');

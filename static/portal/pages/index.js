@@ -37,5 +37,6 @@ export const pages = [
   { path: '/app/audit', title: 'page.audit', rail: 'admin', roles: ['operator', 'support_lead', 'auditor', 'customer_admin'], view: 'Audit', load: () => import('./admin.js') },
   { path: '/app/backup', title: 'page.backup', rail: 'admin', roles: ['operator', 'support_lead', 'auditor'], view: 'Backup', load: () => import('./admin.js') },
   { path: '/app/notifications', title: 'page.notifications', view: 'Notifications', load: () => import('./notifications.js') },
+  { path: '/app/device', title: 'page.device', view: 'Device', load: () => import('./device.js') },
   { path: '/app/settings', title: 'page.settings', rail: 'customer', view: 'Settings', load: () => import('./settings.js') },
 ];
