@@ -121,6 +121,10 @@ int ud_cli_session_token(struct cli *c, json_t *login, const char **ret);
  * when nobody did, CLI_NOT_ALLOWED when they refused; *ret in the arena. */
 int ud_cli_device_token(struct cli *c, const char **ret);
 
+/* ---- can.c ---- */
+/* auth can VERB THING: whether the role allows it. An exit code: CLI_NOT_ALLOWED for no. */
+int ud_cli_run_can(struct cli *c);
+
 /* ---- output.c ---- */
 /* Print an answer in the wanted format; schema tells the columns (may be NULL). */
 int ud_cli_print(struct cli *c, json_t *json, json_t *schema);

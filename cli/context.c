@@ -279,8 +279,8 @@ int ud_cli_auth_run(struct cli *c)
 	if (strcmp(verb, "logout") == 0)
 		return store_token(c, NULL);
 	if (strcmp(verb, "status") != 0 && strcmp(verb, "whoami") != 0)
-		return ud_cli_fail(
-			CLI_USAGE, "auth login [--device | --token-stdin] | logout | status");
+		return ud_cli_fail(CLI_USAGE,
+			"auth login [--device | --token-stdin] | logout | status | can VERB THING");
 	if (!c->token)
 		return ud_cli_fail(
 			CLI_NOT_ALLOWED, "not signed in to %s; use understudy auth login", c->url);

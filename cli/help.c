@@ -14,6 +14,8 @@ static const struct {
 		"Sign in and keep a token for this context; --device lets somebody approve a code in the portal." },
 	{ "auth logout", "Forget the token." },
 	{ "auth status", "Show who is signed in." },
+	{ "auth can VERB THING",
+		"Show whether one's role allows a command, as in auth can create host." },
 	{ "context list | show | use NAME | add NAME --url URL | remove NAME",
 		"Work with several installations." },
 	{ "api METHOD PATH [-f field=value]… [-F @file] [--paginate]", "Call the API as it is." },

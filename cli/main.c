@@ -27,6 +27,7 @@ static const struct {
 	int (*run)(struct cli *c);
 	bool offline; /* needs no server */
 } own[] = {
+	{ "auth can", ud_cli_run_can, true },
 	{ "auth", ud_cli_auth_run, true },
 	{ "context", ud_cli_context_run, true },
 	{ "api", ud_cli_run_api, false },

@@ -33,6 +33,12 @@ check "then this is who they are" holds '.email == "admin@example.net"' auth sta
 refused() { by_device deny; [ $? = 4 ]; }
 check "a code that is refused ends with 4" refused
 u context use person
+check "a role that may do it is told so" holds '.allowed and .command == "host create" and .scope == "hosts:write"' auth can create host
+check "with 0" exits 0 auth can create host
+check "one that may not is told who may" says customer_approver 4 auth can agree-to-deletion replication
+check "as the server says when it is tried" says 'needs one of these roles: customer_approver' 4 api POST /v1/replications/rpl_01k5s00000000000000000000a/agree-to-deletion -f reason=x
+check "what is no command has no answer" exits 2 auth can ride pony
+check "nor has a verb alone" exits 2 auth can create
 check "contexts are listed" bash -c "'$bin/understudy' context list | grep -q '^\* person'"
 check "and changed" exits 0 context use default
 chmod 644 "$XDG_CONFIG_HOME/understudy/config.json"
