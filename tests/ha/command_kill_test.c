@@ -26,6 +26,11 @@
 
 enum { PATIENCE_MS = 120000, MOMENTS_MAX = 400 };
 
+enum place { VM, HOST, AGENT, CHECKPOINT, PLACES };
+static const char *const places[] = {
+	[VM] = "vms", [HOST] = "hosts", [AGENT] = "agents", [CHECKPOINT] = "checkpoints"
+};
+
 /* ---- the moment ---- */
 
 struct moment {
@@ -56,7 +61,7 @@ struct scene {
 	struct world *w;
 	struct scripted *hv;
 	struct agent *a;
-	const char *host, *uuid, *vm;
+	const char *uuid, *id[PLACES]; /* of what calls are about */
 	int api_port, agents_port;
 	struct ud_keys keys;
 	/* who starts servers: a process from before there were threads */
@@ -183,6 +188,11 @@ struct ask {
 	const char *key, *body; /* of a request that changes something */
 };
 
+static const char *path_of(struct scene *s, enum place place, const char *call)
+{
+	return fmt(s->w, "/v1/%s/%s%s%s", places[place], s->id[place], *call ? "/" : "", call);
+}
+
 /* 0 = no answer. */
 static int try_call(struct scene *s, const struct ask *ask, json_t **ret)
 {
@@ -192,8 +202,10 @@ static int try_call(struct scene *s, const struct ask *ask, json_t **ret)
 	long status = 0;
 	CURL *c = curl_easy_init();
 
-	if (ask->key)
+	if (ask->key) {
 		list = curl_slist_append(list, fmt(s->w, "Idempotency-Key: %s", ask->key));
+		list = curl_slist_append(list, "If-Match: *");
+	}
 	list = curl_slist_append(list, "Content-Type: application/json");
 	curl_easy_setopt(
 		c, CURLOPT_URL, fmt(s->w, "http://127.0.0.1:%d%s", s->api_port, ask->path));
@@ -248,18 +260,27 @@ static int begin(void **state)
 	s->w = world_begin();
 	s->p = port_begin(s->w, ud_agent_routes);
 	s->hv = scripted_begin("killed");
-	s->host = port_host(s->p);
+	s->id[HOST] = port_host(s->p);
 	s->uuid = scripted_uuid(s->hv, 1);
 	scripted_add(s->hv, s->uuid, "sql-01");
-	s->vm = text_at(
+	s->id[VM] = text_at(
 		expect(s->w, LEAD, "POST", "/v1/vms",
 			fmt(s->w,
-				"{\"name\":\"sql-01\",\"host_id\":\"%s\",\"hypervisor_uuid\":\"%s\"}",
-				s->host, s->uuid),
+				"{\"name\":\"sql-01\",\"customer_id\":\"%s\",\"managed\":true,\"host_id\":\"%s\",\"hypervisor_uuid\":\"%s\"}",
+				s->w->own, s->id[HOST], s->uuid),
 			201)
 			.json,
 		"id");
-	s->a = agent_begin(s->p, s->host, scripted_uri(s->hv));
+	s->a = agent_begin(s->p, s->id[HOST], scripted_uri(s->hv));
+	s->id[AGENT] = text_at(
+		json_array_get(
+			json_object_get(
+				call(s->w, OPERATOR, "GET",
+					fmt(s->w, "/v1/agents?host_id=%s", s->id[HOST]), NULL, NULL)
+					.json,
+				"data"),
+			0),
+		"id");
 	agent_stop(s->a);
 	/* from here on servers are processes, and this one is none */
 	s->keys = s->w->server->keys;
@@ -299,7 +320,7 @@ static int end(void **state)
 static void wait_for_vm(struct scene *s, enum ud_power power)
 {
 	int64_t until = ud_mono_ms(&ud_env_real) + PATIENCE_MS;
-	const struct ask ask = { "GET", fmt(s->w, "/v1/vms/%s", s->vm), NULL, NULL };
+	const struct ask ask = { "GET", path_of(s, VM, ""), NULL, NULL };
 
 	while (strcmp(text_at(insist(s, ask, 200, NULL), "power"), ud_powers.names[power]) != 0) {
 		if (ud_mono_ms(&ud_env_real) > until)
@@ -310,43 +331,93 @@ static void wait_for_vm(struct scene *s, enum ud_power power)
 
 /* Calls of the API that become commands, each with another end in the server. */
 static const struct deed {
-	const char *call, *body, *slot; /* body NULL = a name of its own */
+	enum place on;
+	const char *method, *call, *body,
+		*slot; /* body NULL = a name of its own; slot NULL = none */
 	enum ud_power before, after;
 } deeds[] = {
-	{ "start", "{}", "start", UD_POWER_OFF, UD_POWER_RUNNING },
-	{ "stop", "{}", "power_off", UD_POWER_RUNNING, UD_POWER_OFF },
-	{ "shutdown", "{\"timeout_seconds\":5}", "shutdown", UD_POWER_RUNNING, UD_POWER_OFF },
-	{ "save", "{}", "save", UD_POWER_RUNNING, UD_POWER_SAVED },
-	{ "pause", "{}", "pause", UD_POWER_RUNNING, UD_POWER_PAUSED },
-	{ "resume", "{}", "resume", UD_POWER_PAUSED, UD_POWER_RUNNING },
-	{ "reset", "{}", "reset", UD_POWER_RUNNING, UD_POWER_RUNNING },
-	{ "diagnose", "{}", "diagnose", UD_POWER_RUNNING, UD_POWER_RUNNING },
-	{ "screenshot", "{}", "screenshot", UD_POWER_RUNNING, UD_POWER_RUNNING },
-	{ "definition", "{}", "definition_export", UD_POWER_RUNNING, UD_POWER_RUNNING },
-	{ "checkpoints", NULL, "checkpoint_create", UD_POWER_RUNNING, UD_POWER_RUNNING },
-	{ "checkpoints/refresh", "{}", "checkpoint_list", UD_POWER_RUNNING, UD_POWER_RUNNING },
+	{ VM, "POST", "start", "{}", "start", UD_POWER_OFF, UD_POWER_RUNNING },
+	{ VM, "POST", "stop", "{}", "power_off", UD_POWER_RUNNING, UD_POWER_OFF },
+	{ VM, "POST", "shutdown", "{\"timeout_seconds\":5}", "shutdown", UD_POWER_RUNNING,
+		UD_POWER_OFF },
+	{ VM, "POST", "save", "{}", "save", UD_POWER_RUNNING, UD_POWER_SAVED },
+	{ VM, "POST", "pause", "{}", "pause", UD_POWER_RUNNING, UD_POWER_PAUSED },
+	{ VM, "POST", "resume", "{}", "resume", UD_POWER_PAUSED, UD_POWER_RUNNING },
+	{ VM, "POST", "reset", "{}", "reset", UD_POWER_RUNNING, UD_POWER_RUNNING },
+	{ VM, "POST", "diagnose", "{}", "diagnose", UD_POWER_RUNNING, UD_POWER_RUNNING },
+	{ VM, "POST", "screenshot", "{}", "screenshot", UD_POWER_RUNNING, UD_POWER_RUNNING },
+	{ VM, "POST", "definition", "{}", "definition_export", UD_POWER_RUNNING, UD_POWER_RUNNING },
+	{ VM, "POST", "checkpoints", NULL, "checkpoint_create", UD_POWER_RUNNING,
+		UD_POWER_RUNNING },
+	{ VM, "POST", "checkpoints/refresh", "{}", "checkpoint_list", UD_POWER_RUNNING,
+		UD_POWER_RUNNING },
+	{ CHECKPOINT, "POST", "apply", "{}", "checkpoint_apply", UD_POWER_RUNNING, UD_POWER_OFF },
+	{ CHECKPOINT, "DELETE", "", "", "checkpoint_delete", UD_POWER_RUNNING, UD_POWER_RUNNING },
+	{ VM, "POST", "run", "{\"program\":\"/bin/true\"}", "guest_run", UD_POWER_RUNNING,
+		UD_POWER_RUNNING },
+	{ VM, "POST", "write-file", "{\"path\":\"/run/x\",\"content\":\"eA\"}", "guest_write",
+		UD_POWER_RUNNING, UD_POWER_RUNNING },
+	{ VM, "POST", "read-file", "{\"path\":\"/run/x\"}", "guest_read", UD_POWER_RUNNING,
+		UD_POWER_RUNNING },
+	{ VM, "PUT", "resource-protection", "{\"cpu_percent\":50}", "limits_set", UD_POWER_RUNNING,
+		UD_POWER_RUNNING },
+	{ VM, "POST", "upgrade", "{}", "upgrade", UD_POWER_OFF, UD_POWER_OFF },
+	{ HOST, "POST", "diagnose", "{}", NULL, UD_POWER_RUNNING, UD_POWER_RUNNING },
+	{ HOST, "POST", "balance", "{\"mode\":\"on_join\",\"level\":\"high\"}", "balance",
+		UD_POWER_RUNNING, UD_POWER_RUNNING },
+	{ HOST, "POST", "teams", "{\"name\":\"External\",\"load_balancing\":\"port\"}", "team",
+		UD_POWER_RUNNING, UD_POWER_RUNNING },
+	{ AGENT, "POST", "logs", "{}", NULL, UD_POWER_RUNNING, UD_POWER_RUNNING },
 };
+
+/* Ask, and wait until the operation succeeded. */
+static void have_done(struct scene *s, struct ask ask)
+{
+	json_t *op = insist(s, ask, 202, NULL);
+
+	ask = (struct ask){ "GET", fmt(s->w, "/v1/operations/%s?wait=20", text_at(op, "id")), NULL,
+		NULL };
+	insist(s, ask, 200, "succeeded");
+}
+
+/* A fresh checkpoint for what is done to one. */
+static void add_checkpoint(struct scene *s)
+{
+	const char *key = fmt(s->w, "before-%lld", (long long)s->moments);
+	const struct ask list = { "GET", fmt(s->w, "%s?limit=200", path_of(s, VM, "checkpoints")),
+		NULL, NULL };
+	size_t i;
+	json_t *one;
+
+	have_done(s,
+		(struct ask){ "POST", path_of(s, VM, "checkpoints"), key,
+			fmt(s->w, "{\"name\":\"%s\"}", key) });
+	s->id[CHECKPOINT] = NULL;
+	json_array_foreach(json_object_get(insist(s, list, 200, NULL), "data"), i,
+		one) if (strcmp(text_at(one, "name"), key) == 0) s->id[CHECKPOINT] =
+		text_at(one, "id");
+	assert_non_null(s->id[CHECKPOINT]);
+}
 
 /* One command under a server that is killed at that moment; false: it never came to it. */
 static bool strike(struct scene *s, const struct deed *d, struct moment m)
 {
 	const char *key = fmt(s->w, "key-%lld", (long long)s->moments++);
-	struct ask ask = { "POST", fmt(s->w, "/v1/vms/%s/%s", s->vm, d->call), key,
-		d->body ? d->body : fmt(s->w, "{\"name\":\"%s\"}", key) };
-	json_t *op;
 
 	scripted_set_power(s->hv, s->uuid, d->before);
 	wait_for_vm(s, d->before);
+	if (d->on == CHECKPOINT)
+		add_checkpoint(s);
 	scripted_forgive(s->hv);
 	int deaths = s->deaths;
 
 	start_server(s, m);
-	op = insist(s, ask, 202, NULL);
-	ask = (struct ask){ "GET", fmt(s->w, "/v1/operations/%s?wait=20", text_at(op, "id")), NULL,
-		NULL };
-	insist(s, ask, 200, "succeeded");
+	have_done(s,
+		(struct ask){ d->method, path_of(s, d->on, d->call), key,
+			d->body ? d->body : fmt(s->w, "{\"name\":\"%s\"}", key) });
 	wait_for_vm(s, d->after);
-	assert_int_equal(scripted_calls(s->hv, d->slot), 1);
+	if (d->slot)
+		assert_int_equal(scripted_calls(s->hv, d->slot), 1);
 	assert_int_equal(scripted_power(s->hv, s->uuid), d->after);
 	return s->deaths > deaths;
 }
