@@ -262,6 +262,25 @@ const byKeys = async () => {
     equal(page.wrong, [], 'wrong');
     await page.context().close();
   });
+  await it('the palette goes to pages that no list names, and does what it says', async () => {
+    const page = await person(browser);
+    await signIn(page, 'dr-lead@harbour-foods.example', '/app');
+    const pick = async (text, label) => {
+      await page.keyboard.press('Control+k');
+      await page.waitForFunction(() => document.activeElement?.matches('dialog input'));
+      await page.keyboard.type(text);
+      await page.waitForFunction((l) => document.querySelector('#found li[aria-selected="true"]')?.textContent.startsWith(l), label);
+      await page.keyboard.press('Enter');
+    };
+    await pick('request a f', 'Request a failover');
+    await page.waitForSelector('h1 >> text=Request a failover');
+    await pick('theme: dark', 'Theme: Dark');
+    await page.waitForFunction(() => document.documentElement.dataset.theme === 'dark');
+    await pick('sign out', 'Sign out');
+    await page.waitForSelector('#email');
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
   await it('single keys that were switched off do nothing', async () => {
     const page = await person(browser);
     const ticket = await api('POST', '/v1/tickets', { type: 'incident', subject: 'Nobody takes it by a key', customer_id: customer.id });

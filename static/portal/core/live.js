@@ -48,12 +48,24 @@ export const listen = (topics, heard) => {
   return () => listeners.delete(l);
 };
 
+const MOST = 1000;
+const withRest = async (path, answer, options) => {
+  const data = [...answer.data];
+  let page = answer;
+  while (page.has_more && data.length < MOST) {
+    page = await get(`${path}&cursor=${encodeURIComponent(page.next_cursor)}`, options);
+    data.push(...page.data);
+  }
+  return { ...answer, data, has_more: page.has_more };
+};
+
 /**
  * Data of a GET, read again when an event of `topics` comes (at most twice a second). Returns signals: data, problem,
- * at (when it was read), and a function to read it now.
- * @template {string} P @param {P|null} path @param {string[]} topics
+ * at (when it was read), and a function to read it now. With `all` the pages of a list that follow are read, too, up to
+ * MOST rows; has_more says then whether that was not enough.
+ * @template {string} P @param {P|null} path @param {string[]} topics @param {{ all?: boolean }} options
  */
-export const useData = (path, topics = []) => {
+export const useData = (path, topics = [], { all = false } = {}) => {
   const data = useSignal(/** @type {import('answers').Answer<P, 'get'>|undefined} */ (undefined));
   const problem = useSignal(/** @type {any} */ (null));
   const at = useSignal(0);
@@ -68,7 +80,8 @@ export const useData = (path, topics = []) => {
     box.stop = stop;
     box.again = false;
     try {
-      const answer = await get(/** @type {P} */ (wanted), { signal: stop.signal });
+      const first = await get(/** @type {P} */ (wanted), { signal: stop.signal });
+      const answer = all ? /** @type {any} */ (await withRest(wanted, first, { signal: stop.signal })) : first;
       if (stop.signal.aborted) return;
       if (wanted === box.path) {
         data.value = answer;

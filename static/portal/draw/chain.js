@@ -33,7 +33,7 @@ export const Chain = ({ nodes, legs, test, label }) => {
   const w = down ? Math.min(width - 4, 340) : Math.min(BOX.w, (width - (nodes.length - 1) * 90) / nodes.length);
   const gap = down ? 44 : nodes.length > 1 ? (width - nodes.length * w - 4) / (nodes.length - 1) : 0;
   const place = (i) => (down ? { x: 2, y: i * (BOX.h + gap) + 2 } : { x: i * (w + gap) + 2, y: 22 });
-  const height = (down ? nodes.length * (BOX.h + gap) : BOX.h + 34) + (test ? BOX.h + 24 : 0);
+  const height = (down ? nodes.length * (BOX.h + gap) - gap + 4 : BOX.h + 34) + (test ? BOX.h + 24 : 0);
   const says = nodes.map((n) => `${n.letter} ${n.host}: ${word('state', n.state)}`).join(', ');
   return html`<div ref=${ref}>${width > 0 && html`<svg class="picture" role="img" aria-label=${`${label || t('chain')}: ${says}`} width=${width} height=${height}>
     ${legs.map((leg, i) => {

@@ -20,9 +20,13 @@ const columns = (dots, width, size) => {
 /** @param {{ dots: { name: string, part: number }[] }} props part: age by target */
 export const Dots = ({ dots }) => {
   const { ref, width } = useWidth();
-  const size = 12;
-  const placed = columns([...dots].sort((a, b) => a.part - b.part), width, size);
-  const rows = Math.max(3, ...placed.map((d) => d.n + 1));
+  const sorted = [...dots].sort((a, b) => a.part - b.part);
+  const rowsOf = (list) => Math.max(3, ...list.map((d) => d.n + 1));
+  // where many stand above each other the dots are smaller
+  const size = [12, 9, 7, 5, 4].find((s) => rowsOf(columns(sorted, width, s)) * s <= 300) || 3;
+  const placed = columns(sorted, width, size);
+  const rows = rowsOf(placed);
+  const r = size / 3;
   const height = rows * size + 34;
   const late = dots.filter((d) => d.part > 1).length;
   const line = 14 + (width - 28) / TOP;
@@ -30,5 +34,5 @@ export const Dots = ({ dots }) => {
   return html`<div ref=${ref}>${width > 0 && html`<svg class="picture" role="img" aria-label=${says} width=${width} height=${height}>
     <line class="grid-line" x1="8" x2=${width - 8} y1=${height - 24} y2=${height - 24}/><line class="s-warning dash" x1=${line} x2=${line} y1="2" y2=${height - 18}/>
     <text class="axis" x="14" y=${height - 6}>0</text><text class="axis" x=${line} y=${height - 6} text-anchor="middle">${t('rpo.target')}</text><text class="axis" x=${width - 8} y=${height - 6} text-anchor="end">× ${TOP}</text>
-    ${placed.map((d) => html`<g><title>${`${d.name}: ${Math.round(d.part * 100)} %`}</title>${d.part > 1 ? html`<rect class="f-bad" x=${d.x - 4} y=${height - 34 - d.n * size} width="8" height="8"/>` : html`<circle class="f-ok" cx=${d.x} cy=${height - 30 - d.n * size} r="4"/>`}</g>`)}</svg>`}<p class="muted">${says}</p></div>`;
+    ${placed.map((d) => html`<g><title>${`${d.name}: ${Math.round(d.part * 100)} %`}</title>${d.part > 1 ? html`<rect class="f-bad" x=${d.x - r} y=${height - 30 - r - d.n * size} width=${2 * r} height=${2 * r}/>` : html`<circle class="f-ok" cx=${d.x} cy=${height - 30 - d.n * size} r=${r}/>`}</g>`)}</svg>`}<p class="muted">${says}</p></div>`;
 };

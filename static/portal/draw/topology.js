@@ -11,6 +11,7 @@ export const Topology = ({ sites, links = true }) => {
   const way = (h) => (links ? { role: 'link', tabindex: '0', style: { cursor: 'pointer' }, onClick: () => go(`/app/hosts/${h.id}`), onKeyDown: (e) => { if (e.key === 'Enter') go(`/app/hosts/${h.id}`); } } : {});
   const { ref, width } = useWidth();
   const columns = Math.max(1, Math.floor((width - 20) / (HOST.w + HOST.gap)));
+  const w = columns === 1 ? Math.max(60, width - 22) : HOST.w;
   let y = 0;
   const placed = sites.map((s) => {
     const rows = Math.max(1, Math.ceil(s.hosts.length / columns));
@@ -21,6 +22,6 @@ export const Topology = ({ sites, links = true }) => {
   return html`<div ref=${ref}>${width > 0 && html`<svg class="picture" role=${links ? 'group' : 'img'} aria-label=${t('topology')} width=${width} height=${y}>${placed.map((s) => html`<g>
     <rect x="1" y=${s.box.y + 1} width=${width - 2} height=${s.box.h} rx="8" class="node" style=${{ fill: 'none' }}/><text x="12" y=${s.box.y + 24} class="strong">${s.name}</text>
     ${s.hosts.map((h, i) => html`<g ...${way(h)} transform=${`translate(${10 + (i % columns) * (HOST.w + HOST.gap)},${s.box.y + 36 + Math.floor(i / columns) * (HOST.h + HOST.gap)})`}>
-      <rect width=${HOST.w} height=${HOST.h} rx="6" class=${`node s-${tone(h.state).tone}`}/><text x="10" y="20" class="strong">${h.name}</text><text x="10" y="37" class=${`f-${tone(h.state).tone}`}>${tone(h.state).shape} ${word('state', h.state)}</text><text x="10" y="54" class="muted">${h.text}</text></g>`)}</g>`)}</svg>`}
+      <rect width=${w} height=${HOST.h} rx="6" class=${`node s-${tone(h.state).tone}`}/><text x="10" y="20" class="strong">${h.name}</text><text x="10" y="37" class=${`f-${tone(h.state).tone}`}>${tone(h.state).shape} ${word('state', h.state)}</text><text x="10" y="54" class="muted">${h.text}</text></g>`)}</g>`)}</svg>`}
     <${Twin} head=${[t('site'), t('host'), t('state'), t('vms')]} rows=${sites.flatMap((s) => s.hosts.map((h) => [s.name, h.name, word('state', h.state), h.text]))}/></div>`;
 };

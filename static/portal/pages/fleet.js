@@ -14,7 +14,7 @@ import { Surroundings } from './surroundings.js';
 export const Fleet = () => {
   const sites = useData('/v1/sites?limit=200', ['site.']);
   const hosts = useData('/v1/hosts?sort=name&limit=200', ['host.']);
-  const vms = useData('/v1/vms?limit=200', ['vm.']);
+  const vms = useData('/v1/vms?limit=200', ['vm.'], { all: true });
   const count = (h) => (vms.data.value?.data || []).filter((v) => v.host_id === h.id).length;
   const drawn = () => (sites.data.value?.data || []).map((s) => ({ name: s.name, hosts: (hosts.data.value?.data || []).filter((h) => h.site_id === s.id).map((h) => ({ ...h, text: `${word('hypervisor', h.hypervisor)} · ${t('vms.count', { n: count(h) })}` })) }));
   return html`<div class="bar"><h1>${t('page.fleet')}</h1></div><${Panel} title=${t('topology')}><${Loaded} of=${sites}>${() => (hosts.data.value?.data.length ? html`<${Topology} sites=${drawn()}/>` : html`<${Empty} title=${t('fleet.none')} text=${t('fleet.none.text')}/>`)}</${Loaded}></${Panel}>

@@ -54,16 +54,16 @@ const Waiting = () => {
   return mine.length ? html`<${Panel} title=${t('home.decide')}><ul class="steps">${mine.map((x) => html`<li><a class="grow" href=${`/app/tickets/${x.number}`}><span class="num">${x.number}</span> ${x.subject}</a><${Ago} at=${x.created_at}/></li>`)}</ul></${Panel}>` : null;
 };
 const DrillsDue = () => {
-  const plans = useData('/v1/recovery-plans?limit=200', ['recovery_plan.', 'failover.']);
-  const due = (plans.data.value?.data || []).filter((p) => p.next_drill_due_at).sort((a, b) => (a.next_drill_due_at < b.next_drill_due_at ? -1 : 1)).slice(0, 6);
-  return due.length ? html`<${Panel} title=${t('home.drills')}><ul class="steps">${due.map((p) => html`<li><a class="grow" href=${`/app/plans/${p.id}`}>${p.name}</a>${isLate(p) ? html`<span class="bad">■ ${t('plan.late')}</span>` : html`<${When} at=${p.next_drill_due_at}/>`}</li>`)}</ul></${Panel}>` : null;
+  const plans = useData(`/v1/recovery-plans?limit=200${isStaff.value ? '&expand=customer' : ''}`, ['recovery_plan.', 'failover.']);
+  const due = /** @type {any[]} */ (plans.data.value?.data || []).filter((p) => p.next_drill_due_at).sort((a, b) => (a.next_drill_due_at < b.next_drill_due_at ? -1 : 1)).slice(0, 6);
+  return due.length ? html`<${Panel} title=${t('home.drills')}><ul class="steps">${due.map((p) => html`<li><span class="grow"><a href=${`/app/plans/${p.id}`}>${p.name}</a>${p.customer && html` <span class="muted">${p.customer.name}</span>`}</span>${isLate(p) ? html`<span class="bad">■ ${t('plan.late')}</span>` : html`<${When} at=${p.next_drill_due_at}/>`}</li>`)}</ul></${Panel}>` : null;
 };
 
 export const Home = () => {
-  const vms = useData('/v1/vms?limit=200', ['vm.']);
+  const vms = useData('/v1/vms?limit=200', ['vm.'], { all: true });
   const { list } = protectionOf();
   return html`<div class="bar"><h1>${t('page.home')}</h1>${has('customer_operator', 'customer_approver', 'customer_admin', 'support_agent', 'support_engineer', 'support_lead') && list && html`<a class="button primary" href="/app/request">${t('request.button')}</a>`}</div>
-  <${Running}/><${Loaded} of=${vms}>${(page) => html`<${Safety} vms=${page.data} replications=${list?.data.value?.data || []}/>
-    ${attention(page.data, list?.data.value?.data || []).length > 0 && html`<${Panel} title=${t('home.attention')}><ul class="steps">${attention(page.data, list?.data.value?.data || []).map(({ vm, r }) => html`<li><a class="grow" href=${`/app/vms/${vm.id}`}>${vm.name}</a><${State} value=${r ? r.state : 'unprotected'}/></li>`)}</ul></${Panel}>`}`}</${Loaded}><div class="grid"><${Waiting}/><${DrillsDue}/></div>`;
+  <${Running}/><${Loaded} of=${vms}>${(page) => html`<${Loaded} of=${list}>${(legs) => html`<${Safety} vms=${page.data} replications=${legs.data}/>${(page.has_more || legs.has_more) && html`<p class="note warning">${t('home.more', { n: page.data.length })}</p>`}
+    ${attention(page.data, legs.data).length > 0 && html`<${Panel} title=${t('home.attention')}><ul class="steps">${attention(page.data, legs.data).map(({ vm, r }) => html`<li><a class="grow" href=${`/app/vms/${vm.id}`}>${vm.name}</a><${State} value=${r ? r.state : 'unprotected'}/></li>`)}</ul></${Panel}>`}`}</${Loaded}>`}</${Loaded}><div class="grid"><${Waiting}/><${DrillsDue}/></div>`;
 };
 export { ago, bytes, Ago };

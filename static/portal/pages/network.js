@@ -10,7 +10,7 @@ import { List } from '../ui/list.js';
 import { Empty, Facts, Form, Loaded, Panel, State, Text, toast } from '../ui/parts.js';
 
 export const Network = () => html`<div class="bar"><h1>${t('page.network')}</h1></div>
-  <${List} path="/v1/ip-blocks" topics=${['ip_block.']} open=${(b) => `/app/network/${b.id}`} filters=${[{ name: 'kind', label: t('kind'), options: ['public', 'private'].map((k) => [k, word('kind', k)]) }]} columns=${[
+  <${List} path="/v1/ip-blocks" customers topics=${['ip_block.']} open=${(b) => `/app/network/${b.id}`} filters=${[{ name: 'kind', label: t('kind'), options: ['public', 'private'].map((k) => [k, word('kind', k)]) }]} columns=${[
     { label: t('prefix'), cell: (b) => html`<a class="mono" href=${`/app/network/${b.id}`}>${b.prefix}</a>` },
     { label: t('kind'), cell: (b) => word('kind', b.kind) },
     { label: t('note'), cell: (b) => b.note || '' },

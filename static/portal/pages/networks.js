@@ -20,7 +20,7 @@ const Purpose = ({ n }) => html`<${State} group="purpose" value=${n.purpose} ton
 export const Networks = () => {
   const sites = useSites();
   return html`<div class="bar"><h1>${t('page.networks')}</h1></div><p class="muted">${t('networks.text')}</p>
-    <${List} path="/v1/networks" topics=${['network.']} open=${(n) => `/app/networks/${n.id}`} filters=${[{ name: 'purpose', label: t('purpose'), options: purposes.map((p) => [p, word('purpose', p)]) }, { name: 'site_id', label: t('site'), options: sites.list.map((s) => [s.id, s.name]) }]} columns=${[
+    <${List} path="/v1/networks" customers topics=${['network.']} open=${(n) => `/app/networks/${n.id}`} filters=${[{ name: 'purpose', label: t('purpose'), options: purposes.map((p) => [p, word('purpose', p)]) }, { name: 'site_id', label: t('site'), options: sites.list.map((s) => [s.id, s.name]) }]} columns=${[
       { label: t('name'), sort: 'name', cell: (n) => html`<a href=${`/app/networks/${n.id}`}>${n.name}</a>` }, { label: t('site'), cell: (n) => sites.name(n.site_id) }, { label: t('purpose'), cell: (n) => html`<${Purpose} n=${n}/>` },
       { label: t('vlan'), num: true, cell: (n) => n.vlan ?? '' }, { label: t('switch'), cell: (n) => html`<span class="mono">${n.switch_name || ''}</span>` }, { label: t('isolated'), cell: (n) => (n.isolated ? t('yes') : t('no')) }]}
       empty=${html`<${Empty} title=${t('networks.none')} text=${t('networks.none.text')}/>`}/>`;

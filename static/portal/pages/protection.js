@@ -10,7 +10,7 @@ import { Ago, Empty, Loaded, Panel, State } from '../ui/parts.js';
 import { List } from '../ui/list.js';
 
 /** The replications that the caller sees, live. */
-export const protectionOf = () => ({ list: useData('/v1/replications?limit=200', ['replication.', 'recovery_point.']) });
+export const protectionOf = () => ({ list: useData('/v1/replications?limit=200', ['replication.', 'recovery_point.'], { all: true }) });
 
 export const Rpo = ({ r }) => {
   if (!r) return html`<span class="muted">${t('none')}</span>`;
@@ -34,13 +34,15 @@ export const Protection = () => {
   const { list } = protectionOf();
   const legs = list.data.value?.data || [];
   const of = (vm, leg) => legs.find((r) => r.vm_id === vm.id && (leg === 'extended') === (r.leg === 'extended'));
+  // what has not been read is not said to be missing
+  const without = !list.data.value || list.data.value.has_more ? 'unknown' : 'unprotected';
   return html`<div class="bar"><h1>${t('page.protection')}</h1></div>
-    <${List} path="/v1/vms" fixed=${{ sort: 'name' }} topics=${['vm.']} open=${(vm) => `/app/vms/${vm.id}`} filters=${[
+    <${List} path="/v1/vms" customers fixed=${{ sort: 'name' }} topics=${['vm.']} open=${(vm) => `/app/vms/${vm.id}`} filters=${[
       { name: 'power', label: t('power'), options: ['running', 'off', 'paused', 'saved', 'unknown'].map((p) => [p, word('power', p)]) },
       { name: 'dr_role', label: t('role'), options: ['unprotected', 'primary', 'replica', 'displaced'].map((p) => [p, word('dr_role', p)]) }]} columns=${[
       { label: t('vm'), sort: 'name', cell: (vm) => html`<a href=${`/app/vms/${vm.id}`}>${vm.name}</a>` },
       { label: t('power'), cell: (vm) => html`<${State} group="power" value=${vm.power}/>` },
-      { label: t('protection'), cell: (vm) => html`<${State} value=${of(vm)?.state || 'unprotected'}/>` },
+      { label: t('protection'), cell: (vm) => html`<${State} value=${of(vm)?.state || without}/>` },
       { label: t('rpo'), cell: (vm) => html`<${Rpo} r=${of(vm)}/>` },
       { label: t('extended'), cell: (vm) => (of(vm, 'extended') ? html`<${State} value=${of(vm, 'extended').state}/>` : html`<span class="muted">${t('none')}</span>`) },
       { label: t('observed'), cell: (vm) => html`<${Ago} at=${vm.observed_at}/>` },

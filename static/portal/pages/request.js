@@ -35,8 +35,8 @@ export const Request = () => {
   const plan = useSignal(q.get('plan') || '');
   const plans = useData('/v1/recovery-plans?limit=200', ['recovery_plan.']);
   const chosenPlan = (plans.data.value?.data || []).find((p) => p.id === plan.value);
-  const vms = useData('/v1/vms?sort=name&limit=200', ['vm.']);
-  const legs = useData('/v1/replications?limit=200', ['replication.']);
+  const vms = useData('/v1/vms?sort=name&limit=200', ['vm.'], { all: true });
+  const legs = useData('/v1/replications?limit=200', ['replication.'], { all: true });
   const protectedOnes = (vms.data.value?.data || []).filter((v) => (legs.data.value?.data || []).some((r) => r.vm_id === v.id && r.leg !== 'extended'));
   const moving = chosenPlan ? chosenPlan.members.map((m) => m.vm_id) : chosen.value;
   const leg = !chosenPlan && chosen.value.length === 1 ? (legs.data.value?.data || []).find((r) => r.vm_id === chosen.value[0] && r.leg !== 'extended') : null;

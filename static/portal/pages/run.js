@@ -83,9 +83,11 @@ const measured = (f) => [['data-loss', f.data_loss, f.data_loss === 'none' ? htm
 const chainOf = (f, vms, hosts) => {
   const hostName = hosts.name;
   const first = f.plan?.members?.[0] || {};
-  const moved = f.kind !== 'test' && f.state !== 'awaiting_approval' && Boolean(first.vm_id) && hosts.of(first.vm_id) === first.target_host_id;
+  // a run that is over is drawn as it ended, whatever came after it
+  const moved = f.kind !== 'test' && (ended.includes(f.state) ? f.state === 'protected' : Boolean(f.started_at && first.vm_id) && hosts.of(first.vm_id) === first.target_host_id);
+  const moving = f.kind !== 'test' && f.started_at && !ended.includes(f.state);
   const source = { letter: moved ? 'R' : 'P', host: hostName(first.source_host_id), text: vms, state: moved ? 'replica' : 'primary', tone: moved ? 'idle' : 'ok' };
-  const target = { letter: moved ? 'P' : 'R', host: hostName(first.target_host_id), text: vms, state: moved ? 'primary' : f.kind === 'test' ? 'replica' : 'failing_over', tone: moved ? 'ok' : 'info', dashed: !moved };
+  const target = { letter: moved ? 'P' : 'R', host: hostName(first.target_host_id), text: vms, state: moved ? 'primary' : moving ? 'failing_over' : 'replica', tone: moved ? 'ok' : moving ? 'info' : 'idle', dashed: moving && !moved };
   const test = f.kind === 'test' && ['running', 'test_running', 'waiting'].includes(f.state) ? { letter: '◆', host: hostName(first.target_host_id), text: t('run.test-copy'), state: 'test_running' } : null;
   return { nodes: [source, target], legs: [{ back: moved, state: moved ? 'reversing' : 'replicating', label: moved ? t('run.reversed') : '' }], test };
 };
@@ -105,7 +107,7 @@ export const Run = ({ id, ticket, whole = false }) => {
         ...measured(f),
         f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`], f.test_ends_at && f.state === 'test_running' && [t('test-ends'), html`<${Countdown} to=${f.test_ends_at}/>`], f.verdict && [t('verdict'), html`<${State} value=${f.verdict}/>`]]}/>
       <${Buttons} f=${f} reload=${data.reload}/><${Stuck} f=${f} reload=${data.reload}/></section>
-    <${Panel} title=${t('chain')}><${Chain} ...${chainOf(f, namesOf(f), hosts)}/></${Panel}>
+    <${Panel} title=${t(ended.includes(f.state) ? 'chain.then' : 'chain')}><${Chain} ...${chainOf(f, namesOf(f), hosts)}/></${Panel}>
     ${steps.length > 0 && html`<${Panel} title=${t(planned ? 'gantt.planned' : 'gantt')}><${Gantt} steps=${steps} from=${f.started_at || f.created_at || new Date(now.value).toISOString()}/></${Panel}>`}
     ${ended.includes(f.state) && html`<${Evidence} f=${f}/>`}${whole && ticket && html`<p><a href=${`/app/tickets/${ticket.number}`}>${t('run.ticket')}</a></p>`}`}</${Loaded}>`;
 };

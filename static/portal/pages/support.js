@@ -61,10 +61,10 @@ export const War = () => {
 export const Approvals = () => html`<div class="bar"><h1>${t('page.approvals')}</h1></div><${TicketList} fixed=${{ approval: 'awaiting' }}/>`;
 
 export const Board = () => {
-  const vms = useData('/v1/vms?limit=200', ['vm.']);
+  const vms = useData('/v1/vms?limit=200', ['vm.'], { all: true });
   const name = (id) => (vms.data.value?.data || []).find((v) => v.id === id)?.name || id;
   const { list } = protectionOf();
   const dots = (list.data.value?.data || []).filter((r) => r.rpo_measured_seconds !== null && r.rpo_target_seconds).map((r) => ({ name: name(r.vm_id), part: r.rpo_measured_seconds / r.rpo_target_seconds }));
-  return html`<div class="bar"><h1>${t('page.board')}</h1></div>${dots.length > 0 && html`<${Panel} title=${t('rpo')}><${Dots} dots=${dots}/></${Panel}>`}<${List} path="/v1/replications" topics=${['replication.', 'recovery_point.']} search=${false} open=${(r) => `/app/vms/${r.vm_id}`} filters=${[{ name: 'state', label: t('state'), options: ['replicating', 'seeding', 'paused', 'error', 'resync_required', 'resyncing', 'prepared', 'failed_over_uncommitted'].map((s) => [s, word('state', s)]) }]} columns=${[
+  return html`<div class="bar"><h1>${t('page.board')}</h1></div>${dots.length > 0 && html`<${Panel} title=${t('rpo')}><${Dots} dots=${dots}/></${Panel}>`}<${List} path="/v1/replications" customers topics=${['replication.', 'recovery_point.']} search=${false} open=${(r) => `/app/vms/${r.vm_id}`} filters=${[{ name: 'state', label: t('state'), options: ['replicating', 'seeding', 'paused', 'error', 'resync_required', 'resyncing', 'prepared', 'failed_over_uncommitted'].map((s) => [s, word('state', s)]) }]} columns=${[
     { label: t('vm'), cell: (r) => html`<a href=${`/app/vms/${r.vm_id}`}>${name(r.vm_id)}</a>` }, { label: t('leg'), cell: (r) => word('leg', r.leg) }, { label: t('state'), cell: (r) => html`<${State} value=${r.state}/>` }, { label: t('health'), cell: (r) => html`<${State} value=${r.health}/>` }, { label: t('rpo'), cell: (r) => html`<${Rpo} r=${r}/>` }, { label: t('schedule'), num: true, cell: (r) => duration(r.schedule_interval_seconds) }]}/>`;
 };

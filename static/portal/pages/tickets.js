@@ -38,7 +38,7 @@ const filters = [
   { name: 'type', label: t('type'), options: types.map((x) => [x, word('ticket_type', x)]) },
 ];
 /** @param {any} props */
-export const TicketList = ({ fixed = {} }) => html`<${List} path="/v1/tickets" topics=${['ticket.']} open=${(x) => `/app/tickets/${x.number}`} filters=${filters} fixed=${{ sort: '-number', ...fixed }} columns=${columns} empty=${html`<${Empty} title=${t('tickets.none')} text=${t('tickets.none.text')}/>`}/>`;
+export const TicketList = ({ fixed = {} }) => html`<${List} path="/v1/tickets" customers topics=${['ticket.']} open=${(x) => `/app/tickets/${x.number}`} filters=${filters} fixed=${{ sort: '-number', ...fixed }} columns=${columns} empty=${html`<${Empty} title=${t('tickets.none')} text=${t('tickets.none.text')}/>`}/>`;
 
 export const Tickets = () => html`<div class="bar"><h1>${t('page.tickets')}</h1><a class="button" href="/app/tickets/new">${t('tickets.new')}</a><a class="button primary" href="/app/request">${t('request.button')}</a></div><${TicketList}/>`;
 
@@ -166,12 +166,19 @@ export const Ticket = ({ id }) => {
   return html`<${Loaded} of=${found}>${() => html`<${OneTicket} id=${real}/>`}</${Loaded}>`;
 };
 
+// Who it is for, as support wants to see it.
+const CustomerCard = ({ id }) => {
+  const data = useData(`/v1/customers/${id}`, ['customer.']);
+  const runs = useData(`/v1/tickets?customer_id=${id}&state=${open.join(',')}&limit=1&count=exact`, ['ticket.']);
+  return html`<${Panel} title=${t('customer')}><${Loaded} of=${data}>${(c) => html`<${Facts} rows=${[[t('name'), html`<a href=${`/app/customers/${id}`}>${c.name}</a>`], [t('state'), html`<${State} value=${c.state}/>`], [t('account-number'), c.account_number], [t('time-zone'), c.time_zone], [t('ticket.others'), runs.data.value?.total]]}/>`}</${Loaded}></${Panel}>`;
+};
+
 const OneTicket = ({ id }) => {
   const data = useData(`/v1/tickets/${id}`, ['ticket.', 'failover.', 'approval.']);
   return html`<${Loaded} of=${data}>${(x) => html`<div class="bar"><h1>${x.subject}</h1><${State} group="ticket_state" value=${x.state}/></div><p class="muted"><span class="num">${x.number}</span> · ${word('ticket_type', x.type)} · ${word('severity', x.severity)} · ${t('opened-by', { name: x.requester_name || '' })} <${Ago} at=${x.created_at}/></p>
     <${Moves} ticket=${x} reload=${data.reload}/><br/>
     ${x.failover_id && html`<${Run} id=${x.failover_id} ticket=${x}/>`}
     ${x.approval && x.approval !== 'none' && html`<${Approvals} ticket=${x} reload=${data.reload}/>`}
-    <div class="grid"><${Thread} ticket=${x}/><div><${Panel} title=${t('facts')}><${Facts} rows=${[[t('assignee'), x.assignee_name || t('nobody')], [t('sla.response'), x.responded_at ? html`<${When} at=${x.responded_at}/>` : html`<${Due} at=${x.response_due_at} breached=${x.response_breached}/>`], [t('sla.resolve'), x.solved_at ? html`<${When} at=${x.solved_at}/>` : html`<${Due} at=${x.resolve_due_at} breached=${x.resolve_breached}/>`], [t('waiting-on'), word('waiting_on', x.waiting_on)]]}/></${Panel}><${History} ticket=${x}/></div></div>`}</${Loaded}>`;
+    <div class="grid"><${Thread} ticket=${x}/><div><${Panel} title=${t('facts')}><${Facts} rows=${[[t('assignee'), x.assignee_name || t('nobody')], [t('sla.response'), x.responded_at ? html`<${When} at=${x.responded_at}/>` : html`<${Due} at=${x.response_due_at} breached=${x.response_breached}/>`], [t('sla.resolve'), x.solved_at ? html`<${When} at=${x.solved_at}/>` : html`<${Due} at=${x.resolve_due_at} breached=${x.resolve_breached}/>`], [t('waiting-on'), word('waiting_on', x.waiting_on)]]}/></${Panel}>${isStaff.value && x.customer_id && html`<${CustomerCard} id=${x.customer_id}/>`}<${History} ticket=${x}/></div></div>`}</${Loaded}>`;
 };
 export { get };

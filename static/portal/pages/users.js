@@ -33,7 +33,7 @@ export const Users = () => {
   const inviting = useSignal(false);
   return html`<div class="bar"><h1>${t('page.users')}</h1><button class="primary" onClick=${() => { inviting.value = true; }}>${t('users.invite')}</button></div>
     ${inviting.value && html`<${Invite} onClose=${() => { inviting.value = false; }}/>`}
-    <${List} path="/v1/users" topics=${['user.']} columns=${[
+    <${List} path="/v1/users" customers topics=${['user.']} columns=${[
       { label: t('name'), cell: (u) => u.display_name }, { label: t('email'), cell: (u) => u.email }, { label: t('role'), cell: (u) => u.roles.map((r) => word('role', r.role)).join(', ') },
       { label: t('state'), cell: (u) => html`<${State} value=${u.state}/>` }, { label: t('factor'), cell: (u) => (u.factor_enrolled ? t('yes') : t('no')) }, { label: t('last-seen'), cell: (u) => html`<${Ago} at=${u.last_seen_at}/>` },
       { label: t('actions'), cell: (u) => html`<${Row} user=${u}/>` }]}/>`;

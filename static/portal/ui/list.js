@@ -6,7 +6,7 @@ import { get } from '../core/api.js';
 import { t } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { go, query, setQuery } from '../core/router.js';
-import { shortcuts } from '../core/store.js';
+import { isStaff, shortcuts } from '../core/store.js';
 import { Empty, Loaded, ProblemBox, toast } from './parts.js';
 
 const addressOf = (path, fixed, filters, q) => {
@@ -27,10 +27,14 @@ const Head = ({ columns, sort }) => html`<thead role="rowgroup"><tr role="row">$
 
 const typing = () => ['INPUT', 'TEXTAREA', 'SELECT'].includes(document.activeElement?.tagName || '') || document.querySelector('dialog[open]');
 
-/** @param {any} props path, topics, columns [{label, cell(row), sort?, num?}], open(row) -> address, filters [{name, label, options}], search, fixed, empty */
-export const List = ({ path, topics = [], columns, open, filters = [], search = true, fixed = {}, empty, onRows }) => {
+const whose = { label: t('customer'), cell: (row) => (row.customer ? html`<a href=${`/app/customers/${row.customer_id}`}>${row.customer.name}</a>` : html`<span class="muted">${t('none')}</span>`) };
+
+/** @param {any} props path, topics, columns [{label, cell(row), sort?, num?}], open(row) -> address, filters [{name, label, options}], search, fixed, empty; customers: staff see whose each row is */
+export const List = ({ path, topics = [], columns: own, open, filters = [], search = true, fixed = {}, empty, onRows, customers = false }) => {
   const q = query();
-  const address = addressOf(path, fixed, filters, q);
+  const theirs = customers && isStaff.value;
+  const columns = theirs ? [own[0], whose, ...own.slice(1)] : own;
+  const address = addressOf(path, theirs ? { ...fixed, expand: 'customer' } : fixed, filters, q);
   const data = useData(address, topics);
   const more = useSignal(/** @type {any[]} */ ([]));
   const cursor = useSignal(/** @type {string|null} */ (null));

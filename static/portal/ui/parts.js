@@ -34,7 +34,7 @@ export const Countdown = ({ to }) => html`<span class="num">${duration((Date.par
 
 // ---- problems, emptiness, waiting ----
 export const ProblemBox = ({ problem }) => (problem ? html`<div class="problem" role="alert"><h3>${problem.title || t('problem.title')}</h3><p>${problem.message}</p>
-  ${problem.remedy && html`<p class="muted">${problem.remedy}</p>`}${problem.requestId && html`<p class="muted mono">${problem.requestId}</p>`}</div>` : null);
+  ${problem.remedy && html`<p class="muted">${problem.remedy}</p>`}${(problem.requestId || problem.code) && html`<p class="muted">${problem.code && problem.status > 0 && html`<a href=${`/problems/${problem.code}`} target="_blank" rel="noopener">${t('problem.about')}</a> `}<span class="mono">${problem.requestId}</span></p>`}</div>` : null);
 export const Empty = ({ title, text, children }) => html`<div class="empty"><p><b>${title}</b></p>${text && html`<p>${text}</p>`}${children}</div>`;
 /** Show data when it is there. @param {{ of: any, children: any, empty?: any }} props children is a function of the data */
 export const Loaded = ({ of, children }) => {

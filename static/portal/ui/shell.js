@@ -39,13 +39,20 @@ export const help = signal(false);
 const titles = { vm: '/app/vms/', customer: '/app/customers/', host: '/app/hosts/', ticket: '/app/tickets/', user: '/app/users?q=', ip_block: '/app/network/', site: '/app/sites?site=', recovery_plan: '/app/plans/' };
 const places = (found) => found.filter((f) => titles[f.object]).map((f) => ({ label: f.title, kind: word('object', f.object), to: titles[f.object] + (f.object === 'user' ? encodeURIComponent(f.title) : f.id) }));
 
+// What the palette does besides going somewhere.
+const acts = [
+  { label: t('drills.start'), to: '/app/request?kind=test' }, ...['auto', 'light', 'dark', 'contrast'].map((x) => ({ label: x === 'auto' ? t('theme.auto') : `${t('theme')}: ${t(`theme.${x}`)}`, run: () => { theme.value = x; } })),
+  { label: t('clock.about'), run: () => { clock.value = clock.value === 'utc' ? 'local' : 'utc'; } }, { label: t('help'), run: () => { help.value = true; } }, { label: t('sign-out'), run: () => signOut().catch((p) => toast(p.message, true)) },
+].map((a) => ({ ...a, kind: t('action') }));
+
 const Palette = () => {
   const text = useSignal('');
   const found = useSignal(/** @type {any[]} */ ([]));
   const at = useSignal(0);
   useEffect(() => {
     const timer = setTimeout(async () => {
-      const own = pages.filter((p) => inRail(p) && t(p.title).toLowerCase().includes(text.value.toLowerCase())).map((p) => ({ label: t(p.title), kind: t('page'), to: p.path }));
+      const wanted = (label) => label.toLowerCase().includes(text.value.toLowerCase());
+      const own = [...pages.filter((p) => !p.path.includes(':') && allowed(p)).map((p) => ({ label: t(p.title), kind: t('page'), to: p.path })), ...acts].filter((x) => wanted(x.label));
       let more = [];
       try { if (text.value.length > 1) more = places((await get(`/v1/search?q=${encodeURIComponent(text.value)}`)).data); } catch { /* pages are enough */ }
       found.value = [...own, ...more].slice(0, 12);
@@ -53,7 +60,7 @@ const Palette = () => {
     }, 120);
     return () => clearTimeout(timer);
   }, [text.value]);
-  const open = (item) => { palette.value = false; if (item) go(item.to); };
+  const open = (item) => { palette.value = false; if (item?.run) item.run(); else if (item) go(item.to); };
   const key = (event) => {
     if (event.key === 'ArrowDown') at.value = Math.min(at.value + 1, found.value.length - 1);
     else if (event.key === 'ArrowUp') at.value = Math.max(at.value - 1, 0);
@@ -118,7 +125,7 @@ const Told = () => {
 
 const Header = ({ onMenu, open }) => html`<header class="head"><button type="button" class="menu" aria-expanded=${open ? 'true' : 'false'} aria-controls="rail" onClick=${onMenu}>${t('menu')}</button>
   <a class="brand" href="/app">Understudy</a><${Demo}/><span class="grow"></span>
-  <button type="button" onClick=${() => { palette.value = true; }}>${t('search')} <kbd class="wide">/</kbd></button>
+  <button type="button" aria-label=${t('search')} onClick=${() => { palette.value = true; }}><svg aria-hidden="true" width="16" height="16" viewBox="0 0 16 16" fill="none" stroke="currentColor" stroke-width="1.5"><circle cx="7" cy="7" r="4.5"/><path d="m10.5 10.5 3.5 3.5"/></svg><span class="wide">${t('search')} <kbd>/</kbd></span></button>
   <span class="wide"><${Clock}/></span><${Dot}/><${Told}/><span class="wide"><${Theme}/></span>
   <span class="wide"><button type="button" aria-label=${t('help')} onClick=${() => { help.value = true; }}>?</button></span>
   <a class="wide" href="/app/settings">${me.value.display_name || me.value.name}</a><span class="wide"><${Leave}/></span></header>`;
