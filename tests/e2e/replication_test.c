@@ -23,6 +23,7 @@ enum {
 	SAMPLE = 7, /* every so many points one is booted */
 	RATE_RECORDS = 100,
 	RATE_LOOK_MS = 1000,
+	AGE_LOOK_MS = 2, /* the age of a point is looked at so often */
 	CYCLE_MS = 500,
 	LATER_MS = 12000, /* two cycles */
 	EVENT_MS = 120000
@@ -52,8 +53,10 @@ static int64_t write_rate(struct trio *s)
 	return (last - first) * 100000 / (now - began);
 }
 
+#define AGE "\"newest_point_age_ms\":"
+
 struct soak {
-	int points, booted, timed;
+	int points, booted, timed, untold;
 	int64_t changed, cycle_ms, worst_ms;
 };
 
@@ -102,6 +105,22 @@ static const char *wants_application(struct trio *s)
 	return last;
 }
 
+/* Look at the age of the newest point until another one has come: it is told all the time, whatever
+ * is being done to the older ones. */
+static void watch_age(struct trio *s, struct soak *k)
+{
+	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS, before = 0, age = 0;
+
+	for (; age >= before && ud_mono_ms(&ud_env_real) < until; poll(NULL, 0, AGE_LOOK_MS)) {
+		const char *at = strstr(host_must(&s->cx, &s->b, work_report, ""), AGE);
+
+		assert_non_null(at);
+		before = age;
+		k->untold += strncmp(at + strlen(AGE), "null", 4) == 0;
+		age = strtoll(at + strlen(AGE), NULL, 10);
+	}
+}
+
 static void soak(struct trio *s, int cycles, struct soak *k)
 {
 	const char *last = trio_next(s, &s->b, wants_application(s));
@@ -110,6 +129,7 @@ static void soak(struct trio *s, int cycles, struct soak *k)
 	int sample = SAMPLE;
 
 	while (k->points < cycles) {
+		watch_age(s, k);
 		trio_next(s, &s->b, last);
 		tally(s, k, &last);
 		int64_t ms = trio_told(s, &s->a, "last_cycle_ms");
@@ -129,6 +149,7 @@ static void soak(struct trio *s, int cycles, struct soak *k)
 		(long long)(k->cycle_ms / k->timed), (long long)k->worst_ms,
 		(long long)(trio_told(s, &s->a, "cycles_missed") - missed));
 	assert_true(2 * sent <= 3 * k->changed);
+	assert_int_equal(k->untold, 0);
 }
 
 static void points_come_while_the_guest_writes(void **state)

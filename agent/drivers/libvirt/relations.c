@@ -701,19 +701,32 @@ enum ud_code ud_lv_relation_resync(struct ud_ctx *cx, struct ud_hv *hv,
 
 /* ---- telling ---- */
 
+/* As it was seen last, which may be older than it is. */
+static int64_t age_seen(struct ud_ctx *cx, struct ud_lv_relation *r)
+{
+	pthread_mutex_lock(&r->lv->book->lock);
+	int64_t age = r->newest_mono_ms > 0 ? ud_mono_ms(cx->env) - r->newest_mono_ms : UD_NONE;
+
+	pthread_mutex_unlock(&r->lv->book->lock);
+	return age;
+}
+
 /* What the newest durable point's age is here; UD_NONE when there is none. */
 static int64_t newest_age(struct ud_ctx *cx, struct ud_lv_relation *r)
 {
 	struct ud_stored_point point = { 0 };
 	int64_t age = UD_NONE;
 
-	/* a seed or a merge may hold the work lock for long: then it is told next time */
+	/* a seed or a merge may hold the work lock for long */
 	if (pthread_mutex_trylock(&r->work) != 0)
-		return UD_NONE;
+		return age_seen(cx, r);
 	if (r->store && ud_store_newest(cx, r->store, &point) == UD_OK)
 		age = ud_lv_point_age(cx, r, &point.point);
 	else
 		ud_ctx_clear(cx);
+	pthread_mutex_lock(&r->lv->book->lock);
+	r->newest_mono_ms = age == UD_NONE ? 0 : ud_mono_ms(cx->env) - age;
+	pthread_mutex_unlock(&r->lv->book->lock);
 	pthread_mutex_unlock(&r->work);
 	return age;
 }

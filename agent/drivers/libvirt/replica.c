@@ -92,6 +92,7 @@ static void set_closing(struct ud_lv_relation *r, bool closing)
 
 	pthread_mutex_lock(&book->lock);
 	r->closing = closing;
+	r->newest_mono_ms = 0; /* points may go with the store */
 	pthread_cond_broadcast(&book->moved);
 	pthread_mutex_unlock(&book->lock);
 }
@@ -213,6 +214,7 @@ static void published(void *data, const char *replication_id, const struct ud_ma
 		return;
 	pthread_mutex_lock(&lv->book->lock);
 	note_age(r, point->id, point->age_ms);
+	r->newest_mono_ms = ud_mono_ms(&ud_env_real) - point->age_ms;
 	r->poked = true; /* points may be too many now */
 	pthread_cond_broadcast(&lv->book->moved);
 	pthread_mutex_unlock(&lv->book->lock);
