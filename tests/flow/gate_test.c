@@ -249,7 +249,7 @@ static struct reply sign(struct stage *s, enum who who, const struct asked *a, i
 
 	ud_time_format(ud_now_ms(&s->w->env) + days * 86400000, at);
 	return callf(s->w, who, "POST", fmt(s->w, "/v1/tickets/%s/waive", a->id),
-		"{\"vm_id\":\"%s\",\"statement\":\"We live without a replica for now.\",\"expires_at\":\"%s\"}",
+		"{\"vm_id\":\"%s\",\"statement\":\"We live without a replica until then.\",\"expires_at\":\"%s\"}",
 		s->vms[0].id, at);
 }
 
@@ -292,7 +292,7 @@ static void a_waiver_takes_both_sides(void **state)
 	r = expect(s->w, OWN_VIEWER, "GET", fmt(s->w, "/v1/tickets/%s/waivers", a.id), NULL, 200);
 	assert_int_equal(json_array_size(json_object_get(r.json, "data")), 2);
 	r = expect(s->w, OWN_VIEWER, "GET", fmt(s->w, "/v1/evidence/%s/bundle", a.run), NULL, 200);
-	assert_non_null(strstr(r.body, "We live without a replica for now."));
+	assert_non_null(strstr(r.body, "We live without a replica until then."));
 	let_go(s, &a);
 }
 
