@@ -26,7 +26,7 @@ void ud_arena_reset(ud_arena *arena);
 void *ud_alloc(ud_arena *arena, size_t size);
 /* A copy of a string; NULL stays NULL. */
 char *ud_strdup(ud_arena *arena, const char *s);
-/* A NUL-terminated copy of n bytes. */
+/* A NUL-terminated copy of n bytes; all n are read, whatever they are. */
 char *ud_strndup(ud_arena *arena, const char *s, size_t n);
 /* A formatted string. */
 char *ud_printf(ud_arena *arena, const char *format, ...) UD_PRINTF(2, 3);

@@ -28,7 +28,7 @@ static enum ud_code store_vm(
 /* The hypervisor's name as one of ours: other characters become dashes. */
 static const char *name_of(struct ud_ctx *cx, const struct ud_machine *m)
 {
-	char *name = ud_strndup(cx->arena, m->name, NAME_MAX_LENGTH);
+	char *name = ud_strndup(cx->arena, m->name, strnlen(m->name, NAME_MAX_LENGTH));
 
 	for (char *s = name; *s; s++)
 		if (!isalnum((unsigned char)*s) && !strchr("._-", *s))

@@ -84,7 +84,8 @@ class Story:
                 found = None
             if found:
                 return found
-            self.server.poll()
+            if self.server.poll() is not None:
+                raise AssertionError(f"the server ended: {what}")
             wait_for_a_change(self)
         raise AssertionError(f"late: {what}")
 
@@ -121,7 +122,7 @@ def wait_for_a_change(s):
     try:
         with urllib.request.urlopen(urllib.request.Request(f"{s.url}/v1/events/stream", headers={
                 "Authorization": f"Bearer {s.token}"}), timeout=0.5) as stream:
-            while not stream.readline().startswith(b"data:"):
+            while (line := stream.readline()) and not line.startswith(b"data:"):
                 pass
     except OSError:
         pass

@@ -68,7 +68,8 @@ struct ud_lv_relation {
 	char *error_code, *error_detail; /* NULL = none */
 	struct ud_lv_point_age ages[UD_LV_POINT_AGES];
 	size_t age_count;
-	int64_t newest_mono_ms; /* the newest durable point that was seen was taken then; 0 = none */
+	/* the newest durable point that was seen was taken then; 0 = none */
+	int64_t newest_mono_ms;
 	int64_t last_cycle_ms, latency_ms, pending_bytes;
 	int64_t next_due_mono_ms;
 	bool poked, ending, gone, thread_runs;
