@@ -150,6 +150,27 @@ bool ud_cli_find(struct cli *c, const char *collection, const char *prefix, cons
 int64_t ud_cli_seconds(const char *text);
 int ud_cli_run_follow(struct cli *c);
 
+/* A text as a part of a query, in the arena. */
+const char *ud_cli_percent(struct cli *c, const char *text);
+/* Does a schema take this JSON type? */
+bool ud_cli_has_type(json_t *schema, const char *type);
+
+/* ---- files.c ---- */
+/* Where a document was found: a member of it that no resource has. */
+#define CLI_WHERE "#where"
+/* Append the documents of a file, of standard input ("-"), or of all NAME.json of a folder. An exit
+ * code. */
+int ud_cli_documents(struct cli *c, const char *path, json_t *all);
+/* Append a document for each row of a table; fields are the properties of the thing's body. */
+int ud_cli_table(struct cli *c, const char *path, const char *object, json_t *fields, json_t *all);
+
+/* ---- apply.c ---- */
+/* apply -f FILE…, diff -f FILE…; import csv KIND FILE. Exit codes. */
+int ud_cli_run_apply(struct cli *c);
+int ud_cli_run_import(struct cli *c);
+/* The call that makes a thing of this kind ("recovery_plan"), and the fields of its body. */
+bool ud_cli_kind(struct cli *c, const char *object, struct cli_command *ret, json_t **ret_fields);
+
 /* ---- replication.c ---- */
 int ud_cli_run_top(struct cli *c);
 int ud_cli_run_unprotect(struct cli *c);

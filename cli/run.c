@@ -26,7 +26,7 @@ static const char *flag_name(struct cli *c, const char *field)
 	return name;
 }
 
-static const char *percent(struct cli *c, const char *text)
+const char *ud_cli_percent(struct cli *c, const char *text)
 {
 	static const char digits[] = "0123456789ABCDEF";
 	char *out = ud_alloc(c->cx.arena, strlen(text) * 3 + 1), *p = out;
@@ -46,7 +46,7 @@ static const char *percent(struct cli *c, const char *text)
 	return out;
 }
 
-static bool has_type(json_t *schema, const char *type)
+bool ud_cli_has_type(json_t *schema, const char *type)
 {
 	json_t *t = json_object_get(schema, "type"), *one;
 	size_t i;
@@ -100,9 +100,9 @@ static json_t *field_value(
 {
 	char *end = NULL;
 
-	if (has_type(schema, "array"))
+	if (ud_cli_has_type(schema, "array"))
 		return list_of(c, name);
-	if (has_type(schema, "integer")) {
+	if (ud_cli_has_type(schema, "integer")) {
 		long long n = strtoll(text, &end, 10);
 
 		if (!*text || *end)
@@ -110,7 +110,7 @@ static json_t *field_value(
 				CLI_USAGE, "--%s takes a whole number, not %s", name, text);
 		return json_integer(n);
 	}
-	if (has_type(schema, "boolean"))
+	if (ud_cli_has_type(schema, "boolean"))
 		return json_boolean(!*text || strcmp(text, "true") == 0);
 	if (!json_object_get(schema, "type") && (*text == '{' || *text == '['))
 		return json_loads(text, 0, NULL); /* a document of any form */
@@ -130,7 +130,7 @@ static json_t *body_of(struct cli *c, json_t *schema, int *ret_code)
 
 		if (text)
 			json_object_set_new(body, field, field_value(c, name, text, s, ret_code));
-		else if (has_type(s, "boolean") &&
+		else if (ud_cli_has_type(s, "boolean") &&
 			ud_cli_flag(c, ud_printf(c->cx.arena, "no-%s", name)))
 			json_object_set_new(body, field, json_false());
 	}
@@ -147,7 +147,7 @@ static json_t *body_of(struct cli *c, json_t *schema, int *ret_code)
 static const char *with_query(struct cli *c, const char *path, const char *name, const char *value)
 {
 	return ud_printf(c->cx.arena, "%s%s%s=%s", path, strchr(path, '?') ? "&" : "?",
-		percent(c, name), percent(c, value));
+		ud_cli_percent(c, name), ud_cli_percent(c, value));
 }
 
 /* Query parameters from flags: those of the specification, and any by --filter name=value. */
@@ -288,7 +288,7 @@ static int resolve_replication(struct cli *c, const char *name, const char **ret
 	c->explain = false;
 	ud_cli_call(c, "GET",
 		ud_printf(c->cx.arena, "/v1/replications?vm_id=%s&leg=%s&wanted=active,paused", vm,
-			percent(c, leg)),
+			ud_cli_percent(c, leg)),
 		NULL, NULL, &r);
 	c->explain = explain;
 	code = ud_cli_reply_code(c, &r);

@@ -195,6 +195,57 @@ check "then no day is left" bash -c "! '$bin/understudy' drill calendar --ics | 
 check "drills that were run are listed" says Nothing 0 drill list
 check "all replications are seen as they go" says 'sql-01 *primary *ams-a *replicating .*12 s' 0 replication top
 check "twice, with what was sent between" says '0 B/s' 0 replication top --count 2 --interval 1
+# files: what there is to be, shown, tried, done once
+mkdir "$dir/files"
+cat >"$dir/files/1-site.json" <<'JSON'
+[{"object": "site", "name": "Oslo", "code": "osl", "kind": "provider_dc", "time_zone": "Europe/Oslo"},
+ {"object": "host", "name": "osl-a", "hypervisor": "kvm", "site": "osl", "cpu_count": 8}]
+JSON
+cat >"$dir/files/2-policy.json" <<'JSON'
+{"object": "policy", "name": "gold", "schedule_interval_seconds": 30, "rpo_target_seconds": 90, "rto_target_seconds": 600}
+JSON
+check "files are compared with what there is" holds '[.data[] | .action] == ["create", "create", "change"]
+	and .data[2].fields == {rpo_target_seconds: {from: 60, to: 90}}' diff -f "$dir/files"
+check "for people, too" says '^    rpo_target_seconds: 60 -> 90$' 0 diff -f "$dir/files"
+check "a dry run asks the server and changes nothing" says 'Nothing was changed' 0 apply -f "$dir/files" --dry-run
+check "so that all is still to do" says '^2 to create, 1 to change, 0 as they are' 0 diff -f "$dir/files"
+check "nobody is asked without a terminal: then it needs --yes" exits 2 apply -f "$dir/files"
+check "it is done" says 'host osl-a created' 0 apply -f "$dir/files" --yes
+check "as the files say, names become ids" holds '.site.code == "osl" and .cpu_count == 8' host show osl-a --expand site
+check "a second time there is nothing to do" says '^0 to create, 0 to change, 3 as they are' 0 apply -f "$dir/files" --yes
+u policy show gold -o json | jq '.note = "the best"' >"$dir/gold.json"
+check "what was shown can be changed and given back" says '^    note: null -> "the best"$' 0 apply -f "$dir/gold.json" --yes
+# the version that was compared is sent: somebody else's change in between is not lost
+echo '{"object": "policy", "name": "gold", "note": "better"}' >"$dir/gold.json"
+stale() {
+	local curl
+	curl=$(u apply -f "$dir/gold.json" --yes --explain | grep '^curl') || return 1
+	u policy edit gold --note 'by hand' >/dev/null || return 1
+	UNDERSTUDY_TOKEN=$(cat "$dir/token") sh -c "$curl" | is_json '.code == "stale_version"'
+}
+check "somebody else's change is not lost" stale
+echo '[{"object": "policy", "name": "gold", "note": "fine"}, {"object": "host", "name": "osl-a", "hypervisor": "hyperv"}]' >"$dir/fixed.json"
+check "what the server refuses is said before anything is changed" says 'hypervisor is set at creation' 6 apply -f "$dir/fixed.json" --yes
+check "so that nothing was" holds '.note == "by hand"' policy show gold
+echo '{"object": "host", "name": "osl-b", "hypervisor": "kvm", "sight": "osl"}' >"$dir/wrong.json"
+check "a field that there is not is named" says 'host has no field sight' 2 diff -f "$dir/wrong.json"
+echo '{"object": "pony", "name": "x"}' >"$dir/wrong.json"
+check "a kind that there is not is named" says 'nothing is made that is called pony' 2 diff -f "$dir/wrong.json"
+echo '{"object": ' >"$dir/wrong.json"
+check "a file that is no JSON is named with its line" says 'wrong.json:[12]:' 2 diff -f "$dir/wrong.json"
+echo '{"object": "policy", "name": "tin", "schedule_interval_seconds": 1, "rpo_target_seconds": 60, "rto_target_seconds": 600}' >"$dir/wrong.json"
+check "what the server refuses ends with 6, tried or done" exits 6 apply -f "$dir/wrong.json" --dry-run
+check "and makes nothing" exits 3 policy show tin
+printf 'name,site,hypervisor,cpu_count,labels\r\nosl-c,osl,kvm,16,"{""rack"": ""r1, left""}"\r\nosl-d,osl,kvm,,\r\n' >"$dir/hosts.csv"
+check "a table is looked at first" says '^2 to create' 0 import csv host "$dir/hosts.csv" --preview
+check "then nothing is there" exits 3 host show osl-c
+check "a table is taken in" says 'host osl-d created' 0 import csv host "$dir/hosts.csv" --yes
+check "with quotes and empty cells" holds '.labels.rack == "r1, left" and .cpu_count == 16' host show osl-c
+check "once" says '^0 to create, 0 to change, 2 as they are' 0 import csv host "$dir/hosts.csv" --yes
+printf 'name,site,hypervisor\nosl-e,osl,kvm\nosl e,osl,kvm\n' >"$dir/hosts.csv"
+check "a row that is refused is named" says "hosts.csv:3: host osl e" 6 import csv host "$dir/hosts.csv" --preview
+printf 'name,cpu_count\nx,many\n' >"$dir/hosts.csv"
+check "so is a cell that does not fit" says 'hosts.csv:2: many is no value of cpu_count' 2 import csv host "$dir/hosts.csv" --preview
 check "a replication goes by its VM's name" says rpl_01k5s00000000000000000000a 0 replication show sql-01 -o name
 check "so do its points" exits 0 replication points sql-01
 check "it has no third host" exits 3 replication show sql-01/extended
