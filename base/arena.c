@@ -2,7 +2,8 @@
 /*
  * Arena of chained blocks. The first block is kept across resets so that a worker's steady state
  * allocates nothing. AddressSanitizer is told what is handed out, so that it sees a read past one
- * piece as it would with malloc. The one place, beside buf.c's growth through ud_realloc, that calls malloc.
+ * piece as it would with malloc. The one place, beside buf.c's growth through ud_realloc, that
+ * calls malloc.
  */
 #include "base/arena.h"
 
