@@ -88,6 +88,7 @@ struct cli_reply {
 	struct ud_buf body;
 	json_t *json;
 	char etag[64];
+	bool attachment; /* the server means it to be kept as it is */
 };
 /* One call; prints curl's equivalent instead with --explain (status 0, *ret untouched, true). */
 bool ud_cli_call(struct cli *c, const char *method, const char *path, const char *body,
@@ -105,6 +106,12 @@ void ud_cli_send(struct cli *c, const char *path, const char *data, size_t n, co
 /* ---- attach.c ---- */
 /* ticket attach TICKET FILE [--internal]; an exit code. */
 int ud_cli_run_attach(struct cli *c);
+
+/* ---- save.c ---- */
+/* Keep an answer's bytes in a file, as they came; "-" = standard output. An exit code. */
+int ud_cli_save(struct cli *c, const struct cli_reply *r, const char *path);
+/* failover evidence RUN [--file FILE]: what is known of a run's record, or the record itself. */
+int ud_cli_run_evidence(struct cli *c);
 
 /* ---- context.c ---- */
 /* Fill url and token from flags, environment and the file of contexts. */

@@ -20,6 +20,11 @@ static size_t on_header(char *data, size_t size, size_t n, void *to)
 {
 	struct cli_reply *r = to;
 
+	static const char attachment[] = "Content-Disposition: attachment";
+
+	if (size * n >= sizeof(attachment) - 1 &&
+		strncasecmp(data, attachment, sizeof(attachment) - 1) == 0)
+		r->attachment = true;
 	if (size * n > 6 && strncasecmp(data, "ETag: ", 6) == 0)
 		snprintf(
 			r->etag, sizeof(r->etag), "%.*s", (int)strcspn(data + 6, "\r\n"), data + 6);

@@ -364,15 +364,23 @@ static bool is_file(const struct cli_command *cmd)
 	return json_object_get(json_object_get(ok, "content"), "application/octet-stream") != NULL;
 }
 
+/* Is nothing asked for but JSON or the standard? */
+static bool is_plain(const struct cli *c)
+{
+	return !c->jq && (strcmp(c->output, "table") == 0 || strcmp(c->output, "json") == 0);
+}
+
 static int print_reply(struct cli *c, const struct cli_command *cmd, struct cli_reply *r)
 {
-	int code = CLI_DONE;
+	const char *keep = ud_cli_flag(c, "file");
 
 	/* a file, a log's lines or a picture, as it is: nobody's table */
-	if (is_file(cmd) || (!r->json && r->body.len))
-		fwrite(ud_buf_text(&r->body), 1, r->body.len, stdout);
-	else
-		code = ud_cli_print(c, r->json, ud_cli_answer_schema(c, cmd));
+	if (keep)
+		return ud_cli_save(c, r, keep);
+	if (is_file(cmd) || (!r->json && r->body.len) || (r->attachment && is_plain(c)))
+		return ud_cli_save(c, r, "-");
+	int code = ud_cli_print(c, r->json, ud_cli_answer_schema(c, cmd));
+
 	if (code == CLI_DONE && json_is_true(json_object_get(r->json, "has_more")) && !c->quiet)
 		fputs("There is more: use --all.\n", stderr);
 	fflush(stdout);
@@ -423,8 +431,12 @@ static int run_get(struct cli *c, const struct cli_command *cmd, const char *pat
 	bool all = ud_cli_flag(c, "all") != NULL, again = ud_cli_flag(c, "watch") != NULL;
 
 	(void)ud_cli_flag(c, "columns");
+	bool keep = ud_cli_flag(c, "file") != NULL;
 	int code = ud_cli_check_flags(c);
 
+	if (code == CLI_DONE && keep && (all || again || c->jq))
+		code = ud_cli_fail(CLI_USAGE,
+			"--file keeps one answer as it came: without --all, --watch and --jq");
 	if (code)
 		return code;
 	if (c->explain) {
@@ -683,9 +695,20 @@ static json_t *file_body(struct cli *c)
 	return strcmp(name, "-") == 0 ? json_loadf(stdin, 0, NULL) : json_load_file(name, 0, NULL);
 }
 
+/* The answer as it came, unless a person looks at it or all pages were put together. */
+static int print_raw(struct cli *c, struct cli_reply *r, bool pages, bool raw)
+{
+	if (r->json && c->jq)
+		return ud_cli_jq(c, r->json);
+	if (!r->json || raw || (!pages && !isatty(STDOUT_FILENO)))
+		return ud_cli_save(c, r, "-");
+	json_dumpf(r->json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	return putchar('\n') == EOF ? CLI_UNEXPECTED : CLI_DONE;
+}
+
 int ud_cli_run_api(struct cli *c)
 {
-	bool pages = ud_cli_flag(c, "paginate") != NULL;
+	bool pages = ud_cli_flag(c, "paginate") != NULL, raw = ud_cli_flag(c, "raw") != NULL;
 	const char *match = ud_cli_flag(c, "if-match");
 	json_t *body = raw_body(c);
 
@@ -697,21 +720,17 @@ int ud_cli_run_api(struct cli *c)
 
 	if (code == CLI_DONE && c->word_count != 3)
 		code = ud_cli_fail(CLI_USAGE,
-			"api METHOD PATH [-f field=value]… [-F @file] [--paginate] [--if-match ETAG]");
+			"api METHOD PATH [-f field=value]… [-F @file] [--if-match ETAG] [--paginate | --raw]");
+	if (code == CLI_DONE && raw && (pages || c->jq))
+		code = ud_cli_fail(CLI_USAGE, "--raw goes with neither --paginate nor --jq");
 	const char *header = match ? ud_printf(c->cx.arena, "If-Match: %s", match) : NULL;
 
 	if (code == CLI_DONE && !ud_cli_call(c, c->words[1], c->words[2], text, header, &r)) {
 		code = ud_cli_reply_code(c, &r);
 		if (code == CLI_DONE && pages)
 			code = add_pages(c, c->words[2], r.json);
-		if (code == CLI_DONE && r.json && c->jq)
-			code = ud_cli_jq(c, r.json);
-		else if (code == CLI_DONE && r.json)
-			json_dumpf(r.json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
-		else if (code == CLI_DONE)
-			fwrite(r.body.data, 1, r.body.len, stdout);
-		if (code == CLI_DONE && r.body.len && !c->jq)
-			putchar('\n');
+		if (code == CLI_DONE)
+			code = print_raw(c, &r, pages, raw);
 	}
 	json_decref(body);
 	ud_cli_reply_free(&r);

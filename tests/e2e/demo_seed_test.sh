@@ -118,6 +118,28 @@ signs_in() {
 check "copies go on, by their figures" until_true moving
 check "hosts stay awake" awake
 check "past runs get their proof" until_true sealed
+# a record proves itself by its bytes: each way to have it keeps them
+u() { XDG_CONFIG_HOME=$dir UNDERSTUDY_URL=$url UNDERSTUDY_TOKEN=$(cat "$dir/a.token") "$bin/understudy" "$@" </dev/null; }
+intact() { u verify "$1" | grep -q ': intact\.' || { u verify "$1"; false; }; }
+read -r record run < <(get '/v1/evidence?limit=1' | jq -r '.data[0] | "\(.id) \(.failover_id)"')
+kept() { u failover evidence "$run" --file "$dir/kept.json" && intact "$dir/kept.json"; }
+# as_kept COMMAND…: its output is what was kept, to the byte
+as_kept() { u "$@" >"$dir/again.json" && cmp "$dir/again.json" "$dir/kept.json" && intact "$dir/again.json"; }
+page() { u failover evidence "$run" --file "$dir/kept.html" && grep -qi '<!doctype html>' "$dir/kept.html"; }
+laid_out() { u evidence bundle "$record" -o yaml | grep -q '^[a-z_]*: '; }
+changed() {
+	jq -cS '.plan_hash = "0" + .plan_hash[1:] + "0"' "$dir/kept.json" >"$dir/touched.json"
+	u verify "$dir/touched.json"
+	[ $? = 7 ]
+}
+check "a run's record is kept, and proves itself" kept
+check "so does the one that a program reads" as_kept evidence bundle "$record"
+check "and as the API has it" as_kept api GET "/v1/evidence/$run/bundle"
+by_id() { u evidence bundle "$record" --file "$dir/by-id.json" && cmp "$dir/by-id.json" "$dir/kept.json"; }
+check "and by its own id" by_id
+check "what was touched is found out" changed
+check "the record is kept as a page" page
+check "and shown in another form where that is asked for" laid_out
 check "portal and basic pages carry the mark" marked
 check "an approver signs in" signs_in
 check "the chain of the log holds" bash -c "$(declare -f get); dir=$dir url=$url; get /v1/audit-records/verify | jq -r .intact | grep -qx true"
