@@ -185,10 +185,25 @@ enum ud_code ud_lv_parted_changed(struct ud_ctx *cx, void *data, const char *rep
  * off. *ret (may be NULL): the point. */
 enum ud_code ud_lv_cycle(
 	struct ud_ctx *cx, struct ud_lv_relation *r, bool must_be_off, struct ud_point *ret) UD_USE;
+
+/* ---- shipping.c ---- */
+
 /* Ready a sender for the relation as it is set: the one in *sender when it is of this generation,
  * else a new one in its place. */
 enum ud_code ud_lv_sender_ready(struct ud_ctx *cx, struct ud_lv_relation *r,
 	const struct ud_relation *relation, ud_sender **sender, int64_t *generation) UD_USE;
+
+/* ---- job.c ---- */
+
+/* Abort a backup job and wait until it is gone. */
+enum ud_code ud_lv_job_end(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d) UD_USE;
+
+/* ---- bitmaps.c: what is ours in libvirt ---- */
+
+/* Is that the name of a checkpoint or bitmap of ours? */
+bool ud_lv_is_ours(const char *name);
+/* Has one of the images that target? */
+bool ud_lv_is_among(const struct ud_lv_image *images, size_t n, const char *target);
 /* A name for a checkpoint that was never used. */
 const char *ud_lv_checkpoint_name(struct ud_ctx *cx, struct ud_lv_state *state);
 /* Our checkpoint's definition: bitmaps for these images of all the VM's disks. */
@@ -198,8 +213,6 @@ const char *ud_lv_checkpoint_xml(struct ud_ctx *cx, const char *name, const char
 void ud_lv_checkpoint_drop(virDomainPtr d, const char *name);
 /* Remove our checkpoints and bitmaps of a VM. */
 void ud_lv_checkpoints_drop(struct ud_ctx *cx, virDomainPtr d);
-/* Abort a backup job and wait until it is gone. */
-enum ud_code ud_lv_job_end(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d) UD_USE;
 
 /* ---- forward.c: the extended leg, at the host in the middle ---- */
 
