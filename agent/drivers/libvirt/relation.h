@@ -112,34 +112,61 @@ struct ud_lv_image {
 	const char *target, *path, *format;
 };
 
-/* ---- relations.c ---- */
+/* ---- book.c: what is kept of relations ---- */
 
-/* The relation of that id; it stays until the driver is closed. UD_E_NOT_FOUND. */
+/* A new one, in no book yet; its folder is not made. */
+struct ud_lv_relation *ud_lv_relation_new(struct ud_ctx *cx, struct ud_lv *lv, const char *id);
+/* Put it into the book, which frees it at close. */
+void ud_lv_relation_add(struct ud_lv *lv, struct ud_lv_relation *r);
+/* Free it; its thread has ended, and it is in no book. */
+void ud_lv_relation_free(struct ud_lv_relation *r);
+/* The relation of that id, or NULL; it stays until the driver is closed. */
+struct ud_lv_relation *ud_lv_relation_find(struct ud_lv *lv, const char *id);
+/* The same. UD_E_NOT_FOUND. */
 enum ud_code ud_lv_relation_get(
 	struct ud_ctx *cx, struct ud_lv *lv, const char *id, struct ud_lv_relation **ret) UD_USE;
+/* The relation of a VM by its UUID, or NULL; not the one that passes its points on. */
+struct ud_lv_relation *ud_lv_relation_of_vm(struct ud_lv *lv, const char *uuid);
 /* Relation and state as they stand, copied into the arena. */
 void ud_lv_relation_read(struct ud_ctx *cx, struct ud_lv_relation *r, struct ud_relation *ret,
 	struct ud_lv_state *ret_state);
 /* Store a state, on disk and in memory. UD_E_UNAVAILABLE. */
 enum ud_code ud_lv_state_write(
 	struct ud_ctx *cx, struct ud_lv_relation *r, const struct ud_lv_state *state) UD_USE;
+/* A row as JSON, in the arena. */
+const char *ud_lv_row_text(struct ud_ctx *cx, const struct ud_shape *shape, const void *row);
+/* Store a row on disk alone, in the relation's folder. UD_E_UNAVAILABLE. */
+enum ud_code ud_lv_row_store(struct ud_ctx *cx, const struct ud_lv_relation *r, const char *name,
+	const struct ud_shape *shape, const void *row) UD_USE;
+/* Put both rows into memory alone, as copies; under the book's lock. */
+void ud_lv_rows_keep(struct ud_ctx *cx, struct ud_lv_relation *r,
+	const struct ud_relation *relation, const struct ud_lv_state *state);
 /* Say what is wrong, or NULL: nothing any more. */
 void ud_lv_relation_error(struct ud_lv_relation *r, const char *code, const char *detail);
 /* The server should hear of it soon. */
 void ud_lv_relation_changed(struct ud_lv_relation *r);
-/* End all threads and the receiver: at close. */
-void ud_lv_replication_end(struct ud_lv *lv);
-/* The relation of a VM by its UUID, or NULL; not the one that passes its points on. */
-struct ud_lv_relation *ud_lv_relation_of_vm(struct ud_lv *lv, const char *uuid);
-/* Are the relations of earlier processes known, too? */
-bool ud_lv_relations_loaded(struct ud_lv *lv);
 /* Has the VM's data changed under our bitmaps' feet (a checkpoint was applied)? Then its relation
  * compares hashes. */
 void ud_lv_content_changed(struct ud_ctx *cx, struct ud_lv *lv, const char *uuid);
 
+/* ---- turns.c: the thread of a relation ---- */
+
+/* Begin it, once. UD_E_UNAVAILABLE. */
+enum ud_code ud_lv_relation_begin(struct ud_ctx *cx, struct ud_lv_relation *r) UD_USE;
+/* Its next turn comes at once. */
+void ud_lv_relation_poke(struct ud_lv_relation *r);
+/* End what it does now and its thread. */
+void ud_lv_relation_end(struct ud_lv_relation *r);
 /* The relation's "initial"; as it was when it says none. */
 enum ud_code ud_lv_initial_read(struct ud_ctx *cx, const struct ud_relation *relation,
 	struct ud_relation_initial *ret) UD_USE;
+
+/* ---- takeup.c ---- */
+
+/* Are the relations of earlier processes known, too? */
+bool ud_lv_relations_loaded(struct ud_lv *lv);
+/* End all threads and the receiver: at close. */
+void ud_lv_replication_end(struct ud_lv *lv);
 
 /* ---- media.c: first copies that do not come over the link ---- */
 
