@@ -8,9 +8,13 @@
 #include <string.h>
 
 #include "db/inventory.h"
+#include "db/sites.h"
 #include "db/subscriptions.h"
 
 enum { CONNECTED_MS = 60000, LISTED_MAX = 256 };
+
+/* Site, rack, chassis, node, and what a tree of rows may hold by mistake. */
+enum { DOMAINS_DEEP = 8 };
 
 static const char *const waiver_names[] = { "same_site", "same_fault_domain" };
 const struct ud_enum ud_waivers = { "waiver", waiver_names, UD_LEN(waiver_names) };
@@ -176,11 +180,49 @@ static enum ud_code check_hosts(struct ud_ctx *cx, struct ud_preflight *p)
 	return UD_OK;
 }
 
+/* The domain and those it is part of, the narrowest first; a site is compared as a site. */
+static enum ud_code domains_of(
+	struct ud_ctx *cx, const char *id, struct ud_fault_domain *ret, size_t *ret_n)
+{
+	*ret_n = 0;
+	while (id && *ret_n < DOMAINS_DEEP) {
+		struct ud_fault_domain d = { 0 };
+
+		UD_TRY(ud_row_get(cx, &ud_fault_domains, id, &d));
+		if (d.type != UD_DOMAIN_SITE)
+			ret[(*ret_n)++] = d;
+		id = d.parent_id;
+	}
+	return UD_OK;
+}
+
+/* Two nodes of one chassis, or of one rack, fail together as well. */
+static enum ud_code check_domains(
+	struct ud_ctx *cx, struct ud_preflight *p, const struct ud_host *a, const struct ud_host *b)
+{
+	struct ud_fault_domain of_a[DOMAINS_DEEP], of_b[DOMAINS_DEEP];
+	size_t n, m;
+
+	UD_TRY(domains_of(cx, a->fault_domain_id, of_a, &n));
+	UD_TRY(domains_of(cx, b->fault_domain_id, of_b, &m));
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < m; k++)
+			if (same(of_a[i].row.id, of_b[k].row.id)) {
+				waivable(p, "same_fault_domain",
+					ud_printf(cx->arena,
+						"Both hosts stand in one fault domain: %s %s.",
+						ud_fault_domain_types.names[of_a[i].type],
+						of_a[i].name),
+					"Choose a host of another one, or waive same_fault_domain.");
+				return UD_OK;
+			}
+	return UD_OK;
+}
+
 static enum ud_code check_placement(struct ud_ctx *cx, struct ud_preflight *p)
 {
 	const struct ud_host *s = &p->source.row, *t = &p->target.row;
 
-	(void)cx;
 	if (!p->source.found || !p->target.found)
 		return UD_OK;
 	if (same(s->row.id, t->row.id)) {
@@ -191,10 +233,7 @@ static enum ud_code check_placement(struct ud_ctx *cx, struct ud_preflight *p)
 	if (same(s->site_id, t->site_id))
 		waivable(p, "same_site", "Both hosts stand in one site and can fail together.",
 			"Choose a host of another site, or waive same_site.");
-	if (same(s->fault_domain_id, t->fault_domain_id))
-		waivable(p, "same_fault_domain", "Both hosts stand in one fault domain.",
-			"Choose a host of another one, or waive same_fault_domain.");
-	return UD_OK;
+	return check_domains(cx, p, s, t);
 }
 
 /* The third host stands apart from the first, too. */
@@ -212,7 +251,7 @@ static enum ud_code check_first_host(struct ud_ctx *cx, struct ud_preflight *p)
 		!same(p->source.row.site_id, first.site_id))
 		waivable(p, "same_site", "The third host stands in the first host's site.",
 			"Choose a host of another site, or waive same_site.");
-	return UD_OK;
+	return check_domains(cx, p, &first, &p->target.row);
 }
 
 static enum ud_code check_interval(struct ud_ctx *cx, struct ud_preflight *p)

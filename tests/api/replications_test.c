@@ -340,6 +340,59 @@ static void a_host_of_the_same_site_needs_a_waiver(void **state)
 	s->agents[HOST_B] = b;
 }
 
+static const char *domain(struct scene *s, const char *type, const char *name, const char *parent)
+{
+	return text_at(
+		expect(s->w, LEAD, "POST", "/v1/fault-domains",
+			fmt(s->w,
+				"{\"name\":\"%s\",\"type\":\"%s\",\"site_id\":\"%s\",\"parent_id\":%s}",
+				name, type, s->sites[HOST_A],
+				parent ? fmt(s->w, "\"%s\"", parent) : "null"),
+			201)
+			.json,
+		"id");
+}
+
+static void stands_in(struct scene *s, const char *host, const char *id)
+{
+	expect(s->w, LEAD, "PATCH", fmt(s->w, "/v1/hosts/%s", host),
+		fmt(s->w, "{\"fault_domain_id\":%s}", id ? fmt(s->w, "\"%s\"", id) : "null"), 200);
+}
+
+/* Hosts are nodes; what they share is a rack, further up. */
+static void a_host_of_the_same_rack_needs_a_waiver(void **state)
+{
+	struct scene *s = *state;
+	bool possible;
+	const char *near = text_at(
+		expect(s->w, LEAD, "POST", "/v1/hosts",
+			fmt(s->w, "{\"name\":\"lon-c\",\"hypervisor\":\"kvm\",\"site_id\":\"%s\"}",
+				s->sites[HOST_A]),
+			201)
+			.json,
+		"id");
+	const char *site = domain(s, "site", "London 1", NULL);
+	const char *rack = domain(s, "rack", "R1", site), *other = domain(s, "rack", "R2", site);
+	const char *chassis = domain(s, "chassis", "C1", rack);
+	const char *here = domain(s, "node", "N1", chassis), *there = domain(s, "node", "N2", rack);
+	const char *far = domain(s, "node", "N3", other);
+	struct shown b = s->agents[HOST_B];
+
+	scene_vm(s);
+	s->agents[HOST_B].host_id = near;
+	stands_in(s, s->agents[HOST_A].host_id, here);
+	stands_in(s, near, far);
+	assert_false(blocked_by(s, wish(s, HOST_B, ""), "same_fault_domain", &possible));
+	stands_in(s, near, there);
+	assert_true(blocked_by(s, wish(s, HOST_B, ""), "same_fault_domain", &possible));
+	struct reply r = expect(
+		s->w, LEAD, "POST", protect_path(s, "?dry_run=true"), wish(s, HOST_B, ""), 200);
+
+	assert_non_null(strstr(r.body, "Both hosts stand in one fault domain: rack R1."));
+	stands_in(s, s->agents[HOST_A].host_id, NULL);
+	s->agents[HOST_B] = b;
+}
+
 static void a_vm_is_copied_once(void **state)
 {
 	struct scene *s = *state;
@@ -788,6 +841,7 @@ int main(void)
 		cmocka_unit_test(nobody_replicates_without_the_add_on),
 		cmocka_unit_test(everything_in_the_way_is_told_at_once),
 		cmocka_unit_test(a_host_of_the_same_site_needs_a_waiver),
+		cmocka_unit_test(a_host_of_the_same_rack_needs_a_waiver),
 		cmocka_unit_test(a_vm_is_copied_once),
 		cmocka_unit_test(figures_come_from_a_policy_or_the_request),
 		cmocka_unit_test(a_pause_is_told_to_both_hosts),
