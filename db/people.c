@@ -247,6 +247,27 @@ enum ud_code ud_users_with_role(struct ud_ctx *cx, const char *role, const char 
 			ud_t(ud_printf(cx->arena, "%%\"%s\"%%", role)), ud_t(but_id)));
 }
 
+enum ud_code ud_users_on_duty(struct ud_ctx *cx, struct ud_texts *ret)
+{
+	enum { TOLD_MAX = 100 };
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	ret->items = ud_alloc(cx->arena, sizeof(char *) * TOLD_MAX);
+	ret->count = 0;
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT id FROM users WHERE customer_id IS NULL AND state = 'active' AND deleted_at IS NULL"
+		" AND (role_names LIKE '%\"support_lead\"%' OR role_names LIKE '%\"support_engineer\"%')"
+		" ORDER BY id LIMIT 100",
+		UD_NO_VALS));
+	UD_TRY(ud_next(cx, rows, &more));
+	while (more && ret->count < TOLD_MAX) {
+		ret->items[ret->count++] = ud_col_dup(cx, rows, 0);
+		UD_TRY(ud_next(cx, rows, &more));
+	}
+	return UD_OK;
+}
+
 enum ud_code ud_sessions_expire(struct ud_ctx *cx, int64_t before_ms)
 {
 	/* every tenant: housekeeping by age */

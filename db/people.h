@@ -98,6 +98,8 @@ enum ud_code ud_sessions_end(
  */
 enum ud_code ud_users_with_role(struct ud_ctx *cx, const char *role, const char *customer_id,
 	const char *but_id, int64_t *ret) UD_USE;
+/* The provider's active leads and engineers, 100 at most, by id: who is told of trouble. */
+enum ud_code ud_users_on_duty(struct ud_ctx *cx, struct ud_texts *ret) UD_USE;
 /* Forget sessions that ended before an instant. */
 enum ud_code ud_sessions_expire(struct ud_ctx *cx, int64_t before_ms) UD_USE;
 

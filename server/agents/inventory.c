@@ -13,6 +13,7 @@
 #include "server/agents/agents.h"
 #include "server/agents/identity.h"
 #include "server/agents/routes.h"
+#include "server/agents/troubles.h"
 
 enum { DAY_MS = 24 * 3600 * 1000, NAME_MAX_LENGTH = 63 };
 
@@ -214,8 +215,27 @@ static enum ud_code greet(struct ud_ctx *cx, const char *host_id)
 	return UD_OK;
 }
 
-static enum ud_code take_facts(
-	struct ud_ctx *cx, const char *host_id, const struct ud_wire_facts *in)
+/* What a host tells of itself, compared with what it told before. */
+static enum ud_code take_host(
+	struct ud_ctx *cx, const char *host_id, const char *text, const struct ud_host_facts *now)
+{
+	struct ud_host_facts before = { 0 };
+	struct ud_host h = { 0 };
+	const char *old = NULL;
+	int64_t observed_at;
+
+	UD_TRY(ud_inventory_host_facts(cx, host_id, &old, &observed_at));
+	if (old && strcmp(old, text) == 0)
+		return ud_inventory_host(cx, host_id, text);
+	if (old)
+		UD_TRY(ud_shape_read(cx, &ud_host_facts_shape, old, strlen(old), &before));
+	UD_TRY(ud_row_get(cx, &ud_hosts, host_id, &h));
+	UD_TRY(ud_troubles_follow(cx, &h, old ? &before : NULL, now));
+	return ud_inventory_host(cx, host_id, text);
+}
+
+static enum ud_code take_facts(struct ud_ctx *cx, const char *host_id,
+	const struct ud_wire_facts *in, const struct ud_host_facts *host)
 {
 	struct ud_machine *machines = NULL;
 	struct ud_texts gone = { 0 };
@@ -224,7 +244,7 @@ static enum ud_code take_facts(
 	UD_TRY(ud_shape_read_list(cx, &ud_machine_shape, in->machines.text, UD_FACTS_MACHINES,
 		(void **)&machines, &n));
 	if (in->host.text)
-		UD_TRY(ud_inventory_host(cx, host_id, in->host.text));
+		UD_TRY(take_host(cx, host_id, in->host.text, host));
 	for (size_t i = 0; i < n; i++)
 		UD_TRY(take_machine(cx, host_id, &machines[i]));
 	if (!in->complete)
@@ -243,7 +263,7 @@ static enum ud_code facts(struct ud_ctx *cx, struct ud_request *rq)
 	if (in->host.text)
 		UD_TRY(ud_shape_read(
 			cx, &ud_host_facts_shape, in->host.text, strlen(in->host.text), &host));
-	UD_TRY(take_facts(cx, rq->agent->host_id, in));
+	UD_TRY(take_facts(cx, rq->agent->host_id, in, &host));
 	return ud_answer_none(cx, rq);
 }
 

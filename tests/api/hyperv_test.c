@@ -157,6 +157,24 @@ static void wants(const struct reply *r, const char *path, const char *value)
 
 /* ---- hosts ---- */
 
+/* How often the log says this of a part of the host, and that somebody was told each time. */
+static int told_of(struct scene *s, const char *type, const char *name)
+{
+	struct reply r = expect(
+		s->w, AUDITOR, "GET", fmt(s->w, "/v1/events?types=%s&limit=200", type), NULL, 200);
+	json_t *e;
+	size_t i;
+	int n = 0;
+
+	json_array_foreach(json_object_get(r.json, "data"), i, e) n +=
+		strcmp(text_at(e, "data.name"), name) == 0;
+	r = expect(s->w, LEAD, "GET", "/v1/me/notifications?limit=200", NULL, 200);
+	json_array_foreach(json_object_get(r.json, "data"), i,
+		e) if (n && strcmp(text_at(e, "event"), type) == 0) return n;
+	assert_int_equal(n, 0);
+	return n;
+}
+
 static void a_team_is_seen_changed_and_made(void **state)
 {
 	struct scene *s = *state;
@@ -176,6 +194,8 @@ static void a_team_is_seen_changed_and_made(void **state)
 	assert_true(json_is_false(json_path(r.json, "teams.0.members.1.up")));
 	assert_true(json_is_true(json_path(r.json, "teams.0.degraded")));
 	wants(&r, "teams.1.name", "Storage");
+	assert_int_equal(told_of(s, "host.team_degraded", "External"), 1);
+	assert_int_equal(told_of(s, "host.team_whole", "External"), 0);
 	/* of this card nobody tells anything */
 	assert_true(json_is_null(json_path(r.json, "teams.1.members.1.up")));
 	r = ended(s, ENGINEER, "POST", fmt(s->w, "%s/teams", s->host),
@@ -235,6 +255,7 @@ static void storage_and_its_paths_are_seen(void **state)
 	r = part(s, "smb");
 	assert_true(json_is_true(json_path(r.json, "smb.1.failed")));
 	assert_true(json_is_false(json_path(r.json, "smb.0.failed")));
+	assert_int_equal(told_of(s, "host.storage_degraded", "S2D"), 1);
 }
 
 /* ---- VMs ---- */

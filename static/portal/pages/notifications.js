@@ -12,7 +12,8 @@ import { unseenOnes } from '../core/store.js';
 const topics = ['ticket.'];
 const useUnseen = () => useData('/v1/me/notifications?seen=false&limit=50', topics);
 
-const place = (n) => (/^tkt_/.test(n.subject_id || '') ? `/app/tickets/${n.subject_id}` : /^fov_/.test(n.subject_id || '') ? `/app/failovers/${n.subject_id}` : null);
+const places = { tkt: 'tickets', flo: 'failovers', hst: 'hosts' };
+const place = (n) => { const to = places[(n.subject_id || '').split('_')[0]]; return to ? `/app/${to}/${n.subject_id}` : null; };
 const read = (n) => async (event) => {
   event.preventDefault();
   if (!n.seen) {
