@@ -227,8 +227,11 @@ static enum ud_code take_host(
 	UD_TRY(ud_inventory_host_facts(cx, host_id, &old, &observed_at));
 	if (old && strcmp(old, text) == 0)
 		return ud_inventory_host(cx, host_id, text);
-	if (old)
-		UD_TRY(ud_shape_read(cx, &ud_host_facts_shape, old, strlen(old), &before));
+	/* what another release kept is compared with nothing */
+	if (old && ud_shape_read(cx, &ud_host_facts_shape, old, strlen(old), &before) != UD_OK) {
+		ud_ctx_clear(cx);
+		old = NULL;
+	}
 	UD_TRY(ud_row_get(cx, &ud_hosts, host_id, &h));
 	UD_TRY(ud_troubles_follow(cx, &h, old ? &before : NULL, now));
 	return ud_inventory_host(cx, host_id, text);
