@@ -594,6 +594,11 @@ static int begin_libvirt(void **state)
 	assert_int_equal(ud_hv_definition_import(t->cx, t->hv,
 				 guests_definition(t->cx, &t->guests, "guest", t->uuid, ""), &uuid),
 		UD_OK);
+	struct ud_hv_displaced displaced = { 0 };
+
+	/* not told of replication yet: it cannot say that the VM has none */
+	assert_int_equal(ud_hv_displace(t->cx, t->hv, t->uuid, &displaced), UD_E_UNAVAILABLE);
+	ud_ctx_clear(t->cx);
 	return 0;
 }
 

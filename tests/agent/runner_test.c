@@ -22,6 +22,8 @@ struct scene {
 	struct scripted *hv;
 	struct agent *a;
 	const char *host, *uuid, *vm;
+	int displaced;  /* calls of it */
+	bool too_early; /* one came before the relations were known */
 };
 
 /* A row of a VM that the hypervisor has. */
@@ -92,6 +94,8 @@ static const char *tell(struct scene *s, const char *vm, const char *verb, const
 			.vm_id = vm,
 			.verb = verb,
 			.args = args,
+			.ticket_id = "tkt_01jd0000000000000000000001",
+			.plan_hash = "0123",
 			.timeout_seconds = 60,
 			.wait_seconds = 600 } };
 
@@ -313,6 +317,54 @@ static void killed_at_any_point_each_command_takes_effect_once(void **state)
 				crash(*state, i, points[k]);
 }
 
+/* ---- a demotion that is cut off ---- */
+
+static enum ud_code raise_epoch(struct ud_ctx *cx, void *data)
+{
+	struct scene *s = data;
+
+	return ud_exec(
+		cx, NULL, "UPDATE vms SET epoch = epoch + 1 WHERE id = $1", UD_VALS(ud_t(s->vm)));
+}
+
+/* Under the hypervisor's lock. */
+static bool in_order(void *data, const char *slot, enum scripted_when when)
+{
+	struct scene *s = data;
+
+	if (when == SCRIPTED_BEFORE && strcmp(slot, "displace") == 0) {
+		s->displaced++;
+		s->too_early |= !scripted_replicates(s->hv);
+	}
+	return true;
+}
+
+/* The next process does it again at once. A hypervisor that has not been told of replication knows
+ * no relation, and would say that there is nothing to displace: the way back had no disks then. */
+static void a_demotion_goes_on_when_the_relations_are_known(void **state)
+{
+	enum { SLOW_MS = 400 };
+	struct scene *s = *state;
+
+	ends(s,
+		tell(s, s->vm, UD_VERB_PROTECT,
+			"{\"role\":\"primary\",\"policy\":\"attest\",\"lease_seconds\":30,\"break_glass\":false}"),
+		"succeeded", NULL);
+	world_write(s->w, raise_epoch, s);
+	scripted_watch(s->hv, in_order, s);
+	agent_dies(s->a, UD_VERB_DEMOTE, "stopped");
+	const char *op = tell(s, s->vm, UD_VERB_DEMOTE, "{\"keep_disk\":true}");
+
+	assert_true(agent_died(s->a));
+	assert_int_equal(s->displaced, 0);
+	scripted_delay(s->hv, "replicate", SLOW_MS);
+	agent_restart(s->a);
+	ends(s, op, "succeeded", NULL);
+	assert_int_equal(s->displaced, 1);
+	assert_false(s->too_early);
+	scripted_watch(s->hv, NULL, NULL);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -326,6 +378,8 @@ int main(void)
 			an_agent_that_was_away_does_what_waited, begin, end),
 		cmocka_unit_test_setup_teardown(
 			killed_at_any_point_each_command_takes_effect_once, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_demotion_goes_on_when_the_relations_are_known, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/drivers/libvirt/inside.h"
 #include "base/env.h"
 #include "base/file.h"
 #include "support/context.h"
@@ -131,6 +132,41 @@ static void write_some(struct scene *c)
 		ud_printf(s->cx.arena, "vdb write -P %d %dM 64k", n % 250 + 1, at));
 }
 
+/* The most of our bitmaps that an image has. */
+static enum ud_code work_bitmaps(struct host_inside *h, const char *in, const char **ret_out)
+{
+	UD_AUTO(ud_lv_domain) *d = NULL;
+	json_t *nodes = NULL, *node, *bitmap;
+	size_t i, k, most = 0;
+
+	UD_TRY(ud_lv_find(h->cx, ud_lv_of(h->hv), in, &d));
+	UD_TRY(ud_lv_qmp(h->cx, d, "query-named-block-nodes", "{\"flat\":true}", &nodes));
+	json_array_foreach(nodes, i, node)
+	{
+		size_t ours = 0;
+
+		json_array_foreach(json_object_get(node, "dirty-bitmaps"), k, bitmap)
+		{
+			const char *name = json_string_value(json_object_get(bitmap, "name"));
+
+			ours += name && strncmp(name, "ud-", 3) == 0;
+		}
+		most = ours > most ? ours : most;
+	}
+	json_decref(nodes);
+	*ret_out = ud_printf(h->cx->arena, "%zu", most);
+	return UD_OK;
+}
+
+/* One, and in the midst of a cycle the new one: none of a cycle that died records on for ever. */
+static void wants_few_bitmaps(struct scene *c, const char *row)
+{
+	const char *most = host_must(&c->s->cx, &c->s->a, work_bitmaps, trio_uuid);
+
+	if (atoi(most) > 2)
+		fail_msg("%s: an image has %s bitmaps", row, most);
+}
+
 static void wants_whole(struct scene *c, const char *row, const char *last)
 {
 	struct trio *s = c->s;
@@ -139,6 +175,7 @@ static void wants_whole(struct scene *c, const char *row, const char *last)
 	last = trio_next(s, &s->b, last);
 	wants_proven(c);
 	trio_wants_same(s, &s->a, &s->b);
+	wants_few_bitmaps(c, row);
 	c->count.rows++;
 	print_message("# %s: %s is the newest\n", row, last);
 }
@@ -164,6 +201,7 @@ static const struct crash {
 } crashes[] = {
 	/* clang-format off */
 	{ "source agent, point named",        false, { "cycle.named", 1, HOST_ITSELF },    { 0 },                              false },
+	{ "source agent, job half begun",     false, { "cycle.named", 1, HOST_ITSELF | HOST_LATER }, { 0 },                    true },
 	{ "source agent, job begun",          false, { "cycle.job", 1, HOST_ITSELF },      { 0 },                              false },
 	{ "source agent, point shipped",      false, { "cycle.shipped", 1, HOST_ITSELF },  { 0 },                              true },
 	{ "source agent, job ended",          false, { "cycle.ended", 1, HOST_ITSELF },    { 0 },                              false },
@@ -248,6 +286,22 @@ static void whoever_is_killed_at_whatever_step_nothing_is_lost(void **state)
 	for (size_t i = 0; i < UD_LEN(crashes); i++)
 		if (crashes[i].sample || is_long())
 			crash_at(c, &crashes[i]);
+}
+
+/* libvirt itself dies with the agent: at moments spread over all of a begin. Killed so, libvirt 9.0
+ * never let go of its own word that a backup begins. */
+static void a_begin_may_be_cut_off_anywhere(void **state)
+{
+	enum { KILLS = 24, STEP_US = 2500 };
+	struct scene *c = *state;
+
+	for (int i = 0; is_long() && i < KILLS; i++) {
+		struct crash row = { .name = ud_printf(c->s->cx.arena,
+					     "source agent, %d us into a begin", i * STEP_US),
+			.first = { "cycle.named", 1, HOST_ITSELF | HOST_LATER, i * STEP_US } };
+
+		crash_at(c, &row);
+	}
 }
 
 /* ---- the link ---- */
@@ -543,6 +597,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whoever_is_killed_at_whatever_step_nothing_is_lost),
+		cmocka_unit_test(a_begin_may_be_cut_off_anywhere),
 		cmocka_unit_test(a_bad_link_costs_time_and_nothing_else),
 		cmocka_unit_test(a_vm_starts_while_its_images_are_read),
 		cmocka_unit_test(a_full_target_takes_nothing_until_there_is_room),

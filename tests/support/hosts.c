@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -71,23 +72,82 @@ static bool receive_message(int fd, struct message *m, char *text)
 
 /* ---- traps ---- */
 
-/* Over there: the trap, and the pid file of the guest. */
+/* Over there: the trap, the folder of what libvirt knows of guests that run, and the marker. */
 static struct {
 	pthread_mutex_t mutex;
-	char step[40], qemu[120], sprung[120];
-	int left;
+	char step[40], run[120], sprung[120];
+	int left, late_us;
 	unsigned victims;
 } trap = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
 static void kill_qemu(void)
 {
-	FILE *f = fopen(trap.qemu, "r");
+	char path[140];
 	int pid = 0;
+
+	snprintf(path, sizeof(path), "%s/guest.pid", trap.run);
+	FILE *f = fopen(path, "r");
 
 	if (f && fscanf(f, "%d", &pid) == 1 && pid > 1)
 		kill(pid, SIGKILL);
 	if (f)
 		fclose(f);
+}
+
+static void spring(void)
+{
+	int fd = open(trap.sprung, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd);
+	if (trap.victims & HOST_QEMU)
+		kill_qemu();
+	if (trap.victims & HOST_ITSELF)
+		kill(getpid(), SIGKILL);
+}
+
+/* Has libvirt written down that it begins a backup? */
+static bool backup_is_noted(void)
+{
+	static char text[1 << 18];
+	char path[140];
+
+	snprintf(path, sizeof(path), "%s/guest.xml", trap.run);
+	FILE *f = fopen(path, "r");
+	size_t n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+
+	text[n] = '\0';
+	if (f)
+		fclose(f);
+	return strstr(text, "async='backup'") != NULL;
+}
+
+/* It is told of each file that takes its place in the folder. */
+static void *spring_later(void *data)
+{
+	int fd = (int)(intptr_t)data;
+	char told[4096];
+
+	while (!backup_is_noted())
+		if (read(fd, told, sizeof(told)) <= 0)
+			break;
+	const struct timespec late = { .tv_nsec = trap.late_us * 1000L };
+
+	(void)ppoll(NULL, 0, &late, NULL);
+	spring();
+	close(fd);
+	return NULL;
+}
+
+static void begin_later(void)
+{
+	int fd = inotify_init1(IN_CLOEXEC);
+	pthread_t thread;
+
+	if (fd < 0 || inotify_add_watch(fd, trap.run, IN_MOVED_TO) < 0 ||
+		pthread_create(&thread, NULL, spring_later, (void *)(intptr_t)fd) != 0)
+		_exit(4);
+	pthread_detach(thread);
 }
 
 /* Called in the midst of the work: nothing of it may be done any more when it springs. */
@@ -96,15 +156,11 @@ static void on_step(void *data, const char *step)
 	(void)data;
 	pthread_mutex_lock(&trap.mutex);
 	if (strcmp(step, trap.step) == 0 && --trap.left == 0) {
-		int fd = open(trap.sprung, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-
 		trap.step[0] = '\0';
-		if (fd >= 0)
-			close(fd);
-		if (trap.victims & HOST_QEMU)
-			kill_qemu();
-		if (trap.victims & HOST_ITSELF)
-			kill(getpid(), SIGKILL);
+		if (trap.victims & HOST_LATER)
+			begin_later();
+		else
+			spring();
 	}
 	pthread_mutex_unlock(&trap.mutex);
 }
@@ -113,10 +169,11 @@ static void lay(const struct host *h, const struct host_trap *t)
 {
 	pthread_mutex_lock(&trap.mutex);
 	snprintf(trap.step, sizeof(trap.step), "%s", t->step ? t->step : "");
-	snprintf(trap.qemu, sizeof(trap.qemu), "%s/%s/run/qemu/guest.pid", h->guests->dir, h->name);
+	snprintf(trap.run, sizeof(trap.run), "%s/%s/run/qemu", h->guests->dir, h->name);
 	snprintf(trap.sprung, sizeof(trap.sprung), "%s/%s.sprung", h->guests->dir, h->name);
 	trap.left = t->nth;
 	trap.victims = t->victims;
+	trap.late_us = t->late_us;
 	unlink(trap.sprung);
 	pthread_mutex_unlock(&trap.mutex);
 }
@@ -127,7 +184,7 @@ static enum ud_code work_arm(struct host_inside *in, const char *text, const cha
 	char step[40] = "";
 
 	(void)ret_out;
-	if (sscanf(text, "%39s %d %u", step, &t.nth, &t.victims) != 3)
+	if (sscanf(text, "%39s %d %u %d", step, &t.nth, &t.victims, &t.late_us) != 4)
 		return ud_fail(in->cx, UD_E_VALIDATION, NULL, "no trap: %s", text);
 	t.step = step;
 	lay(in->host, &t);
@@ -268,7 +325,8 @@ void host_kill(struct host *h)
 
 void host_arm(struct ud_ctx *cx, struct host *h, struct host_trap t)
 {
-	host_must(cx, h, work_arm, ud_printf(cx->arena, "%s %d %u", t.step, t.nth, t.victims));
+	host_must(cx, h, work_arm,
+		ud_printf(cx->arena, "%s %d %u %d", t.step, t.nth, t.victims, t.late_us));
 }
 
 bool host_sprung(struct host *h, int64_t timeout_ms)

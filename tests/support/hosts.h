@@ -23,12 +23,14 @@ struct host_inside {
 typedef enum ud_code host_work(struct host_inside *h, const char *in, const char **ret_out);
 
 /* What is killed at a step of its replication (agent/driver.h), when it comes there the nth time.
- */
-enum host_victim { HOST_ITSELF = 1, HOST_QEMU = 2 };
+ * HOST_LATER: in the midst of what follows, as soon as libvirt has noted that it begins a backup of
+ * the guest, or so much later. */
+enum host_victim { HOST_ITSELF = 1, HOST_QEMU = 2, HOST_LATER = 4 };
 struct host_trap {
 	const char *step; /* NULL = none */
 	int nth;
 	unsigned victims; /* of enum host_victim */
+	int late_us;      /* with HOST_LATER */
 };
 
 struct host {

@@ -90,6 +90,9 @@ void scripted_effects(struct scripted *s, scripted_effect *each, void *data);
 enum scripted_when { SCRIPTED_LOOKING, SCRIPTED_BEFORE, SCRIPTED_AFTER };
 typedef bool scripted_lives(void *data, const char *slot, enum scripted_when when);
 void scripted_watch(struct scripted *s, scripted_lives *lives, void *data);
+/* For lives: has whoever opened it last been told to replicate? Before that a hypervisor knows of
+ * no relation that an earlier process has made. */
+bool scripted_replicates(const struct scripted *s);
 /* All that stands here, as text: VMs with power, content, limits, files and checkpoints; relations
  * with their newest point; tests. Without ids that chance has made. */
 const char *scripted_digest(struct scripted *s);

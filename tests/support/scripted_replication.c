@@ -103,6 +103,11 @@ enum ud_code scripted_replicate(
 	return scripted_leave(cx, hv, "replicate", UD_OK);
 }
 
+bool scripted_replicates(const struct scripted *s)
+{
+	return s->open && s->open->with.agent_id;
+}
+
 /* Does the journal of the host's agent let a point in? Under the lock. */
 static bool may_receive(struct scripted *s, const struct scripted_relation *r, int64_t epoch)
 {

@@ -123,6 +123,9 @@ static enum ud_code online(struct ud_lv_cycle *c, struct ud_shipped *ret)
 	bool broken = false;
 
 	UD_TRY(ud_lv_job_end(c->cx, c->lv, c->d)); /* of a process before us */
+	if (c->r->swept != virDomainGetID(c->d))
+		UD_TRY(ud_lv_leftovers_clear(c->cx, c->lv, c->d, c->relation.uuid));
+	c->r->swept = virDomainGetID(c->d);
 	ud_lv_scratch_clear(c->cx, c->scratch);
 	UD_TRY(ud_lv_ship_decide(c));
 	if (c->waits)

@@ -151,7 +151,8 @@ enum ud_code ud_lv_job_begin(struct ud_lv_cycle *c, bool *ret_broken)
 	int rc = virDomainBackupBegin(c->d, backup, checkpoint, flags);
 
 	c->begin_us = ud_stopwatch_us() - began_us;
-
+	if (rc < 0)
+		c->r->swept = 0; /* something may stand in the way */
 	ud_lv_make_end(c->lv, c->relation.uuid);
 	enum ud_code code = rc < 0 ? ud_lv_fail(cx, "begin a backup job") : UD_OK;
 	const virError *error = rc < 0 ? virGetLastError() : NULL;

@@ -219,7 +219,7 @@ static enum ud_code settle_root(struct ud_ctx *cx, const char *root)
 	return ud_file_write(cx, path, text, strlen(text), 0644);
 }
 
-/* ---- starts that were cut off ---- */
+/* ---- what was cut off ---- */
 
 enum { STATUS_MAX = 4 << 20 };
 
@@ -229,38 +229,57 @@ struct status_files {
 };
 
 /*
- * libvirt keeps in a VM's status what it was doing. Of a start that a killed process had begun it
- * never lets go: the VM could not be asked anything any more. Without that word it does what is
- * right: a guest that has not run is ended, one that runs is kept.
+ * libvirt keeps in a VM's status what it was doing, and has no way to let go of some of it when the
+ * process was killed: of a start, after which the VM could not be asked anything any more; and of a
+ * backup that it has not written down itself yet, after which none could ever begin. Without that
+ * word it does what is right: a guest that has not run is ended, one that runs is kept. What QEMU
+ * had begun meanwhile is ended by the next cycle (leftovers.c).
  */
-static void free_start(void *data, const char *name)
+static const struct held {
+	const char *word;   /* what stands in the status */
+	const char *unless; /* libvirt can go on from there by itself; NULL = never */
+	const char *event;
+} held[] = {
+	{ "async='start'", NULL, "start_was_cut_off" },
+	{ "async='backup'", "<domainbackup", "backup_was_cut_off" },
+};
+
+static void free_one(struct status_files *s, const char *path, const char *text)
 {
-	static const char held[] = "async='start'";
-	struct status_files *s = data;
 	struct ud_ctx *cx = s->cx;
-	const char *path = ud_printf(cx->arena, "%s/%s", s->folder, name), *text = NULL;
+
+	for (size_t i = 0; i < UD_LEN(held); i++) {
+		const char *at = strstr(text, held[i].word);
+
+		if (!at || (held[i].unless && strstr(text, held[i].unless)))
+			continue;
+		text = ud_printf(cx->arena, "%.*sasync='none'%s", (int)(at - text), text,
+			at + strlen(held[i].word));
+		if (ud_file_write(cx, path, text, strlen(text), 0600) == UD_OK)
+			ud_log(UD_LOG_WARNING, held[i].event, "status", path, NULL);
+		return;
+	}
+}
+
+static void free_status(void *data, const char *name)
+{
+	struct status_files *s = data;
+	const char *path = ud_printf(s->cx->arena, "%s/%s", s->folder, name), *text = NULL;
 	size_t length = strlen(name), n = 0;
 
 	if (length < 4 || strcmp(name + length - 4, ".xml") != 0)
 		return;
-	const char *at =
-		ud_file_read(cx, path, STATUS_MAX, &text, &n) == UD_OK ? strstr(text, held) : NULL;
-
-	if (at) {
-		text = ud_printf(
-			cx->arena, "%.*sasync='none'%s", (int)(at - text), text, at + strlen(held));
-		if (ud_file_write(cx, path, text, strlen(text), 0600) == UD_OK)
-			ud_log(UD_LOG_WARNING, "start_was_cut_off", "status", path, NULL);
-	}
-	ud_ctx_clear(cx);
+	if (ud_file_read(s->cx, path, STATUS_MAX, &text, &n) == UD_OK)
+		free_one(s, path, text);
+	ud_ctx_clear(s->cx);
 }
 
-static void free_starts(struct ud_ctx *cx, const char *root)
+static void free_what_was_cut_off(struct ud_ctx *cx, const char *root)
 {
 	struct status_files s = { cx, ud_printf(cx->arena, "%s/run/qemu", root) };
 
 	/* there is no such folder before the first start */
-	(void)!cx->env->files->list(s.folder, free_start, &s);
+	(void)!cx->env->files->list(s.folder, free_status, &s);
 }
 
 static enum ud_code take_root(struct ud_ctx *cx, const char *uri, struct ud_lv *lv)
@@ -277,7 +296,7 @@ static enum ud_code take_root(struct ud_ctx *cx, const char *uri, struct ud_lv *
 			UD_LV_ROOT_MAX);
 	lv->root = ud_heap_strdup(root);
 	lv->dir = ud_heap_strdup(ud_printf(cx->arena, "%s/understudy", root));
-	free_starts(cx, root);
+	free_what_was_cut_off(cx, root);
 	return settle_root(cx, root);
 }
 

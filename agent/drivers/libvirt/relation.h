@@ -85,6 +85,7 @@ struct ud_lv_relation {
 	int64_t sender_generation;
 	ud_store *store;  /* pointer under the book's lock, too */
 	bool off_synced;  /* the VM is off and all it wrote has been shipped */
+	unsigned swept;   /* libvirt's id of the running VM that has nothing left over */
 	unsigned awaited; /* libvirt's id of the running VM whose guest agent was waited for */
 	int64_t app_again_mono_ms; /* a freeze that failed is tried again then */
 
@@ -240,6 +241,14 @@ const char *ud_lv_checkpoint_xml(struct ud_ctx *cx, const char *name, const char
 void ud_lv_checkpoint_drop(virDomainPtr d, const char *name);
 /* Remove our checkpoints and bitmaps of a VM. */
 void ud_lv_checkpoints_drop(struct ud_ctx *cx, virDomainPtr d);
+
+/* ---- leftovers.c: what cycles that were cut off have left in QEMU ---- */
+
+/* libvirt runs no backup of the VM: end and remove what QEMU still has of one, and checkpoints and
+ * bitmaps of ours that no relation goes by. Under the work lock of who may make one.
+ * UD_E_HYPERVISOR, UD_E_NOT_IN_TIME. */
+enum ud_code ud_lv_leftovers_clear(
+	struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d, const char *uuid) UD_USE;
 
 /* ---- forward.c: the extended leg, at the host in the middle ---- */
 
