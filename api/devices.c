@@ -21,7 +21,8 @@ enum {
 	LIFE_SECONDS = 600,
 	INTERVAL_SECONDS = 5,
 	INTERVAL_MAX_SECONDS = 60,
-	OPEN_MAX = 10, /* of one address */
+	OPEN_MAX = 10,       /* of one address */
+	OPEN_ALL_MAX = 2000, /* of all of them */
 	CODE_LETTERS = 8
 };
 
@@ -99,13 +100,14 @@ static enum ud_code begin(struct ud_ctx *cx, struct ud_request *rq)
 		.interval_seconds = INTERVAL_SECONDS,
 		.polled_at = UD_NONE,
 	};
-	int64_t open = 0;
+	int64_t open = 0, all = 0;
 
-	UD_TRY(ud_devices_open(cx, address, &open));
-	if (open >= OPEN_MAX) {
+	UD_TRY(ud_devices_open(cx, address, &open, &all));
+	if (open >= OPEN_MAX || all >= OPEN_ALL_MAX) {
 		cx->problem.retry_after_seconds = 60;
 		return ud_fail(cx, UD_E_THROTTLED, NULL,
-			"Too many requests of this address wait for somebody to approve them.");
+			"Too many requests%s wait for somebody to approve them.",
+			open >= OPEN_MAX ? " of this address" : "");
 	}
 	UD_TRY(ud_device_add(cx, &row, ud_auth_hash(cx, secret), code_hash(cx, code)));
 	struct begin_answer out = { .device_code = secret,
@@ -285,7 +287,8 @@ static enum ud_code none(struct ud_ctx *cx)
 		"No program waits under this code: it is wrong, used or older than ten minutes.");
 }
 
-/* Who tries codes must wait, as with passwords. */
+/* Who tries codes must wait, as with passwords. One that is right forgives nothing: whoever guesses
+ * has codes of their own. */
 static const char *throttle_key(struct ud_ctx *cx)
 {
 	return ud_printf(cx->arena, "device:%s", cx->scope->id);
@@ -298,7 +301,10 @@ static enum ud_code show(struct ud_ctx *cx, struct ud_request *rq)
 
 	UD_TRY(ud_throttle_check(cx, throttle_key(cx)));
 	UD_TRY(find(cx, rq, &found, &row));
-	return found ? answer(cx, rq, &row) : none(cx);
+	if (found)
+		return answer(cx, rq, &row);
+	ud_throttle_count_later(cx, rq, throttle_key(cx));
+	return none(cx);
 }
 
 static enum ud_code record(struct ud_ctx *cx, const char *type, const struct ud_device_request *row)
@@ -330,7 +336,7 @@ static enum ud_code settle(struct ud_ctx *cx, struct ud_request *rq, enum ud_dev
 	UD_TRY(ud_throttle_check(cx, key));
 	UD_TRY(find(cx, rq, &found, &row));
 	if (!found) {
-		UD_TRY(ud_sign_in_failed(cx, key));
+		UD_TRY(ud_throttle_count(cx, rq, key));
 		rq->verdict = none(cx);
 		return UD_OK;
 	}
@@ -340,7 +346,6 @@ static enum ud_code settle(struct ud_ctx *cx, struct ud_request *rq, enum ud_dev
 	UD_TRY(ud_device_update(cx, &row, &found));
 	if (!found)
 		return none(cx);
-	UD_TRY(ud_sign_in_succeeded(cx, key));
 	UD_TRY(record(cx,
 		state == UD_DEVICE_APPROVED ? "device_request.approved" : "device_request.denied",
 		&row));

@@ -125,7 +125,7 @@ static enum ud_code change_password(struct ud_ctx *cx, struct ud_request *rq)
 
 	UD_TRY(need_user(cx, rq, &old));
 	if (!p->hash) {
-		UD_TRY(ud_sign_in_failed(cx, ud_throttle_account(cx, old.email)));
+		UD_TRY(ud_throttle_count(cx, rq, ud_throttle_account(cx, old.email)));
 		rq->verdict = ud_fail(cx, UD_E_INVALID_CREDENTIALS, "current_password",
 			"The current password is wrong.");
 		return UD_OK;
@@ -394,7 +394,7 @@ static enum ud_code step_up(struct ud_ctx *cx, struct ud_request *rq)
 		return ud_fail(cx, UD_E_PERSON_REQUIRED, NULL, "A token never steps up.");
 	UD_TRY(need_user(cx, rq, &old_user));
 	if (!p->right || (p->step >= 0 && old_user.totp_step >= p->step)) {
-		UD_TRY(ud_sign_in_failed(cx, ud_throttle_account(cx, old_user.email)));
+		UD_TRY(ud_throttle_count(cx, rq, ud_throttle_account(cx, old_user.email)));
 		rq->verdict = ud_fail(
 			cx, UD_E_INVALID_CREDENTIALS, NULL, "The password or the code is wrong.");
 		return UD_OK;

@@ -15,6 +15,11 @@ const char *ud_throttle_account(struct ud_ctx *cx, const char *email);
 /* UD_E_THROTTLED with the seconds to wait when there were too many failures under a key just now.
  */
 enum ud_code ud_throttle_check(struct ud_ctx *cx, const char *key) UD_USE;
+/* Count a failure under a key, in a dry run as well: nobody tries secrets for nothing. The handler
+ * sets rq->verdict and ends well. */
+enum ud_code ud_throttle_count(struct ud_ctx *cx, struct ud_request *rq, const char *key) UD_USE;
+/* The same from a call that only reads; nobody waits for it. */
+void ud_throttle_count_later(struct ud_ctx *cx, const struct ud_request *rq, const char *key);
 /* Fill in the computed members of a struct ud_user. */
 enum ud_code ud_user_complete(struct ud_ctx *cx, void *row) UD_USE;
 

@@ -11,6 +11,7 @@
 #include "api/people.h"
 #include "base/crypto.h"
 #include "base/id.h"
+#include "base/log.h"
 #include "base/password.h"
 #include "base/rules.h"
 #include "base/totp.h"
@@ -25,8 +26,8 @@ enum { STAFF_HOURS = 8 };
  * What failures are counted under: how many are free, and the longest wait. An office or a proxy is
  * one address for many people, so it gets more room than an account. A domain of mail stands for
  * the customer: whether an address belongs to one must not show. Its wait is short, since whoever
- * guesses must not keep all people of a customer out. The codes of
- * programs that wait are tried by somebody who is signed in.
+ * guesses must not keep all people of a customer out. The codes of programs that wait are tried by
+ * somebody who is signed in.
  */
 static const struct {
 	const char *kind;
@@ -109,6 +110,50 @@ enum ud_code ud_throttle_check(struct ud_ctx *cx, const char *key)
 	cx->problem.retry_after_seconds = (left + 999) / 1000;
 	return ud_fail(cx, UD_E_THROTTLED, NULL, "Try again in %lld seconds.",
 		(long long)((left + 999) / 1000));
+}
+
+enum ud_code ud_throttle_count(struct ud_ctx *cx, struct ud_request *rq, const char *key)
+{
+	rq->counted = true;
+	return ud_sign_in_failed(cx, key);
+}
+
+struct count_write {
+	struct ud_write write;
+	struct ud_ctx cx;
+	struct ud_scope scope;
+	char *key;
+};
+
+static enum ud_code apply_count(struct ud_write *w)
+{
+	return ud_sign_in_failed(w->cx, UD_OUTER(w, struct count_write, write)->key);
+}
+
+static void count_done(struct ud_write *w, enum ud_code code)
+{
+	struct count_write *c = UD_OUTER(w, struct count_write, write);
+
+	if (code != UD_OK)
+		ud_log(UD_LOG_WARNING, "failure_not_counted", "code", ud_error_info(code)->name,
+			NULL);
+	ud_arena_release(&c->cx.arena);
+	ud_free(c->key);
+	ud_free(c);
+}
+
+void ud_throttle_count_later(struct ud_ctx *cx, const struct ud_request *rq, const char *key)
+{
+	struct count_write *c = ud_malloc(sizeof(*c));
+
+	c->scope = ud_scope_system("throttle");
+	c->cx = (struct ud_ctx){
+		.arena = ud_arena_new(), .env = cx->env, .now_ms = cx->now_ms, .scope = &c->scope
+	};
+	c->key = ud_heap_strdup(key);
+	c->write = (struct ud_write){ .cx = &c->cx, .apply = apply_count, .done = count_done };
+	if (!ud_database_post(rq->server->db, &c->write))
+		count_done(&c->write, UD_E_OVERLOADED);
 }
 
 /* Under what a failure of this request counts; ended by NULL. */
@@ -202,7 +247,7 @@ static enum ud_code failed(struct ud_ctx *cx, struct ud_request *rq, const struc
 
 	if (!code_missing) {
 		for (const char *const *key = a->keys; *key; key++)
-			UD_TRY(ud_sign_in_failed(cx, *key));
+			UD_TRY(ud_throttle_count(cx, rq, *key));
 		UD_TRY(ud_event_add_plain(cx, "session.refused",
 			a->found ? a->user.row.customer_id : NULL, "user",
 			a->found ? a->user.row.id : NULL, NULL));

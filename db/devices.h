@@ -29,8 +29,9 @@ enum ud_code ud_device_by_code(struct ud_ctx *cx, const char *code_hash, bool *r
 	struct ud_device_request *ret) UD_USE;
 enum ud_code ud_device_by_secret(struct ud_ctx *cx, const char *device_hash, bool *ret_found,
 	struct ud_device_request *ret) UD_USE;
-/* How many of an address are open. */
-enum ud_code ud_devices_open(struct ud_ctx *cx, const char *address, int64_t *ret) UD_USE;
+/* How many are open, of an address and of all. */
+enum ud_code ud_devices_open(struct ud_ctx *cx, const char *address, int64_t *ret, int64_t *ret_all)
+	UD_USE;
 /* Store state, user_id, scopes, interval_seconds and polled_at of one that nobody has answered.
  * *ret_done false when somebody was faster. */
 enum ud_code ud_device_update(

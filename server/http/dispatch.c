@@ -307,7 +307,7 @@ static enum ud_code apply(struct ud_write *w)
 	rq->out.len = 0;
 	rq->header_count = io->header_mark;
 	rq->verdict = UD_OK;
-	rq->upload_used = false;
+	rq->counted = rq->upload_used = io->dry_run_fine = false;
 	if (rq->idempotency_key && !rq->dry_run)
 		UD_TRY(ud_idempotent_find(&rq->cx, &old, &found));
 	if (found)
@@ -315,7 +315,7 @@ static enum ud_code apply(struct ud_write *w)
 	if (rq->upload)
 		UD_TRY(check_params(rq));
 	UD_TRY(rq->route->handle(&rq->cx, rq));
-	if (rq->dry_run) {
+	if (rq->dry_run && !rq->counted) {
 		io->dry_run_fine = true;
 		return UD_E_CONFLICT; /* undoes the work; the answer stands */
 	}

@@ -172,6 +172,7 @@ struct ud_request {
 	uint64_t wakes; /* the count of wakes before the snapshot it reads */
 	/* a write that is stored although the caller gets this problem (failed sign-in) */
 	enum ud_code verdict;
+	bool counted;            /* it is stored in a dry run, too: a secret was tried */
 	bool waiting;            /* set by a handler: nothing to say yet, run me again */
 	struct ud_spool *upload; /* UD_UPLOAD: what came */
 	bool upload_used;

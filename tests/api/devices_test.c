@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "db/devices.h"
 #include "support/harness.h"
 
 static int begin(void **state)
@@ -219,6 +220,62 @@ static void who_tries_codes_must_wait(void **state)
 	assert_int_equal(approve(w, OWN_APPROVER, a.code, "{}").status, 200);
 }
 
+/* Looking is trying, too; so is a dry run; and codes of one's own buy no more tries. */
+static void codes_are_tried_in_no_other_way(void **state)
+{
+	struct world *w = *state;
+	static const char *const tries[] = { "GET /v1/oauth/device/BBBB-BBBB",
+		"POST /v1/oauth/device/BBBB-BBBB/approve?dry_run=true",
+		"POST /v1/oauth/device/BBBB-BBBB/deny?dry_run=true" };
+	struct asked a = ask(w), own = ask(w);
+	struct reply r;
+
+	for (int i = 0; i < 4; i++) {
+		const char *path = strchr(tries[i % 3], '/');
+		bool reads = i % 3 == 0;
+
+		r = call(w, OWN_ADMIN, reads ? "GET" : "POST", path, reads ? NULL : "{}", NULL);
+		expect_code(&r, 404, "not_found");
+	}
+	assert_int_equal(approve(w, OWN_ADMIN, own.code, "{}").status, 200);
+	r = approve(w, OWN_ADMIN, "BBBB-BBBB", "{}");
+	expect_code(&r, 404, "not_found");
+	r = approve(w, OWN_ADMIN, a.code, "{}");
+	expect_code(&r, 429, "throttled");
+}
+
+/* From addresses without number. */
+static enum ud_code crowd(struct ud_ctx *cx, void *data)
+{
+	(void)data;
+	for (int i = 0; i < 2000; i++) {
+		const char *n = ud_printf(cx->arena, "n%d", i);
+		struct ud_device_request row = { .id = n,
+			.client_name = "crowd",
+			.address = n,
+			.created_at = cx->now_ms,
+			.expires_at = cx->now_ms + 600000,
+			.interval_seconds = 5,
+			.polled_at = UD_NONE };
+
+		UD_TRY(ud_device_add(cx, &row, n, n));
+	}
+	return UD_OK;
+}
+
+static void all_together_keep_two_thousand_waiting(void **state)
+{
+	struct world *w = *state;
+
+	world_write(w, crowd, NULL);
+	struct reply r =
+		call(w, NOBODY, "POST", "/v1/oauth/device", "{\"client_name\":\"one more\"}", NULL);
+
+	expect_code(&r, 429, "throttled");
+	w->clock_ms += 601000;
+	ask(w);
+}
+
 static enum ud_code deactivate(struct ud_ctx *cx, void *data)
 {
 	return ud_exec(cx, NULL, "UPDATE users SET state = 'deactivated' WHERE id = $1",
@@ -341,6 +398,8 @@ int main(void)
 		STORY(asking_too_often_makes_the_interval_longer),
 		STORY(one_address_keeps_ten_waiting),
 		STORY(who_tries_codes_must_wait),
+		STORY(codes_are_tried_in_no_other_way),
+		STORY(all_together_keep_two_thousand_waiting),
 		STORY(whoever_left_lets_nobody_in),
 		STORY(nobody_gives_more_than_they_have),
 		STORY(a_session_must_have_proved_itself_just_now),

@@ -132,6 +132,37 @@ static struct reply guess(struct world *w, const char *email)
 		fmt(w, "{\"email\":\"%s\",\"password\":\"wrong wrong wrong\"}", email), NULL);
 }
 
+/* What a dry run undoes is not the count of who guesses. */
+static void guesses_in_dry_runs_are_counted(void **state)
+{
+	struct world *w = *state;
+	struct reply r;
+
+	make_user(w, "kim@example.net", "customer_viewer", w->own);
+	struct login l = sign_in(w, "kim@example.net", NULL);
+
+	for (int i = 0; i < 5; i++) {
+		static const char *const paths[] = { "/v1/sessions", "/v1/me/step-up",
+			"/v1/me/password" };
+		static const char *const bodies[] = {
+			"{\"email\":\"kim@example.net\",\"password\":\"wrong wrong wrong\"}",
+			"{\"password\":\"wrong wrong wrong\"}",
+			"{\"current_password\":\"wrong wrong wrong\",\"new_password\":"
+			"\"another Good phrase\"}"
+		};
+		const char *path = fmt(w, "%s?dry_run=true", paths[i % 3]);
+
+		r = i % 3 ? as(w, l, "POST", path, bodies[i % 3])
+			  : call(w, NOBODY, "POST", path, bodies[0], NULL);
+		expect_code(&r, 401, "invalid_credentials");
+	}
+	r = guess(w, "kim@example.net");
+	expect_code(&r, 429, "throttled");
+	r = as(w, l, "POST", "/v1/me/step-up?dry_run=true",
+		fmt(w, "{\"password\":\"%s\"}", password));
+	expect_code(&r, 429, "throttled");
+}
+
 static enum ud_code many_failures(struct ud_ctx *cx, void *data)
 {
 	(void)data;
@@ -545,6 +576,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_person_signs_in_and_out, fresh),
 		cmocka_unit_test_setup(wrong_credentials_give_one_answer_and_slow_down, fresh),
+		cmocka_unit_test_setup(guesses_in_dry_runs_are_counted, fresh),
 		cmocka_unit_test_setup(guesses_at_a_domain_slow_down_but_lock_nobody_out, fresh),
 		cmocka_unit_test_setup(a_change_by_cookie_needs_token_and_origin, fresh),
 		cmocka_unit_test_setup(sessions_end_by_idleness_age_and_revocation, fresh),
