@@ -2,12 +2,15 @@
 /*
  * Agents that run inside the test: see agents.h.
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
 #include "agent/drivers/hyperv/hyperv.h"
@@ -93,17 +96,28 @@ struct agent *agent_begin(struct port *p, const char *host_id, const char *uri)
 	return a;
 }
 
+/* Who holds the lock is a guard that runs; the number that an ended one has left is of no meaning,
+ * or somebody else's by now. */
+static void end_guard(struct agent *a)
+{
+	struct ud_ctx *cx = &a->p->w->cx;
+	const char *path = fmt(a->p->w, "%s/guard.lock", a->dir), *text = NULL;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t n = 0;
+
+	if (fd < 0)
+		return;
+	if (flock(fd, LOCK_SH | LOCK_NB) != 0 && ud_file_read(cx, path, 32, &text, &n) == UD_OK)
+		kill((pid_t)strtol(text, NULL, 10), SIGKILL);
+	close(fd);
+	ud_ctx_clear(cx);
+}
+
 /* A guard that holds nothing ends by itself; this agent's is of no more use. */
 void agent_end(struct agent *a)
 {
-	struct ud_ctx *cx = &a->p->w->cx;
-	const char *text = NULL;
-	size_t n = 0;
-
 	agent_stop(a);
-	if (ud_file_read(cx, fmt(a->p->w, "%s/guard.lock", a->dir), 32, &text, &n) == UD_OK)
-		kill((pid_t)strtol(text, NULL, 10), SIGKILL);
-	ud_ctx_clear(cx);
+	end_guard(a);
 }
 
 void agent_dies(struct agent *a, const char *verb, const char *point)
