@@ -93,8 +93,7 @@ enum ud_code ud_leases_answer(struct ud_ctx *cx, ud_leases *l, const char *vm_id
 		.words.text = ud_strdup(cx->arena, ud_buf_text(&b)) };
 	ud_buf_free(&b);
 	ud_shape_encode(&b, &ud_wire_leases_shape, &out, NULL);
-	*ret_answer = ud_strdup(cx->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	*ret_answer = ud_buf_take(cx->arena, &b);
 	return UD_OK;
 }
 

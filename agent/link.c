@@ -313,8 +313,7 @@ enum ud_code ud_link_send(struct ud_ctx *cx, ud_link *link, const char *path,
 
 	if (in) {
 		ud_shape_encode(&b, in_shape, in, NULL);
-		body = ud_strdup(cx->arena, ud_buf_text(&b));
-		ud_buf_free(&b);
+		body = ud_buf_take(cx->arena, &b);
 	}
 	UD_TRY(ud_link_call(cx, link, path, body, timeout_ms, &a));
 	if (ret_none)

@@ -69,10 +69,7 @@ static const char *text_of(struct ud_ctx *cx, const struct ud_machine *m)
 	struct ud_buf b = { 0 };
 
 	ud_shape_encode(&b, &ud_machine_shape, m, NULL);
-	const char *text = ud_strdup(cx->arena, ud_buf_text(&b));
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 /* Sizes of images grow all the time and are no change; definition_hash tells of disks. */
@@ -116,10 +113,7 @@ static const char *host_text(struct ud_ctx *cx, struct ud_reporter *r)
 		return NULL;
 	}
 	ud_shape_encode(&b, &ud_host_facts_shape, &facts, NULL);
-	const char *text = ud_strdup(cx->arena, ud_buf_text(&b));
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 /* A page of the changed ones; the last one says what there is. */
@@ -132,8 +126,7 @@ static enum ud_code send_page(struct ud_ctx *cx, struct ud_reporter *r, const st
 	for (; i < s->changed_count && i < from + UD_FACTS_MACHINES; i++)
 		ud_buf_printf(&b, "%c%s", i > from ? ',' : '[', s->changed[i]);
 	ud_buf_puts(&b, i > from ? "]" : "[]");
-	in->machines.text = ud_strdup(cx->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	in->machines.text = ud_buf_take(cx->arena, &b);
 	in->complete = i == s->changed_count;
 	in->present = (struct ud_texts){ ud_alloc(cx->arena, (s->count + 1) * sizeof(char *)), 0 };
 	for (size_t k = 0; in->complete && k < s->count; k++)

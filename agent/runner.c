@@ -298,10 +298,7 @@ static const char *error_text(struct ud_ctx *cx, enum ud_code code)
 	ud_buf_puts(&b, ",\"detail\":");
 	ud_buf_json(&b, !ours && cx->problem.detail ? cx->problem.detail : i->title);
 	ud_buf_putc(&b, '}');
-	const char *text = ud_strdup(cx->arena, ud_buf_text(&b));
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 static unsigned outcome_of(enum ud_code code, const struct ud_act *act)

@@ -77,6 +77,5 @@ void ud_act_leave(
 	struct ud_buf b = { 0 };
 
 	ud_shape_encode(&b, shape, result, NULL);
-	act->result = ud_strdup(cx->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	act->result = ud_buf_take(cx->arena, &b);
 }

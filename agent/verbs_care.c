@@ -147,8 +147,7 @@ static enum ud_code list_checkpoints(
 	enum ud_code code =
 		ud_hv_checkpoint_list(cx, act->station->hv, act->command->uuid, add_checkpoint, c);
 
-	*ret = ud_strdup(cx->arena, ud_buf_text(&c->out));
-	ud_buf_free(&c->out);
+	*ret = ud_buf_take(cx->arena, &c->out);
 	return code;
 }
 

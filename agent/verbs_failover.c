@@ -139,10 +139,7 @@ static const char *point_json(struct ud_ctx *cx, const struct ud_point *p)
 	struct ud_buf b = { 0 };
 
 	ud_shape_encode(&b, &ud_point_shape, p, NULL);
-	const char *text = ud_strdup(cx->arena, ud_buf_text(&b));
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 enum ud_code ud_do_sync(struct ud_ctx *cx, struct ud_act *act)

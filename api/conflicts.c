@@ -60,10 +60,7 @@ static const char *claims_text(struct ud_ctx *cx, const struct ud_epoch_claim *c
 		ud_shape_encode(&b, &ud_epoch_claim_shape, &claims[i], NULL);
 	}
 	ud_buf_putc(&b, ']');
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 static enum ud_code show(struct ud_ctx *cx, struct ud_request *rq)

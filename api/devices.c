@@ -318,9 +318,8 @@ static enum ud_code record(struct ud_ctx *cx, const char *type, const struct ud_
 	ud_buf_key(&b, &first, "address");
 	ud_buf_json(&b, row->address);
 	ud_buf_putc(&b, '}');
-	const char *text = ud_strdup(cx->arena, ud_buf_text(&b));
+	const char *text = ud_buf_take(cx->arena, &b);
 
-	ud_buf_free(&b);
 	return ud_event_add_plain(
 		cx, type, cx->scope->home_customer_id, "user", cx->scope->id, text);
 }

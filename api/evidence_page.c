@@ -237,7 +237,6 @@ enum ud_code ud_evidence_page(struct ud_ctx *cx, const struct ud_evidence *e,
 	struct ud_buf b = { 0 };
 	enum ud_code code = write_page(cx, &b, e, f);
 
-	*ret = ud_strndup(cx->arena, b.data, b.len);
-	ud_buf_free(&b);
+	*ret = ud_buf_take(cx->arena, &b);
 	return code;
 }

@@ -260,7 +260,6 @@ enum ud_code ud_evidence_write(
 	UD_TRY(ud_workflow_all(cx, f->row.id, &w.all));
 	enum ud_code code = write_all(cx, &w, id);
 
-	*ret = ud_strndup(cx->arena, w.out.data, w.out.len);
-	ud_buf_free(&w.out);
+	*ret = ud_buf_take(cx->arena, &w.out);
 	return code;
 }

@@ -322,10 +322,7 @@ static const char *encoded(struct ud_ctx *cx, const struct ud_shape *shape, cons
 	struct ud_buf b = { 0 };
 
 	ud_shape_encode(&b, shape, row, NULL);
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 static enum ud_code predict(struct ud_ctx *cx, struct dry *d)
@@ -409,8 +406,7 @@ static void write_blockers(struct ud_ctx *cx, struct dry *d)
 		ud_shape_encode(&b, &ud_blocker_shape, &d->blockers[i], NULL);
 	}
 	ud_buf_putc(&b, ']');
-	d->f->blockers.text = ud_strndup(cx->arena, b.data, b.len);
-	ud_buf_free(&b);
+	d->f->blockers.text = ud_buf_take(cx->arena, &b);
 }
 
 static enum ud_code find_waves(struct ud_ctx *cx, struct dry *d);

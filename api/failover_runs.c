@@ -93,8 +93,7 @@ static enum ud_code steps_json(struct ud_ctx *cx, const char *failover_id, const
 	enum ud_code code = ud_step_visit(cx, failover_id, add_step, &s);
 
 	ud_buf_putc(&s.out, ']');
-	*ret = ud_strndup(cx->arena, s.out.data, s.out.len);
-	ud_buf_free(&s.out);
+	*ret = ud_buf_take(cx->arena, &s.out);
 	return code;
 }
 

@@ -135,8 +135,7 @@ static enum ud_code read_checks(struct ud_ctx *cx, const char *text, struct ud_j
 		return UD_OK;
 	UD_TRY(ud_shape_read(cx, &checks_shape, text, strlen(text), &c));
 	ud_shape_encode(&b, &checks_shape, &c, NULL);
-	ret->text = ud_strndup(cx->arena, b.data, b.len);
-	ud_buf_free(&b);
+	ret->text = ud_buf_take(cx->arena, &b);
 	return UD_OK;
 }
 
@@ -364,8 +363,7 @@ static enum ud_code give_back(struct ud_ctx *cx, const char *failover_id, const 
 		"\"text\":");
 	ud_buf_json(&b, text);
 	ud_buf_printf(&b, ",\"since\":\"%s\",\"actions\":[\"approve\",\"reject\"]}", at);
-	f.waiting_for.text = ud_strndup(cx->arena, b.data, b.len);
-	ud_buf_free(&b);
+	f.waiting_for.text = ud_buf_take(cx->arena, &b);
 	UD_TRY(ud_row_update(cx, &ud_failovers, &old, &f));
 	return ud_event_add(cx, "plan_changed", ud_failovers.shape, &old, &f);
 }

@@ -74,8 +74,7 @@ static enum ud_code still_running(struct ud_ctx *cx, const char *host_id, const 
 		ud_buf_printf(&b, ",\"state\":\"waiting\",\"vm_id\":\"%s\"}", vm.row.id);
 	}
 	ud_buf_puts(&b, b.len ? "]" : "[]");
-	*ret = ud_strdup(cx->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	*ret = ud_buf_take(cx->arena, &b);
 	return code;
 }
 

@@ -66,8 +66,7 @@ enum ud_code ud_macro_fill(
 		ud_buf_puts(&out, w < WORDS && values[w] ? values[w] : "");
 	}
 	ud_buf_puts(&out, p);
-	*ret = ud_strdup(cx->arena, ud_buf_text(&out));
-	ud_buf_free(&out);
+	*ret = ud_buf_take(cx->arena, &out);
 	return UD_OK;
 }
 

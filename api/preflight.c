@@ -579,10 +579,7 @@ const char *ud_preflight_json(struct ud_ctx *cx, const struct ud_preflight *p)
 		ud_shape_encode(&b, &ud_blocker_shape, &p->blockers[i], NULL);
 	}
 	ud_buf_putc(&b, ']');
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 enum ud_code ud_preflight_fail(struct ud_ctx *cx, const struct ud_preflight *p)

@@ -46,8 +46,7 @@ static enum ud_code read_hosts(struct ud_ctx *cx, struct recovery *out)
 			all[i].heard_at.ms == UD_NONE && all[i].waived_at.ms == UD_NONE;
 	}
 	ud_buf_puts(&b, n ? "]" : "[]");
-	out->hosts.text = ud_strdup(cx->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	out->hosts.text = ud_buf_take(cx->arena, &b);
 	return UD_OK;
 }
 
@@ -100,9 +99,8 @@ static enum ud_code tell(
 	ud_buf_puts(&b, "{\"statement\":");
 	ud_buf_json(&b, statement);
 	ud_buf_putc(&b, '}');
-	const char *data = ud_strdup(cx->arena, ud_buf_text(&b));
+	const char *data = ud_buf_take(cx->arena, &b);
 
-	ud_buf_free(&b);
 	return ud_event_add_plain(cx, type, h->row.customer_id, "host", h->row.id, data);
 }
 

@@ -71,8 +71,7 @@ static enum ud_code complete(struct ud_ctx *cx, void *row)
 		ud_ctx_clear(cx);
 	}
 	ud_buf_putc(&b, ']');
-	p->blocked_operations.text = ud_strndup(cx->arena, b.data, b.len);
-	ud_buf_free(&b);
+	p->blocked_operations.text = ud_buf_take(cx->arena, &b);
 	return UD_OK;
 }
 

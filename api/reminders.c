@@ -52,10 +52,7 @@ static const char *return_request(struct ud_ctx *cx, const struct ud_failover *f
 	for (size_t i = 0; !f->plan_id && i < f->vm_ids.count; i++)
 		ud_buf_printf(&b, "%s\"%s\"", i ? "," : "", f->vm_ids.items[i]);
 	ud_buf_puts(&b, f->plan_id ? "}" : "]}");
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 /* The way home of a rotation, a day before it ends, in the name of whoever asked for the rotation.
@@ -156,9 +153,7 @@ static enum ud_code open_ticket(
 		t.resource_ids.items[t.resource_ids.count++] = due[i].vm_id;
 	}
 	t.subject = ud_printf(cx->arena, c->subject, n, n == 1 ? "" : "s");
-	t.body = ud_printf(
-		cx->arena, c->body, (long long)c->days, ud_strndup(cx->arena, vms.data, vms.len));
-	ud_buf_free(&vms);
+	t.body = ud_printf(cx->arena, c->body, (long long)c->days, ud_buf_take(cx->arena, &vms));
 	UD_TRY(ud_ticket_open(cx, &t, NULL));
 	for (size_t i = 0; i < n; i++)
 		UD_TRY(ud_drill_told(cx, &due[i], c->kind, t.row.id));

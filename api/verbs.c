@@ -267,10 +267,7 @@ static void show(struct showing *s, const char *op, const struct ud_block *b)
 static const char *shown(struct ud_ctx *cx, struct showing *s)
 {
 	ud_buf_puts(&s->blocked, s->blocked.len ? "]" : "[]");
-	const char *text = ud_strdup(cx->arena, ud_buf_text(&s->blocked));
-
-	ud_buf_free(&s->blocked);
-	return text;
+	return ud_buf_take(cx->arena, &s->blocked);
 }
 
 enum ud_code ud_vm_complete(struct ud_ctx *cx, void *row)
@@ -377,10 +374,7 @@ static const char *args_text(struct ud_ctx *cx, const struct ud_ask *ask)
 	if (!ask->args_shape)
 		return "{}";
 	ud_shape_encode(&b, ask->args_shape, ask->args, NULL);
-	const char *text = ud_strdup(cx->arena, ud_buf_text(&b));
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 enum ud_code ud_ask_agent(struct ud_ctx *cx, struct ud_request *rq, const struct ud_ask *ask)

@@ -177,8 +177,7 @@ static enum ud_code without_paths(struct ud_ctx *cx, struct ud_machine *m)
 		ud_shape_encode(&b, &ud_disk_shape, &disks[i], NULL);
 	}
 	ud_buf_puts(&b, n ? "]" : "[]");
-	m->disks.text = ud_strdup(cx->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	m->disks.text = ud_buf_take(cx->arena, &b);
 	return UD_OK;
 }
 

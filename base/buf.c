@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/arena.h"
 #include "base/time.h"
 
 void ud_buf_free(struct ud_buf *b)
@@ -86,6 +85,14 @@ const char *ud_buf_text(struct ud_buf *b)
 	ud_buf_need(b, 1);
 	b->data[b->len] = 0;
 	return b->data;
+}
+
+char *ud_buf_take(ud_arena *arena, struct ud_buf *b)
+{
+	char *text = ud_strndup(arena, b->data ? b->data : "", b->len);
+
+	ud_buf_free(b);
+	return text;
 }
 
 /* Bytes of a valid UTF-8 sequence at s, or 0. */

@@ -6,7 +6,7 @@
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
-#include "base/ud.h"
+#include "base/arena.h"
 
 struct ud_buf {
 	char *data; /* not NUL-terminated; use ud_buf_text for that */
@@ -29,6 +29,8 @@ void ud_buf_printf(struct ud_buf *b, const char *format, ...) UD_PRINTF(2, 3);
 void ud_buf_int(struct ud_buf *b, int64_t v);
 /* The content as a NUL-terminated string; valid until the next change. */
 const char *ud_buf_text(struct ud_buf *b);
+/* The content as a NUL-terminated string in the arena; the buffer is freed, and usable again. */
+char *ud_buf_take(ud_arena *arena, struct ud_buf *b);
 
 /* Append a JSON string with quotes and escapes; NULL gives null. Invalid UTF-8 becomes U+FFFD. */
 void ud_buf_json(struct ud_buf *b, const char *s);

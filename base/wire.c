@@ -84,10 +84,7 @@ const char *ud_wire_payload(struct ud_ctx *cx, const struct ud_wire_command *com
 	struct ud_buf b = { 0 };
 
 	ud_shape_encode(&b, &ud_wire_command_shape, command, NULL);
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 const char *ud_wire_sign(ud_arena *arena, const unsigned char key[UD_SIGN_KEY], const char *payload)

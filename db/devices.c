@@ -23,10 +23,7 @@ static const char *scopes_text(struct ud_ctx *cx, const struct ud_texts *scopes)
 		ud_buf_json(&b, scopes->items[i]);
 	}
 	ud_buf_putc(&b, ']');
-	const char *text = ud_strdup(cx->arena, ud_buf_text(&b));
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 enum ud_code ud_device_add(struct ud_ctx *cx, const struct ud_device_request *row,

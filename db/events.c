@@ -121,10 +121,7 @@ static const char *encoded(
 		ud_shape_encode_changes(&b, shape, old_row, row);
 	else
 		ud_shape_encode(&b, shape, row, NULL);
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 static bool same_text(const char *a, const char *b)

@@ -87,9 +87,8 @@ enum ud_code ud_inventory_seen(struct ud_ctx *cx, const char *vm_id, const char 
 		UD_VALS(ud_t(vm_id), ud_t(host_id))));
 	*ret_redefined = found && hash && strcmp(old, hash) != 0;
 	ud_shape_encode(&b, &ud_machine_shape, machine, NULL);
-	const char *facts = ud_strdup(cx->arena, ud_buf_text(&b));
+	const char *facts = ud_buf_take(cx->arena, &b);
 
-	ud_buf_free(&b);
 	/* every tenant: the caller is the host's agent */
 	return ud_exec(cx, NULL,
 		"INSERT INTO vm_facts(vm_id, host_id, observed_at, power, definition_hash, facts)"

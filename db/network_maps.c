@@ -136,7 +136,6 @@ enum ud_code ud_network_map_cards(struct ud_ctx *cx, const char *vm_id, const ch
 			ret_unmapped->items[ret_unmapped->count++] = cards[i].mac;
 	}
 	ud_buf_putc(&b, ']');
-	ret->text = ud_strndup(cx->arena, b.data, b.len);
-	ud_buf_free(&b);
+	ret->text = ud_buf_take(cx->arena, &b);
 	return code;
 }

@@ -155,9 +155,8 @@ enum ud_code ud_plan_version_add(struct ud_ctx *cx, const struct ud_recovery_pla
 	struct ud_buf b = { 0 };
 
 	ud_shape_encode(&b, &shape, p, NULL);
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
+	const char *text = ud_buf_take(cx->arena, &b);
 
-	ud_buf_free(&b);
 	return ud_exec(cx, NULL,
 		"INSERT INTO recovery_plan_versions(plan_id, customer_id, version, created_at,"
 		" created_by, document) VALUES ($1, $2, $3, $4, $5, $6)",

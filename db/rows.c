@@ -112,10 +112,7 @@ static const char *texts_json(struct ud_ctx *cx, const struct ud_texts *texts)
 		ud_buf_json(&b, texts->items[i]);
 	}
 	ud_buf_putc(&b, ']');
-	const char *copy = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return copy;
+	return ud_buf_take(cx->arena, &b);
 }
 
 static struct ud_val field_val(struct ud_ctx *cx, const struct ud_field *f, const void *row)

@@ -66,8 +66,7 @@ static void take_options(struct ud_ctx *cx, const PQconninfoOption *options, str
 		if (is_theirs(*e))
 			ret->env[n++] = *e;
 	ret->env[n] = NULL;
-	ret->name = ud_strdup(cx->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	ret->name = ud_buf_take(cx->arena, &b);
 }
 
 static enum ud_code target_of(struct ud_ctx *cx, const char *url, struct target *ret)

@@ -60,8 +60,7 @@ static enum ud_code lease(struct ud_ctx *cx, struct ud_request *rq)
 		cx, &ud_lease_ask_shape, in->asks.text, UD_LEASE_ASKS, (void **)&asks, &n));
 	enum ud_code code = answer_each(cx, rq, asks, n, &words);
 
-	out.words.text = ud_strdup(cx->arena, ud_buf_text(&words));
-	ud_buf_free(&words);
+	out.words.text = ud_buf_take(cx->arena, &words);
 	UD_TRY(code);
 	return ud_answer(cx, rq, &ud_wire_leases_shape, &out);
 }

@@ -29,9 +29,8 @@ static enum ud_code tell_vm(
 	if (v->owner)
 		ud_buf_printf(&b, ",\"host_id\":\"%s\"", v->owner);
 	ud_buf_putc(&b, '}');
-	const char *data = ud_strdup(cx->arena, ud_buf_text(&b));
+	const char *data = ud_buf_take(cx->arena, &b);
 
-	ud_buf_free(&b);
 	ud_log(UD_LOG_WARNING, strchr(type, '.') + 1, "vm", vm_id, NULL);
 	return ud_event_add_plain(cx, type, v->customer_id, "vm", vm_id, data);
 }

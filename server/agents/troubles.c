@@ -28,9 +28,8 @@ static enum ud_code record(
 	ud_buf_puts(&b, "{\"name\":");
 	ud_buf_json(&b, name);
 	ud_buf_putc(&b, '}');
-	const char *data = ud_strndup(cx->arena, b.data, b.len);
+	const char *data = ud_buf_take(cx->arena, &b);
 
-	ud_buf_free(&b);
 	return ud_event_add_plain(cx, type, NULL, "host", host->row.id, data);
 }
 

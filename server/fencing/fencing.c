@@ -87,10 +87,7 @@ static const char *detail(struct ud_ctx *cx, const struct telling *t)
 	ud_buf_printf(&b, "{\"power\":\"%s\",\"problem\":", ud_host_powers.names[t->power]);
 	ud_buf_json(&b, t->power == UD_HOST_POWER_UNKNOWN ? t->words : NULL);
 	ud_buf_putc(&b, '}');
-	const char *text = ud_strdup(cx->arena, ud_buf_text(&b));
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 static enum ud_code mark_fenced(struct ud_ctx *cx, const char *host_id)

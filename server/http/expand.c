@@ -144,8 +144,7 @@ static enum ud_code text_of(
 		code = add_members(cx, &b, e, wanted, row);
 	}
 	if (code == UD_OK)
-		*ret = ud_strndup(cx->arena, b.data, b.len);
-	ud_buf_free(&b);
+		*ret = ud_buf_take(cx->arena, &b);
 	return code;
 }
 

@@ -118,8 +118,7 @@ static enum ud_code add_label(
 	ud_buf_json(&b, ud_strndup(cx->arena, key, n));
 	ud_buf_putc(&b, ':');
 	ud_buf_json(&b, value);
-	ud_list_where(list, "labels", UD_OP_LABEL, ud_t(ud_strndup(cx->arena, b.data, b.len)));
-	ud_buf_free(&b);
+	ud_list_where(list, "labels", UD_OP_LABEL, ud_t(ud_buf_take(cx->arena, &b)));
 	return UD_OK;
 }
 

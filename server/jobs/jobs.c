@@ -108,10 +108,7 @@ static const char *error_json(struct ud_ctx *cx, enum ud_code code)
 	ud_buf_puts(&b, ",\"detail\":");
 	ud_buf_json(&b, code < UD_E_INTERNAL && cx->problem.detail ? cx->problem.detail : i->title);
 	ud_buf_putc(&b, '}');
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 static void run_one(struct ud_jobs *jobs, struct ud_ctx *cx, struct ud_job *job)

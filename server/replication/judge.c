@@ -190,8 +190,7 @@ static void judge_health(struct ud_ctx *cx, struct facts *f, struct ud_judgement
 		first = false;
 	}
 	ud_buf_putc(&b, ']');
-	j->reasons.text = ud_strndup(cx->arena, b.data, b.len);
-	ud_buf_free(&b);
+	j->reasons.text = ud_buf_take(cx->arena, &b);
 }
 
 /* ---- the target of the agreement ---- */

@@ -20,10 +20,7 @@ static const char *encoded(struct ud_ctx *cx, const struct ud_shape *shape, cons
 	struct ud_buf b = { 0 };
 
 	ud_shape_encode(&b, shape, row, NULL);
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 /* ---- the relation of an end ---- */
@@ -178,10 +175,7 @@ static const char *steps_text(struct ud_ctx *cx, const struct step *steps, size_
 		ud_shape_encode(&b, &step_shape, &steps[i], NULL);
 	}
 	ud_buf_putc(&b, ']');
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 static enum ud_code follow_inner(

@@ -78,9 +78,8 @@ static enum ud_code tell(struct ud_ctx *cx, struct flow *fl, const char *verb)
 		ud_buf_json(&b, w->reason_text ? w->reason_text : "");
 	}
 	ud_buf_putc(&b, '}');
-	const char *data = ud_strndup(cx->arena, b.data, b.len);
+	const char *data = ud_buf_take(cx->arena, &b);
 
-	ud_buf_free(&b);
 	ud_log(UD_LOG_INFO, "failover_step", "failover", fl->f.row.id, "vm", w->vm_id, "step",
 		w->step, "event", verb, "reason", w->reason_code, NULL);
 	return ud_event_add_plain(cx, ud_printf(cx->arena, "failover.step_%s", verb),
@@ -102,10 +101,7 @@ static const char *error_json(struct ud_ctx *cx, const struct ud_workflow *w)
 	ud_buf_puts(&b, ",\"detail\":");
 	ud_buf_json(&b, w->reason_text ? w->reason_text : "");
 	ud_buf_putc(&b, '}');
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 /* ---- arrows ---- */

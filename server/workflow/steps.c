@@ -274,8 +274,7 @@ enum ud_code ud_took_check(struct ud_ctx *cx, struct flow *fl, const char *resul
 	UD_TRY(read(cx, &ud_check_result_shape, result, &r));
 	UD_TRY(keep_picture(cx, fl, &r));
 	ud_shape_encode(&b, &ud_check_result_shape, &r, NULL);
-	fl->step.result.text = ud_strndup(cx->arena, b.data, b.len);
-	ud_buf_free(&b);
+	fl->step.result.text = ud_buf_take(cx->arena, &b);
 	if (r.skipped)
 		return UD_OK;
 	if (!r.passed)

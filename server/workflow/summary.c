@@ -78,10 +78,7 @@ static const char *waiting_json(
 	ud_buf_printf(&b, ",\"since\":\"%s\",\"vm_id\":\"%s\",\"actions\":[", at, w->vm_id);
 	ud_flow_actions(&b, &fl->f, w);
 	ud_buf_puts(&b, "]}");
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 static void set_state(struct ud_ctx *cx, struct flow *fl)
@@ -231,8 +228,7 @@ static enum ud_code phases_json(struct ud_ctx *cx, struct flow *fl)
 		ud_buf_printf(&b, ",\"%s_ms\":%lld", s.phases[i].phase, (long long)s.phases[i].ms);
 	ud_buf_printf(&b, ",\"machine_ms\":%lld,\"human_ms\":%lld}", (long long)s.machine,
 		(long long)human);
-	fl->f.phases.text = ud_strndup(cx->arena, b.data, b.len);
-	ud_buf_free(&b);
+	fl->f.phases.text = ud_buf_take(cx->arena, &b);
 	return UD_OK;
 }
 

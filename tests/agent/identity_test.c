@@ -378,9 +378,8 @@ static struct reply try_token(struct port *p, const char *token, const char *hos
 
 	assert_int_equal(ud_x509_request(cx, ud_x509_key(cx), "x", &in.request), UD_OK);
 	ud_shape_encode(&b, &ud_wire_enroll_shape, &in, NULL);
-	const char *body = ud_strdup(p->w->arena, ud_buf_text(&b));
+	const char *body = ud_buf_take(p->w->arena, &b);
 
-	ud_buf_free(&b);
 	return port_call(p, NULL, "POST", "/v1/agent/enroll", body);
 }
 
@@ -499,8 +498,7 @@ static void of_two_at_once_one_uses_the_token(void **state)
 						 &in.request),
 				UD_OK);
 			ud_shape_encode(&b, &ud_wire_enroll_shape, &in, NULL);
-			both[i].body = ud_strdup(p->w->arena, ud_buf_text(&b));
-			ud_buf_free(&b);
+			both[i].body = ud_buf_take(p->w->arena, &b);
 		}
 		for (int i = 0; i < 2; i++)
 			pthread_create(&threads[i], NULL, enroll_at_once, &both[i]);
@@ -772,10 +770,7 @@ static const char *renew_body(struct port *p, const char *key)
 
 	assert_int_equal(ud_x509_request(&p->w->cx, key, "x", &in.request), UD_OK);
 	ud_shape_encode(&b, &ud_wire_renew_shape, &in, NULL);
-	const char *body = ud_strdup(p->w->arena, ud_buf_text(&b));
-
-	ud_buf_free(&b);
-	return body;
+	return ud_buf_take(p->w->arena, &b);
 }
 
 static void an_agent_renews_after_two_thirds(void **state)

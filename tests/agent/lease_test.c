@@ -84,8 +84,7 @@ static enum ud_code say(struct ud_ctx *cx, struct scene *s, struct grantor *g,
 	}
 	ud_buf_putc(&b, ']');
 	ret->nonce = g->stale ? "another" : ask->nonce;
-	ret->words.text = ud_strdup(cx->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	ret->words.text = ud_buf_take(cx->arena, &b);
 	return UD_OK;
 }
 

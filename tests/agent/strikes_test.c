@@ -199,10 +199,7 @@ static const char *relation_json(struct pair *p, int host)
 	struct ud_buf b = { 0 };
 
 	ud_shape_encode(&b, &ud_relation_shape, &r, NULL);
-	const char *text = ud_strdup(p->cx->arena, ud_buf_text(&b));
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(p->cx->arena, &b);
 }
 
 /* Both ends by command, as the server makes them. */

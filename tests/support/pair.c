@@ -141,8 +141,7 @@ static enum ud_code ask_server(
 	}
 	ud_buf_putc(&b, ']');
 	ret->nonce = ask->nonce;
-	ret->words.text = ud_strdup(cx->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	ret->words.text = ud_buf_take(cx->arena, &b);
 	return moment(cx, h, "after the server has answered");
 }
 

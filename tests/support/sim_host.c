@@ -117,8 +117,7 @@ static enum ud_code grant_all(struct ud_ctx *cx, void *data)
 		}
 	}
 	ud_buf_puts(&b, n ? "]" : "[]");
-	a->words = ud_strdup(cx->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	a->words = ud_buf_take(cx->arena, &b);
 	return UD_OK;
 }
 
@@ -306,8 +305,7 @@ static enum ud_code take_first(struct ud_ctx *cx, void *data, const struct ud_po
 
 	if (!*text) {
 		ud_shape_encode(&b, &ud_point_shape, p, NULL);
-		*text = ud_strdup(cx->arena, ud_buf_text(&b));
-		ud_buf_free(&b);
+		*text = ud_buf_take(cx->arena, &b);
 	}
 	return UD_OK;
 }

@@ -106,8 +106,7 @@ static enum ud_code grant_all(struct ud_ctx *cx, void *data)
 		ud_shape_encode(&b, &ud_lease_word_shape, &w, NULL);
 	}
 	ud_buf_puts(&b, n ? "]" : "[]");
-	a->words = ud_strdup(a->h->s->w->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	a->words = ud_buf_take(a->h->s->w->arena, &b);
 	return code;
 }
 

@@ -152,8 +152,7 @@ enum ud_code work_report(struct host_inside *h, const char *in, const char **ret
 	(void)in;
 	enum ud_code code = ud_hv_relations(h->cx, h->hv, add_report, &b);
 
-	*ret_out = ud_strdup(h->cx->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	*ret_out = ud_buf_take(h->cx->arena, &b);
 	return code;
 }
 
@@ -174,8 +173,7 @@ enum ud_code work_points(struct host_inside *h, const char *in, const char **ret
 	struct ud_buf b = { 0 };
 	enum ud_code code = ud_hv_points(h->cx, h->hv, in, add_point, &b);
 
-	*ret_out = ud_strdup(h->cx->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	*ret_out = ud_buf_take(h->cx->arena, &b);
 	return code;
 }
 
@@ -280,8 +278,7 @@ enum ud_code work_check(struct host_inside *h, const char *in, const char **ret_
 	struct ud_buf b = { 0 };
 	enum ud_code code = ud_hv_replica_check(h->cx, h->hv, in, &none, add_blocker, &b);
 
-	*ret_out = ud_strdup(h->cx->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	*ret_out = ud_buf_take(h->cx->arena, &b);
 	return code;
 }
 

@@ -27,10 +27,7 @@ static const char *encoded(struct ud_ctx *cx, const struct ud_shape *shape, cons
 	struct ud_buf b = { 0 };
 
 	ud_shape_encode(&b, shape, row, NULL);
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 static void a_relation_is_read_as_it_was_written(void **state)

@@ -77,10 +77,7 @@ static const char *encoded(struct ud_ctx *cx, const struct box *b, const struct 
 	struct ud_buf out = { 0 };
 
 	ud_shape_encode(&out, &shape, b, only);
-	const char *text = ud_strndup(cx->arena, out.data, out.len);
-
-	ud_buf_free(&out);
-	return text;
+	return ud_buf_take(cx->arena, &out);
 }
 
 /* A stored box, as a PATCH finds it. */

@@ -164,14 +164,6 @@ struct seen {
 	size_t vm_n, disk_n, nic_n, vhd_n, link_n;
 };
 
-static const char *text_of(struct ud_ctx *cx, struct ud_buf *b)
-{
-	const char *text = ud_strdup(cx->arena, ud_buf_text(b));
-
-	ud_buf_free(b);
-	return text;
-}
-
 static const struct vhd *vhd_of(const struct seen *s, const char *path)
 {
 	for (size_t i = 0; path && i < s->vhd_n; i++)
@@ -217,7 +209,7 @@ static void add_disks(
 		ret->disk_bytes += v && v->size > 0 ? v->size : 0;
 	}
 	ud_buf_putc(&b, ']');
-	ret->disks.text = text_of(cx, &b);
+	ret->disks.text = ud_buf_take(cx->arena, &b);
 }
 
 static const char *list_of(struct ud_ctx *cx, const struct ud_texts *texts)
@@ -231,7 +223,7 @@ static const char *list_of(struct ud_ctx *cx, const struct ud_texts *texts)
 		ud_buf_json(&b, texts->items[i]);
 	}
 	ud_buf_putc(&b, ']');
-	return text_of(cx, &b);
+	return ud_buf_take(cx->arena, &b);
 }
 
 static void add_nics(
@@ -257,7 +249,7 @@ static void add_nics(
 		ud_shape_encode(&b, &ud_nic_shape, &nic, NULL);
 	}
 	ud_buf_putc(&b, ']');
-	ret->nics.text = text_of(cx, &b);
+	ret->nics.text = ud_buf_take(cx->arena, &b);
 }
 
 /* What the VM is made of, so that a change of it shows. */
@@ -374,7 +366,7 @@ enum ud_code ud_hy_definition(
 
 	UD_TRY(ud_hy_machine(cx, hv, uuid, &m));
 	ud_shape_encode(&b, &ud_machine_shape, &m, NULL);
-	*ret = text_of(cx, &b);
+	*ret = ud_buf_take(cx->arena, &b);
 	return UD_OK;
 }
 
@@ -396,7 +388,7 @@ static void add_networks(
 		ud_buf_puts(&b, ",\"active\":true}");
 	}
 	ud_buf_putc(&b, ']');
-	ret->networks.text = text_of(cx, &b);
+	ret->networks.text = ud_buf_take(cx->arena, &b);
 }
 
 /* A card whose state nobody tells is neither up nor down. */
@@ -439,7 +431,7 @@ static void add_teams(struct ud_ctx *cx, const struct team *rows, size_t n,
 		ud_buf_puts(&b, degraded ? "],\"degraded\":true}" : "],\"degraded\":false}");
 	}
 	ud_buf_putc(&b, ']');
-	ret->teams.text = text_of(cx, &b);
+	ret->teams.text = ud_buf_take(cx->arena, &b);
 }
 
 static const char *versions_of(
@@ -452,7 +444,7 @@ static const char *versions_of(
 	ud_buf_puts(&out, ",\"windows\":");
 	ud_buf_json(&out, system->version);
 	ud_buf_putc(&out, '}');
-	return text_of(cx, &out);
+	return ud_buf_take(cx->arena, &out);
 }
 
 static void fill_facts(struct ud_ctx *cx, const struct ud_hy_batch *b, const struct host *h,
@@ -593,6 +585,6 @@ enum ud_code ud_hy_diagnose(struct ud_ctx *cx, struct ud_hv *hv, const char *uui
 				s.links[i].mode, s.links[i].state, s.links[i].health,
 				s.links[i].primary ? s.links[i].primary : "",
 				s.links[i].replica ? s.links[i].replica : "");
-	*ret = text_of(cx, &b);
+	*ret = ud_buf_take(cx->arena, &b);
 	return UD_OK;
 }

@@ -620,8 +620,7 @@ enum ud_code ud_hy_relation_set(struct ud_ctx *cx, struct ud_hv *hv,
 	note.displaced = turned && relation->role == UD_RELATION_TARGET;
 	note.replication_id = relation->replication_id;
 	ud_shape_encode(&b, &ud_relation_shape, relation, NULL);
-	note.relation.text = ud_strndup(cx->arena, b.data, b.len);
-	ud_buf_free(&b);
+	note.relation.text = ud_buf_take(cx->arena, &b);
 	UD_TRY(ud_hy_note_put(cx, hv, &note));
 	UD_TRY(relation->role == UD_RELATION_TARGET ? set_target(cx, hv, relation, turned)
 						    : set_source(cx, hv, relation));

@@ -139,10 +139,7 @@ static const char *error_json(struct ud_ctx *cx, const struct ud_hy_link *link)
 	struct ud_buf b = { 0 };
 
 	ud_shape_encode(&b, &ud_replication_error_shape, &e, NULL);
-	const char *text = ud_strdup(cx->arena, ud_buf_text(&b));
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 static int64_t age_of(struct ud_ctx *cx, struct ud_time at)

@@ -167,14 +167,6 @@ static void begin_item(struct ud_buf *b, size_t i)
 	ud_buf_puts(b, i ? ",{" : "{");
 }
 
-static const char *text_of(struct ud_ctx *cx, struct ud_buf *b)
-{
-	const char *text = ud_strdup(cx->arena, ud_buf_text(b));
-
-	ud_buf_free(b);
-	return text;
-}
-
 /* ---- storage ---- */
 
 struct storage {
@@ -262,7 +254,7 @@ static const char *storage_json(struct ud_ctx *cx, const struct storage *s)
 	ud_buf_puts(&b, "],\"jobs\":[");
 	add_jobs(&b, s);
 	ud_buf_puts(&b, "]}");
-	return text_of(cx, &b);
+	return ud_buf_take(cx->arena, &b);
 }
 
 static enum ud_code see_storage(struct ud_ctx *cx, struct ud_hv *hv, struct ud_host_facts *ret)
@@ -309,7 +301,7 @@ static enum ud_code see_storage(struct ud_ctx *cx, struct ud_hv *hv, struct ud_h
 		ud_buf_putc(&out, '}');
 	}
 	ud_buf_putc(&out, ']');
-	ret->smb.text = text_of(cx, &out);
+	ret->smb.text = ud_buf_take(cx->arena, &out);
 	return UD_OK;
 }
 
@@ -483,7 +475,7 @@ static const char *cluster_json(
 	ud_buf_puts(&b, "],\"fault_domains\":[");
 	add_domains(&b, a);
 	ud_buf_puts(&b, "]}");
-	return text_of(cx, &b);
+	return ud_buf_take(cx->arena, &b);
 }
 
 enum ud_code ud_hy_surroundings(struct ud_ctx *cx, struct ud_hv *hv, struct ud_host_facts *ret)
