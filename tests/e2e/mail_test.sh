@@ -3,66 +3,26 @@
 # Letters: what somebody is told comes by mail, once, through a real mail server (aiosmtpd), also after that was
 # away, and under TLS with a name and a password; who does not want letters gets none.
 # shellcheck disable=SC2317 # functions are called by name
-set -u
-bin=${UD_BINARY_DIR:?}
-dir=$(mktemp -d /tmp/understudy-mail.XXXXXX)
-server=
-post=
-finish() {
-	[ -z "$server" ] || kill "$server" 2>/dev/null
-	[ -z "$post" ] || kill "$post" 2>/dev/null
-	rm -rf "$dir"
-}
-trap finish EXIT
-export XDG_CONFIG_HOME=$dir/config
-unset UNDERSTUDY_TOKEN UNDERSTUDY_OUTPUT UNDERSTUDY_CONTEXT
-read -r port mail < <(python3 -c '
-import socket
-both = [socket.socket(), socket.socket()]
-for s in both: s.bind(("127.0.0.1", 0))
-print(*[s.getsockname()[1] for s in both])')
-export UNDERSTUDY_URL=http://127.0.0.1:$port
-echo 'a Fine and long phrase' >"$dir/password"
-"$bin/understudyd" init --dir "$dir/i" --admin-email admin@example.net --admin-password-file "$dir/password" \
-	--admin-token-file "$dir/token" >/dev/null || exit 1
+# shellcheck source=tests/e2e/server.sh
+name=mail
+. "$(dirname "$0")/server.sh"
+read -r mail < <(free_ports 1)
 UNDERSTUDY_TOKEN=$(cat "$dir/token")
 export UNDERSTUDY_TOKEN
-touch "$dir/letters" "$dir/log"
+touch "$dir/letters"
 
-n=0
-bad=0
-check() {
-	local name=$1
-	shift
-	n=$((n + 1))
-	if "$@" >"$dir/out" 2>"$dir/err"; then
-		echo "ok $n - $name"
-	else
-		bad=1
-		echo "not ok $n - $name"
-		sed 's/^/# /' "$dir/out" "$dir/err" | tail -n 10
-		tail -n 5 "$dir/log" | sed 's/^/# /'
-	fi
-}
-u() { "$bin/understudy" "$@" </dev/null; }
-# configure TLS [FROM [SCHEME://HOST [MORE]]]: how letters leave
-configure() {
-	printf '[server]\nlisten=127.0.0.1:%s\n[agents]\nlisten=\n[auth]\nrequire_mfa=none\n[mail]\nserver=%s:%s\nfrom=%s\ntls=%s\n%b' \
-		"$port" "${3:-smtp://127.0.0.1}" "$mail" "${2:-dr@provider.example}" "$1" "${4:-}" >"$dir/i/conf.d/test.conf"
+# letters_leave TLS [FROM [SCHEME://HOST [MORE]]]: the server's configuration
+letters_leave() {
+	configure '[mail]' "server=${3:-smtp://127.0.0.1}:$mail" "from=${2:-dr@provider.example}" "tls=$1" "$(printf '%b' "${4:-}")"
 }
 # again TLS FROM WAY MORE: the server anew, configured so; letters that wait are due at once.
 again() {
 	kill "$server"
 	wait "$server" 2>/dev/null
 	: >"$dir/log"
-	configure "$@"
+	letters_leave "$@"
 	database 'UPDATE notifications SET mail_due_at = 1 WHERE mail_due_at IS NOT NULL'
 	serve
-}
-serve() {
-	"$bin/understudyd" serve --config "$dir/i/understudyd.conf" 2>>"$dir/log" &
-	server=$!
-	curl -s --retry 50 --retry-delay 1 --retry-connrefused -o /dev/null "$UNDERSTUDY_URL/readyz"
 }
 # A mail server that writes each letter as a line: to, subject and words, with | between them. open_post [starttls |
 # smtps]: under TLS it takes letters of dr-sender alone, and the line begins with who sent it and how it was ciphered.
@@ -100,24 +60,23 @@ signal.sigwait([signal.SIGTERM])
 box.stop()
 PY
 	post=$!
+	processes+=("$post")
 	curl -s --retry 50 --retry-delay 1 --retry-connrefused -o /dev/null "$([ "${1:-}" = smtps ] && echo smtps || echo smtp)://127.0.0.1:$mail" -k -X NOOP || exit 1
 }
 close_post() {
 	kill "$post"
 	wait "$post" 2>/dev/null
-	post=
 }
 # arrives TEXT: a letter with this comes, within a minute.
 arrives() { timeout 60 grep -m1 -- "$1" < <(tail -n +1 -f --pid=$$ "$dir/letters" 2>/dev/null); }
 # until_logged TEXT: the server says this, within a minute.
 until_logged() { timeout 60 grep -m1 -- "$1" < <(tail -n +1 -f --pid=$$ "$dir/log" 2>/dev/null); }
-database() { sqlite3 -cmd '.timeout 10000' "$dir/i/understudy.db" "$1"; }
 letters() { [ "$(grep -c . "$dir/letters")" = "$1" ] || { cat "$dir/letters"; false; }; }
 refuses() { ! timeout 30 "$bin/understudyd" serve --config "$dir/i/understudyd.conf" 2>"$dir/refusal" && grep -q '\[mail\] from' "$dir/refusal"; }
 
-configure offered 'nobody'
+letters_leave offered 'nobody'
 check "a sender without an address is refused" refuses
-configure offered
+letters_leave offered
 serve
 # Anna is invited, accepts, and watches a ticket.
 invitation=$(u api POST /v1/users -f email=anna@example.net -f display_name=Änna -f role=support_engineer --jq .invitation_url)
@@ -152,7 +111,7 @@ database "UPDATE users SET mail_muted = 0"
 
 kill "$server"
 wait "$server"
-configure required
+letters_leave required
 serve
 u ticket comment "$ticket" --body 'Only under TLS.' >/dev/null
 check "a mail server without TLS gets nothing where TLS is required" until_logged 'mail_not_sent.*TLS\|mail_not_sent.*SSL'
@@ -183,5 +142,4 @@ again required dr@provider.example smtps://localhost "$login$trust"
 u ticket comment "$ticket" --body 'Under TLS from the first byte.' >/dev/null
 check "smtps:// speaks TLS from the first byte" timeout 60 grep -m2 -- '^dr-sender|TLSv1' < <(tail -n +1 -f --pid=$$ "$dir/letters")
 check "and sends each once" letters 4
-echo "1..$n"
-exit $bad
+finish
