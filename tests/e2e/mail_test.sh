@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Letters: what somebody is told comes by mail, once, through a real mail server (aiosmtpd), also after that was
 # away, and under TLS with a name and a password; who does not want letters gets none.
-# shellcheck disable=SC2317 # functions are called by name
-# shellcheck source=tests/e2e/server.sh
+# shellcheck disable=SC1091,SC2034,SC2154,SC2317 # server.sh is sourced; functions are called by name
 name=mail
 . "$(dirname "$0")/server.sh"
 read -r mail < <(free_ports 1)
