@@ -133,7 +133,9 @@ static enum ud_code look_at(struct ud_ctx *cx, const struct ud_vm *vm, struct si
 		UD_TRY(look_at_host(cx, ret));
 	if (vm->managed && vm->row.customer_id)
 		UD_TRY(ud_subscribed_managed(cx, vm->row.customer_id, &ret->entitled));
-	return ud_command_open(cx, vm->row.id, &ret->open_verb, &ret->open_operation);
+	/* an old primary that is away has its own to do when it comes back; this host need not wait
+	 */
+	return ud_command_open(cx, vm->row.id, vm->host_id, &ret->open_verb, &ret->open_operation);
 }
 
 /* ---- the judgement ---- */

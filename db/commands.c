@@ -74,8 +74,8 @@ enum ud_code ud_command_add(struct ud_ctx *cx, const unsigned char key[UD_SIGN_K
 	return UD_OK;
 }
 
-enum ud_code ud_command_open(struct ud_ctx *cx, const char *subject_id, const char **ret_verb,
-	const char **ret_operation)
+enum ud_code ud_command_open(struct ud_ctx *cx, const char *subject_id, const char *host_id,
+	const char **ret_verb, const char **ret_operation)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
 	bool more = false;
@@ -84,8 +84,9 @@ enum ud_code ud_command_open(struct ud_ctx *cx, const char *subject_id, const ch
 	/* every tenant: the caller has read the subject with its scope */
 	UD_TRY(ud_query(cx, &rows,
 		"SELECT verb, operation_id FROM commands"
-		" WHERE subject_id = $1 AND state IN ('queued', 'delivered') ORDER BY seq LIMIT 1",
-		UD_VALS(ud_t(subject_id))));
+		" WHERE subject_id = $1 AND host_id = COALESCE($2, host_id)"
+		" AND state IN ('queued', 'delivered') ORDER BY seq LIMIT 1",
+		UD_VALS(ud_t(subject_id), ud_t(host_id))));
 	UD_TRY(ud_next(cx, rows, &more));
 	if (!more)
 		return UD_OK;

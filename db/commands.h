@@ -71,10 +71,10 @@ struct ud_command_new {
 enum ud_code ud_command_add(struct ud_ctx *cx, const unsigned char key[UD_SIGN_KEY],
 	const struct ud_command_new *in, int64_t *ret_seq) UD_USE;
 
-/* Is anything open for this subject? *ret_verb its verb and *ret_operation its operation, or NULL.
- */
-enum ud_code ud_command_open(struct ud_ctx *cx, const char *subject_id, const char **ret_verb,
-	const char **ret_operation) UD_USE;
+/* Is anything open for this subject at a host (NULL = at any)? *ret_verb its verb and
+ * *ret_operation its operation, or NULL. */
+enum ud_code ud_command_open(struct ud_ctx *cx, const char *subject_id, const char *host_id,
+	const char **ret_verb, const char **ret_operation) UD_USE;
 
 /*
  * Whose mark a delivery bears: a server's life, and which of its commits. A mark counts once that

@@ -141,7 +141,7 @@ static enum ud_code is_told(struct ud_ctx *cx, const char *subject_id, bool *ret
 {
 	const char *verb, *operation;
 
-	UD_TRY(ud_command_open(cx, subject_id, &verb, &operation));
+	UD_TRY(ud_command_open(cx, subject_id, NULL, &verb, &operation));
 	*ret = verb != NULL;
 	return UD_OK;
 }

@@ -37,7 +37,7 @@ static enum ud_code deaf(
 	*ret_target = behind(r, &ends.target, cx->now_ms);
 	if (!*ret_source && !*ret_target)
 		return UD_OK;
-	UD_TRY(ud_command_open(cx, r->vm_id, &verb, &operation));
+	UD_TRY(ud_command_open(cx, r->vm_id, NULL, &verb, &operation));
 	if (verb)
 		*ret_source = *ret_target = false;
 	return UD_OK;
