@@ -26,12 +26,12 @@ export const Due = ({ at, breached }) => {
 
 const columns = [
   { label: t('number'), sort: 'number', cell: (x) => html`<a class="num" href=${`/app/tickets/${x.number}`}>${x.number}</a>` },
-  { label: t('subject'), cell: (x) => html`<a href=${`/app/tickets/${x.number}`}>${x.subject}</a>` },
-  { label: t('type'), cell: (x) => word('ticket_type', x.type) },
+  { label: t('subject'), under: true, cell: (x) => html`<a href=${`/app/tickets/${x.number}`}>${x.subject}</a>` },
+  { label: t('type'), folds: true, cell: (x) => word('ticket_type', x.type) },
   { label: t('state'), cell: (x) => html`<${State} group="ticket_state" value=${x.state}/>` },
   { label: t('severity'), cell: (x) => word('severity', x.severity) },
   { label: t('due'), sort: 'due_at', cell: (x) => html`<${Due} at=${x.due_at} breached=${x.resolve_breached || x.response_breached}/>` },
-  { label: t('assignee'), cell: (x) => x.assignee_name || html`<span class="muted">${t('nobody')}</span>` },
+  { label: t('assignee'), folds: true, cell: (x) => x.assignee_name || html`<span class="muted">${t('nobody')}</span>` },
 ];
 const filters = [
   { name: 'state', label: t('state'), options: [...open, 'solved', 'closed', 'merged', 'rejected'].map((s) => [s, word('ticket_state', s)]) },

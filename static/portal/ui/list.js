@@ -17,23 +17,25 @@ const addressOf = (path, fixed, filters, q) => {
   return `${path}?${params}`;
 };
 
-const Head = ({ columns, sort }) => html`<thead role="rowgroup"><tr role="row">${columns.map((c) => {
-  if (!c.sort) return html`<th role="columnheader" scope="col" class=${c.num ? 'num' : ''}>${c.label}</th>`;
+const shapeOf = (c, folded) => [c.num && 'num', folded.includes(c) && 'fold'].filter(Boolean).join(' ');
+const Head = ({ columns, folded, sort }) => html`<thead role="rowgroup"><tr role="row">${columns.map((c) => {
+  if (!c.sort) return html`<th role="columnheader" scope="col" class=${shapeOf(c, folded)}>${c.label}</th>`;
   const up = sort === c.sort;
   const down = sort === `-${c.sort}`;
   const next = up ? `-${c.sort}` : down ? null : c.sort;
-  return html`<th role="columnheader" scope="col" class=${c.num ? 'num' : ''} aria-sort=${up ? 'ascending' : down ? 'descending' : 'none'}><button type="button" onClick=${() => setQuery({ sort: next })}>${c.label}${up ? ' ↑' : down ? ' ↓' : ''}</button></th>`;
+  return html`<th role="columnheader" scope="col" class=${shapeOf(c, folded)} aria-sort=${up ? 'ascending' : down ? 'descending' : 'none'}><button type="button" onClick=${() => setQuery({ sort: next })}>${c.label}${up ? ' ↑' : down ? ' ↓' : ''}</button></th>`;
 })}</tr></thead>`;
 
 const typing = () => ['INPUT', 'TEXTAREA', 'SELECT'].includes(document.activeElement?.tagName || '') || document.querySelector('dialog[open]');
 
-const whose = { label: t('customer'), cell: (row) => (row.customer ? html`<a href=${`/app/customers/${row.customer_id}`}>${row.customer.name}</a>` : html`<span class="muted">${t('none')}</span>`) };
+const whose = { label: t('customer'), folds: true, cell: (row) => (row.customer ? html`<a href=${`/app/customers/${row.customer_id}`}>${row.customer.name}</a>` : html`<span class="muted">${t('none')}</span>`) };
 
-/** @param {any} props path, topics, columns [{label, cell(row), sort?, num?}], open(row) -> address, filters [{name, label, options}], search, fixed, empty; customers: staff see whose each row is */
+/** @param {any} props path, topics, columns [{label, cell(row), sort?, num?, under?, folds?}] (where there is little room, those that fold stand under the one that says so), open(row) -> address, filters [{name, label, options}], search, fixed, empty; customers: staff see whose each row is */
 export const List = ({ path, topics = [], columns: own, open, filters = [], search = true, fixed = {}, empty, onRows, customers = false }) => {
   const q = query();
   const theirs = customers && isStaff.value;
   const columns = theirs ? [own[0], whose, ...own.slice(1)] : own;
+  const folded = columns.some((c) => c.under) ? columns.filter((c) => c.folds) : [];
   const address = addressOf(path, theirs ? { ...fixed, expand: 'customer' } : fixed, filters, q);
   const data = useData(address, topics);
   const more = useSignal(/** @type {any[]} */ ([]));
@@ -69,8 +71,8 @@ export const List = ({ path, topics = [], columns: own, open, filters = [], sear
     ${search && html`<input type="search" aria-label=${t('search.this')} placeholder=${t('search.this')} value=${q.get('q') || ''} onInput=${(e) => setQuery({ q: e.currentTarget.value.length > 1 ? e.currentTarget.value : null })} onKeyDown=${(e) => { if (e.key === 'Enter' && rows.length) { e.stopPropagation(); e.currentTarget.blur(); at.value = 0; } }}/>`}
     ${filters.map((f) => html`<select aria-label=${f.label} value=${q.get(f.name) || ''} onChange=${(e) => setQuery({ [f.name]: e.currentTarget.value || null })}><option value="">${f.label}: ${t('all')}</option>${f.options.map(([v, text]) => html`<option value=${v} selected=${q.get(f.name) === v}>${text}</option>`)}</select>`)}
     <span class="muted">${data.data.value && t('list.count', { n: rows.length, more: next ? '+' : '' })}</span></div>
-  <${Loaded} of=${data}>${() => (rows.length ? html`<div class="scroll" tabindex="0" role="region" aria-label=${t('list')}><table class="cards-small" role="table"><${Head} columns=${columns} sort=${q.get('sort')}/>
-    <tbody role="rowgroup" ref=${body}>${rows.map((row, i) => html`<tr role="row" key=${row.id || i} aria-selected=${i === at.value ? 'true' : undefined}>${columns.map((c) => html`<td role="cell" data-head=${c.label} class=${c.num ? 'num' : ''}>${c.cell(row)}</td>`)}</tr>`)}</tbody></table></div>
+  <${Loaded} of=${data}>${() => (rows.length ? html`<div class="scroll" tabindex="0" role="region" aria-label=${t('list')}><table class="cards-small" role="table"><${Head} columns=${columns} folded=${folded} sort=${q.get('sort')}/>
+    <tbody role="rowgroup" ref=${body}>${rows.map((row, i) => html`<tr role="row" key=${row.id || i} aria-selected=${i === at.value ? 'true' : undefined}>${columns.map((c) => html`<td role="cell" data-head=${c.label} class=${shapeOf(c, folded)}>${c.cell(row)}${c.under && folded.length > 0 && html`<div class="under muted">${folded.map((f) => html`<span><span class="sr">${f.label}: </span>${f.cell(row)}</span>`)}</div>`}</td>`)}</tr>`)}</tbody></table></div>
     ${next && html`<div class="actions"><button type="button" onClick=${load}>${t('list.more')}</button></div>`}` : empty || html`<${Empty} title=${t('empty.title')} text=${q.toString() ? t('empty.filtered') : t('empty.text')}/>`)}</${Loaded}>`;
 };
 export { ProblemBox };
