@@ -21,10 +21,17 @@ const useLast = (f) => {
   const whole = useData(last ? `/v1/failovers/${last.id}` : null);
   return Object.fromEntries((whole.data.value?.steps || []).filter((s) => s.started_at && s.ended_at && s.name !== 'validate').map((s) => [s.name, (Date.parse(s.ended_at) - Date.parse(s.started_at)) / 1000]));
 };
+const namesIn = (f) => new Map((f?.plan?.members || []).map((m) => [m.vm_id, m.name]));
+/** How the VMs of a run are called: a function of a VM's id. @param {string|null} id the run's */
+export const useNames = (id) => {
+  const run = useData(id ? `/v1/failovers/${id}` : null);
+  const names = namesIn(run.data.value);
+  return (vm) => names.get(vm) || vm;
+};
 /** The steps with what the pictures of them show besides: the VM's name, the host's, how long the step took the last time. */
 export const useSteps = (f, hosts) => {
   const last = useLast(f);
-  const names = new Map((f?.plan?.members || []).map((m) => [m.vm_id, m.name]));
+  const names = namesIn(f);
   return { steps: (f?.steps || []).map((s) => ({ ...s, vm: names.get(s.vm_id) || '', predicted_seconds: last[s.name], host: s.host_id ? hosts.name(s.host_id) : '' })), planned: Object.keys(last).length > 0 };
 };
 const ended = ['protected', 'closed_unprotected', 'rolled_back', 'failed', 'solved'];

@@ -10,7 +10,7 @@ import { dateTime, duration } from '../core/time.js';
 import { List } from '../ui/list.js';
 import { Ago, Area, Blocker, Choice, Countdown, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, State, Text, When, now, toast } from '../ui/parts.js';
 import { PickMacro, expand, useMacros } from './macros.js';
-import { Run } from './run.js';
+import { Run, useNames } from './run.js';
 
 export const open = ['new', 'open', 'pending_customer', 'pending_vendor', 'pending_maintenance', 'pending_machine'];
 export const types = ['incident', 'request', 'change', 'failover', 'drill', 'firewall_change', 'hardware', 'consultation', 'account', 'billing'];
@@ -88,37 +88,43 @@ const Approvals = ({ ticket, reload }) => {
   const list = useData(`/v1/tickets/${ticket.id}/approvals?limit=50`, ['ticket.', 'approval.']);
   const attested = useData(`/v1/tickets/${ticket.id}/attestations?limit=50`, ['ticket.', 'attestation.']);
   const waived = useData(`/v1/tickets/${ticket.id}/waivers?limit=50`, ['ticket.', 'waiver.']);
+  const name = useNames(ticket.failover_id);
+  const who = (x) => (ticket.resource_ids?.length > 1 ? t('signed.of', { who: x.user_name, vm: name(x.vm_id) }) : x.user_name);
+  const signed = (x, standing) => html`<p class="note">${t('signed.statement', { who: who(x), statement: x.statement, standing })}</p>`;
   return html`<${Panel} title=${t('approvals')} more=${html`<${State} group="approval" value=${ticket.approval}/>`}>
     ${ticket.blockers?.length > 0 && html`<div class="problem" role="status"><h3>${t('blockers')}</h3><ul>${ticket.blockers.map((b) => html`<${Blocker} of=${b}/>`)}</ul></div>`}
     ${ticket.predicted && html`<${Predicted} of=${ticket.predicted}/>`}
     <${Loaded} of=${list}>${(a) => (a.data.length ? html`<ul class="steps">${a.data.map((x) => html`<li><${State} group="decision" value=${x.decision} tone=${x.voided_at ? 'idle' : x.decision === 'approved' ? 'ok' : 'bad'}/><span class="grow">${x.user_name} <span class="muted">${word('side', x.side)}${x.note ? ` · ${x.note}` : ''}${x.voided_at ? ` · ${t('approval.void')}` : ''}</span></span><${Ago} at=${x.created_at}/></li>`)}</ul>` : html`<p class="muted">${t('approvals.none')}</p>`)}</${Loaded}>
-    ${attested.data.value?.data.map((x) => html`<p class="note">${x.user_name}: „${x.statement}“ ${x.effective ? t('attest.effective') : t('attest.first')}</p>`)}
-    ${waived.data.value?.data.map((x) => html`<p class="note">${x.user_name}: „${x.statement}“ ${x.effective ? t('waive.until', { at: dateTime(x.holds_until) }) : t('waive.first')}</p>`)}
-    <${ApprovalButtons} ticket=${ticket} reload=${reload}/></${Panel}>`;
+    ${attested.data.value?.data.map((x) => signed(x, x.effective ? t('attest.effective') : t('attest.first')))}
+    ${waived.data.value?.data.map((x) => signed(x, x.effective ? t('waive.until', { at: dateTime(x.holds_until) }) : t('waive.first')))}
+    <${ApprovalButtons} ticket=${ticket} name=${name} reload=${reload}/></${Panel}>`;
 };
 
 export const Predicted = ({ of }) => html`<${Facts} rows=${[[t('predicted.downtime'), seconds(of.downtime_seconds)], [t('predicted.rto'), html`${seconds(of.rto_seconds)}${known(of.rto_low_seconds) && known(of.rto_high_seconds) && html` (${seconds(of.rto_low_seconds)} – ${seconds(of.rto_high_seconds)})`}`], [t('predicted.rpo'), seconds(of.rpo_seconds)], [t('data-loss'), of.data_loss === 'none' ? html`<span class="ok">${t('none')}</span>` : of.data_loss]]}/>`;
 const known = (n) => n !== null && n !== undefined;
 const seconds = (n) => html`<span class="num">${duration(n)}</span>`;
 
-const Attest = ({ ticket, onClose }) => {
+// Which of the run's VMs a statement is about.
+const OneVm = ({ ticket, name, value, problem }) => (ticket.resource_ids?.length > 1 ? html`<${Choice} id="vm" label=${t('vm')} value=${value} options=${ticket.resource_ids.map((v) => [v, name(v)])} problem=${problem}/>` : null);
+
+const Attest = ({ ticket, name, onClose }) => {
   const vm = useSignal(ticket.resource_ids?.[0] || '');
   const statement = useSignal('');
   return html`<${Dialog} title=${t('attest.title')} onClose=${onClose}><p class="note bad">${t('attest.text')}</p><${Form} label=${t('attest.sign')} kind="danger" send=${() => post(`/v1/tickets/${ticket.id}/attest-down`, { vm_id: vm.value, statement: statement.value })} done=${onClose}>${(wrong) => html`
-    ${ticket.resource_ids?.length > 1 && html`<${Choice} id="vm" label=${t('vm')} value=${vm} options=${ticket.resource_ids.map((v) => [v, v])} problem=${wrong.vm_id}/>`}<${Area} id="statement" label=${t('attest.statement')} value=${statement} problem=${wrong.statement}/>`}</${Form}></${Dialog}>`;
+    <${OneVm} ticket=${ticket} name=${name} value=${vm} problem=${wrong.vm_id}/><${Area} id="statement" label=${t('attest.statement')} value=${statement} problem=${wrong.statement}/>`}</${Form}></${Dialog}>`;
 };
 
 const DAY = 86400000;
-const Waive = ({ ticket, onClose }) => {
+const Waive = ({ ticket, name, onClose }) => {
   const vm = useSignal(ticket.resource_ids?.[0] || '');
   const statement = useSignal('');
   const days = useSignal('7');
   const send = () => post(`/v1/tickets/${ticket.id}/waive`, { vm_id: vm.value, statement: statement.value, expires_at: new Date(Date.now() + Number(days.value) * DAY - 60000).toISOString() });
   return html`<${Dialog} title=${t('waive.title')} onClose=${onClose}><p class="note bad">${t('waive.text')}</p><${Form} label=${t('waive.sign')} kind="danger" send=${send} done=${onClose}>${(wrong) => html`
-    ${ticket.resource_ids?.length > 1 && html`<${Choice} id="vm" label=${t('vm')} value=${vm} options=${ticket.resource_ids.map((v) => [v, v])} problem=${wrong.vm_id}/>`}<${Choice} id="days" label=${t('waive.days')} value=${days} options=${['7', '30', '90'].map((d) => [d, t(`waive.days.${d}`)])} problem=${wrong.expires_at}/><${Area} id="statement" label=${t('waive.statement')} value=${statement} problem=${wrong.statement}/>`}</${Form}></${Dialog}>`;
+    <${OneVm} ticket=${ticket} name=${name} value=${vm} problem=${wrong.vm_id}/><${Choice} id="days" label=${t('waive.days')} value=${days} options=${['7', '30', '90'].map((d) => [d, t(`waive.days.${d}`)])} problem=${wrong.expires_at}/><${Area} id="statement" label=${t('waive.statement')} value=${statement} problem=${wrong.statement}/>`}</${Form}></${Dialog}>`;
 };
 
-const ApprovalButtons = ({ ticket, reload }) => {
+const ApprovalButtons = ({ ticket, name, reload }) => {
   const attesting = useSignal(false);
   const waiving = useSignal(false);
   const then = (run) => async () => { await run(); reload(); };
@@ -128,7 +134,7 @@ const ApprovalButtons = ({ ticket, reload }) => {
     'attest-down': { label: t('attest.button'), kind: 'danger', run: async () => { attesting.value = true; } },
     waive: { label: t('waive.button'), kind: 'danger', run: async () => { waiving.value = true; } },
   };
-  return html`<${Operations} object=${ticket} ops=${ops}/>${attesting.value && html`<${Attest} ticket=${ticket} onClose=${() => { attesting.value = false; reload(); }}/>`}${waiving.value && html`<${Waive} ticket=${ticket} onClose=${() => { waiving.value = false; reload(); }}/>`}`;
+  return html`<${Operations} object=${ticket} ops=${ops}/>${attesting.value && html`<${Attest} ticket=${ticket} name=${name} onClose=${() => { attesting.value = false; reload(); }}/>`}${waiving.value && html`<${Waive} ticket=${ticket} name=${name} onClose=${() => { waiving.value = false; reload(); }}/>`}`;
 };
 
 const simple = ['claim', 'release', 'escalate', 'acknowledge', 'resume', 'close', 'reopen', 'solve', 'cancel'];
