@@ -99,6 +99,12 @@ const chainOf = (f, vms, hosts) => {
   return { nodes: [source, target], legs: [{ back: moved, state: moved ? 'reversing' : 'replicating', label: moved ? t('run.reversed') : '' }], test };
 };
 
+// Whose turn it is, and for what; before it begins it waits for what its state says.
+const waitsFor = ({ state, waiting_for: w }) => {
+  if (!w) return maybe(`waits.${state}`) ?? t('none');
+  return w.what ? `${word('who', w.who)}: ${maybe(`what.${w.what}`) ?? word('step', w.what)}` : word('who', w.who);
+};
+
 export const Run = ({ id, ticket, whole = false }) => {
   const data = useData(`/v1/failovers/${id}`, ['failover.', 'workflow.', 'ticket.']);
   const hosts = useHosts(data.data.value?.vm_ids);
@@ -110,7 +116,7 @@ export const Run = ({ id, ticket, whole = false }) => {
     document.title = `${tone(f.state).shape} ${done}/${(f.steps || []).length} ${title(f)} · ${ticket?.number || ''}`;
   }, [data.data.value]);
   return html`<${Loaded} of=${data}>${(f) => html`<section class="panel" aria-label=${t('run')}><p class=${`big ${tone(f.state).tone}`}><span aria-hidden="true">${tone(f.state).shape} </span>${sentenceOf(f)}</p>${f.state === 'committed_unprotected' && f.waiting_for?.text && html`<p>${f.waiting_for.text}</p>`}
-      <${Facts} rows=${[[t('kind'), title(f)], [t('state'), html`<${State} value=${f.state}/>`], [t('waiting-for'), f.waiting_for ? `${word('who', f.waiting_for.who)}${f.waiting_for.what ? `: ${word('what', f.waiting_for.what)}` : ''}` : t('none')],
+      <${Facts} rows=${[[t('kind'), title(f)], [t('state'), html`<${State} value=${f.state}/>`], [t('waiting-for'), waitsFor(f)],
         ...measured(f),
         f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`], f.test_ends_at && f.state === 'test_running' && [t('test-ends'), html`<${Countdown} to=${f.test_ends_at}/>`], f.verdict && [t('verdict'), html`<${State} value=${f.verdict}/>`]]}/>
       <${Buttons} f=${f} reload=${data.reload}/><${Stuck} f=${f} reload=${data.reload}/></section>
