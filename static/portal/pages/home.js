@@ -7,7 +7,7 @@ import { has, isStaff } from '../core/store.js';
 import { duration } from '../core/time.js';
 import { Ring } from '../draw/ring.js';
 import { ago, bytes } from '../core/time.js';
-import { Empty, Loaded, Panel, State, Ago, When } from '../ui/parts.js';
+import { Empty, Loaded, Panel, State, Toned, Ago, When } from '../ui/parts.js';
 import { protectionOf } from './protection.js';
 import { isLate } from './plans.js';
 import { title as runTitle } from './run.js';
@@ -34,7 +34,7 @@ const Safety = ({ vms, replications }) => {
   const worst = replications.filter((r) => r.rpo_measured_seconds !== null && r.rpo_measured_seconds !== undefined).reduce((w, r) => Math.max(w, r.rpo_measured_seconds), -1);
   return html`<section class="panel" aria-label=${t('home.safety')}><div style=${{ display: 'flex', gap: '16px', alignItems: 'center', flexWrap: 'wrap' }}>
     <${Ring} label=${t('home.safety')} parts=${groups.map(([g, tn]) => ({ n: n[g], tone: tn, label: t(`home.${g}.label`) }))}/>
-    <div><p class=${`big ${tone}`}>${text}</p><p class="muted">${groups.map(([g]) => `${n[g]} ${t(`home.${g}.label`)}`).join(' · ')}${worst >= 0 ? ` · ${t('home.worst', { time: duration(worst) })}` : ''}</p></div></div>
+    <div><p class="big"><${Toned} tone=${tone}>${text}</${Toned}></p><p class="muted">${groups.map(([g, tn], i) => html`${i ? ' · ' : ''}${n[g] ? html`<${Toned} tone=${tn}>${n[g]} ${t(`home.${g}.label`)}</${Toned}>` : `${n[g]} ${t(`home.${g}.label`)}`}`)}${worst >= 0 ? ` · ${t('home.worst', { time: duration(worst) })}` : ''}</p></div></div>
     ${!vms.length && html`<${Empty} title=${t('home.none')} text=${isStaff.value ? t('home.none.staff') : t('home.none.customer')}>${has('operator', 'support_lead') && html`<a class="button primary" href="/app/sites">${t('home.none.do')}</a>`}</${Empty}>`}</section>`;
 };
 

@@ -9,7 +9,7 @@ import { duration } from '../core/time.js';
 import { Chain } from '../draw/chain.js';
 import { Gantt } from '../draw/gantt.js';
 import { Points } from '../draw/points.js';
-import { Action, Area, Countdown, Dialog, Facts, Form, Loaded, Operations, Panel, State, TypedConfirm, now, toast, tone } from '../ui/parts.js';
+import { Action, Area, Countdown, Dialog, Facts, Form, Loaded, Operations, Panel, State, Toned, TypedConfirm, now, toast, tone } from '../ui/parts.js';
 import { useHosts } from './hosts.js';
 import { operation } from './operation.js';
 
@@ -85,7 +85,7 @@ const namesOf = (f) => {
 };
 const none = (n) => n === null || n === undefined;
 // before anything was measured there is nothing to show
-const measured = (f) => [['data-loss', f.data_loss, f.data_loss === 'none' ? html`<span class="ok">${t('none')}</span>` : f.data_loss], ...['downtime', 'rto_measured', 'rpo_measured'].map((k) => [k.replace('_', '.'), f[`${k}_seconds`], duration(f[`${k}_seconds`])])]
+const measured = (f) => [['data-loss', f.data_loss, f.data_loss === 'none' ? html`<${Toned} tone="ok">${t('none')}</${Toned}>` : f.data_loss], ...['downtime', 'rto_measured', 'rpo_measured'].map((k) => [k.replace('_', '.'), f[`${k}_seconds`], duration(f[`${k}_seconds`])])]
   .filter(([, value]) => !none(value) || ended.includes(f.state)).map(([key, value, text]) => [t(key), none(value) ? null : text]);
 const chainOf = (f, vms, hosts) => {
   const hostName = hosts.name;

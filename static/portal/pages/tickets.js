@@ -8,7 +8,7 @@ import { go } from '../core/router.js';
 import { isStaff, me, shortcuts } from '../core/store.js';
 import { dateTime, duration } from '../core/time.js';
 import { List } from '../ui/list.js';
-import { Ago, Area, Blocker, Choice, Countdown, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, State, Text, When, now, toast } from '../ui/parts.js';
+import { Ago, Area, Blocker, Choice, Countdown, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, State, Text, Toned, When, now, toast } from '../ui/parts.js';
 import { PickMacro, expand, useMacros } from './macros.js';
 import { Run, useNames } from './run.js';
 
@@ -16,12 +16,13 @@ export const open = ['new', 'open', 'pending_customer', 'pending_vendor', 'pendi
 export const types = ['incident', 'request', 'change', 'failover', 'drill', 'firewall_change', 'hardware', 'consultation', 'account', 'billing'];
 const severities = ['low', 'normal', 'high', 'urgent'];
 
-/** How long until a clock ends, in words and colour. */
+/** How long until a clock ends, in words, shape and colour. */
 export const Due = ({ at, breached }) => {
-  if (breached) return html`<span class="bad">■ ${t('sla.breached')}</span>`;
+  if (breached) return html`<${Toned} tone="bad">${t('sla.breached')}</${Toned}>`;
   if (!at || at.startsWith('9999')) return html`<span class="muted">${t('sla.none')}</span>`;
   const left = Date.parse(at) - now.value;
-  return html`<span class=${left < 0 ? 'bad' : left < 900000 ? 'warning' : ''}>${left < 0 ? t('sla.late') : html`<${Countdown} to=${at}/>`}</span>`;
+  if (left < 0) return html`<${Toned} tone="bad">${t('sla.late')}</${Toned}>`;
+  return left < 900000 ? html`<${Toned} tone="warning"><${Countdown} to=${at}/></${Toned}>` : html`<${Countdown} to=${at}/>`;
 };
 
 const columns = [
@@ -100,7 +101,7 @@ const Approvals = ({ ticket, reload }) => {
     <${ApprovalButtons} ticket=${ticket} name=${name} reload=${reload}/></${Panel}>`;
 };
 
-export const Predicted = ({ of }) => html`<${Facts} rows=${[[t('predicted.downtime'), seconds(of.downtime_seconds)], [t('predicted.rto'), html`${seconds(of.rto_seconds)}${known(of.rto_low_seconds) && known(of.rto_high_seconds) && html` (${seconds(of.rto_low_seconds)} – ${seconds(of.rto_high_seconds)})`}`], [t('predicted.rpo'), seconds(of.rpo_seconds)], [t('data-loss'), of.data_loss === 'none' ? html`<span class="ok">${t('none')}</span>` : of.data_loss]]}/>`;
+export const Predicted = ({ of }) => html`<${Facts} rows=${[[t('predicted.downtime'), seconds(of.downtime_seconds)], [t('predicted.rto'), html`${seconds(of.rto_seconds)}${known(of.rto_low_seconds) && known(of.rto_high_seconds) && html` (${seconds(of.rto_low_seconds)} – ${seconds(of.rto_high_seconds)})`}`], [t('predicted.rpo'), seconds(of.rpo_seconds)], [t('data-loss'), of.data_loss === 'none' ? html`<${Toned} tone="ok">${t('none')}</${Toned}>` : of.data_loss]]}/>`;
 const known = (n) => n !== null && n !== undefined;
 const seconds = (n) => html`<span class="num">${duration(n)}</span>`;
 

@@ -15,10 +15,11 @@ const tones = {
 const toneOf = new Map(Object.entries(tones).flatMap(([tone, [shape, names]]) => names.split(' ').map((n) => [n, { tone, shape }])));
 /** Tone and shape of a state's name. @param {string} value */
 export const tone = (value) => toneOf.get(value) || { tone: 'idle', shape: '○' };
+/** What has a tone has its shape, too. @param {{ tone: string, children?: any }} props */
+export const Toned = ({ tone: of, children }) => html`<span class=${`state ${of}`}><b aria-hidden="true">${tones[of]?.[0] || '○'}</b>${children}</span>`;
 /** @param {{ value: string|null|undefined, group?: string, tone?: string }} props */
 export const State = ({ value, group = 'state', tone: given }) => {
-  const found = given ? { tone: given, shape: tones[given]?.[0] || '○' } : tone(value || 'unknown');
-  return html`<span class=${`state ${found.tone}`}><b aria-hidden="true">${found.shape}</b>${word(group, value || 'unknown')}</span>`;
+  return html`<${Toned} tone=${given || tone(value || 'unknown').tone}>${word(group, value || 'unknown')}</${Toned}>`;
 };
 
 /** Every page of a demo says that it is one. */
