@@ -322,6 +322,51 @@ const drawn = async () => {
     await page.context().close();
   });
 };
+
+// A run that waits for protection, and both sides at its ticket. Changes what the pages of runs show: told last.
+const signed = async () => {
+  await it('both sides sign in the dialog that each machine of a run stays unprotected; its ticket says so', async () => {
+    const run = (await api('GET', '/v1/failovers?state=customer_validation&limit=1')).data[0];
+    await api('POST', `/v1/failovers/${run.id}/verify`, { result: 'pass' });
+    const { number } = await api('GET', `/v1/tickets/${run.ticket_id}`);
+    const names = (await api('GET', `/v1/failovers/${run.id}`)).plan.members.map((m) => m.name);
+    const theirs = (await api('GET', `/v1/users?limit=50&customer_id=${run.customer_id}`)).data.find((u) => u.email.startsWith('approver@'));
+    const statement = 'Its old host is rebuilt this week; it can be read in again.';
+    const notes = (page, who, vm) => page.locator('p.note', { hasText: `${who.display_name} (${vm}): “${statement}”` });
+    const sign = async (page, who, vm, proves) => {
+      await page.click('button >> text=Sign that it stays unprotected');
+      await page.waitForFunction((n) => document.querySelectorAll('dialog #vm option').length === n, names.length);
+      await page.selectOption('dialog #vm', { label: vm });
+      await page.selectOption('dialog #days', { label: '30 days' });
+      await page.fill('dialog #statement', statement);
+      await page.click('dialog button >> text=Sign the waiver');
+      if (proves) {
+        await page.fill('dialog #su-password', phrase);
+        await page.click('dialog:has(#su-password) button.primary');
+      }
+      await page.waitForFunction(() => !document.querySelector('dialog'));
+      await notes(page, who, vm).waitFor();
+    };
+    const page = await person(browser);
+    await signIn(page, theirs.email, `/app/tickets/${number}`);
+    for (const [n, vm] of names.entries()) await sign(page, theirs, vm, n === 0);
+    equal(await page.locator('p.note', { hasText: '(the other side must sign it, too)' }).count(), names.length, 'signatures of one side');
+    const lead = await person(browser);
+    const hers = (await api('GET', '/v1/users?limit=1&q=lead@provider')).data[0];
+    await signIn(lead, hers.email, `/app/tickets/${number}`);
+    for (const [n, vm] of names.entries()) await sign(lead, hers, vm, n === 0);
+    for (const one of [page, lead]) { // the other sees it without asking again
+      await one.waitForFunction((n) => [...document.querySelectorAll('p.note')].filter((x) => x.textContent.includes('holds until')).length === n, names.length);
+      await one.waitForSelector('p.big >> text=stays unprotected for a time, as both sides have signed');
+      equal(await one.locator('p.note', { hasText: 'must sign' }).count(), 0, 'signatures that still wait');
+      await shot(one, `waiver-${one === page ? 'customer' : 'support'}`);
+      equal(await axe(one), [], 'the ticket');
+      equal(one.wrong, [], 'wrong');
+      await one.context().close();
+    }
+    equal((await api('GET', `/v1/failovers/${run.id}`)).state, 'closed_unprotected', 'the run');
+  });
+};
 if (!only || only === 'stories') {
   await stories();
   await byKeys();
@@ -366,5 +411,6 @@ for (const scheme of ['light', 'dark']) {
   }
   await page.context().close();
 }
+if (!only || only === 'stories') await signed();
 await browser.close();
 finish();

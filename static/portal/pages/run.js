@@ -91,11 +91,12 @@ const chainOf = (f, vms, hosts) => {
   const hostName = hosts.name;
   const first = f.plan?.members?.[0] || {};
   // a run that is over is drawn as it ended, whatever came after it
-  const moved = f.kind !== 'test' && (ended.includes(f.state) ? f.state === 'protected' : Boolean(f.started_at && first.vm_id) && hosts.of(first.vm_id) === first.target_host_id);
+  const moved = f.kind !== 'test' && (ended.includes(f.state) ? ['protected', 'closed_unprotected'].includes(f.state) : Boolean(f.started_at && first.vm_id) && hosts.of(first.vm_id) === first.target_host_id);
   const moving = f.kind !== 'test' && f.started_at && !ended.includes(f.state);
   const source = { letter: moved ? 'R' : 'P', host: hostName(first.source_host_id), text: vms, state: moved ? 'replica' : 'primary', tone: moved ? 'idle' : 'ok' };
   const target = { letter: moved ? 'P' : 'R', host: hostName(first.target_host_id), text: vms, state: moved ? 'primary' : moving ? 'failing_over' : 'replica', tone: moved ? 'ok' : moving ? 'info' : 'idle', dashed: moving && !moved };
   const test = f.kind === 'test' && ['running', 'test_running', 'waiting'].includes(f.state) ? { letter: '◆', host: hostName(first.target_host_id), text: t('run.test-copy'), state: 'test_running' } : null;
+  if (f.state === 'closed_unprotected') return { nodes: [{ ...source, state: 'unprotected', tone: 'warning' }, target], legs: [{ back: true, state: 'unprotected', label: word('state', 'unprotected') }], test };
   return { nodes: [source, target], legs: [{ back: moved, state: moved ? 'reversing' : 'replicating', label: moved ? t('run.reversed') : '' }], test };
 };
 

@@ -91,13 +91,14 @@ const Approvals = ({ ticket, reload }) => {
   const waived = useData(`/v1/tickets/${ticket.id}/waivers?limit=50`, ['ticket.', 'waiver.']);
   const name = useNames(ticket.failover_id);
   const who = (x) => (ticket.resource_ids?.length > 1 ? t('signed.of', { who: x.user_name, vm: name(x.vm_id) }) : x.user_name);
-  const signed = (x, standing) => html`<p class="note">${t('signed.statement', { who: who(x), statement: x.statement, standing })}</p>`;
+  // of each machine the newest signature alone can wait for another
+  const signed = (list, counts, waits) => (list.data.value?.data || []).map((x, i, all) => html`<p class="note" key=${x.id}>${t('signed.statement', { who: who(x), statement: x.statement, standing: x.effective ? counts(x) : all.some((y) => y.vm_id === x.vm_id && y.id > x.id) ? '' : waits })}</p>`);
   return html`<${Panel} title=${t('approvals')} more=${html`<${State} group="approval" value=${ticket.approval}/>`}>
     ${ticket.blockers?.length > 0 && html`<div class="problem" role="status"><h3>${t('blockers')}</h3><ul>${ticket.blockers.map((b) => html`<${Blocker} of=${b}/>`)}</ul></div>`}
     ${ticket.predicted && html`<${Predicted} of=${ticket.predicted}/>`}
     <${Loaded} of=${list}>${(a) => (a.data.length ? html`<ul class="steps">${a.data.map((x) => html`<li><${State} group="decision" value=${x.decision} tone=${x.voided_at ? 'idle' : x.decision === 'approved' ? 'ok' : 'bad'}/><span class="grow">${x.user_name} <span class="muted">${word('side', x.side)}${x.note ? ` · ${x.note}` : ''}${x.voided_at ? ` · ${t('approval.void')}` : ''}</span></span><${Ago} at=${x.created_at}/></li>`)}</ul>` : html`<p class="muted">${t('approvals.none')}</p>`)}</${Loaded}>
-    ${attested.data.value?.data.map((x) => signed(x, x.effective ? t('attest.effective') : t('attest.first')))}
-    ${waived.data.value?.data.map((x) => signed(x, x.effective ? t('waive.until', { at: dateTime(x.holds_until) }) : t('waive.first')))}
+    ${signed(attested, () => t('attest.effective'), t('attest.first'))}
+    ${signed(waived, (x) => t('waive.until', { at: dateTime(x.holds_until) }), t('waive.first'))}
     <${ApprovalButtons} ticket=${ticket} name=${name} reload=${reload}/></${Panel}>`;
 };
 
