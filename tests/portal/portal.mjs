@@ -122,6 +122,33 @@ const stories = async (browser) => {
     await page.waitForSelector('text=understudy-agent enroll --server');
     await page.context().close();
   });
+  await it('what is read while one confirms who one is signs nobody out, in this page and another of the browser', async () => {
+    const page = await person(browser);
+    await signIn(page, 'admin@example.net', '/app/sites');
+    const other = await page.context().newPage();
+    await visit(other, '/app/customers');
+    for (const one of [page, other]) await one.waitForSelector('.head >> text=Live');
+    let refused = 0;
+    // the session has its new secret, and this browser reads two lists before it hears of it
+    await page.route('**/v1/me/step-up', async (route) => {
+      const cookie = (await page.context().cookies()).map((c) => `${c.name}=${c.value}`).join('; ');
+      const answer = await fetch(route.request().url(), { method: 'POST', headers: { ...route.request().headers(), cookie }, body: route.request().postData() });
+      const late = [[page, '/v1/sites'], [other, '/v1/customers']].map(([one, path]) => one.waitForResponse((r) => r.url().includes(path) && r.status() === 401));
+      await api('POST', '/v1/sites', { name: 'Bruges', code: 'bru', kind: 'cloud', time_zone: 'Europe/Brussels' });
+      await api('POST', '/v1/customers', { name: 'Late Foods', account_number: 'L-1', time_zone: 'Europe/Paris' });
+      refused = (await Promise.all(late)).length;
+      await route.fulfill({ status: answer.status, headers: Object.fromEntries(answer.headers), body: await answer.text() });
+    });
+    await page.click('text=Enrol >> nth=0');
+    await page.click('text=Make the command');
+    await page.fill('#su-password', phrase);
+    await page.click('dialog:has(#su-password) button.primary');
+    await page.waitForSelector('text=understudy-agent enroll --server');
+    equal(refused, 2, 'lists that were read too late');
+    await page.waitForSelector('text=Bruges (bru)');
+    await other.waitForSelector('text=Late Foods');
+    await page.context().close();
+  });
   await it('by keyboard alone: sign in, find a machine, open it', async () => {
     const page = await person(browser);
     await page.goto(`${base}/app`);

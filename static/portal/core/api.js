@@ -2,6 +2,7 @@
 // Calls of the API. A call resolves with the answer's body or throws a Problem; what the server says of the problem is
 // what the person reads. A change carries an Idempotency-Key, so that sending it again makes it no second time.
 import { me } from './store.js';
+import { changing, settled } from './turn.js';
 
 export class Problem extends Error {
   /** @param {any} body @param {number} status */
@@ -57,6 +58,10 @@ export const call = async (method, path, body, options = {}) => {
   const answer = await read(response);
   if (response.ok) return answer;
   const problem = new Problem(answer, response.status);
+  if (problem.code === 'unauthenticated' && me.value && !options.anew) {
+    await settled(); // the secret may have changed since it was sent; nothing was done, so it is sent anew
+    return call(method, path, body, { ...options, anew: true });
+  }
   if (problem.code === 'unauthenticated' && me.value) me.value = null;
   if (problem.code === 'step_up_required' && !options.again && await confirmer.ask()) {
     return call(method, path, body, { ...options, again: true, key: newKey() });
@@ -103,9 +108,5 @@ export const signOut = async () => {
   localStorage.removeItem('us.csrf');
   me.value = null;
 };
-/** Confirm who one is; the session gets a new number with it. @param {{password: string, totp?: string}} body */
-export const stepUp = async (body) => {
-  const answer = await call('POST', '/v1/me/step-up', body);
-  if (answer?.csrf_token) localStorage.setItem('us.csrf', answer.csrf_token);
-  return answer;
-};
+/** Confirm who one is; the session gets a new secret with it. @param {{password: string, totp?: string}} body */
+export const stepUp = (body) => changing(() => call('POST', '/v1/me/step-up', body, { anew: true }));

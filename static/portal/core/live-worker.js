@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One event stream for all pages of a browser. Pages connect as ports (shared) or as the one page (dedicated). What the
 // stream says goes to all of them; after a gap it goes on where it was, and says how many events it caught up with.
+import { settled } from './turn.js';
+
 const ports = new Set();
 let last = '';
 let state = 'connecting';
@@ -47,7 +49,12 @@ const connect = async () => {
   const headers = { Accept: 'text/event-stream' };
   if (last) headers['Last-Event-ID'] = last;
   const again = Boolean(last) && state === 'lost';
-  const response = await fetch('/v1/events/stream', { headers, credentials: 'same-origin' });
+  const ask = () => fetch('/v1/events/stream', { headers, credentials: 'same-origin' });
+  let response = await ask();
+  if (response.status === 401) {
+    await settled();
+    response = await ask();
+  }
   if (response.status === 401 || response.status === 403) return become('signed-out');
   // A cursor of long ago is no use any more: begin anew, and pages read everything again.
   if (!response.ok) { if (response.status < 500) last = ''; throw new Error(String(response.status)); }
