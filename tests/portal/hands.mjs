@@ -31,6 +31,12 @@ export class Mouse {
     this.actions += 1;
     await find(this.page, 'combobox', name, inside).selectOption({ label }, soon);
   }
+
+  /** Set a field for a day and a time: "2026-12-01", "06:00". */
+  async time(name, day, at) {
+    this.actions += 1;
+    await this.page.getByLabel(name).fill(`${day}T${at}`, soon);
+  }
 }
 
 const STOPS = 250; // as many as a page may have on the way
@@ -90,5 +96,17 @@ export class Keyboard {
     const rows = await control.evaluate((e) => e.options.length);
     for (let i = 0; i < rows && await chosen() !== label; i += 1) await this.key('ArrowDown');
     if (await chosen() !== label) throw new Error(`arrow keys do not choose ${label}`);
+  }
+
+  // The parts of such a field, in the order of the browser's language (en-US): month, day, year, hour, minute, half of the day.
+  async time(name, day, at) {
+    this.actions += 1;
+    await this.reach(this.page.getByLabel(name));
+    const [year, month, date] = day.split('-');
+    const hour = Number(at.slice(0, 2));
+    for (let i = 0; i < 6; i += 1) await this.key('ArrowLeft'); // to the first of them
+    for (const key of `${month}${date}${year}`) await this.key(key);
+    await this.key('ArrowRight');
+    for (const key of `${String(hour % 12 || 12).padStart(2, '0')}${at.slice(3)}${hour < 12 ? 'A' : 'P'}`) await this.key(key);
   }
 }

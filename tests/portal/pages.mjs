@@ -3,7 +3,9 @@
 // script error, nothing from elsewhere. UD_TEST_LONG does it in each theme at each width; else each page is seen once, in
 // another shape in turn. UD_SHOTS=DIR keeps a screenshot of each; UD_PAGES=TEXT walks only addresses with this text. Before
 // that, what is done on pages of plans, policies, notifications, network maps and the war room.
-import { api, axe, base, equal, finish, it, ok, open, person, phrase, shot, signIn, visit } from './harness.mjs';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { api, axe, base, equal, finish, it, ok, open, person, phrase, shot, signIn, token, visit } from './harness.mjs';
 import { Keyboard, Mouse } from './hands.mjs';
 
 const first = async (path) => (await api('GET', path)).data[0] || {};
@@ -198,6 +200,49 @@ const told = async (Hand, how, n) => {
     await hand.type(`Type ${name} to confirm`, name, 'dialog');
     await hand.press('button', 'Delete', 'dialog');
     await page.waitForSelector(row, { state: 'detached' });
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
+  await it(`${how}: a planned failover is asked for with the time when it is to be back, on the clock of who asks`, async () => {
+    const mail = n ? 'operator@harbour-foods.example' : 'dr-lead@harbour-foods.example';
+    const user = await first(`/v1/users?limit=1&q=${mail}`);
+    await api('PATCH', `/v1/users/${user.id}`, { time_zone: 'Asia/Kolkata' }); // five and a half hours before UTC, all year
+    const page = await person(browser, { timezoneId: 'America/New_York' });
+    await signIn(page, mail, `/app/request?vm=${ids.vm}&kind=planned`);
+    const hand = new Hand(page);
+    const day = new Date(Date.now() + 10 * 86400000).toISOString().slice(0, 10);
+    await hand.choose('radio', 'The way home after an earlier failover');
+    equal(await page.locator('#back').count(), 0, 'fields for a way home that has none');
+    await hand.choose('radio', 'The host is worked on');
+    if (await page.getByRole('radio', { name: /^Keep it/ }).count()) await hand.choose('radio', /^Keep it/);
+    await hand.time(/^Or at Asia/, day, '04:00');
+    await hand.time(/^Back by Asia/, day, '03:00');
+    await page.waitForSelector('.field-problem >> text=after the failover has begun'); // told at its field, before anything is sent
+    await hand.time(/^Back by Asia/, day, '06:00');
+    await page.waitForSelector('form dl');
+    await hand.press('button', 'File the request');
+    await page.waitForURL(/\/app\/tickets\/\d{6}-/);
+    const ticket = await first(`/v1/tickets?limit=1&number=${page.url().split('/').pop()}`);
+    const run = await api('GET', `/v1/failovers/${ticket.failover_id}`);
+    const hour = (h) => Date.parse(`${day}T0${h}:00:00+05:30`);
+    equal([run.scheduled_at, run.window_ends_at].map((x) => Date.parse(x)), [hour(4), hour(6)], 'the window');
+    await page.waitForSelector('.facts div:has(dt:text-is("Back by")) >> text=06:00:00');
+    await api('POST', `/v1/tickets/${ticket.id}/cancel`, {});
+    await api('PATCH', `/v1/users/${user.id}`, { time_zone: user.time_zone });
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
+  await it(`${how}: what a run's page saves as its record is what the server sealed, and understudy verify accepts it`, async () => {
+    const { page, hand } = await sit('dr-lead@harbour-foods.example', `/app/failovers/${ids.test}`);
+    const saved = page.waitForEvent('download');
+    await hand.press('link', 'Bundle (JSON)');
+    const file = `${process.env.DIR}/bundle-${n}.json`;
+    const name = (await saved).suggestedFilename();
+    await (await saved).saveAs(file);
+    const answer = await fetch(`${base}/v1/evidence/${name.replace('.json', '')}/bundle`, { headers: { Authorization: `Bearer ${token}` } });
+    ok(readFileSync(file).equals(Buffer.from(await answer.arrayBuffer())), 'other bytes than the server has');
+    await page.waitForSelector(`pre >> text=understudy verify ${name}`);
+    execFileSync(`${process.env.UD_BINARY_DIR}/understudy`, ['verify', file], { stdio: 'pipe' });
     equal(page.wrong, [], 'wrong');
     await page.context().close();
   });

@@ -10,6 +10,15 @@ export const dateTime = (iso, tz = zone()) => (iso ? format(iso, { day: '2-digit
 export const timeOnly = (iso, tz = zone()) => (iso ? format(iso, { hour: '2-digit', minute: '2-digit', second: '2-digit' }, tz) : '');
 export const dayOnly = (iso, tz = zone()) => (iso ? format(iso, { day: '2-digit', month: 'short', year: 'numeric' }, tz) : '');
 
+const clockAt = (at, timeZone) => Date.parse(`${new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone }).format(at).replace(' ', 'T')}Z`);
+/** "2026-12-01T06:00", as it is typed into a field, on the clock of a zone -> the instant, as the API wants it. @param {string} typed */
+export const instant = (typed, tz = zone()) => {
+  const wanted = Date.parse(`${typed}Z`);
+  let at = wanted;
+  for (let i = 0; i < 2; i += 1) at += wanted - clockAt(at, tz); // the second time for hours in which clocks change
+  return new Date(at).toISOString();
+};
+
 /** 90 -> "1 min 30 s"; null -> "unknown". @param {number|null|undefined} seconds */
 export const duration = (seconds) => {
   if (seconds === null || seconds === undefined) return t('unknown');

@@ -7,6 +7,7 @@ import { t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { go, query } from '../core/router.js';
 import { isStaff } from '../core/store.js';
+import { instant, zone } from '../core/time.js';
 import { Points } from '../draw/points.js';
 import { Blocker, Loaded, Panel, ProblemBox, State, Text } from '../ui/parts.js';
 import { Predicted } from './tickets.js';
@@ -24,6 +25,7 @@ export const Request = () => {
   const reason = useSignal('');
   const point = useSignal('');
   const when = useSignal('');
+  const back = useSignal('');
   const chain = useSignal('');
   const typed = useSignal('');
   const latest = useSignal(false);
@@ -43,11 +45,13 @@ export const Request = () => {
   const extended = moving.some((v) => (legs.data.value?.data || []).some((r) => r.vm_id === v && r.leg === 'extended'));
   const points = useData(leg && kind.value !== 'planned' ? `/v1/replications/${leg.id}/recovery-points?limit=100` : null, ['recovery_point.']);
   const name = chosenPlan ? chosenPlan.name : chosen.value.length === 1 ? protectedOnes.find((v) => v.id === chosen.value[0])?.name || '' : t('vms.count', { n: chosen.value.length });
+  const returns = kind.value === 'planned' && reason.value !== 'failback';
   const body = () => {
     /** @type {any} */
     const failover = { kind: kind.value, reason_code: reason.value, ...(chosenPlan ? { plan_id: chosenPlan.id } : { vm_ids: chosen.value }) };
     if (point.value) failover.recovery_point_id = point.value;
-    if (when.value) failover.scheduled_at = new Date(when.value).toISOString();
+    if (when.value) failover.scheduled_at = instant(when.value);
+    if (returns && back.value) failover.window_ends_at = instant(back.value);
     if (extended && chain.value) failover.chain = chain.value;
     if (latest.value) failover.acknowledge_latest = true;
     const customer = chosenPlan ? chosenPlan.customer_id : protectedOnes.find((v) => v.id === chosen.value[0])?.customer_id;
@@ -66,7 +70,7 @@ export const Request = () => {
       }
     }, 300);
     return () => { alive = false; clearTimeout(timer); };
-  }, [kind.value, chosen.value, chosenPlan?.id, reason.value, point.value, when.value, chain.value, latest.value]);
+  }, [kind.value, chosen.value, chosenPlan?.id, reason.value, point.value, when.value, back.value, chain.value, latest.value]);
   const missing = () => {
     if (!moving.length) return t('request.missing.vm');
     if (!reason.value) return t('request.missing.reason');
@@ -90,6 +94,8 @@ export const Request = () => {
     }
   };
   const flip = (id) => { chosen.value = chosen.value.includes(id) ? chosen.value.filter((x) => x !== id) : [...chosen.value, id]; point.value = ''; };
+  /** @type {Record<string, string>} */
+  const wrong = Object.fromEntries(Object.entries(problem.value?.fields || {}).map(([at, text]) => [at.replace('failover/', ''), text]));
   const matching = protectedOnes.filter((v) => v.name.toLowerCase().includes(find.value.toLowerCase()));
   const shown = matching.filter((v, i) => i < SHOWN || chosen.value.includes(v.id));
   return html`<div class="bar"><h1>${t('page.request')}</h1></div><form onSubmit=${send} novalidate>
@@ -101,7 +107,8 @@ export const Request = () => {
     ${leg && kind.value !== 'planned' && points.data.value && html`<fieldset><legend>${t('request.point')}</legend><label class="check"><input type="radio" name="point" checked=${!point.value} onChange=${() => { point.value = ''; }}/>${t('request.latest')}</label><${Points} points=${points.data.value.data.filter((p) => p.state !== 'corrupt')} value=${point.value} onPick=${(p) => { point.value = p; }}/>
       ${reason.value === 'virus_attack' && !point.value && html`<label class="check"><input type="checkbox" checked=${latest.value} onChange=${(e) => { latest.value = e.currentTarget.checked; }}/>${t('request.virus')}</label>`}</fieldset>`}
     ${extended && kind.value !== 'test' && html`<fieldset><legend>${t('request.chain')}</legend>${['keep', 'reverse'].map((c) => html`<label class="check"><input type="radio" name="chain" value=${c} checked=${chain.value === c} onChange=${() => { chain.value = c; }}/>${t(`request.chain.${c}`)}</label>`)}</fieldset>`}
-    <fieldset><legend>${t('request.when')}</legend><label class="check"><input type="radio" name="when" checked=${!when.value} onChange=${() => { when.value = ''; }}/>${t('request.now')}</label><label for="at">${t('request.at')}</label><input id="at" type="datetime-local" value=${when.value} onInput=${(e) => { when.value = e.currentTarget.value; }}/></fieldset>
+    <fieldset><legend>${t('request.when')}</legend><label class="check"><input type="radio" name="when" checked=${!when.value} onChange=${() => { when.value = ''; }}/>${t('request.now')}</label><${Text} id="at" kind="datetime-local" label=${t('request.at')} hint=${zone()} value=${when} problem=${wrong.scheduled_at}/>
+      ${returns && html`<${Text} id="back" kind="datetime-local" label=${t('request.back')} hint=${`${zone()} · ${t('request.back.hint')}`} value=${back} problem=${wrong.window_ends_at}/>`}</fieldset>
     <${Panel} title=${t('request.preflight')}><div aria-live="polite">${!ready ? html`<p class="muted">${t('request.preflight.text')}</p>` : dry.value ? html`${dry.value.blockers?.length ? html`<ul>${dry.value.blockers.map((b) => html`<${Blocker} of=${b}/>`)}</ul>` : html`<p class="ok">● ${t('request.clear')}</p>`}${dry.value.predicted && html`<${Predicted} of=${dry.value.predicted}/>`}` : html`<div class="skeleton"/>`}</div></${Panel}>
     ${kind.value === 'unplanned' && moving.length > 0 && html`<p class="note bad">${t('request.unplanned')}</p><${Text} id="typed" label=${t('confirm.type', { name })} value=${typed} autocomplete="off"/>`}
     <${ProblemBox} problem=${problem.value}/><div class="actions"><button class="primary" aria-disabled=${missing() || busy.value ? 'true' : undefined} aria-describedby="missing">${busy.value ? t('working') : t('request.send')}</button><span class="why" id="missing">${missing()}</span></div></form>`;

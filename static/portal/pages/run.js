@@ -9,7 +9,7 @@ import { duration } from '../core/time.js';
 import { Chain } from '../draw/chain.js';
 import { Gantt } from '../draw/gantt.js';
 import { Points } from '../draw/points.js';
-import { Action, Area, Countdown, Dialog, Facts, Form, Loaded, Operations, Panel, State, Toned, TypedConfirm, now, toast, tone } from '../ui/parts.js';
+import { Action, Area, Countdown, Dialog, Facts, Form, Loaded, Operations, Panel, State, Toned, TypedConfirm, When, now, toast, tone } from '../ui/parts.js';
 import { useHosts } from './hosts.js';
 import { operation } from './operation.js';
 
@@ -119,7 +119,7 @@ export const Run = ({ id, ticket, whole = false }) => {
   return html`<${Loaded} of=${data}>${(f) => html`<section class="panel" aria-label=${t('run')}><p class=${`big ${tone(f.state).tone}`}><span aria-hidden="true">${tone(f.state).shape} </span>${sentenceOf(f)}</p>${f.state === 'committed_unprotected' && f.waiting_for?.text && html`<p>${f.waiting_for.text}</p>`}
       <${Facts} rows=${[[t('kind'), title(f)], [t('state'), html`<${State} value=${f.state}/>`], [t('waiting-for'), waitsFor(f)],
         ...measured(f),
-        f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`], f.test_ends_at && f.state === 'test_running' && [t('test-ends'), html`<${Countdown} to=${f.test_ends_at}/>`], f.verdict && [t('verdict'), html`<${State} value=${f.verdict}/>`]]}/>
+        f.scheduled_at && [t('scheduled-at'), html`<${When} at=${f.scheduled_at}/>`], f.window_ends_at && [t('window-end'), html`<${When} at=${f.window_ends_at}/>`], f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`], f.test_ends_at && f.state === 'test_running' && [t('test-ends'), html`<${Countdown} to=${f.test_ends_at}/>`], f.verdict && [t('verdict'), html`<${State} value=${f.verdict}/>`]]}/>
       <${Buttons} f=${f} reload=${data.reload}/><${Stuck} f=${f} reload=${data.reload}/></section>
     <${Panel} title=${t(ended.includes(f.state) ? 'chain.then' : 'chain')}><${Chain} ...${chainOf(f, namesOf(f), hosts)}/></${Panel}>
     ${steps.length > 0 && html`<${Panel} title=${t(planned ? 'gantt.planned' : 'gantt')}><${Gantt} steps=${steps} from=${f.started_at || f.created_at || new Date(now.value).toISOString()}/></${Panel}>`}
