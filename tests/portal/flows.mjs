@@ -30,9 +30,10 @@ const demo = (...args) => execFileSync(`${process.env.UD_SOURCE_DIR}/deploy/demo
 const sit = async (email, Hand, to = '/app') => {
   const page = await person(browser);
   await signIn(page, email, to);
-  return { page, email, hand: new Hand(page), leave: () => page.context().close() };
+  const { display_name: name } = (await list(`/v1/users?limit=1&q=${email}`))[0];
+  return { page, email, name, hand: new Hand(page), leave: () => page.context().close() };
 };
-/** Prove again who one is, when the page asks. */
+/** Prove again who one is, when the page asks; `done` is what is there afterwards and was not before. */
 const confirm = async (who, done) => {
   const asked = who.page.locator('#su-password');
   await Promise.race([asked.waitFor({ ...patient, state: 'visible' }), done.waitFor(patient)]);
@@ -61,17 +62,17 @@ const ask = async (who, { kind, vm, reason }) => {
 };
 
 // ---- C: approve ----
-const approve = async (who, ticket, last) => {
+const approve = async (who, ticket) => {
   if (!who.page.url().endsWith(ticket.number)) await visit(who.page, `/app/tickets/${ticket.number}`);
   await who.hand.press('button', 'Approve');
-  await confirm(who, who.page.locator(last ? '.panel .state:has-text("approved")' : 'main >> text=approved').first());
+  await confirm(who, who.page.locator(`li:has(.state:has-text("approved")) >> text=/^${who.name} /`).first());
 };
 const attest = async (who, ticket) => {
   await visit(who.page, `/app/tickets/${ticket.number}`);
   await who.hand.press('button', 'State that the source is off');
   await who.hand.type(/^What did you check/, 'I pulled the power of lon-a and saw its lights go out.', 'dialog');
   await who.hand.press('button', 'Sign the statement', 'dialog');
-  await confirm(who, who.page.locator('text=its lights go out').first());
+  await confirm(who, who.page.locator('p.note', { hasText: `${who.name}: “I pulled the power` }).first());
 };
 
 // ---- D: watch ----
@@ -125,7 +126,7 @@ const drill = async (Hand, vm, reason) => {
   const ticket = await ask(who, { kind: 'test', vm, reason });
   ok(ticket.actions <= ACTIONS, `${ticket.actions} actions`);
   console.log(`# a test was asked for with ${ticket.actions} actions${who.hand.keys ? `, ${who.hand.keys} keys` : ''}`);
-  await approve(who, ticket, true);
+  await approve(who, ticket);
   await watch(who, ticket, 'test_running');
   await who.page.getByRole('button', { name: 'Does it work?' }).waitFor(patient); // without a reload
   ok(/\d+\/\d+ Test failover/.test(await who.page.title()), `the title says ${await who.page.title()}`);
@@ -146,13 +147,13 @@ const move = async (Hand, vm, reason) => {
   const support = await sit(lead, Hand, '/app/queue');
   const ticket = await ask(who, { kind: 'planned', vm, reason });
   ok(ticket.actions <= ACTIONS, `${ticket.actions} actions`);
-  await approve(who, ticket, false);
+  await approve(who, ticket);
   // G: support finds it in the queue, which nobody has loaded again
   await support.hand.press('link', ticket.number);
   await support.page.waitForURL(new RegExp(`${ticket.number}$`));
   await support.hand.press('button', 'Take it');
   await support.page.getByRole('button', { name: 'Take it' }).waitFor({ ...patient, state: 'detached' });
-  await approve(support, ticket, true);
+  await approve(support, ticket);
   await watch(who, ticket, 'customer_validation');
   await shot(who.page, 'flow-planned-validation');
   await verify(who, 'Orders can be entered.');
@@ -185,7 +186,7 @@ const rescue = async (Hand, vm) => {
   const support = await sit(lead, Hand);
   for (const one of [who, support]) {
     await attest(one, ticket);
-    await approve(one, ticket, one === support);
+    await approve(one, ticket);
   }
   await watch(who, ticket, 'customer_validation');
   await verify(who, 'It runs over there.');
