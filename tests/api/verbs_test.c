@@ -19,6 +19,7 @@ struct scene {
 	struct scripted *hv;
 	struct agent *a;
 	const char *host, *vm, *uuid;
+	const char *elsewhere; /* another host */
 };
 
 static int begin(void **state)
@@ -174,6 +175,31 @@ static void one_change_at_a_time(void **state)
 	assert_true(lists(r.json, "diagnose"));
 	scripted_release(s->hv, "start");
 	until(s, op, "state", "succeeded");
+}
+
+static enum ud_code order_elsewhere(struct ud_ctx *cx, void *data)
+{
+	struct scene *s = data;
+
+	return ud_exec(cx, NULL,
+		"INSERT INTO commands(subject_id, seq, host_id, verb, epoch, state, payload, signature,"
+		" created_at, expires_at) VALUES($1, 0, $2, 'demote', 1, 'queued', '{}', '', $3, $4)",
+		UD_VALS(ud_t(s->vm), ud_t(s->elsewhere), ud_i(cx->now_ms),
+			ud_i(cx->now_ms + 3600000)));
+}
+
+/* An old primary that is away has a demotion before it: who has the VM now need not wait. */
+static void what_another_host_is_to_do_keeps_nobody_waiting(void **state)
+{
+	struct scene *s = *state;
+
+	run(s);
+	s->elsewhere = port_host(s->p);
+	world_write(s->w, order_elsewhere, s);
+	struct reply r =
+		expect(s->w, OWN_OPERATOR, "GET", fmt(s->w, "/v1/vms/%s", s->vm), NULL, 200);
+
+	assert_true(lists(r.json, "start"));
 }
 
 static void what_came_out_is_shown_with_the_operation(void **state)
@@ -470,6 +496,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_customer_starts_and_stops_its_vm, begin, end),
 		cmocka_unit_test_setup_teardown(one_change_at_a_time, begin, end),
+		cmocka_unit_test_setup_teardown(
+			what_another_host_is_to_do_keeps_nobody_waiting, begin, end),
 		cmocka_unit_test_setup_teardown(
 			what_came_out_is_shown_with_the_operation, begin, end),
 		cmocka_unit_test_setup_teardown(checkpoints_are_taken_and_put_back, begin, end),

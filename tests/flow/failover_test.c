@@ -271,20 +271,6 @@ static void and_the_way_home_is_another_one(void **state)
 	assert_int_equal(stage_count(s, "SELECT epoch FROM vms"), 3);
 }
 
-/* The old primary has a demotion before it and does not come; who has the VM can work with it. */
-static void wants_the_vm_not_busy(struct stage *s)
-{
-	struct reply r =
-		expect(s->w, OWN_OPERATOR, "GET", fmt(s->w, "/v1/vms/%s", s->vms[0].id), NULL, 200);
-
-	assert_int_equal(stage_count(s,
-				 "SELECT COUNT(*) FROM commands WHERE verb = 'demote'"
-				 " AND state IN ('queued', 'delivered')"),
-		1);
-	assert_non_null(strstr(r.body, "\"blocked_operations\":[{"));
-	assert_null(strstr(r.body, "\"reason_code\":\"busy\""));
-}
-
 static void an_unplanned_failover_needs_two_people(void **state)
 {
 	struct stage *s = *state;
@@ -301,7 +287,6 @@ static void an_unplanned_failover_needs_two_people(void **state)
 	stage_settle(s);
 	stage_wants(s, run, "customer_validation", NULL);
 	assert_int_equal(stage_where(s, 0), 1);
-	wants_the_vm_not_busy(s);
 	struct reply r = stage_press(s, OWN_APPROVER, run, "commit", "{}", 409);
 
 	expect_code(&r, 409, "invalid_state");
