@@ -355,6 +355,30 @@ const drawn = async () => {
     ok(await panel.locator('svg rect.dash').count() > 0, 'nothing says how long it took the last time');
     await page.context().close();
   });
+  await it('what is pointed at, or chosen in the palette, can be read in each theme', async () => {
+    const page = await person(browser);
+    await signIn(page, 'lead@provider.example', '/app/queue');
+    const says = (what) => page.locator(what).evaluate((e) => {
+      const light = (c) => { const [r, g, b] = c.match(/[\d.]+/g).map((v) => { const s = Number(v) / 255; return s <= 0.04045 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+      const style = getComputedStyle(e);
+      const [x, y] = [light(style.color), light(style.backgroundColor)].sort((m, n) => n - m);
+      return (x + 0.05) / (y + 0.05);
+    });
+    for (const theme of ['light', 'dark', 'contrast']) {
+      await page.evaluate((t) => localStorage.setItem('us.theme', t), theme);
+      await page.emulateMedia({ reducedMotion: 'reduce' });
+      await visit(page, '/app/queue');
+      for (const what of ['.head button[aria-label="Search"]', '.rail a[href="/app/fleet"]']) {
+        await page.hover(what);
+        await page.evaluate(() => Promise.all(document.getAnimations().map((a) => a.finished.catch(() => {}))));
+        ok(await says(what) >= 4.5, `${theme}: ${what} has ${await says(what)}`);
+      }
+      await page.keyboard.press('Control+k');
+      await page.waitForSelector('#found li[aria-selected="true"]');
+      ok(await says('#found li[aria-selected="true"]') >= 4.5, `${theme}: the chosen row has ${await says('#found li[aria-selected="true"]')}`);
+    }
+    await page.context().close();
+  });
   await it('plots of a VM stand in their place, and their tables have what is drawn', async () => {
     const page = await person(browser);
     await signIn(page, 'lead@provider.example', `/app/vms/${ids.vm}`);
