@@ -51,8 +51,10 @@ int ud_cli_run_evidence(struct cli *c)
 	struct cli_command cmd;
 	size_t used;
 
-	if (!path && ud_cli_command_find(c, &cmd, &used))
-		return ud_cli_run_operation(c, &cmd, used);
+	if (!path)
+		return ud_cli_command_find(c, &cmd, &used)
+			? ud_cli_run_operation(c, &cmd, used)
+			: ud_cli_fail(CLI_USAGE, "there is no command failover evidence here");
 	int code = ud_cli_check_flags(c);
 
 	if (code == CLI_DONE && (c->word_count != 3 || c->jq || c->explain))

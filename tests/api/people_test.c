@@ -147,8 +147,7 @@ static void guesses_in_dry_runs_are_counted(void **state)
 		static const char *const bodies[] = {
 			"{\"email\":\"kim@example.net\",\"password\":\"wrong wrong wrong\"}",
 			"{\"password\":\"wrong wrong wrong\"}",
-			"{\"current_password\":\"wrong wrong wrong\",\"new_password\":"
-			"\"another Good phrase\"}"
+			"{\"current_password\":\"wrong wrong wrong\",\"new_password\":\"another Good phrase\"}"
 		};
 		const char *path = fmt(w, "%s?dry_run=true", paths[i % 3]);
 
