@@ -132,9 +132,14 @@ bool ud_address_local(const char *address);
 bool ud_address_trusted(const struct ud_server *server, const char *address);
 
 /* loop.c */
-enum ud_code ud_loop_start(struct ud_ctx *cx, struct ud_server *server, size_t index, int listen_fd,
+/* Make a loop that does nothing yet; *ret is to be released also after a failure. */
+enum ud_code ud_loop_open(struct ud_ctx *cx, struct ud_server *server, size_t index, int listen_fd,
 	bool streams, struct ud_loop **ret) UD_USE;
+/* Let it accept and serve. */
+enum ud_code ud_loop_start(struct ud_ctx *cx, struct ud_loop *loop) UD_USE;
 void ud_loop_stop(struct ud_loop *loop);
+/* Wait until it has stopped. */
+void ud_loop_join(struct ud_loop *loop);
 void ud_loop_release(struct ud_loop **loop);
 /* Wake a loop; any thread. */
 void ud_loop_wake(struct ud_loop *loop);

@@ -422,7 +422,7 @@ const struct ud_carrier ud_carrier_library = {
 
 /* ---- start and end ---- */
 
-enum ud_code ud_loop_start(struct ud_ctx *cx, struct ud_server *server, size_t index, int listen_fd,
+enum ud_code ud_loop_open(struct ud_ctx *cx, struct ud_server *server, size_t index, int listen_fd,
 	bool streams, struct ud_loop **ret)
 {
 	struct ud_loop *loop = ud_malloc(sizeof(*loop));
@@ -440,7 +440,11 @@ enum ud_code ud_loop_start(struct ud_ctx *cx, struct ud_server *server, size_t i
 	pthread_mutex_init(&loop->stream_mutex, NULL);
 	loop->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	UD_TRY(ud_reader_open(cx, server->db, &loop->reader));
-	UD_TRY(loop->carrier->open(cx, loop));
+	return loop->carrier->open(cx, loop);
+}
+
+enum ud_code ud_loop_start(struct ud_ctx *cx, struct ud_loop *loop)
+{
 	if (pthread_create(&loop->thread, NULL, run, loop) != 0)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot start a thread");
 	loop->running = true;
@@ -453,14 +457,20 @@ void ud_loop_stop(struct ud_loop *loop)
 	ud_loop_wake(loop);
 }
 
+void ud_loop_join(struct ud_loop *loop)
+{
+	if (loop->running)
+		pthread_join(loop->thread, NULL);
+	loop->running = false;
+}
+
 void ud_loop_release(struct ud_loop **ploop)
 {
 	struct ud_loop *loop = *ploop;
 
 	if (!loop)
 		return;
-	if (loop->running)
-		pthread_join(loop->thread, NULL);
+	ud_loop_join(loop);
 	loop->carrier->close(loop);
 	for (size_t i = 0; i < loop->handed_count; i++)
 		close(loop->handed[i]);

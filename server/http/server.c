@@ -122,10 +122,12 @@ static enum ud_code start_loops(struct ud_ctx *cx, struct ud_server *s, size_t w
 		UD_TRY(listen_for(cx, s, i, &fds[i]));
 	s->base_url = ud_heap_strdup(made_url(cx, &s->settings, s->port));
 	fds[workers] = -1;
-	/* the loop for streams is the last, and must be there before a worker accepts */
+	/* each may be asked of the others, so all are there before the first accepts */
 	s->loop_count = all;
-	for (size_t i = all; i-- > 0;)
-		UD_TRY(ud_loop_start(cx, s, i, fds[i], i == workers, &s->loops[i]));
+	for (size_t i = 0; i < all; i++)
+		UD_TRY(ud_loop_open(cx, s, i, fds[i], i == workers, &s->loops[i]));
+	for (size_t i = 0; i < all; i++)
+		UD_TRY(ud_loop_start(cx, s->loops[i]));
 	return UD_OK;
 }
 
@@ -188,6 +190,10 @@ void ud_server_release(struct ud_server **server)
 	for (size_t i = 0; i < s->loop_count; i++)
 		if (s->loops[i])
 			ud_loop_stop(s->loops[i]);
+	/* as at the start: none goes before all have ended */
+	for (size_t i = 0; i < s->loop_count; i++)
+		if (s->loops[i])
+			ud_loop_join(s->loops[i]);
 	for (size_t i = 0; i < s->loop_count; i++)
 		ud_loop_release(&s->loops[i]);
 	ud_mail_release(&s->mail);
