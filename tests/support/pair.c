@@ -34,9 +34,10 @@ bool pair_runs(const struct pair *p, int host)
 
 void pair_watch(struct pair *p)
 {
-	int n = pair_runs(p, 0) + pair_runs(p, 1);
+	int n = pair_runs(p, 0) + pair_runs(p, 1), most = atomic_load(&p->running_max);
 
-	p->running_max = n > p->running_max ? n : p->running_max;
+	while (n > most && !atomic_compare_exchange_weak(&p->running_max, &most, n))
+		;
 }
 
 bool pair_dead(const struct pair *p, int host)
@@ -245,13 +246,14 @@ void pair_pass(struct pair *p, int64_t ms)
 /* ---- agents ---- */
 
 /* A host's n-th point from now on ends it. */
-static bool dies_now(struct host *h, const char *point)
+static bool dies_now(struct host *h, const char *verb, const char *point)
 {
 	pair_watch(h->p);
-	h->p->points++;
+	atomic_fetch_add(&h->p->points, 1);
 	if (!h->dies_at || --h->dies_at > 0)
 		return false;
-	h->died_at = point;
+	snprintf(h->died_words, sizeof(h->died_words), "%s%s%s", verb, *verb ? ": " : "", point);
+	h->died_at = h->died_words;
 	atomic_store(&h->station.dead, true);
 	return true;
 }
@@ -260,14 +262,14 @@ static bool dies(void *data, const struct ud_wire_command *command, const char *
 {
 	struct host *h = data;
 
-	return dies_now(h, ud_printf(h->p->cx->arena, "%s: %s", command->verb, point));
+	return dies_now(h, command->verb, point);
 }
 
 static bool dies_in_lease(void *data, const char *point)
 {
 	struct host *h = data;
 
-	return atomic_load(&h->station.dead) || dies_now(h, point);
+	return atomic_load(&h->station.dead) || dies_now(h, "", point);
 }
 
 static void wait_inside(void *data, int64_t ms)

@@ -41,7 +41,8 @@ struct host {
 	int64_t deadline_ms;
 	/* dies at this point, counted from now on; 0 = never */
 	int dies_at;
-	const char *died_at;
+	const char *died_at;  /* words, or NULL */
+	char died_words[160]; /* the arena is the test's thread's alone */
 	/* see pair_strike */
 	int moments, strike_at;
 	enum pair_victim victim;
@@ -56,15 +57,15 @@ struct pair {
 	unsigned char key[UD_SIGN_KEY];
 	struct host host[2];
 	const char *uuid;
-	bool peers_cut; /* the hosts' link to each other */
-	int points;     /* passed so far, on both */
+	bool peers_cut;    /* the hosts' link to each other */
+	atomic_int points; /* passed so far, on both */
 	/* the control plane */
 	int64_t epoch, seq;
 	int owner;
 	bool shut, keep_only;        /* the gate */
 	int64_t granted_until_ms[2]; /* of all grants to each host, with their margin */
 	enum ud_fencing_policy policy;
-	int running_max; /* most VMs seen running at once */
+	atomic_int running_max; /* most VMs seen running at once */
 	int64_t generation;
 	bool stepped; /* agents have no threads: what they do is done in pair_settle */
 };
