@@ -4,6 +4,7 @@ import base64
 import datetime
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -85,7 +86,7 @@ class Story:
             if found:
                 return found
             if self.server.poll() is not None:
-                raise AssertionError(f"the server ended: {what}")
+                raise AssertionError(f"the server ended ({self.server.returncode}): {what}")
             wait_for_a_change(self)
         raise AssertionError(f"late: {what}")
 
@@ -224,7 +225,8 @@ def hosts_are_added_as_the_pages_say(s):
         words = json.loads(s.command("host", "enroll", h.id, "-o", "json"))["command"].split()
         expect("the command", words[:2], ["understudy-agent", "enroll"])
         words[words.index("--dir") + 1] = h.dir
-        run(f"{BINARY}/understudy-agent", *words[1:], "--hypervisor-uri", f"qemu:///embed?root={h.root}")
+        run(f"{BINARY}/understudy-agent", *words[1:], "--hypervisor-uri", f"qemu:///embed?root={h.root}",
+            "--replication-listen", f"127.0.0.1:{free_port()}")
         begin_agent(s, h)
 
 
@@ -308,6 +310,60 @@ def a_command_outlives_the_server(s):
     s.ended(op)
     s.power("web-01", "running")
     s.command("vm", "stop", "web-01", "--wait")
+
+
+def taken(s, replication):
+    """Points that the source's cycles made, by its log: the server has no part in it."""
+    s.log.flush()
+    with open(f"{s.folder}/log", encoding="utf-8", errors="replace") as f:
+        return re.findall(rf" event=cycle relation={replication} point=(rpt_\w+)", f.read())
+
+
+def wait_taken(s, replication, n):
+    """Wait for a point by the log, not by the server."""
+    end = time.monotonic() + DEADLINE
+    while len(now := taken(s, replication)) < n:
+        if time.monotonic() > end:
+            raise AssertionError(f"late: point {n} of {replication}")
+        for h in s.hosts:
+            expect(f"{h.name}'s agent", h.process.poll(), None)
+        time.sleep(0.05)
+    return now
+
+
+def told(s, replication):
+    return [p["id"] for p in s.call("GET", f"/v1/replications/{replication}/recovery-points?limit=200")["data"]]
+
+
+def replication_outlives_the_server(s):
+    """Killed as a point is told, and in the midst of a cycle: cycles go on, and each point is told, once."""
+    vm = s.vm("app-01")
+    customer = s.call("POST", "/v1/customers", {"name": "Acme", "account_number": "A-1", "time_zone": "UTC"})["id"]
+    s.call("POST", "/v1/subscriptions", {"customer_id": customer, "kind": "managed", "add_ons": ["hyperv_replica"]})
+    s.command("vm", "edit", "app-01", "--customer-id", customer, "--managed")
+    s.ended(s.call("POST", f"/v1/vms/{vm['id']}/replications", {
+        "target_host_id": s.hosts[0].id, "schedule_interval_seconds": 5, "recovery_points_kept": 200,
+        "rpo_target_seconds": 60, "rto_target_seconds": 120, "waivers": ["same_site"]}))
+    replication = s.call("GET", f"/v1/replications?vm_id={vm['id']}")["data"][0]["id"]
+    meanwhile, kills = 0, KILLS if os.environ.get("UD_TEST_LONG") else 1
+    for i in range(kills):
+        before = wait_taken(s, replication, len(taken(s, replication)) + 1)
+        if i % 2:  # not as it is told, but when the next one is on its way
+            s.until("it is told", lambda n=before[-1]: n in told(s, replication))
+        s.server.send_signal(signal.SIGKILL)
+        s.server.wait()
+        now = wait_taken(s, replication, len(before) + 1)
+        meanwhile += len(now) - len(before)
+        serve(s)
+        s.until("all points are told", lambda n=tuple(now): set(n) <= set(told(s, replication)))
+    known = told(s, replication)
+    expect("points told twice", [p for p in set(known) if known.count(p) > 1], [])
+    expect("points that nobody took", set(known) - set(taken(s, replication)), set())
+    r = s.call("GET", f"/v1/replications/{replication}")
+    expect("its state, and what is wrong", (r["state"], r["error"]), ("replicating", None))
+    events = [e["type"] for e in s.call("GET", f"/v1/events?subject_id={replication}&limit=200")["data"]]
+    expect("told of its begin", (events.count("replication.created"), events.count("replication.seeded")), (1, 1))
+    print(f"# {kills} kills, {len(known)} points, {meanwhile} of them taken meanwhile")
 
 
 def finished(s, *words):
@@ -422,6 +478,7 @@ def a_restored_server_hears_its_hosts(s):
 STORY = [a_server_is_made, guests_lie_on_the_hosts, hosts_are_added_as_the_pages_say, the_guests_appear,
          one_starts_by_the_command_line, another_by_the_api, one_stops_by_the_command_line,
          guests_outlive_their_agent, a_command_outlives_the_agent, a_command_outlives_the_server,
+         replication_outlives_the_server,
          a_guest_is_worked_on, its_state_is_kept, hosts_tell_of_themselves, a_host_is_drained,
          a_restored_server_hears_its_hosts]
 
