@@ -186,8 +186,7 @@ static enum ud_code check_chain(struct ud_ctx *cx, struct dry *d, struct looked 
 	UD_TRY(ud_replication_of_vm(cx, l->vm.vm_id, UD_LEG_EXTENDED, &found, &onward));
 	if (found && d->f->chain == UD_CHAIN_UNSAID)
 		block(d, l, "chain_unsaid",
-			"The replica has an extended replica of its own, and only one onward relation"
-			" can be kept.",
+			"The replica has an extended replica of its own: what becomes of it must be said.",
 			"Say chain keep (the extended replica goes on from the new primary) or reverse"
 			" (it is paused once the way back begins).",
 			false);

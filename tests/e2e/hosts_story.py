@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 import urllib.error
@@ -20,6 +21,7 @@ SOURCE = os.environ.get("UD_SOURCE_DIR") or os.path.dirname(os.path.dirname(os.p
 BINARY = os.environ["UD_BINARY_DIR"]
 GUEST = f"{SOURCE}/deploy/guest"
 DEADLINE = 120  # seconds for one event; a boot under TCG takes some
+STARTS = 200 if os.environ.get("UD_TEST_LONG") else 12
 KILLS = 20 if os.environ.get("UD_TEST_LONG") else 3
 
 DOMAIN = """<domain type='{kind}'><name>{name}</name><uuid>{uuid}</uuid><memory unit='MiB'>128</memory>
@@ -195,6 +197,36 @@ def a_server_is_made(s):
 def serve(s):
     s.server = s.program("understudyd", "serve", "--config", f"{s.folder}/i/understudyd.conf")
     s.until("the server is ready", lambda: s.call("GET", "/v1/sites") is not None)
+
+
+def it_starts_while_streams_are_opened(s):
+    """Who listens comes again the moment the server is back: before all of it is there."""
+    over = threading.Event()
+    port = int(s.url.rsplit(":", 1)[1])
+    words = f"GET /v1/events/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {s.token}\r\n\r\n".encode()
+
+    def listen():
+        while not over.is_set():
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=1) as c:
+                    c.sendall(words)
+                    c.settimeout(0.2)
+                    c.recv(100)
+            except OSError:
+                pass
+
+    listeners = [threading.Thread(target=listen) for _ in range(4)]
+    for one in listeners:
+        one.start()
+    try:
+        for _ in range(STARTS):
+            s.server.send_signal(signal.SIGKILL)
+            s.server.wait()
+            serve(s)
+    finally:
+        over.set()
+        for one in listeners:
+            one.join()
 
 
 def guests_lie_on_the_hosts(s):
@@ -475,7 +507,8 @@ def a_restored_server_hears_its_hosts(s):
     s.command("vm", "stop", "web-01", "--wait")
 
 
-STORY = [a_server_is_made, guests_lie_on_the_hosts, hosts_are_added_as_the_pages_say, the_guests_appear,
+STORY = [a_server_is_made, it_starts_while_streams_are_opened, guests_lie_on_the_hosts,
+         hosts_are_added_as_the_pages_say, the_guests_appear,
          one_starts_by_the_command_line, another_by_the_api, one_stops_by_the_command_line,
          guests_outlive_their_agent, a_command_outlives_the_agent, a_command_outlives_the_server,
          replication_outlives_the_server,
