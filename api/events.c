@@ -187,12 +187,29 @@ enum {
 		UD_CUSTOMER_ADMIN | UD_R(CUSTOMER_APPROVER)
 };
 
+static const struct ud_parameter places[] = {
+	{ "after", "string", "Only what happened after this one: a cursor, or an event's id." },
+	{ "subject_id", "string", "Only what happened to this object." },
+	{ NULL, NULL, NULL },
+};
+static const struct ud_parameter choices[] = {
+	{ "types", "string", "Types of events, comma-separated." },
+	{ "after", "string", "Only what happened after this one: a cursor, or an event's id." },
+	{ "subject_id", "string", "Only what happened to this object." },
+	{ NULL, NULL, NULL },
+};
+static const struct ud_parameter streamed[] = {
+	{ "types", "string", "Types of events, comma-separated." },
+	{ "after", "string", "Where to begin; Last-Event-ID stands before it." },
+	{ NULL, NULL, NULL },
+};
+
 /* clang-format off */
 static const struct ud_route rows[] = {
-	{ "GET", "/v1/events",               "events.list",          UD_PEOPLE, "events:read", UD_LIST, .handle = list_events, .about = "List what happened, oldest first, after a cursor; types narrows it." },
-	{ "GET", "/v1/events/stream",        "events.stream",        UD_PEOPLE, "events:read", UD_STREAM, .handle = stream, .about = "Follow what happens as server-sent events; Last-Event-ID resumes." },
+	{ "GET", "/v1/events",               "events.list",          UD_PEOPLE, "events:read", UD_LIST, .handle = list_events, .parameters = choices, .about = "List what happened, oldest first, after a cursor; types narrows it." },
+	{ "GET", "/v1/events/stream",        "events.stream",        UD_PEOPLE, "events:read", UD_STREAM, .handle = stream, .parameters = streamed, .about = "Follow what happens as server-sent events; Last-Event-ID resumes." },
 	{ "GET", "/v1/events/{id}",          "events.show",          UD_PEOPLE, "events:read", 0, .handle = show_event, .about = "Show one event." },
-	{ "GET", "/v1/audit-records",        "audit-records.list",   AUDIT,     "audit:read",  UD_LIST, .handle = list_audit, .about = "List who did what, newest first." },
+	{ "GET", "/v1/audit-records",        "audit-records.list",   AUDIT,     "audit:read",  UD_LIST, .handle = list_audit, .parameters = places, .about = "List who did what, newest first." },
 	{ "GET", "/v1/audit-records/verify", "audit-records.verify", AUDIT,     "audit:read",  0, .handle = verify, .about = "Check the chain of hashes over all records one may see." },
 	{ "GET", "/v1/audit-records/{id}",   "audit-records.show",   AUDIT,     "audit:read",  0, .handle = show_audit, .about = "Show one audit record." },
 };

@@ -26,7 +26,7 @@ static const struct {
 
 static const char *const switches[] = { "help", "yes", "quiet", "verbose", "explain", "dry-run",
 	"no-input", "no-color", "utc", "all", "paginate", "token-stdin", "no-wait", "man", "wait",
-	"watch", "ics", "never", "device", "preview", "raw" };
+	"watch", "ics", "never", "device", "preview", "raw", "examples" };
 
 static bool is_switch(const char *name)
 {

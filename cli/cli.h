@@ -107,6 +107,10 @@ void ud_cli_send(struct cli *c, const char *path, const char *data, size_t n, co
 /* ticket attach TICKET FILE [--internal]; an exit code. */
 int ud_cli_run_attach(struct cli *c);
 
+/* ---- examples.c ---- */
+/* A call of the command that can be typed as it stands, in the arena. */
+const char *ud_cli_example(struct cli *c, const struct cli_command *cmd);
+
 /* ---- save.c ---- */
 /* Keep an answer's bytes in a file, as they came; "-" = standard output. An exit code. */
 int ud_cli_save(struct cli *c, const struct cli_reply *r, const char *path);

@@ -52,11 +52,18 @@ static const struct {
 	{ "me.tokens", "token" },
 	{ "me.sessions", "session" },
 	{ "me.show", "whoami" },
+	{ "me.edit", "me edit" },
 	{ "search", "search" },
 };
 
+/* What commands of their own do, as body or answer is no JSON. */
+static const char *const hidden[] = { "events.stream", "tickets.attachments.create" };
+
 const char *ud_cli_command_name(struct cli *c, const char *id)
 {
+	for (size_t i = 0; i < UD_LEN(hidden); i++)
+		if (strcmp(hidden[i], id) == 0)
+			return NULL;
 	for (size_t i = 0; i < UD_LEN(nouns); i++) {
 		size_t n = strlen(nouns[i].resource);
 
@@ -66,7 +73,7 @@ const char *ud_cli_command_name(struct cli *c, const char *id)
 
 		for (char *p = name; *p; p++)
 			*p = *p == '.' ? ' ' : *p;
-		return strcmp(id, "events.stream") == 0 ? NULL : name;
+		return name;
 	}
 	return NULL;
 }

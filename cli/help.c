@@ -8,48 +8,72 @@
 #include "cli/cli.h"
 
 static const struct {
-	const char *use, *about;
+	const char *use, *about, *example;
 } own[] = {
 	{ "auth login [--url URL] [--device | --token-stdin]",
-		"Sign in and keep a token for this context; --device lets somebody approve a code in the portal." },
-	{ "auth logout", "Forget the token." },
-	{ "auth status", "Show who is signed in." },
+		"Sign in and keep a token for this context; --device lets somebody approve a code in the portal.",
+		"auth login --token-stdin < token.txt" },
+	{ "auth logout", "Forget the token.", "auth logout" },
+	{ "auth status", "Show who is signed in.", "auth status" },
 	{ "auth can VERB THING",
-		"Show whether one's role allows a command, as in auth can create host." },
+		"Show whether one's role allows a command, as in auth can create host.",
+		"auth can create host" },
 	{ "context list | show | use NAME | add NAME --url URL | remove NAME",
-		"Work with several installations." },
+		"Work with several installations.",
+		"context add paris --url https://dr.example.net" },
 	{ "api METHOD PATH [-f field=value]… [-F @file] [--if-match ETAG] [--paginate | --raw]",
-		"Call the API as it is; what it answers is laid out on a terminal only, and never with --raw." },
+		"Call the API as it is; what it answers is laid out on a terminal only, and never with --raw.",
+		"api GET /v1/hosts --jq '.data[].name'" },
 	{ "apply -f FILE|FOLDER… [--dry-run] [--yes]",
-		"Make things be as JSON files say; shows what changes, and asks." },
-	{ "diff -f FILE|FOLDER…", "Show what apply would change." },
+		"Make things be as JSON files say; shows what changes, and asks.",
+		"apply -f things/ --dry-run" },
+	{ "diff -f FILE|FOLDER…", "Show what apply would change.", "diff -f things/" },
 	{ "import csv KIND FILE [--preview]",
-		"The same from a table: a row a thing, a column a field; KIND as in host, ip_block." },
+		"The same from a table: a row a thing, a column a field; KIND as in host, ip_block.",
+		"import csv host hosts.csv --preview" },
 	{ "event follow [--types TYPES] [--after CURSOR]",
-		"Print events as they happen, a JSON object a line." },
-	{ "ticket attach TICKET FILE [--internal]", "Attach a file to a ticket." },
+		"Print events as they happen, a JSON object a line.",
+		"event follow --types ticket.created" },
+	{ "ticket attach TICKET FILE [--internal]", "Attach a file to a ticket.",
+		"ticket attach 261128-lon-0000412 trace.txt" },
 	{ "ticket watch TICKET [--timeout 10m] [--interval 1]",
-		"Follow a ticket and its failover until it has ended." },
+		"Follow a ticket and its failover until it has ended.",
+		"ticket watch 261128-lon-0000412 --timeout 10m" },
 	{ "failover request test|planned|unplanned PLAN|VM… [--reason CODE] [--point ID] [--at TIME] [--window-end TIME] [--dry-run]",
-		"File the ticket of a failover, or see what it would cost and what is in the way." },
+		"File the ticket of a failover, or see what it would cost and what is in the way.",
+		"failover request planned erp --reason host_maintenance --dry-run" },
 	{ "failover evidence RUN [--file FILE]",
-		"Show what is known of a run's record, or keep the record in a file for understudy verify; as a page that prints when the file ends in .html." },
+		"Show what is known of a run's record, or keep the record in a file for understudy verify; as a page that prints when the file ends in .html.",
+		"failover evidence flo_01k5s00000000000000000000a --file evidence.json" },
 	{ "failover preview-failback PLAN|VM…",
-		"See what the way home would cost; nothing is filed." },
+		"See what the way home would cost; nothing is filed.",
+		"failover preview-failback sql-01" },
 	{ "failover watch RUN [--timeout 10m] [--interval 1]",
-		"Follow a failover step by step until it has ended; 7 when it failed." },
-	{ "drill list", "List the drills that were run." },
-	{ "drill due", "List recovery plans whose drill is overdue." },
-	{ "drill calendar [--ics]", "List when which plan's drill is due, or print a calendar." },
-	{ "drill schedule PLAN --every DAYS | --never", "Say how often a plan is to be drilled." },
-	{ "drill run PLAN|VM… [--point ID] [--dry-run]", "File the ticket of a drill." },
+		"Follow a failover step by step until it has ended; 7 when it failed.",
+		"failover watch flo_01k5s00000000000000000000a" },
+	{ "drill list", "List the drills that were run.", "drill list" },
+	{ "drill due", "List recovery plans whose drill is overdue.", "drill due" },
+	{ "drill calendar [--ics]", "List when which plan's drill is due, or print a calendar.",
+		"drill calendar --ics" },
+	{ "drill schedule PLAN --every DAYS | --never", "Say how often a plan is to be drilled.",
+		"drill schedule erp --every 30" },
+	{ "drill run PLAN|VM… [--point ID] [--dry-run]", "File the ticket of a drill.",
+		"drill run erp --dry-run" },
 	{ "replication top [--interval SECONDS] [--count N]",
-		"Show all replications as they go: state, health, age of the newest point, rate." },
-	{ "vm unprotect VM [--wait]", "Remove a VM's replication; the replica's disks are kept." },
-	{ "operation wait ID [--timeout 10m]", "Wait for an operation to end." },
-	{ "completion bash | zsh | fish", "Print the completions of a shell." },
-	{ "help [COMMAND…] [--man]", "Explain a command, or print the manual page." },
-	{ "version", "Print the version." },
+		"Show all replications as they go: state, health, age of the newest point, rate.",
+		"replication top --count 1" },
+	{ "vm unprotect VM [--wait]", "Remove a VM's replication; the replica's disks are kept.",
+		"vm unprotect sql-01 --wait" },
+	{ "operation wait ID [--timeout 10m]", "Wait for an operation to end.",
+		"operation wait op_01k5s00000000000000000000a --timeout 10m" },
+	{ "verify FILE [--key HEX]",
+		"Check a run's record without a server; 7 when it is not intact.",
+		"verify evidence.json" },
+	{ "completion bash | zsh | fish", "Print the completions of a shell.", "completion bash" },
+	{ "help [COMMAND…] [--man | --examples]",
+		"Explain a command, or print the manual page, or an example of each command.",
+		"help host create" },
+	{ "version", "Print the version.", "version" },
 };
 
 static const struct {
@@ -149,7 +173,48 @@ static int help_one(struct cli *c, const struct cli_command *cmd)
 	json_array_foreach(json_object_get(cmd->operation, "parameters"), i,
 		p) if (strcmp(json_string_value(json_object_get(p, "in")), "query") == 0)
 		print_field(c, json_string_value(json_object_get(p, "name")), p, false);
-	printf("Example: understudy %s --explain\n", usage_of(c, cmd));
+	printf("Example: %s\n", ud_cli_example(c, cmd));
+	return CLI_DONE;
+}
+
+/* Is this the command that the words name, up to what stands for something else? */
+static bool names_own(const struct cli *c, const char *use)
+{
+	size_t n = 0;
+
+	for (; n < c->word_count; n++) {
+		size_t len = strcspn(use, " ");
+
+		if (strlen(c->words[n]) != len || strncmp(use, c->words[n], len) != 0)
+			return false;
+		use += len + (use[len] == ' ');
+	}
+	return strspn(use, "abcdefghijklmnopqrstuvwxyz-") == 0 || use[strcspn(use, " |")] == '|';
+}
+
+static bool help_own(const struct cli *c)
+{
+	for (size_t i = 0; i < UD_LEN(own); i++) {
+		if (!names_own(c, own[i].use))
+			continue;
+		printf("understudy %s\n  %s\nExample: understudy %s\n", own[i].use, own[i].about,
+			own[i].example);
+		return true;
+	}
+	return false;
+}
+
+static void print_example(struct cli *c, const struct cli_command *cmd, void *data)
+{
+	(void)data;
+	puts(ud_cli_example(c, cmd));
+}
+
+static int help_examples(struct cli *c)
+{
+	ud_cli_command_each(c, print_example, NULL);
+	for (size_t i = 0; i < UD_LEN(own); i++)
+		printf("understudy %s\n", own[i].example);
 	return CLI_DONE;
 }
 
@@ -174,8 +239,12 @@ int ud_cli_help(struct cli *c)
 		memmove(c->words, c->words + 1, --c->word_count * sizeof(*c->words));
 	if (ud_cli_flag(c, "man"))
 		return ud_cli_man(c);
+	if (ud_cli_flag(c, "examples"))
+		return help_examples(c);
 	if (c->word_count == 0)
 		return help_all(c);
+	if (help_own(c))
+		return CLI_DONE;
 	if (ud_cli_command_find(c, &cmd, &used))
 		return help_one(c, &cmd);
 	ud_cli_command_each(c, print_family, &any);
@@ -234,6 +303,9 @@ int ud_cli_man(struct cli *c)
 	puts(".SH OPTIONS");
 	for (size_t i = 0; i < UD_LEN(general); i++)
 		man_item(general[i].flag, general[i].about);
+	puts(".SH EXAMPLES");
+	for (size_t i = 0; i < UD_LEN(own); i++)
+		man_item(ud_printf(c->cx.arena, "understudy %s", own[i].example), own[i].about);
 	puts(".SH EXIT STATUS\n0 done, 1 unexpected, 2 usage, 3 not found, 4 not allowed, 5 conflict, 6 refused,\n"
 	     "7 the operation failed, 8 waited too long, 9 unreachable or busy.\n.SH ENVIRONMENT\n"
 	     "UNDERSTUDY_URL, UNDERSTUDY_TOKEN, UNDERSTUDY_CONTEXT, UNDERSTUDY_OUTPUT.\n.SH FILES\n"

@@ -317,8 +317,14 @@ static int fill_path(struct cli *c, const struct cli_command *cmd, size_t used, 
 		path = ud_printf(c->cx.arena, "%s%.*s", path, (int)(brace - rest), rest);
 		const char *collection = ud_strndup(c->cx.arena, path, strlen(path) - 1);
 		bool replication = strcmp(collection, "/v1/replications") == 0;
-		int code = replication ? resolve_replication(c, c->words[next++], &id)
-				       : ud_cli_resolve(c, collection, c->words[next++], &id);
+		int code = CLI_DONE;
+
+		if (strncmp(brace, "{n}", 3) == 0) /* a number has no name */
+			id = ud_cli_percent(c, c->words[next++]);
+		else if (replication)
+			code = resolve_replication(c, c->words[next++], &id);
+		else
+			code = ud_cli_resolve(c, collection, c->words[next++], &id);
 
 		if (code)
 			return code;
@@ -463,13 +469,44 @@ static int etag_of(struct cli *c, const char *path, const char **ret)
 	return code;
 }
 
+/* The ETag of what only a list shows, "" when it is not in it. */
+static int etag_in_list(struct cli *c, const char *collection, const char *id, const char **ret)
+{
+	const char *path = with_query(c, collection, "limit", "200");
+	struct cli_reply r;
+	json_t *row;
+	bool explain = c->explain;
+	size_t i;
+
+	c->explain = false;
+	ud_cli_call(c, "GET", path, NULL, NULL, &r);
+	int code = ud_cli_reply_code(c, &r);
+
+	if (code == CLI_DONE)
+		code = add_pages(c, path, r.json);
+	c->explain = explain;
+	json_array_foreach(json_object_get(r.json, "data"), i,
+		row) if (strcmp(ud_cli_text(row, "id"), id) == 0) *ret =
+		ud_printf(c->cx.arena, "\"v%lld\"", (long long)ud_cli_int(row, "version", 0));
+	ud_cli_reply_free(&r);
+	return code || **ret ? code : ud_cli_fail(CLI_NOT_FOUND, "there is no %s here", id);
+}
+
 /* If-Match from the object as it is now; a part of one that has no ETag goes by the object's. */
-static int match_header(struct cli *c, const char *path, const char **ret)
+static int match_header(
+	struct cli *c, const struct cli_command *cmd, const char *path, const char **ret)
 {
 	const char *object = ud_strndup(c->cx.arena, path, strcspn(path, "?"));
 	const char *part = strrchr(object, '/'), *etag = "";
-	int code = etag_of(c, object, &etag);
+	json_t *methods = json_object_get(json_object_get(c->spec, "paths"), cmd->path);
+	bool shown = json_object_get(methods, "get") != NULL;
+	int code = CLI_DONE;
 
+	if (shown)
+		code = etag_of(c, object, &etag);
+	else
+		code = etag_in_list(c, ud_strndup(c->cx.arena, object, (size_t)(part - object)),
+			part + 1, &etag);
 	if (code == CLI_DONE && !*etag && part)
 		code = etag_of(c, ud_strndup(c->cx.arena, object, (size_t)(part - object)), &etag);
 	*ret = ud_printf(c->cx.arena, "If-Match: %s", etag);
@@ -590,7 +627,7 @@ static int run_change(struct cli *c, const struct cli_command *cmd, const char *
 		json_object_get(json_object_get(cmd->operation, "responses"), "428");
 
 	if (code == CLI_DONE && match)
-		code = match_header(c, path, &header);
+		code = match_header(c, cmd, path, &header);
 	if (!header)
 		header = key_header(c, cmd, key);
 	if (body)

@@ -130,6 +130,10 @@ number=$(u ticket list -o json | jq -r '.data[0].number')
 check "a ticket is found by its number" holds '.severity == "high"' ticket show "$number"
 check "somebody says something" exits 0 ticket comment "$number" --body 'We are looking.'
 check "and it is read" holds '.data[0].body == "We are looking."' ticket thread "$number"
+comment=$(u ticket thread "$number" -o json | jq -r '.data[0].id')
+check "what one said is changed, by the version that the list has" holds '.body == "We look."' ticket comments edit "$number" "$comment" \
+	--body 'We look.'
+check "there is no such comment" exits 3 ticket comments edit "$number" tco_01k5s00000000000000000000a --body x
 check "the customer is asked" exits 0 ticket info "$number" --question 'Since when?'
 check "what the state does not allow ends with 5" exits 5 ticket reopen "$number"
 printf 'a\0b\n' >"$dir/trace 1.bin"
