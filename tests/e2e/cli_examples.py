@@ -23,7 +23,7 @@ SPECIFICATION = openapi.Specification(os.path.join(os.environ["UD_SOURCE_DIR"], 
 ENDED = ("succeeded", "solved", "protected", "replicating")
 ME = {"object": "user", "email": "ops@example.net", "roles": [{"role": "operator"}]}
 SITE = {"object": "site", "name": "Oslo", "code": "osl", "kind": "provider_dc", "time_zone": "Europe/Oslo"}
-# it needs a record that was really sealed: demo_seed_test.sh types it
+# it needs a record that was really sealed: demo_seed_test.sh verifies those
 ELSEWHERE = {"understudy verify evidence.json"}
 # what belongs to signing in, which auth login does; passwords and second factors are no flags
 NO_COMMAND = {"device-requests.approve", "device-requests.create", "device-requests.deny", "device-requests.fetch",
