@@ -176,6 +176,21 @@ static enum ud_code check_other_runs(struct ud_ctx *cx, struct dry *d, struct lo
 	return UD_OK;
 }
 
+/* Hyper-V refuses to reverse a VM that has an onward relationship, paused or not. */
+static enum ud_code check_onward(struct ud_ctx *cx, struct dry *d, struct looked *l)
+{
+	struct ud_host target = { 0 };
+
+	if (ud_row_get(cx, &ud_hosts, l->vm.target_host_id, &target) != UD_OK)
+		ud_ctx_clear(cx);
+	else if (target.hypervisor == UD_HYPERVISOR_HYPERV)
+		block(d, l, "third_copy_bars_reverse",
+			"On Hyper-V the way back cannot begin while the replica has an extended replica:"
+			" the run waits before it.",
+			"Remove the extended replication first, or once the run waits.", true);
+	return UD_OK;
+}
+
 static enum ud_code check_chain(struct ud_ctx *cx, struct dry *d, struct looked *l)
 {
 	struct ud_replication onward = { 0 };
@@ -190,7 +205,7 @@ static enum ud_code check_chain(struct ud_ctx *cx, struct dry *d, struct looked 
 			"Say chain keep (the extended replica goes on from the new primary) or reverse"
 			" (it is paused once the way back begins).",
 			false);
-	return UD_OK;
+	return found ? check_onward(cx, d, l) : UD_OK;
 }
 
 static enum ud_code check_reason(struct ud_ctx *cx, struct dry *d, struct looked *l)

@@ -110,6 +110,18 @@ static void the_third_copy_goes_on_or_stands_still_as_was_said(void **state)
 	}
 }
 
+/* Hyper-V has one onward relation: the plan says so before anybody approves. */
+static void what_a_third_copy_bars_is_told(void **state)
+{
+	struct stage *s = *state;
+
+	stage_extend(s, 0);
+	const char *run = stage_start(s, "planned", "host_maintenance", 1, "\"chain\":\"keep\"");
+	struct reply r = stage_run(s, run);
+
+	assert_int_equal(strstr(r.body, "third_copy_bars_reverse") != NULL, s->hyperv);
+}
+
 /* A comparison of both ends is ordered, and ends; a planned failover after it loses nothing. */
 static void both_ends_are_compared_on_an_order(void **state)
 {
@@ -756,6 +768,8 @@ static void a_request_that_makes_no_sense_is_refused(void **state)
 				a_third_host_takes_over_when_both_are_gone, begin_, end),          \
 			cmocka_unit_test_setup_teardown(                                           \
 				the_third_copy_goes_on_or_stands_still_as_was_said, begin_, end),  \
+			cmocka_unit_test_setup_teardown(                                           \
+				what_a_third_copy_bars_is_told, begin_, end),                      \
 			cmocka_unit_test_setup_teardown(                                           \
 				both_ends_are_compared_on_an_order, begin_, end),                  \
 			cmocka_unit_test_setup_teardown(                                           \

@@ -44,6 +44,7 @@ static enum ud_code add_host(struct ud_ctx *cx, struct stage *s, int h)
 {
 	struct ud_host host = { .name = stage_host_names[h],
 		.site_id = s->site,
+		.hypervisor = s->hyperv ? UD_HYPERVISOR_HYPERV : UD_HYPERVISOR_KVM,
 		.state = UD_HOST_ACTIVE,
 		.memory_bytes = UD_NONE,
 		.cpu_count = UD_NONE };
