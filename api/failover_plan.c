@@ -9,10 +9,12 @@
 #include <string.h>
 
 #include "base/crypto.h"
+#include "base/machine.h"
 #include "base/replication.h"
 #include "db/agents.h"
 #include "db/fence_devices.h"
 #include "db/hosts.h"
+#include "db/inventory.h"
 #include "db/recovery_points.h"
 #include "db/replications.h"
 #include "db/vms.h"
@@ -164,6 +166,33 @@ static enum ud_code check_agent(struct ud_ctx *cx, struct dry *d, struct looked 
 	return UD_OK;
 }
 
+/* A VM whose definition was brought up may be too new for its replica's host. When the primary is
+ * lost that forbids nothing: what hosts told may be old. */
+static enum ud_code check_board(struct ud_ctx *cx, struct dry *d, struct looked *l)
+{
+	struct ud_host_facts host = { 0 };
+	struct ud_machine machine = { 0 };
+	const char *facts = NULL, *seen_as = NULL;
+	int64_t at;
+
+	if (!l->related)
+		return UD_OK;
+	UD_TRY(ud_inventory_host_facts(cx, l->vm.target_host_id, &facts, &at));
+	UD_TRY(ud_inventory_vm_facts(cx, l->vm.vm_id, l->vm.source_host_id, &seen_as, &at));
+	if (!facts || !seen_as)
+		return UD_OK;
+	if (ud_shape_read(cx, &ud_host_facts_shape, facts, strlen(facts), &host) != UD_OK ||
+		ud_shape_read(cx, &ud_machine_shape, seen_as, strlen(seen_as), &machine) != UD_OK)
+		ud_ctx_clear(cx); /* what cannot be read is not known */
+	else if (!ud_machine_fits(&machine, &host))
+		block(d, l, "machine_type_unknown",
+			ud_printf(cx->arena, "The replica's host cannot run machines of type %s.",
+				machine.machine_type),
+			"Bring its hypervisor to the release of the primary's.",
+			d->f->kind == UD_FAILOVER_UNPLANNED);
+	return UD_OK;
+}
+
 static enum ud_code check_other_runs(struct ud_ctx *cx, struct dry *d, struct looked *l)
 {
 	const char *id = NULL, *run = NULL;
@@ -248,9 +277,9 @@ static enum ud_code check_device(struct ud_ctx *cx, struct dry *d, struct looked
 	return UD_OK;
 }
 
-static enum ud_code (*const rules[])(
-	struct ud_ctx *cx, struct dry *d, struct looked *l) = { check_protection, check_points,
-	check_hosts, check_agent, check_other_runs, check_chain, check_reason, check_device };
+static enum ud_code (*const rules[])(struct ud_ctx *cx, struct dry *d,
+	struct looked *l) = { check_protection, check_points, check_hosts, check_agent, check_board,
+	check_other_runs, check_chain, check_reason, check_device };
 
 /* ---- looking ---- */
 

@@ -377,6 +377,18 @@ static enum ud_code check_room(struct ud_ctx *cx, struct ud_preflight *p)
 	return UD_OK;
 }
 
+static enum ud_code check_board(struct ud_ctx *cx, struct ud_preflight *p)
+{
+	if (p->has_machine && p->target.has_facts &&
+		!ud_machine_fits(&p->machine, &p->target.facts))
+		about(p, p->wanted.target_host_id, "machine_type_unknown",
+			ud_printf(cx->arena, "The target cannot run machines of type %s.",
+				p->machine.machine_type),
+			"Bring the target's hypervisor to the release of the source's, or choose another"
+			" host.");
+	return UD_OK;
+}
+
 static enum ud_code (*const rules[])(struct ud_ctx *cx, struct ud_preflight *p) = {
 	check_entitlement,
 	check_vm,
@@ -387,6 +399,7 @@ static enum ud_code (*const rules[])(struct ud_ctx *cx, struct ud_preflight *p) 
 	check_interval,
 	check_points,
 	check_disks,
+	check_board,
 	check_room,
 };
 

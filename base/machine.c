@@ -4,6 +4,8 @@
  */
 #include "base/machine.h"
 
+#include <string.h>
+
 static const char *const power_names[] = { "unknown", "running", "off", "saved", "paused",
 	"starting", "stopping", "critical" };
 const struct ud_enum ud_powers = { "power", power_names, UD_LEN(power_names) };
@@ -21,7 +23,7 @@ static const char *const balancing_names[] = { "dynamic", "port" };
 const struct ud_enum ud_team_balancings = { "team_balancing", balancing_names,
 	UD_LEN(balancing_names) };
 
-enum { PATH = 4096, TEXT = 255, LIST = 1 << 18 };
+enum { PATH = 4096, TEXT = 255, LIST = 1 << 18, TYPES = 500 };
 
 /* clang-format off */
 static const struct ud_field disk_fields[] = {
@@ -83,7 +85,7 @@ static const struct ud_field host_fields[] = {
 	UD_FIELD(ud_host_facts, smb,                .max = LIST, .about = "Paths to file servers over several cards; null = none."),
 	UD_FIELD(ud_host_facts, versions,           .max = LIST, .about = "Versions of what matters."),
 	UD_FIELD(ud_host_facts, capabilities,       .max = 100, .about = "What the driver can do."),
-	UD_FIELD(ud_host_facts, machine_types,      .max = 500, .about = "Types of virtual boards it can run."),
+	UD_FIELD(ud_host_facts, machine_types,      .max = TYPES, .about = "Types of virtual boards it can run."),
 };
 static const struct ud_field sample_fields[] = {
 	UD_FIELD(ud_sample, uuid,              .max = 36, .about = "The VM; null for the host."),
@@ -132,3 +134,19 @@ const struct ud_shape ud_host_balance_shape = { UD_SHAPE(ud_host_balance, balanc
 	.bare = true };
 const struct ud_shape ud_host_team_shape = { UD_SHAPE(ud_host_team, team_fields), .bare = true };
 const struct ud_shape ud_vm_limits_shape = { UD_SHAPE(ud_vm_limits, limit_fields), .bare = true };
+
+bool ud_machine_fits(const struct ud_machine *machine, const struct ud_host_facts *host)
+{
+	static const char version[] = ", version ";
+	const char *type = machine->machine_type;
+	const char *at = type ? strstr(type, version) : NULL;
+
+	if (!type || !*type || !host->machine_types.count || host->machine_types.count == TYPES)
+		return true;
+	/* "generation 2, version 8.0" */
+	type = at ? at + strlen(version) : type;
+	for (size_t i = 0; i < host->machine_types.count; i++)
+		if (strcmp(host->machine_types.items[i], type) == 0)
+			return true;
+	return false;
+}

@@ -85,6 +85,10 @@ struct ud_host_facts {
 	struct ud_texts machine_types;
 };
 extern const struct ud_shape ud_host_facts_shape;
+/* Can the host run the VM's virtual board: is its type (on Hyper-V the version of its definition)
+ * among those that the host tells? Also true when one of them tells none, and when the list is as
+ * long as a list can be. */
+bool ud_machine_fits(const struct ud_machine *machine, const struct ud_host_facts *host);
 
 /* Figures of a VM, or of the host (uuid NULL), since its start; rates are made by the reader. */
 struct ud_sample {

@@ -393,6 +393,34 @@ static void a_host_of_the_same_rack_needs_a_waiver(void **state)
 	s->agents[HOST_B] = b;
 }
 
+/* A board that the target does not know: a type of QEMU's, or a version of Hyper-V's. */
+static void a_machine_that_is_too_new_is_named(void **state)
+{
+	static const struct {
+		const char *type;
+		bool fits;
+	} rows[] = {
+		{ "pc-q35-7.2", true },
+		{ "pc-q35-9.0", false },
+		{ "generation 2, version 8.0", true },
+		{ "generation 2, version 9.0", false },
+	};
+	struct scene *s = *state;
+	bool possible;
+
+	scene_vm(s);
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		scene_machine(s, s->vm,
+			fmt(s->w,
+				"\"machine_type\":\"%s\",\"disks\":[{\"target\":\"vda\",\"format\":\"qcow2\"}]",
+				rows[i].type));
+		assert_int_equal(
+			blocked_by(s, wish(s, HOST_B, ""), "machine_type_unknown", &possible),
+			!rows[i].fits);
+		assert_int_equal(possible, rows[i].fits);
+	}
+}
+
 static void a_vm_is_copied_once(void **state)
 {
 	struct scene *s = *state;
@@ -842,6 +870,7 @@ int main(void)
 		cmocka_unit_test(everything_in_the_way_is_told_at_once),
 		cmocka_unit_test(a_host_of_the_same_site_needs_a_waiver),
 		cmocka_unit_test(a_host_of_the_same_rack_needs_a_waiver),
+		cmocka_unit_test(a_machine_that_is_too_new_is_named),
 		cmocka_unit_test(a_vm_is_copied_once),
 		cmocka_unit_test(figures_come_from_a_policy_or_the_request),
 		cmocka_unit_test(a_pause_is_told_to_both_hosts),

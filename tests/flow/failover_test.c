@@ -122,6 +122,49 @@ static void what_a_third_copy_bars_is_told(void **state)
 	assert_int_equal(strstr(r.body, "third_copy_bars_reverse") != NULL, s->hyperv);
 }
 
+/* The replica's host tells of an older release than the VM's definition is of. */
+static enum ud_code tell_old_host(struct ud_ctx *cx, void *data)
+{
+	const struct stage *s = data;
+	const char *text = "{\"uuid\":\"00000000-0000-4000-8000-000000000001\",\"name\":\"x\","
+			   "\"power\":\"running\",\"guest_agent\":\"connected\","
+			   "\"machine_type\":\"generation 2, version 9.0\"}";
+	struct ud_machine m = { 0 };
+	bool redefined;
+
+	UD_TRY(ud_inventory_host(cx, s->hosts[1].id,
+		"{\"hypervisor\":\"hyperv\",\"machine_types\":[\"5.0\",\"8.0\"]}"));
+	UD_TRY(ud_shape_read(cx, &ud_machine_shape, text, strlen(text), &m));
+	return ud_inventory_seen(cx, s->vms[0].id, s->hosts[0].id, &m, &redefined);
+}
+
+/* A planned failover would end with a VM that runs nowhere; when the primary is lost a warning is
+ * all there is. */
+static void a_machine_too_new_for_its_replica_is_named(void **state)
+{
+	static const struct {
+		const char *kind, *reason, *warning;
+	} rows[] = { { "planned", "host_maintenance", "false" },
+		{ "unplanned", "site_outage", "true" } };
+	struct stage *s = *state;
+
+	world_write(s->w, tell_old_host, s);
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		const char *run = stage_ask(s, rows[i].kind, rows[i].reason, 1, "");
+
+		assert_non_null(run);
+		json_t *b = json_object_get(stage_run(s, run).json, "blockers"), *one;
+		const char *warning = NULL;
+		size_t k;
+
+		json_array_foreach(
+			b, k, one) if (strcmp(text_at(one, "code"), "machine_type_unknown") == 0)
+			warning = json_is_true(json_object_get(one, "warning")) ? "true" : "false";
+		assert_non_null(warning);
+		assert_string_equal(warning, rows[i].warning);
+	}
+}
+
 /* A comparison of both ends is ordered, and ends; a planned failover after it loses nothing. */
 static void both_ends_are_compared_on_an_order(void **state)
 {
@@ -770,6 +813,8 @@ static void a_request_that_makes_no_sense_is_refused(void **state)
 				the_third_copy_goes_on_or_stands_still_as_was_said, begin_, end),  \
 			cmocka_unit_test_setup_teardown(                                           \
 				what_a_third_copy_bars_is_told, begin_, end),                      \
+			cmocka_unit_test_setup_teardown(                                           \
+				a_machine_too_new_for_its_replica_is_named, begin_, end),          \
 			cmocka_unit_test_setup_teardown(                                           \
 				both_ends_are_compared_on_an_order, begin_, end),                  \
 			cmocka_unit_test_setup_teardown(                                           \
