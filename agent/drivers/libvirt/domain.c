@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/process.h"
 
-enum { MOVE_MS = 60000, LOOK_MS = 500, CONNECT_MS = 30000, CONNECT_STEP_MS = 50 };
+enum { MOVE_MS = 60000, LOOK_MS = 500, CONNECT_MS = 45000, CONNECT_STEP_MS = 50 };
 
 void ud_lv_domain_release(ud_lv_domain **domain)
 {
@@ -220,7 +220,8 @@ enum ud_code ud_lv_power_slot(struct ud_ctx *cx, struct ud_hv *hv, const char *u
 /*
  * Let a VM's processors go on. Just after our start libvirt may still be connecting to a QEMU that
  * was there before, and then says that an argument (its monitor) is invalid: it is asked again
- * until it has.
+ * until it has. One whose start was cut off before it listened libvirt gives up after 30 s, and the
+ * VM is off.
  */
 static enum ud_code go_on(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d)
 {
@@ -252,8 +253,13 @@ enum ud_code ud_lv_start(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, 
 		return paused && power == UD_POWER_RUNNING
 			? ud_fail(cx, UD_E_INVALID_STATE, NULL, "The VM runs already.")
 			: UD_OK;
-	if (power == UD_POWER_PAUSED || power == UD_POWER_CRITICAL)
-		return go_on(cx, ud_lv_of(hv), d);
+	if (power == UD_POWER_PAUSED || power == UD_POWER_CRITICAL) {
+		enum ud_code code = go_on(cx, ud_lv_of(hv), d);
+
+		if (code == UD_OK || virDomainIsActive(d) != 0)
+			return code;
+		ud_ctx_clear(cx); /* it ended meanwhile: started anew */
+	}
 	ud_lv_start_begin(ud_lv_of(hv), uuid);
 	int rc = virDomainCreateWithFlags(d, paused ? VIR_DOMAIN_START_PAUSED : 0);
 
