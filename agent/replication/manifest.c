@@ -219,10 +219,7 @@ const char *ud_manifest_text(struct ud_ctx *cx, const struct ud_manifest *manife
 	struct ud_buf b = { 0 };
 
 	ud_shape_encode(&b, &ud_manifest_shape, manifest, NULL);
-	const char *text = ud_strdup(cx->arena, ud_buf_text(&b));
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 void ud_manifest_point(
@@ -252,6 +249,5 @@ void ud_manifest_point(
 		ud_buf_json(&b, disks[i].root);
 	}
 	ud_buf_putc(&b, '}');
-	ret->roots.text = ud_strdup(cx->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	ret->roots.text = ud_buf_take(cx->arena, &b);
 }

@@ -97,10 +97,7 @@ const char *ud_lv_checkpoint_xml(struct ud_ctx *cx, const char *name, const char
 		ud_buf_printf(&b, "<disk name='%s' checkpoint='%s'/>", all[i],
 			ud_lv_is_among(images, image_count, all[i]) ? "bitmap" : "no");
 	ud_buf_puts(&b, "</disks></domaincheckpoint>");
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 const char *ud_lv_checkpoint_name(struct ud_ctx *cx, struct ud_lv_state *state)

@@ -45,10 +45,7 @@ const char *ud_lv_row_text(struct ud_ctx *cx, const struct ud_shape *shape, cons
 	struct ud_buf b = { 0 };
 
 	ud_shape_encode(&b, shape, row, NULL);
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 /* A copy of a row with its texts in another arena; what was valid once reads again. */

@@ -203,8 +203,7 @@ static enum ud_code roots_of(
 		ud_buf_json(&b, disks[i].root);
 	}
 	ud_buf_putc(&b, '}');
-	ret->text = ud_strndup(cx->arena, b.data, b.len);
-	ud_buf_free(&b);
+	ret->text = ud_buf_take(cx->arena, &b);
 	return UD_OK;
 }
 

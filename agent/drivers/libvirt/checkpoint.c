@@ -169,9 +169,8 @@ static enum ud_code snapshot_running(
 			"\"%s\",\"name\":\"%s\"}}",
 			i ? "," : "", nodes[i], name);
 	ud_buf_puts(&b, "]}");
-	const char *args = ud_strndup(cx->arena, b.data, b.len);
+	const char *args = ud_buf_take(cx->arena, &b);
 
-	ud_buf_free(&b);
 	UD_TRY(ud_lv_qmp(cx, d, "transaction", args, &answer));
 	json_decref(answer);
 	return UD_OK;

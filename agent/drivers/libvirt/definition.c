@@ -244,8 +244,7 @@ enum ud_code ud_lv_reduce(
 	xmlDocSetRootElement(new, to);
 	copy_attributes(cx, from, to, "type");
 	reduce_children(&r, from, to, "domain", 0);
-	*ret_dropped = ud_strdup(cx->arena, ud_buf_text(&r.dropped));
-	ud_buf_free(&r.dropped);
+	*ret_dropped = ud_buf_take(cx->arena, &r.dropped);
 	const char *uuid = ud_lv_content(cx, ud_lv_child(to, "uuid"));
 	const char *name = ud_lv_content(cx, ud_lv_child(to, "name"));
 

@@ -147,7 +147,6 @@ enum ud_code ud_lv_diagnose(struct ud_ctx *cx, struct ud_hv *hv, const char *uui
 	section(&b, "definition");
 	ud_buf_puts(&b, ud_lv_text_of(cx, doc));
 	add_log(cx, &b, lv, d);
-	*ret = ud_strdup(cx->arena, ud_buf_text(&b));
-	ud_buf_free(&b);
+	*ret = ud_buf_take(cx->arena, &b);
 	return UD_OK;
 }

@@ -124,10 +124,7 @@ static const char *exec_args(struct ud_ctx *cx, const struct ud_guest_program *p
 		ud_buf_json(&b, to_base64(cx, p->input, p->input_n));
 	}
 	ud_buf_puts(&b, ",\"capture-output\":true}");
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 /* One stream of a program that ended. */
@@ -203,9 +200,8 @@ static enum ud_code open_file(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr 
 	ud_buf_puts(&b, "{\"path\":");
 	ud_buf_json(&b, path);
 	ud_buf_printf(&b, ",\"mode\":\"%s\"}", mode);
-	const char *args = ud_strndup(cx->arena, b.data, b.len);
+	const char *args = ud_buf_take(cx->arena, &b);
 
-	ud_buf_free(&b);
 	UD_TRY(ask(cx, lv, d, "guest-file-open", args, &answer));
 	*ret = json_integer_value(answer);
 	json_decref(answer);

@@ -56,14 +56,6 @@ enum ud_code ud_lv_host_boot(struct ud_ctx *cx, const char **ret)
 	return *ret ? UD_OK : ud_fail(cx, UD_E_UNAVAILABLE, NULL, "the host has no boot id");
 }
 
-static const char *text_of(struct ud_ctx *cx, struct ud_buf *b)
-{
-	const char *text = ud_strndup(cx->arena, b->data, b->len);
-
-	ud_buf_free(b);
-	return text;
-}
-
 /* ---- storage ---- */
 
 static void add_pool(
@@ -115,7 +107,7 @@ static const char *pools_of(struct ud_ctx *cx, struct ud_lv *lv)
 		add_pool(&b, "files", folder, (int64_t)(st.f_blocks * st.f_frsize),
 			(int64_t)(st.f_bavail * st.f_frsize));
 	ud_buf_putc(&b, ']');
-	return text_of(cx, &b);
+	return ud_buf_take(cx->arena, &b);
 }
 
 /* ---- networks and teams ---- */
@@ -178,7 +170,7 @@ static const char *networks_of(struct ud_ctx *cx, struct ud_lv *lv)
 	ud_free(all);
 	each_interface(cx, &b, see_bridge);
 	ud_buf_putc(&b, ']');
-	return text_of(cx, &b);
+	return ud_buf_take(cx->arena, &b);
 }
 
 static void add_member(struct ud_ctx *cx, struct ud_buf *b, const char *name, bool first)
@@ -220,7 +212,7 @@ static const char *teams_of(struct ud_ctx *cx)
 	ud_buf_putc(&b, '[');
 	each_interface(cx, &b, see_team);
 	ud_buf_putc(&b, ']');
-	return text_of(cx, &b);
+	return ud_buf_take(cx->arena, &b);
 }
 
 /* ---- versions and machine types ---- */
@@ -281,7 +273,7 @@ static enum ud_code see_versions(struct ud_ctx *cx, struct ud_lv *lv, struct ud_
 	ud_buf_puts(&b, ",\"kernel\":");
 	ud_buf_json(&b, line_of(cx, "/proc/sys/kernel/osrelease"));
 	ud_buf_putc(&b, '}');
-	f->versions.text = text_of(cx, &b);
+	f->versions.text = ud_buf_take(cx->arena, &b);
 	return UD_OK;
 }
 

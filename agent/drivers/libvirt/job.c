@@ -108,10 +108,7 @@ static const char *backup_xml(struct ud_lv_cycle *c)
 			ud_buf_printf(&b, "<disk name='%s' backup='no'/>", c->all[i]);
 	}
 	ud_buf_puts(&b, "</disks></domainbackup>");
-	const char *text = ud_strndup(c->cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(c->cx->arena, &b);
 }
 
 /* Is a point of a frozen guest due? */

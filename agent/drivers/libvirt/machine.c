@@ -75,10 +75,7 @@ static const char *chain_of(struct ud_ctx *cx, const char *path)
 		path = below(cx, path);
 	}
 	ud_buf_putc(&b, ']');
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 /* A whole device of the host, not a volume made for VMs. */
@@ -149,8 +146,7 @@ static void see_disks(struct look *l)
 		ud_shape_encode(&b, &ud_disk_shape, &disk, NULL);
 	}
 	ud_buf_putc(&b, ']');
-	l->m->disks.text = ud_strndup(l->cx->arena, b.data, b.len);
-	ud_buf_free(&b);
+	l->m->disks.text = ud_buf_take(l->cx->arena, &b);
 }
 
 /* ---- cards ---- */
@@ -174,10 +170,7 @@ static const char *addresses_of(
 		}
 	}
 	ud_buf_putc(&b, ']');
-	const char *text = ud_strndup(cx->arena, b.data, b.len);
-
-	ud_buf_free(&b);
-	return text;
+	return ud_buf_take(cx->arena, &b);
 }
 
 static void see_nics(struct look *l)
@@ -214,8 +207,7 @@ static void see_nics(struct look *l)
 		ud_shape_encode(&b, &ud_nic_shape, &nic, NULL);
 	}
 	ud_buf_putc(&b, ']');
-	l->m->nics.text = ud_strndup(cx->arena, b.data, b.len);
-	ud_buf_free(&b);
+	l->m->nics.text = ud_buf_take(cx->arena, &b);
 	for (int i = 0; i < n; i++)
 		virDomainInterfaceFree(all[i]);
 	ud_free(all);
