@@ -111,6 +111,31 @@ const stories = async () => {
     await page.context().close();
   });
 };
+// A browser may be slow to open the stream of events: what happens between the first reading and the stream is not lost.
+const gap = async () => {
+  await it('what happens before the stream of events is open is shown as soon as it is', async () => {
+    const page = await person(browser);
+    await page.addInitScript(() => { delete window.SharedWorker; }); // a worker of the page's own: its requests can be held
+    let open;
+    const held = new Promise((go) => { open = go; });
+    let asked = false;
+    await page.route('**/v1/events/stream', async (route) => { asked = true; await held; await route.continue(); });
+    const counted = page.waitForResponse((r) => r.url().includes('/v1/me/notifications?'));
+    await signIn(page, 'approver@harbour-foods.example', '/app/tickets');
+    await page.waitForSelector('main tbody tr');
+    const before = (await (await counted).json()).total;
+    const ticket = await api('POST', '/v1/tickets', { type: 'incident', subject: 'Between two chairs', customer_id: customer.id });
+    await api('POST', `/v1/tickets/${ticket.id}/watchers`, { user_id: (await first('/v1/users?limit=1&q=approver@harbour')).id });
+    await api('POST', `/v1/tickets/${ticket.id}/escalate`, {});
+    ok(asked, 'nobody asked for the stream');
+    equal(await page.locator('main tbody >> text=Between two chairs').count(), 0, 'what is shown without the stream');
+    open();
+    await page.waitForSelector('main tbody >> text=Between two chairs');
+    await page.waitForFunction((b) => Number(document.querySelector('.head a[href="/app/notifications"]').textContent || 0) > b, before);
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
+};
 // What is told twice: by mouse and by keyboard alone.
 const told = async (Hand, how, n) => {
   const sit = async (email, to) => {
@@ -440,6 +465,7 @@ if (!only || only === 'stories') {
   await stories();
   await byKeys();
   await drawn();
+  await gap();
   for (const [n, [Hand, how]] of [[Mouse, 'by mouse'], [Keyboard, 'by keyboard alone']].entries()) await told(Hand, how, n);
 }
 

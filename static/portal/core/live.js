@@ -17,10 +17,11 @@ const address = () => (policy ? policy.createScriptURL(here.href) : here.href);
 const hear = (message) => {
   const m = message.data;
   if (m.kind === 'state') {
-    const back = m.state === 'live' && connection.value === 'lost';
+    const begun = m.state === 'live' && connection.value !== 'live';
     if (m.state === 'lost' && connection.value !== 'lost') lostAt.value = Date.now();
     connection.value = m.state;
-    if (back) for (const l of listeners) l(null); // whatever was missed: read again
+    // what was read before the stream was there may have changed unheard: read again
+    if (begun) for (const l of listeners) l(null);
   }
   if (m.kind === 'caught-up') caughtUp.value = { count: m.count };
   if (m.kind === 'event') for (const l of listeners) l(m);

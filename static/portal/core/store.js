@@ -12,7 +12,6 @@ export const me = signal(/** @type {any} */ (undefined)); // undefined = not ask
 export const theme = kept('us.theme', 'auto');
 export const clock = kept('us.clock', 'local');
 export const shortcuts = kept('us.shortcuts', 'on');
-export const unseenOnes = signal(0); // notifications that one has not seen
 export const path = signal(location.pathname + location.search);
 
 export const roles = computed(() => new Set((me.value?.roles || []).map((r) => r.role)));

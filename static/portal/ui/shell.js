@@ -5,8 +5,9 @@ import { confirmer, get, signOut, stepUp } from '../core/api.js';
 import { t, word } from '../core/i18n.js';
 import { caughtUp, connection, listen, lostAt } from '../core/live.js';
 import { go } from '../core/router.js';
-import { clock, faces, has, isStaff, me, path, shortcuts, theme, unseenOnes } from '../core/store.js';
+import { clock, faces, has, isStaff, me, path, shortcuts, theme } from '../core/store.js';
 import { dateTime, duration } from '../core/time.js';
+import { countUnseen, toldTopics, unseenOnes } from '../core/told.js';
 import { pages } from '../pages/index.js';
 import { Demo, Dialog, Form, Text, Toasts, now, toast } from './parts.js';
 
@@ -109,14 +110,12 @@ const useKeys = () => useEffect(() => {
   return () => removeEventListener('keydown', key);
 }, []);
 
-// How much one was told and has not seen; asked for again when something happens to tickets.
+// How much one was told and has not seen; asked for again when something happens that people are told of.
 const Told = () => {
   useEffect(() => {
     let timer = 0;
-    const read = async () => { try { unseenOnes.value = (await get('/v1/me/notifications?seen=false&limit=1&count=exact')).total; } catch { /* the next event asks again */ } };
-    const soon = () => { clearTimeout(timer); timer = window.setTimeout(read, 1000); };
-    read();
-    const end = listen(['ticket.'], soon);
+    countUnseen();
+    const end = listen(toldTopics, () => { clearTimeout(timer); timer = window.setTimeout(countUnseen, 1000); });
     return () => { end(); clearTimeout(timer); };
   }, []);
   const n = unseenOnes.value;
