@@ -10,22 +10,6 @@
 #include "server/replication/judge.h"
 #include "support/replicas.h"
 
-static int begin(void **state)
-{
-	*state = scene_begin(world_begin());
-	return 0;
-}
-
-static int end(void **state)
-{
-	struct scene *s = *state;
-	struct world *w = s->w;
-
-	scene_end(s);
-	world_end(w);
-	return 0;
-}
-
 static size_t size_at(json_t *json, const char *member)
 {
 	return json_array_size(json_object_get(json, member));
@@ -726,5 +710,5 @@ int main(void)
 		cmocka_unit_test(calling_equals_what_is_listed),
 	};
 
-	return cmocka_run_group_tests(tests, begin, end);
+	return cmocka_run_group_tests(tests, scene_setup, scene_teardown);
 }

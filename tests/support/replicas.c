@@ -86,10 +86,12 @@ void scene_seen(struct scene *s)
 	}
 }
 
-struct scene *scene_begin(struct world *w)
+int scene_setup(void **state)
 {
+	struct world *w = world_begin();
 	struct scene *s = ud_alloc(w->arena, sizeof(*s));
 
+	*state = s;
 	s->w = w;
 	s->p = port_begin(w, ud_agent_routes);
 	for (int i = 0; i < HOST_COUNT; i++)
@@ -98,12 +100,17 @@ struct scene *scene_begin(struct world *w)
 		fmt(w, "{\"customer_id\":\"%s\",\"kind\":\"managed\",\"add_ons\":[\"hyperv_replica\",\"extended_replication\"]}",
 			w->own));
 	scene_seen(s);
-	return s;
+	return 0;
 }
 
-void scene_end(struct scene *s)
+int scene_teardown(void **state)
 {
+	struct scene *s = *state;
+	struct world *w = s->w;
+
 	port_end(s->p);
+	world_end(w);
+	return 0;
 }
 
 void scene_machine(struct scene *s, const char *vm, const char *members)
@@ -284,14 +291,23 @@ static const char *made_by(struct scene *s, const struct reply *operation)
 	return text_at(r.json, "resource.id");
 }
 
+const char *scene_wish(struct scene *s, int target, const char *more)
+{
+	return fmt(s->w,
+		"{\"target_host_id\":\"%s\",\"schedule_interval_seconds\":5,\"recovery_points_kept\":24,"
+		"\"rpo_target_seconds\":60,\"rto_target_seconds\":900%s}",
+		s->agents[target].host_id, more);
+}
+
+const char *scene_protect_path(struct scene *s, const char *query)
+{
+	return fmt(s->w, "/v1/vms/%s/replications%s", s->vm, query);
+}
+
 const char *scene_protect(struct scene *s, const char *vm)
 {
 	struct reply r = expect(s->w, LEAD, "POST", fmt(s->w, "/v1/vms/%s/replications", vm),
-		fmt(s->w,
-			"{\"target_host_id\":\"%s\",\"schedule_interval_seconds\":5,\"recovery_points_kept\":24,"
-			"\"rpo_target_seconds\":60,\"rto_target_seconds\":900}",
-			s->agents[HOST_B].host_id),
-		202);
+		scene_wish(s, HOST_B, ""), 202);
 	const char *id = made_by(s, &r);
 
 	bring_up(s, id, HOST_A, HOST_B);

@@ -20,10 +20,10 @@ struct scene {
 	int vms;        /* made so far */
 };
 
-/* Three hosts whose agents have been seen and told their inventory; the customer has both add-ons.
- */
-struct scene *scene_begin(struct world *w);
-void scene_end(struct scene *s);
+/* cmocka's, for stories that share a world: three hosts whose agents have been seen and told their
+ * inventory; the customer has both add-ons. *state is the scene. */
+int scene_setup(void **state);
+int scene_teardown(void **state);
 /* Another VM on host A with disks vda and vdb; its id, also in s->vm. */
 const char *scene_vm(struct scene *s);
 /* Replace what is known of a VM on host A: the disks as JSON. */
@@ -57,6 +57,10 @@ const char *scene_item(struct scene *s, const char *replication, const char *rol
 /* A point as a member of "points": complete, crash-consistent unless more says otherwise. */
 const char *scene_point(struct scene *s, const char *id, int n, int64_t taken_s, const char *more);
 
+/* The body that asks to copy the VM to a host every 5 s; more as above. */
+const char *scene_wish(struct scene *s, int target, const char *more);
+/* Where s->vm is asked to be copied; query: "" or "?dry_run=true". */
+const char *scene_protect_path(struct scene *s, const char *query);
 /* Protect a VM from A to B and bring it to replicating; the replication's id. */
 const char *scene_protect(struct scene *s, const char *vm);
 /* Extend it to C and bring that to replicating, too; the id. */

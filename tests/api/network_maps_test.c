@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where the cards of a VM are plugged in at its other host: failover maps, on both databases.
+ */
+#include <string.h>
+
+#include "db/network_maps.h"
+#include "support/replicas.h"
+
+static const char *network(struct scene *s, int site, const char *name, const char *purpose)
+{
+	return text_at(
+		expect(s->w, LEAD, "POST", "/v1/networks",
+			fmt(s->w,
+				"{\"name\":\"%s\",\"site_id\":\"%s\",\"purpose\":\"%s\",\"isolated\":%s,"
+				"\"switch_name\":\"br-%s\"}",
+				name, s->sites[site], purpose,
+				strcmp(purpose, "test") == 0 ? "true" : "false", name),
+			201)
+			.json,
+		"id");
+}
+
+struct cards {
+	struct scene *s;
+	bool test;
+	struct ud_json json;
+	struct ud_texts unmapped;
+};
+
+static enum ud_code ask(struct ud_ctx *cx, void *data)
+{
+	struct cards *c = data;
+	struct scene *s = c->s;
+
+	UD_TRY(ud_network_map_cards(cx, s->vm, s->agents[HOST_A].host_id, s->agents[HOST_B].host_id,
+		c->test, &c->json, &c->unmapped));
+	c->json.text = ud_strdup(s->w->arena, c->json.text);
+	return UD_OK;
+}
+
+static void a_map_says_where_cards_are_plugged_in(void **state)
+{
+	struct scene *s = *state;
+	const char *front = network(s, HOST_A, "front", "production");
+	const char *there = network(s, HOST_B, "front-b", "production");
+	const char *bubble = network(s, HOST_B, "bubble-b", "test");
+	const char *path = fmt(s->w, "/v1/networks/%s/failover-map", front);
+	const char *format =
+		"{\"entries\":[{\"target_site_id\":\"%s\",\"real_network_id\":\"%s\",\"test_network_id\":\"%s\"}]}";
+	const char *b = s->sites[HOST_B];
+	struct cards c = { .s = s };
+
+	expect(s->w, LEAD, "PUT", path, fmt(s->w, format, b, bubble, bubble), 422);
+	expect(s->w, LEAD, "PUT", path, fmt(s->w, format, b, there, there), 422);
+	expect(s->w, LEAD, "PUT", path, fmt(s->w, format, s->sites[HOST_C], there, bubble), 422);
+	expect(s->w, LEAD, "PUT", path, fmt(s->w, "{\"entries\":[{\"target_site_id\":\"%s\"}]}", b),
+		422);
+	expect(s->w, OWN_ADMIN, "PUT", path, fmt(s->w, format, b, there, bubble), 403);
+	struct reply r = expect(s->w, LEAD, "PUT", path, fmt(s->w, format, b, there, bubble), 200);
+
+	assert_string_equal(text_at(r.json, "object"), "failover_map");
+	r = expect(s->w, OWN_VIEWER, "GET", path, NULL, 200);
+	assert_string_equal(text_at(r.json, "entries.0.real_network_id"), there);
+	assert_string_equal(text_at(r.json, "entries.0.test_network_id"), bubble);
+	scene_vm(s);
+	scene_machine(s, s->vm,
+		"\"nics\":[{\"mac\":\"52:54:00:00:00:01\",\"source\":\"br-front\"},"
+		"{\"mac\":\"52:54:00:00:00:02\",\"source\":\"br-back\"}]");
+	world_write(s->w, ask, &c);
+	assert_string_equal(
+		c.json.text, "[{\"mac\":\"52:54:00:00:00:01\",\"network\":\"br-front-b\"}]");
+	assert_int_equal(c.unmapped.count, 1);
+	c.test = true;
+	world_write(s->w, ask, &c);
+	assert_string_equal(
+		c.json.text, "[{\"mac\":\"52:54:00:00:00:01\",\"network\":\"br-bubble-b\"}]");
+	expect(s->w, LEAD, "DELETE", fmt(s->w, "/v1/networks/%s", there), NULL, 409);
+	expect(s->w, LEAD, "PUT", path, "{}", 200);
+	r = expect(s->w, OWN_VIEWER, "GET", path, NULL, 200);
+	assert_int_equal(json_array_size(json_object_get(r.json, "entries")), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_map_says_where_cards_are_plugged_in),
+	};
+
+	return cmocka_run_group_tests(tests, scene_setup, scene_teardown);
+}
