@@ -161,9 +161,10 @@ static void yaml_value(json_t *v, int depth, bool in_list)
 	}
 }
 
+/* What a command takes for the thing, and people know it by. */
 static int print_names(json_t *rows)
 {
-	static const char *const names[] = { "name", "code", "email", "prefix", "address", "kind",
+	static const char *const names[] = { "name", "code", "email", "prefix", "address", "number",
 		"id" };
 	json_t *row;
 	size_t i;

@@ -127,6 +127,7 @@ check "completion knows the next words" bash -c "'$bin/understudy' __complete ip
 check "completion knows flags" bash -c "'$bin/understudy' __complete host create | grep -qx -- --site-id"
 check "a ticket is opened without a key of one's own" exits 0 ticket create --type incident --subject 'It is slow' --severity high --site-id "$site"
 number=$(u ticket list -o json | jq -r '.data[0].number')
+check "its name is its number" says "^$number\$" 0 ticket list -o name
 check "a ticket is found by its number" holds '.severity == "high"' ticket show "$number"
 check "somebody says something" exits 0 ticket comment "$number" --body 'We are looking.'
 check "and it is read" holds '.data[0].body == "We are looking."' ticket thread "$number"
