@@ -6,10 +6,14 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/evidence.h"
+#include "base/audit.h"
 #include "base/id.h"
+#include "base/time.h"
 #include "db/events.h"
 #include "server/events/stream.h"
 #include "server/http/list.h"
+#include "server/http/server.h"
 
 /* "ticket.*,host.created" as a list. */
 static enum ud_code read_types(struct ud_ctx *cx, struct ud_request *rq, struct ud_texts *ret)
@@ -36,6 +40,7 @@ struct writing {
 	struct ud_request *rq;
 	size_t n;
 	int64_t last;
+	bool by_seq; /* places are those of one chain */
 	void (*encode)(struct ud_ctx *cx, const struct ud_server *server, struct ud_buf *b,
 		const struct ud_event *e);
 };
@@ -47,7 +52,7 @@ static enum ud_code add_record(struct ud_ctx *cx, void *data, const struct ud_ev
 	if (w->n++)
 		ud_buf_putc(&w->rq->out, ',');
 	w->encode(cx, w->rq->server, &w->rq->out, e);
-	w->last = ud_event_place(cx->scope, e);
+	w->last = w->by_seq ? e->seq : ud_event_place(cx->scope, e);
 	return UD_OK;
 }
 
@@ -182,6 +187,63 @@ static enum ud_code verify(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer_text(cx, rq, 200, "application/json");
 }
 
+static void encode_line(struct ud_ctx *cx, const struct ud_server *server, struct ud_buf *b,
+	const struct ud_event *e)
+{
+	struct ud_audit_line line = ud_event_line(e);
+
+	(void)server;
+	ud_audit_line_write(cx, b, &line);
+}
+
+/* One chain, oldest first, in the form whose every letter the hashes cover. */
+static enum ud_code export_chain(struct ud_ctx *cx, struct ud_request *rq)
+{
+	const char *chain = ud_request_param(rq, "customer_id");
+	struct writing w = { .rq = rq, .encode = encode_line, .by_seq = true };
+	struct ud_event_query q = { .chain = chain ? chain : "" };
+
+	if (!chain && cx->scope->customer_id)
+		q.chain = cx->scope->customer_id;
+	return list_log(cx, rq, &q, &w);
+}
+
+static enum ud_code add_head(
+	struct ud_ctx *cx, void *data, const char *customer_id, int64_t seq, const char *hash)
+{
+	struct ud_buf *b = data;
+
+	(void)cx;
+	ud_buf_puts(b, b->len ? ",{\"customer_id\":" : "{\"customer_id\":");
+	ud_buf_json(b, customer_id);
+	ud_buf_printf(b, ",\"seq\":%lld,\"hash\":\"%s\"}", (long long)seq, hash);
+	return UD_OK;
+}
+
+/* The heads of the chains, sealed with the key of evidence: what an export begins with. */
+static enum ud_code seal_heads(struct ud_ctx *cx, struct ud_request *rq)
+{
+	unsigned char key[UD_SIGN_KEY];
+	struct ud_buf heads = { 0 };
+	char at[UD_TIME_TEXT];
+	const char *text = NULL;
+	enum ud_code code = ud_event_heads(cx, add_head, &heads);
+	const char *list = ud_buf_take(cx->arena, &heads);
+
+	UD_TRY(code);
+	UD_TRY(ud_evidence_key(cx, rq->server->keys.seal, key));
+	ud_time_format(cx->now_ms, at);
+	code = ud_seal_make(cx,
+		ud_printf(cx->arena,
+			"{\"object\":\"audit_seal\",\"sealed_at\":\"%s\",\"heads\":[%s]}", at,
+			list),
+		UD_AUDIT_SCHEMA, key, &text);
+	ud_wipe(key, sizeof(key));
+	UD_TRY(code);
+	ud_buf_puts(&rq->out, text);
+	return ud_answer_text(cx, rq, 200, "application/json");
+}
+
 enum {
 	AUDIT = UD_OPERATOR | UD_R(AUDITOR) | UD_R(SUPPORT_LEAD) | UD_R(SUPPORT_ENGINEER) |
 		UD_CUSTOMER_ADMIN | UD_R(CUSTOMER_APPROVER)
@@ -190,6 +252,11 @@ enum {
 static const struct ud_parameter places[] = {
 	{ "after", "string", "Only what happened after this one: a cursor, or an event's id." },
 	{ "subject_id", "string", "Only what happened to this object." },
+	{ NULL, NULL, NULL },
+};
+static const struct ud_parameter chains[] = {
+	{ "after", "string", "Only records after this one: a cursor." },
+	{ "customer_id", "string", "Whose chain; that of the installation when not given." },
 	{ NULL, NULL, NULL },
 };
 static const struct ud_parameter choices[] = {
@@ -211,6 +278,8 @@ static const struct ud_route rows[] = {
 	{ "GET", "/v1/events/{id}",          "events.show",          UD_PEOPLE, "events:read", 0, .handle = show_event, .about = "Show one event." },
 	{ "GET", "/v1/audit-records",        "audit-records.list",   AUDIT,     "audit:read",  UD_LIST, .handle = list_audit, .parameters = places, .about = "List who did what, newest first." },
 	{ "GET", "/v1/audit-records/verify", "audit-records.verify", AUDIT,     "audit:read",  0, .handle = verify, .about = "Check the chain of hashes over all records one may see." },
+	{ "GET", "/v1/audit-records/export", "audit-records.export", AUDIT,     "audit:read",  UD_LIST, .handle = export_chain, .parameters = chains, .about = "List one chain's records, oldest first, as lines of a file that understudy verify checks offline." },
+	{ "POST", "/v1/audit-records/seal",  "audit-records.seal",   AUDIT,     "audit:read",  UD_WRITE, .handle = seal_heads, .about = "Seal the heads of the chains one may see: the first line of such a file." },
 	{ "GET", "/v1/audit-records/{id}",   "audit-records.show",   AUDIT,     "audit:read",  0, .handle = show_audit, .about = "Show one audit record." },
 };
 /* clang-format on */

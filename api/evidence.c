@@ -39,7 +39,7 @@ static enum ud_code make_key(struct ud_ctx *cx, const unsigned char *seal)
 		cx, public_name, ud_hex(cx->arena, public_key, sizeof(public_key)));
 }
 
-static enum ud_code load_key(
+enum ud_code ud_evidence_key(
 	struct ud_ctx *cx, const unsigned char *seal, unsigned char ret[UD_SIGN_KEY])
 {
 	const char *sealed = NULL;
@@ -112,7 +112,7 @@ enum ud_code ud_evidence_make(struct ud_ctx *cx, const struct ud_commanding *c)
 	enum ud_code code = UD_OK;
 
 	UD_TRY(ud_evidence_missing(cx, &ids));
-	UD_TRY(load_key(cx, c->seal, key));
+	UD_TRY(ud_evidence_key(cx, c->seal, key));
 	for (size_t i = 0; i < ids.count && code == UD_OK; i++)
 		code = make_one(cx, key, ids.items[i]);
 	ud_wipe(key, sizeof(key));

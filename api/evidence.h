@@ -5,6 +5,7 @@
 #ifndef API_EVIDENCE_H
 #define API_EVIDENCE_H
 
+#include "base/sign.h"
 #include "db/commands.h"
 #include "db/evidence.h"
 
@@ -21,6 +22,10 @@ enum ud_code ud_evidence_page(struct ud_ctx *cx, const struct ud_evidence *e,
  */
 enum ud_code ud_evidence_picture(struct ud_ctx *cx, struct ud_buf *b, const struct ud_failover *f,
 	const char *const *names) UD_USE;
+
+/* The key that evidence is sealed with; made when there is none yet, so only in writes. */
+enum ud_code ud_evidence_key(
+	struct ud_ctx *cx, const unsigned char *seal, unsigned char ret[UD_SIGN_KEY]) UD_USE;
 
 /* A tick: runs that have ended get their record. */
 enum ud_code ud_evidence_due(struct ud_ctx *cx, bool *ret) UD_USE;

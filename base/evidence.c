@@ -189,6 +189,23 @@ enum ud_code ud_evidence_seal(
 	return UD_OK;
 }
 
+enum ud_code ud_seal_make(struct ud_ctx *cx, const char *text, const char *schema,
+	const unsigned char key[UD_SIGN_KEY], const char **ret)
+{
+	json_error_t error;
+	json_t *doc = parse(text, strlen(text), &error);
+
+	if (!json_is_object(doc)) {
+		json_decref(doc);
+		return ud_fail(cx, UD_E_INTERNAL, NULL, "this is no JSON object: %s", error.text);
+	}
+	json_object_set_new(doc, "schema", json_string(schema));
+	seal(cx, doc, key);
+	*ret = canonical_of(cx, doc);
+	json_decref(doc);
+	return UD_OK;
+}
+
 /* ---- checking ---- */
 
 static void find(struct ud_evidence_report *r, const char *where, const char *what)
@@ -372,8 +389,8 @@ static const char *text_of(struct ud_ctx *cx, json_t *doc, const char *key)
 	return text ? ud_strdup(cx->arena, text) : NULL;
 }
 
-static void check_form(
-	struct ud_ctx *cx, json_t *doc, const char *text, size_t n, struct ud_evidence_report *r)
+static void check_form(struct ud_ctx *cx, json_t *doc, const char *text, size_t n,
+	const char *wanted, struct ud_evidence_report *r)
 {
 	const char *is = canonical_of(cx, doc), *schema = text_of(cx, doc, "schema");
 	size_t at = 0;
@@ -385,16 +402,16 @@ static void check_form(
 	if (at != n || is[at])
 		find(r, ud_printf(cx->arena, "byte %zu", at),
 			"The file is not in canonical form from here on.");
-	if (!schema || strcmp(schema, UD_EVIDENCE_SCHEMA) != 0)
+	if (!schema || strcmp(schema, wanted) != 0)
 		find(r, "/schema", "This is not evidence of a version that is known here.");
 }
 
-void ud_evidence_verify(struct ud_ctx *cx, const char *text, size_t n, const char *const *known,
-	size_t known_n, struct ud_evidence_report *ret)
+/* The document, with what its head says in the report; NULL when it cannot be read. */
+static json_t *open_document(
+	struct ud_ctx *cx, const char *text, size_t n, struct ud_evidence_report *ret)
 {
 	json_error_t error;
 	json_t *doc = parse(text, n, &error);
-	struct checking c = { .doc = doc, .report = ret };
 
 	*ret = (struct ud_evidence_report){ .intact = true };
 	if (!json_is_object(doc)) {
@@ -402,13 +419,36 @@ void ud_evidence_verify(struct ud_ctx *cx, const char *text, size_t n, const cha
 			ud_printf(cx->arena, "The file cannot be read: %s.",
 				doc ? "no object" : error.text));
 		json_decref(doc);
-		return;
+		return NULL;
 	}
-	c.digests = json_object_get(doc, "digests");
 	ret->id = text_of(cx, doc, "id");
 	ret->sealed_at = text_of(cx, doc, "sealed_at");
 	ret->public_key = text_of(cx, json_object_get(doc, "seal"), "public_key");
-	check_form(cx, doc, text, n, ret);
+	return doc;
+}
+
+void ud_seal_verify(struct ud_ctx *cx, const char *text, size_t n, const char *schema,
+	const char *const *known, size_t known_n, struct ud_evidence_report *ret)
+{
+	json_t *doc = open_document(cx, text, n, ret);
+
+	if (!doc)
+		return;
+	check_form(cx, doc, text, n, schema, ret);
+	check_seal(cx, doc, known, known_n, ret);
+	json_decref(doc);
+}
+
+void ud_evidence_verify(struct ud_ctx *cx, const char *text, size_t n, const char *const *known,
+	size_t known_n, struct ud_evidence_report *ret)
+{
+	json_t *doc = open_document(cx, text, n, ret);
+	struct checking c = { .doc = doc, .report = ret };
+
+	if (!doc)
+		return;
+	c.digests = json_object_get(doc, "digests");
+	check_form(cx, doc, text, n, UD_EVIDENCE_SCHEMA, ret);
 	visit_parts(cx, doc, check_part, &c);
 	check_missing(cx, &c);
 	check_chain(cx, json_object_get(doc, "timeline"), ret);

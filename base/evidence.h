@@ -26,6 +26,11 @@ enum ud_code ud_canonical(struct ud_ctx *cx, const char *text, size_t n, const c
 enum ud_code ud_evidence_seal(struct ud_ctx *cx, const char *text,
 	const unsigned char key[UD_SIGN_KEY], const char **ret) UD_USE;
 
+/* Put "schema" and a seal alone into a document given as JSON text; what it covers is up to the
+ * caller. The result is canonical, in the arena. */
+enum ud_code ud_seal_make(struct ud_ctx *cx, const char *text, const char *schema,
+	const unsigned char key[UD_SIGN_KEY], const char **ret) UD_USE;
+
 /* Something that is not as it was sealed. */
 struct ud_evidence_finding {
 	const char *where; /* JSON pointer: "/timeline/4", "/pictures/1/png", "/seal/signature" */
@@ -46,5 +51,8 @@ struct ud_evidence_report {
  */
 void ud_evidence_verify(struct ud_ctx *cx, const char *text, size_t n, const char *const *known,
 	size_t known_n, struct ud_evidence_report *ret);
+/* The same for a document of ud_seal_make: its form and its seal. */
+void ud_seal_verify(struct ud_ctx *cx, const char *text, size_t n, const char *schema,
+	const char *const *known, size_t known_n, struct ud_evidence_report *ret);
 
 #endif

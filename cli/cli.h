@@ -204,7 +204,12 @@ int ud_cli_run_watch_run(struct cli *c);
 /* ---- drill.c ---- */
 /* drill list | due | schedule | run | calendar; an exit code. */
 int ud_cli_run_drill(struct cli *c);
+/* ---- audit.c ---- */
+/* audit export [--file FILE]; an exit code. */
+int ud_cli_run_audit_export(struct cli *c);
+
 /* ---- evidence.c ---- */
+/* verify FILE [--key HEX], of a run's record or of an audit log; an exit code. */
 int ud_cli_verify(struct cli *c);
 
 /* ---- help.c ---- */

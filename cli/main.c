@@ -34,6 +34,7 @@ static const struct {
 	{ "operation wait", ud_cli_run_wait, false },
 	{ "ticket attach", ud_cli_run_attach, false },
 	{ "ticket watch", ud_cli_run_watch_ticket, false },
+	{ "audit export", ud_cli_run_audit_export, false },
 	{ "failover evidence", ud_cli_run_evidence, false },
 	{ "failover request", ud_cli_run_request, false },
 	{ "failover preview-failback", ud_cli_run_preview, false },

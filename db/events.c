@@ -17,29 +17,33 @@
 	"n, seq, id, customer_id, type, created_at, actor_kind, actor_id, actor_name, on_behalf_of, via," \
 	" address, request_id, subject_object, subject_id, data, previous, previous_hash, hash"
 
-/* One member of the canonical text: its length makes the text unambiguous; "-" is null. */
-static void canonical(struct ud_buf *b, const char *text)
+struct ud_audit_line ud_event_line(const struct ud_event *e)
 {
-	if (text)
-		ud_buf_printf(b, "%zu:%s\n", strlen(text), text);
-	else
-		ud_buf_puts(b, "-\n");
+	return (struct ud_audit_line){ .seq = e->seq,
+		.created_at = e->created_at,
+		.id = e->id,
+		.customer_id = e->customer_id,
+		.type = e->type,
+		.actor_kind = e->actor_kind,
+		.actor_id = e->actor_id,
+		.actor_name = e->actor_name,
+		.on_behalf_of = e->on_behalf_of,
+		.via = e->via,
+		.address = e->address,
+		.request_id = e->request_id,
+		.subject_object = e->subject_object,
+		.subject_id = e->subject_id,
+		.data = e->data,
+		.previous = e->previous,
+		.previous_hash = e->previous_hash,
+		.hash = e->hash };
 }
 
-const char *ud_event_hash(struct ud_ctx *cx, const struct ud_event *e)
+static const char *hash_of(struct ud_ctx *cx, const struct ud_event *e)
 {
-	const char *const members[] = { e->previous_hash, e->id, e->customer_id, e->type,
-		e->actor_kind, e->actor_id, e->actor_name, e->on_behalf_of, e->via, e->address,
-		e->request_id, e->subject_object, e->subject_id, e->data, e->previous };
-	struct ud_buf b = { 0 };
-	char *hex = ud_alloc(cx->arena, UD_SHA256_HEX);
+	struct ud_audit_line line = ud_event_line(e);
 
-	ud_buf_printf(&b, "%lld %lld\n", (long long)e->seq, (long long)e->created_at);
-	for (size_t i = 0; i < UD_LEN(members); i++)
-		canonical(&b, members[i]);
-	ud_sha256_hex(b.data, b.len, hex);
-	ud_buf_free(&b);
-	return hex;
+	return ud_audit_hash(cx, &line);
 }
 
 /* Take the next global place and the customer's next number and last hash. */
@@ -68,7 +72,7 @@ static enum ud_code take_heads(struct ud_ctx *cx, struct ud_event *e)
 static enum ud_code store(struct ud_ctx *cx, struct ud_event *e)
 {
 	UD_TRY(take_heads(cx, e));
-	e->hash = ud_event_hash(cx, e);
+	e->hash = hash_of(cx, e);
 	UD_TRY(ud_exec(cx, NULL,
 		"INSERT INTO events(" COLUMNS ")"
 		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
@@ -200,7 +204,7 @@ static void add_types(struct ud_ctx *cx, struct ud_sql *s, const struct ud_texts
 
 static void build_list(struct ud_ctx *cx, struct ud_sql *s, const struct ud_event_query *q)
 {
-	const char *place = cx->scope->customer_id ? "seq" : "n";
+	const char *place = cx->scope->customer_id || q->chain ? "seq" : "n";
 
 	ud_sql_clear(s);
 	ud_sql_add(s, "SELECT " COLUMNS " FROM events");
@@ -210,6 +214,10 @@ static void build_list(struct ud_ctx *cx, struct ud_sql *s, const struct ud_even
 		ud_sql_add(s, place);
 		ud_sql_add(s, q->newest_first ? " < " : " > ");
 		ud_sql_val(s, ud_i(q->after));
+	}
+	if (q->chain) {
+		ud_sql_add(s, " AND COALESCE(customer_id, '') = ");
+		ud_sql_val(s, ud_t(q->chain));
 	}
 	add_types(cx, s, q->types);
 	if (q->subject_id) {
@@ -253,6 +261,26 @@ enum ud_code ud_event_last(struct ud_ctx *cx, int64_t *ret)
 	*ret = 0;
 	return ud_query_int(cx, &found, ret, "SELECT seq FROM log_heads WHERE customer_id = $1",
 		UD_VALS(ud_t(cx->scope->customer_id ? cx->scope->customer_id : "*")));
+}
+
+enum ud_code ud_event_heads(struct ud_ctx *cx, ud_head_visitor *visit, void *data)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	const char *own = cx->scope->customer_id;
+	bool more = true;
+
+	/* every tenant: staff have all chains */
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT customer_id, seq, hash FROM log_heads"
+		" WHERE customer_id <> '*' AND (customer_id = $1 OR $2 = 1) ORDER BY customer_id",
+		UD_VALS(ud_t(own ? own : ""), ud_i(!own))));
+	for (;;) {
+		UD_TRY(ud_next(cx, rows, &more));
+		if (!more)
+			return UD_OK;
+		UD_TRY(visit(cx, data, ud_col_dup(cx, rows, 0), ud_col_int(rows, 1),
+			ud_col_dup(cx, rows, 2)));
+	}
 }
 
 enum ud_code ud_event_get(struct ud_ctx *cx, const char *id, struct ud_event *ret)
@@ -299,7 +327,7 @@ static void check_record(struct ud_ctx *cx, struct walk *w, const struct ud_even
 		broken(w, e->id, "a record before this one is missing");
 	else if (strcmp(e->previous_hash, w->hash) != 0)
 		broken(w, e->id, "previous_hash is not the hash of the record before");
-	else if (strcmp(ud_event_hash(cx, e), e->hash) != 0)
+	else if (strcmp(hash_of(cx, e), e->hash) != 0)
 		broken(w, e->id, "the record was changed after it was written");
 	w->seq = e->seq;
 	snprintf(w->hash, sizeof(w->hash), "%s", e->hash);

@@ -7,6 +7,7 @@
 #ifndef DB_EVENTS_H
 #define DB_EVENTS_H
 
+#include "base/audit.h"
 #include "base/shape.h"
 #include "db/engine/engine.h"
 #include "db/scope.h"
@@ -41,6 +42,8 @@ struct ud_event_query {
 	const char *subject_id;       /* NULL = all */
 	size_t limit;                 /* 1 to 200 */
 	bool newest_first;            /* then after is "before"; 0 = from the end */
+	const char *chain;            /* one customer's, "" = the installation's; NULL = all.
+				       * Then places are seq */
 };
 
 typedef enum ud_code ud_event_visitor(struct ud_ctx *cx, void *data, const struct ud_event *event);
@@ -64,8 +67,12 @@ struct ud_chain_report {
 };
 /* Walk every chain that cx->scope may see and compare hashes, numbers and heads. */
 enum ud_code ud_event_verify(struct ud_ctx *cx, struct ud_chain_report *ret) UD_USE;
-/* The hash that a record must carry: SHA-256 over previous_hash and the canonical text of its
- * members, in hex. */
-const char *ud_event_hash(struct ud_ctx *cx, const struct ud_event *event);
+/* A record as a line of the audit log's file. */
+struct ud_audit_line ud_event_line(const struct ud_event *event);
+/* Visit the heads of the chains that cx->scope may see: whose, how long, last hash. "" = the
+ * installation's own. */
+typedef enum ud_code ud_head_visitor(
+	struct ud_ctx *cx, void *data, const char *customer_id, int64_t seq, const char *hash);
+enum ud_code ud_event_heads(struct ud_ctx *cx, ud_head_visitor *visit, void *data) UD_USE;
 
 #endif

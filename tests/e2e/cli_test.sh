@@ -89,6 +89,16 @@ check "the format comes from the environment" bash -c "UNDERSTUDY_OUTPUT=name '$
 for list in customer site host vm network user service-account subscription event audit operation ticket queue calendar sla approval-policy ticket-category policy replication recovery-point; do
 	check "$list list is valid JSON" holds "(.data | type) == \"array\"" "$list" list
 done
+check "the log of who did what goes into a file" exits 0 audit export --file "$dir/audit.jsonl"
+check "and is found intact without a server" says 'intact' 0 verify "$dir/audit.jsonl"
+key=$(u evidence signing-keys -o json | jq -r '.data[0].public_key')
+check "by the key of the installation" exits 0 verify "$dir/audit.jsonl" --key "$key"
+sed 3d "$dir/audit.jsonl" >"$dir/dropped.jsonl"
+check "a dropped record is found" says 'line 3: The chain breaks here' 7 verify "$dir/dropped.jsonl"
+sed '4s/"type":"/&x/' "$dir/audit.jsonl" >"$dir/changed.jsonl"
+check "a changed record is found" says 'line 4: This record was changed' 7 verify "$dir/changed.jsonl"
+sed '$d' "$dir/audit.jsonl" >"$dir/cut.jsonl"
+check "an end that was cut off is found" says 'are missing' 7 verify "$dir/cut.jsonl"
 check "a pipe gets no colour" plain host list
 check "all pages come with --all" bash -c "[ \$('$bin/understudy' vm list --limit 1 --all -o name | wc -l) = 2 ]"
 command=$(u host edit lon-a --cpu-count 8 --explain)
