@@ -13,20 +13,32 @@
 #include "base/crypto.h"
 #include "base/shape.h"
 
-/* The texts that a hash covers, in its order. */
-#define HASHED(X)                                                                               \
-	X(previous_hash)                                                                        \
-	X(id)                                                                                   \
-	X(customer_id)                                                                          \
-	X(type)                                                                                 \
-	X(actor_kind) X(actor_id) X(actor_name) X(on_behalf_of) X(via) X(address) X(request_id) \
-		X(subject_object) X(subject_id) X(data) X(previous)
+#define PLACE(name)                                         \
+	{                                                   \
+#name, offsetof(struct ud_audit_line, name) \
+	}
 
-#define PLACE(name) { #name, offsetof(struct ud_audit_line, name) },
+/* The texts that a hash covers, in its order. */
 static const struct {
 	const char *key;
 	size_t offset;
-} texts[] = { HASHED(PLACE) };
+} texts[] = {
+	PLACE(previous_hash),
+	PLACE(id),
+	PLACE(customer_id),
+	PLACE(type),
+	PLACE(actor_kind),
+	PLACE(actor_id),
+	PLACE(actor_name),
+	PLACE(on_behalf_of),
+	PLACE(via),
+	PLACE(address),
+	PLACE(request_id),
+	PLACE(subject_object),
+	PLACE(subject_id),
+	PLACE(data),
+	PLACE(previous),
+};
 
 enum { MEMBERS = UD_LEN(texts) + 3 }; /* seq, created_at, hash */
 

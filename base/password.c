@@ -9,6 +9,9 @@
 #include <strings.h>
 
 #include "base/crypto.h"
+#include "base/embed.h"
+
+extern const struct ud_embedded ud_password_files[];
 
 static const struct {
 	unsigned long long operations;
@@ -92,6 +95,64 @@ static bool continues(const char *rest, const char *start)
 	return strspn(rest, "0123456789 !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~") == strlen(rest);
 }
 
+/* <0, 0 or >0 as the text, in lower case, stands before, at or behind the line that begins here. */
+static int compare(const char *text, size_t n, const char *line, const char *end)
+{
+	for (size_t i = 0; i < n; i++) {
+		int ch = text[i] >= 'A' && text[i] <= 'Z' ? text[i] + 32 : (unsigned char)text[i];
+
+		if (line + i == end || line[i] == '\n')
+			return 1;
+		if (ch != (unsigned char)line[i])
+			return ch - (unsigned char)line[i];
+	}
+	return line + n == end || line[n] == '\n' ? 0 : -1;
+}
+
+/* Is it a line of data/known-passwords.txt? The file is sorted by bytes. */
+static bool is_known(const char *text, size_t n)
+{
+	const char *start = ud_password_files[0].data;
+	const char *low = start, *end = start + ud_password_files[0].size, *high = end;
+
+	while (low < high) {
+		const char *line = low + (high - low) / 2;
+
+		while (line > low && line[-1] != '\n')
+			line--;
+		int order = compare(text, n, line, end);
+
+		if (order == 0)
+			return true;
+		if (order < 0) {
+			high = line;
+			continue;
+		}
+		low = memchr(line, '\n', (size_t)(end - line));
+		low = low ? low + 1 : end;
+	}
+	return false;
+}
+
+enum { KNOWN_MIN = 6 }; /* the shortest line of the file */
+
+/* One of the known ones, or one that digits, punctuation or itself were put behind. */
+static bool begins_known(const char *password)
+{
+	char start[UD_PASSWORD_MAX * 4 + 1];
+	size_t n = strlen(password);
+
+	for (size_t i = KNOWN_MIN; i <= n && i < sizeof(start); i++) {
+		if (!is_known(password, i))
+			continue;
+		memcpy(start, password, i);
+		start[i] = '\0';
+		if (continues(password + i, start))
+			return true;
+	}
+	return false;
+}
+
 const char *ud_password_rule(const char *password, const char *email)
 {
 	size_t n = length_of(password), local = email ? strcspn(email, "@") : 0;
@@ -106,6 +167,8 @@ const char *ud_password_rule(const char *password, const char *email)
 		if (strncasecmp(password, well_known[i], strlen(well_known[i])) == 0 &&
 			continues(password + strlen(well_known[i]), well_known[i]))
 			return "is one of those that guessers try first.";
+	if (begins_known(password))
+		return "is one of those that guessers try first.";
 	if (local >= 4)
 		for (const char *p = password; *p; p++)
 			if (strncasecmp(p, email, local) == 0)

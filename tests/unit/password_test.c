@@ -4,6 +4,7 @@
  */
 #include "base/password.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "support/context.h"
@@ -57,6 +58,46 @@ static void well_known_passwords_are_refused(void **state)
 	for (size_t i = 0; i < UD_LEN(bad); i++)
 		if (!ud_password_rule(bad[i], NULL))
 			fail_msg("%s", bad[i]);
+}
+
+/* First, last and others of the file, long enough by themselves or with what people put behind. */
+static void passwords_of_the_list_are_refused(void **state)
+{
+	static const char *const bad[] = { "mailcreated5240", "MailCreated5240", "polniypizdec0211",
+		"leavemealone", "finalfantasy", "sonyericsson2", "ghjcnjgfhjkm", "websolutions!",
+		"!qaz2wsx!qaz2wsx", "zzzzzz1234567", "leavemealoneleavemealone1" };
+	static const char *const good[] = { "leavemealonf", "leavemealone please",
+		"mailcreatex5240", "eavemealone-tram", "~~tilde~~first",
+		"\xc3\xa9t\xc3\xa9 leavemealone" };
+
+	(void)state;
+	for (size_t i = 0; i < UD_LEN(bad); i++)
+		if (!ud_password_rule(bad[i], NULL))
+			fail_msg("%s", bad[i]);
+	for (size_t i = 0; i < UD_LEN(good); i++)
+		if (ud_password_rule(good[i], NULL))
+			fail_msg("%s", good[i]);
+}
+
+/* Every line of the file that is long enough is found, whatever its place. */
+static void every_line_of_the_list_is_found(void **state)
+{
+	FILE *f = fopen(UD_SOURCE_DIR "/data/known-passwords.txt", "r");
+	char line[256];
+	size_t lines = 0;
+
+	(void)state;
+	assert_non_null(f);
+	for (; fgets(line, sizeof(line), f); lines++) {
+		size_t n = strcspn(line, "\n");
+
+		/* digits behind it make each long enough and never the same four only */
+		snprintf(line + n, sizeof(line) - n, "%s", "1234567");
+		if (!ud_password_rule(line, NULL))
+			fail_msg("%s", line);
+	}
+	fclose(f);
+	assert_true(lines > 40000);
 }
 
 static void repeated_characters_are_refused(void **state)
@@ -140,6 +181,8 @@ int main(void)
 		cmocka_unit_test(good_passwords_are_taken),
 		cmocka_unit_test(length_is_counted_in_characters),
 		cmocka_unit_test(well_known_passwords_are_refused),
+		cmocka_unit_test(passwords_of_the_list_are_refused),
+		cmocka_unit_test(every_line_of_the_list_is_found),
 		cmocka_unit_test(repeated_characters_are_refused),
 		cmocka_unit_test(a_password_made_from_the_email_is_refused),
 		cmocka_unit_test(a_hash_answers_to_its_password_and_pepper_only),
