@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Dry runs. One function per rule; each adds what it finds and stops no other: people want to see
- * all of it at once. Hosts and agents are looked at as ourselves; the VMs were read with the scope
- * of whoever asks.
+ * all of it at once. Hosts and agents are looked at as ourselves, once the VMs were read with the
+ * scope of whoever asks.
  */
 #include "api/failover_plan.h"
 
@@ -10,6 +10,7 @@
 
 #include "base/crypto.h"
 #include "base/machine.h"
+#include "base/pool_quorum.h"
 #include "base/replication.h"
 #include "db/agents.h"
 #include "db/fence_devices.h"
@@ -166,6 +167,15 @@ static enum ud_code check_agent(struct ud_ctx *cx, struct dry *d, struct looked 
 	return UD_OK;
 }
 
+/* Facts as they were told; false = what cannot be read is not known. */
+static bool read_facts(struct ud_ctx *cx, const char *text, struct ud_host_facts *ret)
+{
+	if (text && ud_shape_read(cx, &ud_host_facts_shape, text, strlen(text), ret) == UD_OK)
+		return true;
+	ud_ctx_clear(cx);
+	return false;
+}
+
 /* A VM whose definition was brought up may be too new for its replica's host. When the primary is
  * lost that forbids nothing: what hosts told may be old. */
 static enum ud_code check_board(struct ud_ctx *cx, struct dry *d, struct looked *l)
@@ -179,10 +189,9 @@ static enum ud_code check_board(struct ud_ctx *cx, struct dry *d, struct looked 
 		return UD_OK;
 	UD_TRY(ud_inventory_host_facts(cx, l->vm.target_host_id, &facts, &at));
 	UD_TRY(ud_inventory_vm_facts(cx, l->vm.vm_id, l->vm.source_host_id, &seen_as, &at));
-	if (!facts || !seen_as)
+	if (!read_facts(cx, facts, &host) || !seen_as)
 		return UD_OK;
-	if (ud_shape_read(cx, &ud_host_facts_shape, facts, strlen(facts), &host) != UD_OK ||
-		ud_shape_read(cx, &ud_machine_shape, seen_as, strlen(seen_as), &machine) != UD_OK)
+	if (ud_shape_read(cx, &ud_machine_shape, seen_as, strlen(seen_as), &machine) != UD_OK)
 		ud_ctx_clear(cx); /* what cannot be read is not known */
 	else if (!ud_machine_fits(&machine, &host))
 		block(d, l, "machine_type_unknown",
@@ -250,6 +259,45 @@ static enum ud_code check_reason(struct ud_ctx *cx, struct dry *d, struct looked
 	return UD_OK;
 }
 
+/* A node of a cluster is not switched off when the pool of all its nodes would stop with it. What
+ * its neighbours see of it counts; a host that was told of by itself alone, and is silent now, may
+ * have gone down since. */
+static enum ud_code check_pool(struct ud_ctx *cx, struct dry *d, struct looked *l)
+{
+	struct ud_host_facts own = { 0 }, near = { 0 };
+	struct ud_texts told = { 0 };
+	struct ud_host host = { 0 };
+	const char *facts = NULL;
+	bool seen_by_others = false, answers = false;
+	int64_t at;
+
+	if (ud_row_get(cx, &ud_hosts, l->vm.source_host_id, &host) != UD_OK) {
+		ud_ctx_clear(cx);
+		return UD_OK;
+	}
+	UD_TRY(ud_inventory_host_facts(cx, host.row.id, &facts, &at));
+	if (!read_facts(cx, facts, &own) || !own.cluster.text || !own.spaces.text)
+		return UD_OK;
+	UD_TRY(seen(cx, host.row.id, &answers));
+	UD_TRY(ud_inventory_near_facts(cx, host.row.id, cx->now_ms - SILENT_MS, &told));
+	for (size_t i = 0; i < told.count && !seen_by_others; i++)
+		seen_by_others =
+			read_facts(cx, told.items[i], &near) && ud_same_cluster(&own, &near);
+	const struct ud_pool_outlook o = ud_pool_outlook(seen_by_others ? &near : &own, host.name);
+
+	if (o.fate != UD_POOL_SAFE)
+		block(d, l, o.fate == UD_POOL_LOST ? "pool_loses_quorum" : "pool_needs_witness",
+			ud_printf(cx->arena,
+				"Switching the primary's host off leaves %zu of the %zu nodes of its"
+				" cluster: their pool of Storage Spaces stops%s, with every VM in it.",
+				o.left, o.all,
+				o.fate == UD_POOL_LOST ? "" : " unless the cluster has a witness"),
+			"Bring another node back first; or let two people state that the primary is"
+			" off.",
+			o.fate != UD_POOL_LOST || !(seen_by_others || answers));
+	return UD_OK;
+}
+
 /* What stonith will need, and what it will do to others: said before anybody approves. */
 static enum ud_code check_device(struct ud_ctx *cx, struct dry *d, struct looked *l)
 {
@@ -274,7 +322,7 @@ static enum ud_code check_device(struct ud_ctx *cx, struct dry *d, struct looked
 			"The fence device of the primary's host could not tell anything when it was"
 			" asked last.",
 			"Test it; or let two people state that the primary is off.", true);
-	return UD_OK;
+	return check_pool(cx, d, l);
 }
 
 static enum ud_code (*const rules[])(struct ud_ctx *cx, struct dry *d,
@@ -452,6 +500,20 @@ static void write_blockers(struct ud_ctx *cx, struct dry *d)
 	d->f->blockers.text = ud_buf_take(cx->arena, &b);
 }
 
+/* As ourselves: hosts and what can switch them off are the provider's, and customers ask. */
+static enum ud_code apply_rules(struct ud_ctx *cx, struct dry *d)
+{
+	const struct ud_scope *asker = cx->scope, system = ud_scope_system("failover plan");
+	enum ud_code code = UD_OK;
+
+	cx->scope = &system;
+	for (size_t i = 0; i < d->count; i++)
+		for (size_t k = 0; k < UD_LEN(rules) && code == UD_OK; k++)
+			code = rules[k](cx, d, &d->vms[i]);
+	cx->scope = asker;
+	return code;
+}
+
 static enum ud_code find_waves(struct ud_ctx *cx, struct dry *d);
 
 enum ud_code ud_failover_dry_run(struct ud_ctx *cx, struct ud_failover *f, bool *ret_blocked)
@@ -461,11 +523,9 @@ enum ud_code ud_failover_dry_run(struct ud_ctx *cx, struct ud_failover *f, bool 
 	d->f = f;
 	d->count = f->vm_ids.count;
 	d->vms = ud_alloc(cx->arena, sizeof(*d->vms) * (d->count + 1));
-	for (size_t i = 0; i < d->count; i++) {
+	for (size_t i = 0; i < d->count; i++)
 		UD_TRY(look(cx, d, f->vm_ids.items[i], &d->vms[i]));
-		for (size_t k = 0; k < UD_LEN(rules); k++)
-			UD_TRY(rules[k](cx, d, &d->vms[i]));
-	}
+	UD_TRY(apply_rules(cx, d));
 	if (d->count)
 		f->row.customer_id = d->vms[0].row.row.customer_id;
 	UD_TRY(find_waves(cx, d));

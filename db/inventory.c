@@ -8,8 +8,8 @@
 
 enum { HOSTS_PAGE = 200, VMS_MAX = 2000, SAMPLES_MAX = 360, FORGET_PAGE = 20000 };
 
-/* Ids of a query's first column. */
-static enum ud_code ids(struct ud_ctx *cx, const char *sql, const struct ud_val *vals, size_t n,
+/* Texts of a query's first column. */
+static enum ud_code texts(struct ud_ctx *cx, const char *sql, const struct ud_val *vals, size_t n,
 	size_t max, struct ud_texts *ret)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
@@ -61,6 +61,18 @@ enum ud_code ud_inventory_host_facts(
 	/* every tenant: the caller has read the host with its scope */
 	return observed(cx, "SELECT facts, observed_at FROM host_facts WHERE host_id = $1",
 		UD_VALS(ud_t(host_id)), ret, ret_observed_at);
+}
+
+enum ud_code ud_inventory_near_facts(
+	struct ud_ctx *cx, const char *host_id, int64_t since_ms, struct ud_texts *ret)
+{
+	/* every tenant: the caller has read the host with its scope */
+	return texts(cx,
+		"SELECT f.facts FROM host_facts f JOIN hosts h ON h.id = f.host_id"
+		" JOIN agents a ON a.host_id = h.id JOIN hosts mine ON mine.site_id = h.site_id"
+		" WHERE mine.id = $1 AND h.id <> $1 AND a.last_seen_at > $2"
+		" AND a.state IN ('active', 'quarantined') ORDER BY f.observed_at DESC, h.id LIMIT $3",
+		UD_VALS(ud_t(host_id), ud_i(since_ms), ud_i(UD_NEAR_MAX)), UD_NEAR_MAX, ret);
 }
 
 enum ud_code ud_inventory_vm(
@@ -183,7 +195,7 @@ enum ud_code ud_inventory_heartbeat(struct ud_ctx *cx, const char *host_id, int6
 enum ud_code ud_inventory_silent(struct ud_ctx *cx, int64_t before_ms, struct ud_texts *ret_hosts)
 {
 	/* every tenant: the clock is the same for all */
-	return ids(cx,
+	return texts(cx,
 		"SELECT id FROM hosts WHERE heartbeat_at < $1 AND state IN ('active', 'maintenance')"
 		" ORDER BY id LIMIT $2",
 		UD_VALS(ud_i(before_ms), ud_i(HOSTS_PAGE)), HOSTS_PAGE, ret_hosts);
@@ -192,7 +204,7 @@ enum ud_code ud_inventory_silent(struct ud_ctx *cx, int64_t before_ms, struct ud
 enum ud_code ud_inventory_vms_of(struct ud_ctx *cx, const char *host_id, struct ud_texts *ret_vms)
 {
 	/* every tenant: a host runs VMs of several */
-	return ids(cx, "SELECT id FROM vms WHERE host_id = $1 ORDER BY id LIMIT $2",
+	return texts(cx, "SELECT id FROM vms WHERE host_id = $1 ORDER BY id LIMIT $2",
 		UD_VALS(ud_t(host_id), ud_i(VMS_MAX)), VMS_MAX, ret_vms);
 }
 

@@ -15,6 +15,11 @@ enum ud_code ud_inventory_host(struct ud_ctx *cx, const char *host_id, const cha
 /* Them, and when they were observed; *ret NULL = nothing was told yet. */
 enum ud_code ud_inventory_host_facts(
 	struct ud_ctx *cx, const char *host_id, const char **ret, int64_t *ret_observed_at) UD_USE;
+/* What other hosts of a host's site have told, those whose agents were seen after since_ms; the
+ * newest first, UD_NEAR_MAX at most. */
+enum { UD_NEAR_MAX = 64 };
+enum ud_code ud_inventory_near_facts(
+	struct ud_ctx *cx, const char *host_id, int64_t since_ms, struct ud_texts *ret) UD_USE;
 
 /* The VM with this UUID, of whichever tenant; *ret_found false = none. */
 enum ud_code ud_inventory_vm(

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "db/inventory.h"
 #include "support/stage.h"
 
 static int begin(void **state)
@@ -257,6 +258,97 @@ static void a_host_that_answers_is_not_switched_off(void **state)
 	assert_int_equal(told(s, "off"), 0);
 }
 
+/* ---- pools of Storage Spaces Direct ---- */
+
+struct views {
+	struct stage *s;
+	const char *own, *near; /* states of lon-a and ams-d; NULL = of no cluster */
+};
+
+static enum ud_code tell_cluster(struct ud_ctx *cx, struct stage *s, int host, const char *states)
+{
+	const char *facts = "{\"hypervisor\":\"hyperv\"}";
+	char a[16], d[16];
+
+	if (states) {
+		assert_int_equal(sscanf(states, "%15s %15s", a, d), 2);
+		facts = fmt(s->w,
+			"{\"hypervisor\":\"hyperv\",\"cluster\":{\"name\":\"hv-lon\",\"nodes\":["
+			"{\"name\":\"LON-A\",\"state\":\"%s\"},{\"name\":\"LON-B\",\"state\":\"up\"},"
+			"{\"name\":\"AMS-D\",\"state\":\"%s\"}]},"
+			"\"spaces\":{\"pools\":[{\"name\":\"S2D\",\"health\":\"warning\"}]}}",
+			a, d);
+	}
+	return ud_inventory_host(cx, s->hosts[host].id, facts);
+}
+
+static enum ud_code tell_views(struct ud_ctx *cx, void *data)
+{
+	const struct views *v = data;
+
+	UD_TRY(tell_cluster(cx, v->s, 0, v->own));
+	return tell_cluster(cx, v->s, 1, v->near);
+}
+
+/* What is in the way of this run under this code: "" = nothing, else "warns" or "bars". */
+static const char *found(struct stage *s, const char *run, const char *code)
+{
+	json_t *b = json_object_get(stage_run(s, run).json, "blockers"), *one;
+	size_t i;
+
+	json_array_foreach(b, i, one) if (strcmp(text_at(one, "code"), code) ==
+		0) return json_is_true(json_object_get(one, "warning"))
+		? "warns"
+		: "bars";
+	return "";
+}
+
+/* The fence device would take a node from a pool that cannot miss it: no failover by that. */
+static void a_node_that_its_pool_needs_is_not_switched_off(void **state)
+{
+	static const struct {
+		const char *own, *near, *found;
+	} rows[] = {
+		{ "up up", "up up", "" },
+		{ "up down", "up down", "bars" }, /* the neighbour sees it run */
+		{ "up down", "down down", "" },   /* it is off already */
+		{ "up down", NULL, "warns" },     /* who told that is silent now */
+		{ NULL, "up down", "" },          /* it is in no cluster */
+	};
+	struct stage *s = *state;
+
+	set_device(s, "on");
+	world_write(s->w, apply_policy, NULL);
+	stage_kill(s, 0);
+	stage_pass(s, 120);
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		struct views v = { s, rows[i].own, rows[i].near };
+
+		world_write(s->w, tell_views, &v);
+		const char *headers[] = { fmt(s->w, "Idempotency-Key: pool-%zu", i), NULL };
+		struct reply r = call(s->w, OWN_OPERATOR, "POST", "/v1/tickets",
+			fmt(s->w,
+				"{\"type\":\"failover\",\"failover\":{\"kind\":\"unplanned\",\"vm_ids\":[\"%s\"],"
+				"\"reason_code\":\"site_outage\"}}",
+				s->vms[0].id),
+			headers);
+		const char *ticket = text_at(r.json, "id");
+
+		if (r.status != 201)
+			fail_msg("%s", r.body);
+		const char *code = found(s, text_at(r.json, "failover_id"), "pool_loses_quorum");
+
+		if (strcmp(code, rows[i].found) != 0)
+			fail_msg("row %zu: %s", i, code);
+		r = call(s->w, LEAD, "POST", fmt(s->w, "/v1/tickets/%s/approve", ticket),
+			fmt(s->w, "{\"plan_hash\":\"%s\"}", text_at(r.json, "plan_hash")), NULL);
+		if (r.status != (strcmp(rows[i].found, "bars") == 0 ? 409 : 200))
+			fail_msg("row %zu: %s", i, r.body);
+		expect(s->w, LEAD, "POST", fmt(s->w, "/v1/tickets/%s/cancel", ticket), "{}", 200);
+	}
+	assert_int_equal(told(s, "off"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +363,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_restarted_server_goes_on_with_it, begin, end),
 		cmocka_unit_test_setup_teardown(
 			a_host_that_answers_is_not_switched_off, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_node_that_its_pool_needs_is_not_switched_off, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
