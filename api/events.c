@@ -244,6 +244,115 @@ static enum ud_code seal_heads(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer_text(cx, rq, 200, "application/json");
 }
 
+/* ---- what the answers above are, for the specification ---- */
+
+struct log_answer {
+	int64_t seq;
+	const char *id, *customer_id, *type, *action, *cursor, *request_id;
+	const char *actor_kind, *actor_id, *actor_name, *on_behalf_of, *via, *address;
+	const char *subject_object, *subject_id, *previous_hash, *hash;
+	struct ud_time at, created_at;
+	struct ud_json data, previous, actor, subject;
+};
+struct line_answer {
+	int64_t seq, created_at;
+	const char *data, *previous;
+};
+struct seal_answer {
+	const char *schema;
+	struct ud_time sealed_at;
+	struct ud_json heads, seal;
+};
+struct verify_answer {
+	bool intact;
+	int64_t records, chains;
+	const char *broken_id, *rule;
+};
+
+enum { ALWAYS = UD_REQUIRED | UD_COMPUTED, COLUMN = UD_COMPUTED | UD_BRIEF };
+
+/* clang-format off */
+#define WHO_AND_WHAT(brief)                                                                                    \
+	UD_FIELD(log_answer, actor_kind, .flags = UD_COMPUTED, .about = "What kind of principal did it."),     \
+	UD_FIELD(log_answer, actor_id, .flags = UD_COMPUTED, .about = "Id of who did it."),                    \
+	UD_FIELD(log_answer, actor_name, .flags = brief, .about = "Name of who did it, as it was then."),      \
+	UD_FIELD(log_answer, on_behalf_of, .flags = UD_COMPUTED, .about = "Customer that staff acted for."),   \
+	UD_FIELD(log_answer, via, .flags = UD_COMPUTED, .about = "Session or token that was used."),           \
+	UD_FIELD(log_answer, address, .flags = UD_COMPUTED, .about = "Network address it came from."),         \
+	UD_FIELD(log_answer, request_id, .flags = UD_COMPUTED, .about = "Request that did it."),               \
+	UD_FIELD(log_answer, subject_object, .flags = brief, .about = "Kind of the object it happened to."),   \
+	UD_FIELD(log_answer, subject_id, .flags = brief, .about = "Id of the object it happened to."),         \
+	UD_FIELD(log_answer, previous_hash, .flags = ALWAYS, .about = "Hash of the record before; empty at the start."), \
+	UD_FIELD(log_answer, hash, .flags = ALWAYS, .about = "Hash of this record.")
+
+static const struct ud_field event_fields[] = {
+	UD_FIELD(log_answer, id, .flags = ALWAYS, .about = "Id of the event."),
+	UD_FIELD(log_answer, seq, .flags = UD_COMPUTED, .about = "Its number in the customer's log, without gaps."),
+	UD_FIELD(log_answer, cursor, .flags = ALWAYS, .about = "Its place, for after and Last-Event-ID."),
+	UD_FIELD(log_answer, created_at, .flags = ALWAYS | UD_BRIEF, .about = "When it happened."),
+	UD_FIELD(log_answer, type, .flags = ALWAYS | UD_BRIEF, .about = "What happened: an object's kind and a verb."),
+	UD_FIELD(log_answer, customer_id, .flags = UD_COMPUTED, .about = "Customer it belongs to; null = the provider."),
+	UD_FIELD(log_answer, actor, .flags = UD_COMPUTED | UD_BRIEF, .about = "Who did it: object, id, name."),
+	UD_FIELD(log_answer, subject, .flags = UD_COMPUTED | UD_BRIEF, .about = "What it happened to: object, id."),
+	UD_FIELD(log_answer, data, .flags = UD_COMPUTED, .about = "The object as it is since then, or null."),
+	UD_FIELD(log_answer, previous, .flags = UD_COMPUTED, .about = "Old values of what changed, or null."),
+	UD_FIELD(log_answer, request_id, .flags = UD_COMPUTED, .about = "Request that did it."),
+};
+static const struct ud_field audit_fields[] = {
+	UD_FIELD(log_answer, id, .flags = ALWAYS, .about = "Id of the record; its event has the same."),
+	UD_FIELD(log_answer, seq, .flags = UD_COMPUTED, .about = "Its number in the customer's chain, without gaps."),
+	UD_FIELD(log_answer, at, .flags = ALWAYS | UD_BRIEF, .about = "When it was done."),
+	UD_FIELD(log_answer, customer_id, .flags = UD_COMPUTED, .about = "Customer it belongs to; null = the provider."),
+	UD_FIELD(log_answer, action, .flags = ALWAYS | UD_BRIEF, .about = "What was done: an object's kind and a verb."),
+	WHO_AND_WHAT(COLUMN),
+	UD_FIELD(log_answer, data, .flags = UD_COMPUTED, .about = "The object as it is since then, or null."),
+	UD_FIELD(log_answer, previous, .flags = UD_COMPUTED, .about = "Old values of what changed, or null."),
+};
+static const struct ud_field line_fields[] = {
+	UD_FIELD(log_answer, id, .flags = ALWAYS, .about = "Id of the record."),
+	UD_FIELD(line_answer, seq, .flags = UD_COMPUTED, .about = "Its number in the chain."),
+	UD_FIELD(line_answer, created_at, .flags = UD_COMPUTED, .about = "Milliseconds since 1970."),
+	UD_FIELD(log_answer, customer_id, .flags = UD_COMPUTED, .about = "Customer it belongs to; null = the provider."),
+	UD_FIELD(log_answer, type, .flags = ALWAYS, .about = "What was done."),
+	WHO_AND_WHAT(UD_COMPUTED),
+	UD_FIELD(line_answer, data, .flags = UD_COMPUTED, .about = "The object as it is since then: JSON as text, as it was hashed."),
+	UD_FIELD(line_answer, previous, .flags = UD_COMPUTED, .about = "Old values of what changed, likewise."),
+};
+static const struct ud_field seal_fields[] = {
+	UD_FIELD(seal_answer, schema, .flags = ALWAYS, .about = "Version of the file's form."),
+	UD_FIELD(seal_answer, sealed_at, .flags = ALWAYS, .about = "When it was sealed."),
+	UD_FIELD(seal_answer, heads, .flags = UD_COMPUTED, .about = "Of each chain: customer_id (empty = the installation's), seq and hash of its last record."),
+	UD_FIELD(seal_answer, seal, .flags = UD_COMPUTED, .about = "Algorithm, digest, public_key and signature."),
+};
+static const struct ud_field verify_fields[] = {
+	UD_FIELD(verify_answer, intact, .flags = UD_COMPUTED, .about = "Every hash, number and head is as it must be."),
+	UD_FIELD(verify_answer, records, .flags = UD_COMPUTED, .about = "Records that were compared."),
+	UD_FIELD(verify_answer, chains, .flags = UD_COMPUTED, .about = "Chains that were compared."),
+	UD_FIELD(verify_answer, broken_id, .flags = UD_COMPUTED, .about = "The first record that is not, or null."),
+	UD_FIELD(verify_answer, rule, .flags = UD_COMPUTED, .about = "What is wrong with it, or null."),
+};
+/* clang-format on */
+static const struct ud_shape event_shape = { .object = "event",
+	.bare = true,
+	UD_SHAPE(log_answer, event_fields),
+	.about = "Something that happened." };
+static const struct ud_shape audit_shape = { .object = "audit_record",
+	.bare = true,
+	UD_SHAPE(log_answer, audit_fields),
+	.about = "Who did what." };
+static const struct ud_shape line_shape = { .object = "audit_line",
+	.bare = true,
+	UD_SHAPE(line_answer, line_fields),
+	.about = "An audit record in the form that is hashed." };
+static const struct ud_shape seal_shape = { .object = "audit_seal",
+	.bare = true,
+	UD_SHAPE(seal_answer, seal_fields),
+	.about = "The heads of the chains, sealed." };
+static const struct ud_shape verify_shape = { .object = "audit_verification",
+	.bare = true,
+	UD_SHAPE(verify_answer, verify_fields),
+	.about = "What checking the chains found." };
+
 enum {
 	AUDIT = UD_OPERATOR | UD_R(AUDITOR) | UD_R(SUPPORT_LEAD) | UD_R(SUPPORT_ENGINEER) |
 		UD_CUSTOMER_ADMIN | UD_R(CUSTOMER_APPROVER)
@@ -273,14 +382,14 @@ static const struct ud_parameter streamed[] = {
 
 /* clang-format off */
 static const struct ud_route rows[] = {
-	{ "GET", "/v1/events",               "events.list",          UD_PEOPLE, "events:read", UD_LIST, .handle = list_events, .parameters = choices, .about = "List what happened, oldest first, after a cursor; types narrows it." },
+	{ "GET", "/v1/events",               "events.list",          UD_PEOPLE, "events:read", UD_LIST, .answer = &event_shape, .handle = list_events, .parameters = choices, .about = "List what happened, oldest first, after a cursor; types narrows it." },
 	{ "GET", "/v1/events/stream",        "events.stream",        UD_PEOPLE, "events:read", UD_STREAM, .handle = stream, .parameters = streamed, .about = "Follow what happens as server-sent events; Last-Event-ID resumes." },
-	{ "GET", "/v1/events/{id}",          "events.show",          UD_PEOPLE, "events:read", 0, .handle = show_event, .about = "Show one event." },
-	{ "GET", "/v1/audit-records",        "audit-records.list",   AUDIT,     "audit:read",  UD_LIST, .handle = list_audit, .parameters = places, .about = "List who did what, newest first." },
-	{ "GET", "/v1/audit-records/verify", "audit-records.verify", AUDIT,     "audit:read",  0, .handle = verify, .about = "Check the chain of hashes over all records one may see." },
-	{ "GET", "/v1/audit-records/export", "audit-records.export", AUDIT,     "audit:read",  UD_LIST, .handle = export_chain, .parameters = chains, .about = "List one chain's records, oldest first, as lines of a file that understudy verify checks offline." },
-	{ "POST", "/v1/audit-records/seal",  "audit-records.seal",   AUDIT,     "audit:read",  UD_WRITE, .handle = seal_heads, .about = "Seal the heads of the chains one may see: the first line of such a file." },
-	{ "GET", "/v1/audit-records/{id}",   "audit-records.show",   AUDIT,     "audit:read",  0, .handle = show_audit, .about = "Show one audit record." },
+	{ "GET", "/v1/events/{id}",          "events.show",          UD_PEOPLE, "events:read", 0, .answer = &event_shape, .handle = show_event, .about = "Show one event." },
+	{ "GET", "/v1/audit-records",        "audit-records.list",   AUDIT,     "audit:read",  UD_LIST, .answer = &audit_shape, .handle = list_audit, .parameters = places, .about = "List who did what, newest first." },
+	{ "GET", "/v1/audit-records/verify", "audit-records.verify", AUDIT,     "audit:read",  0, .answer = &verify_shape, .handle = verify, .about = "Check the chain of hashes over all records one may see." },
+	{ "GET", "/v1/audit-records/export", "audit-records.export", AUDIT,     "audit:read",  UD_LIST, .answer = &line_shape, .handle = export_chain, .parameters = chains, .about = "List one chain's records, oldest first, as lines of a file that understudy verify checks offline." },
+	{ "POST", "/v1/audit-records/seal",  "audit-records.seal",   AUDIT,     "audit:read",  UD_WRITE, .answer = &seal_shape, .handle = seal_heads, .about = "Seal the heads of the chains one may see: the first line of such a file." },
+	{ "GET", "/v1/audit-records/{id}",   "audit-records.show",   AUDIT,     "audit:read",  0, .answer = &audit_shape, .handle = show_audit, .about = "Show one audit record." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_events = { "Events", rows, UD_LEN(rows) };

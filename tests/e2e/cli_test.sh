@@ -99,6 +99,21 @@ sed '4s/"type":"/&x/' "$dir/audit.jsonl" >"$dir/changed.jsonl"
 check "a changed record is found" says 'line 4: This record was changed' 7 verify "$dir/changed.jsonl"
 sed '$d' "$dir/audit.jsonl" >"$dir/cut.jsonl"
 check "an end that was cut off is found" says 'are missing' 7 verify "$dir/cut.jsonl"
+# METHOD PATH: the answer has the members that the specification names, and those alone
+fits() {
+	u api "$@" --raw | PYTHONPATH=$(dirname "$0")/../support python3 -c '
+import json, sys, openapi
+s = openapi.Specification(sys.argv[1])
+schema = s.answer(s.find(sys.argv[2], sys.argv[3]))[2]
+if not s.resolve(schema).get("properties"): sys.exit("no schema")
+found = s.errors(json.load(sys.stdin), schema)
+sys.exit("\n".join(found) or 0)' "$(dirname "$0")/../../api/openapi.json" "$1" "${2%%\?*}"
+}
+for path in events audit-records audit-records/export audit-records/verify customers sites hosts vms users operations; do
+	check "the answer of $path is as the specification says" fits GET "/v1/$path"
+done
+check "so is one event" fits GET "/v1/events/$(u event list -o json | jq -r '.data[0].id')"
+check "and one audit record" fits GET "/v1/audit-records/$(u audit list -o json | jq -r '.data[0].id')"
 check "a pipe gets no colour" plain host list
 check "all pages come with --all" bash -c "[ \$('$bin/understudy' vm list --limit 1 --all -o name | wc -l) = 2 ]"
 command=$(u host edit lon-a --cpu-count 8 --explain)
