@@ -23,11 +23,7 @@ trap finish EXIT
 
 # The session's cookie has its other name here: the harness's server speaks plain HTTP.
 "$bin/understudyd" openapi | sed 's/__Host-us_session/us_session/' >"$dir/openapi.json" || exit 1
-read -r server port < <(python3 -c '
-import socket
-both = [socket.socket(), socket.socket()]
-for s in both: s.bind(("127.0.0.1", 0))
-print(*[s.getsockname()[1] for s in both])')
+read -r server port < <("$UD_SOURCE_DIR/tests/support/free_ports" 2)
 python3 "$UD_SOURCE_DIR/tests/support/switchboard.py" "$server" "$dir/target" &
 switchboard=$!
 prism proxy --errors --cors false --verboseLevel error --port "$port" "$dir/openapi.json" "http://127.0.0.1:$server" \

@@ -93,7 +93,7 @@ into_postgresql() {
 [ -z "${UD_TEST_LONG:-}" ] || check "PostgreSQL takes it, too" into_postgresql
 
 # a server over it
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$("$UD_SOURCE_DIR/tests/support/free_ports")
 printf '[server]\nlisten=127.0.0.1:%s\n[agents]\nlisten=127.0.0.1:0\n[auth]\nrequire_mfa=none\n' "$port" >"$dir/a/conf.d/test.conf"
 "$bin/understudyd" serve --config "$dir/a/understudyd.conf" 2>"$dir/log" &
 server=$!

@@ -5,7 +5,7 @@
 # shellcheck disable=SC1091,SC2034,SC2154,SC2317 # server.sh is sourced; functions are called by name
 name=mail
 . "$(dirname "$0")/server.sh"
-read -r mail < <(free_ports 1)
+read -r mail < <("$UD_SOURCE_DIR/tests/support/free_ports")
 UNDERSTUDY_TOKEN=$(cat "$dir/token")
 export UNDERSTUDY_TOKEN
 touch "$dir/letters"

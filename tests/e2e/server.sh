@@ -13,15 +13,7 @@ leave() {
 trap leave EXIT
 export XDG_CONFIG_HOME=$dir/config
 unset UNDERSTUDY_TOKEN UNDERSTUDY_OUTPUT UNDERSTUDY_CONTEXT
-# free_ports N: so many ports that nobody has
-free_ports() {
-	python3 -c '
-import socket, sys
-all = [socket.socket() for _ in range(int(sys.argv[1]))]
-for s in all: s.bind(("127.0.0.1", 0))
-print(*[s.getsockname()[1] for s in all])' "$1"
-}
-read -r port < <(free_ports 1)
+read -r port < <("$UD_SOURCE_DIR/tests/support/free_ports")
 export UNDERSTUDY_URL=http://127.0.0.1:$port
 echo 'a Fine and long phrase' >"$dir/password"
 touch "$dir/log"

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/process.h"
+#include "support/ports.h"
 #include "support/stage.h"
 
 struct bmc {
@@ -35,19 +36,6 @@ static void write_file(struct bmc *b, const char *name, mode_t mode, const char 
 	fputs(text, f);
 	fclose(f);
 	assert_int_equal(chmod(path(b, name), mode), 0);
-}
-
-/* A port for datagrams that nobody has now. */
-static int free_port(void)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t n = sizeof(a);
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(bind(fd, (struct sockaddr *)&a, n), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
-	close(fd);
-	return ntohs(a.sin_port);
 }
 
 static int spawn(const char *const *argv)

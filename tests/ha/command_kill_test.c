@@ -22,6 +22,7 @@
 #include "api/api.h"
 #include "base/log.h"
 #include "support/agents.h"
+#include "support/ports.h"
 #include "support/scripted.h"
 
 enum { PATIENCE_MS = 120000, MOMENTS_MAX = 400 };
@@ -70,18 +71,6 @@ struct scene {
 	int deaths;
 	int64_t moments;
 };
-
-static int free_port(void)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t n = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_int_equal(bind(fd, (struct sockaddr *)&a, n), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
-	close(fd);
-	return ntohs(a.sin_port);
-}
 
 /* The server's process. It tells when it serves, and never returns. */
 static void serve(struct scene *s, struct moment m, int ready)

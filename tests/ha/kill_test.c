@@ -20,8 +20,9 @@
 
 #include "support/client.h"
 #include "support/harness.h"
+#include "support/ports.h"
 
-enum { WRITERS = 4, ACKS_MAX = 400000 };
+enum { WRITERS = 4, START_MS = 120000, ACKS_MAX = 400000 };
 
 struct arena_of_acks {
 	pthread_mutex_t mutex;
@@ -38,6 +39,12 @@ struct server {
 	char dir[64], config[128], token_file[128];
 	int port;
 };
+
+/* What a case that fails leaves behind, for end(). */
+static struct arena_of_acks acks;
+static struct server server;
+static pthread_t writers[WRITERS];
+static int writing;
 
 static void run_to_end(const char *const *argv)
 {
@@ -60,19 +67,6 @@ static void write_text(const char *path, const char *text)
 	assert_non_null(f);
 	fputs(text, f);
 	assert_int_equal(fclose(f), 0);
-}
-
-/* A port nobody has just now; the server takes it with SO_REUSEPORT semantics of its own. */
-static int free_port(void)
-{
-	int fd = -1, port = 0;
-	UD_AUTO(ud_arena) *arena = ud_arena_new();
-	struct ud_ctx cx = { .arena = arena };
-	extern enum ud_code ud_listen(struct ud_ctx *, const char *, int *, int *);
-
-	assert_int_equal(ud_listen(&cx, "127.0.0.1:0", &fd, &port), UD_OK);
-	close(fd);
-	return port;
 }
 
 static void make_installation(struct server *s, const char *database)
@@ -112,9 +106,16 @@ static void start_server(struct server *s)
 
 	snprintf(base, sizeof(base), "http://127.0.0.1:%d", s->port);
 	c.base = base;
-	for (int i = 0; client_call(&c, "GET", "/readyz", NULL, NULL) != 200; i++) {
-		if (i > 20000 || waitpid(s->pid, NULL, WNOHANG) == s->pid)
-			fail_msg("the server does not start");
+	int64_t last = ud_mono_ms(&ud_env_real) + START_MS;
+	int status = 0;
+
+	while (client_call(&c, "GET", "/readyz", NULL, NULL) != 200) {
+		if (waitpid(s->pid, &status, WNOHANG) == s->pid) {
+			s->pid = 0;
+			fail_msg("the server ended while it started: status %#x", status);
+		}
+		if (ud_mono_ms(&ud_env_real) > last)
+			fail_msg("the server does not answer within %d ms", START_MS);
 		poll(NULL, 0, 1); /* until it listens; there is no event to wait for from outside */
 	}
 	client_end(&c);
@@ -126,8 +127,11 @@ static void *write_rows(void *data)
 	struct client c = { .base = a->base, .token = a->token };
 
 	while (!atomic_load(&a->stop)) {
-		if (client_call(&c, "POST", "/v1/vms", "{\"name\":\"killed\"}", NULL) != 201)
+		if (client_call(&c, "POST", "/v1/vms", "{\"name\":\"killed\"}", NULL) != 201) {
+			/* while it is away: it needs the processor to come back */
+			poll(NULL, 0, 1);
 			continue;
+		}
 		json_t *j = client_json(&c);
 
 		pthread_mutex_lock(&a->mutex);
@@ -241,47 +245,63 @@ static void kill_once(struct server *s, const char *postgres_dir)
 	start_server(s);
 }
 
+static void stop_writing(void)
+{
+	atomic_store(&acks.stop, true);
+	while (writing > 0)
+		pthread_join(writers[--writing], NULL);
+}
+
 static void kill_loop(const char *database, const char *postgres_dir)
 {
-	static struct arena_of_acks acks;
-	struct server s = { 0 };
-	pthread_t writers[WRITERS];
 	const char *is_long = getenv("UD_TEST_LONG");
 	int kills = is_long && *is_long ? 200 : 20;
 
 	memset(&acks, 0, sizeof(acks));
 	acks.ids = ud_malloc(ACKS_MAX * sizeof(*acks.ids));
 	pthread_mutex_init(&acks.mutex, NULL);
-	make_installation(&s, database);
-	start_server(&s);
-	read_token(&s, &acks);
-	snprintf(acks.base, sizeof(acks.base), "http://127.0.0.1:%d", s.port);
-	for (int i = 0; i < WRITERS; i++)
-		assert_int_equal(pthread_create(&writers[i], NULL, write_rows, &acks), 0);
+	make_installation(&server, database);
+	start_server(&server);
+	read_token(&server, &acks);
+	snprintf(acks.base, sizeof(acks.base), "http://127.0.0.1:%d", server.port);
+	for (; writing < WRITERS; writing++)
+		assert_int_equal(pthread_create(&writers[writing], NULL, write_rows, &acks), 0);
 	for (int i = 0; i < kills; i++) {
 		unsigned char chance;
 
 		ud_random(&ud_env_real, &chance, 1);
 		let_write(&acks, 20 + chance % 200);
-		kill_once(&s, postgres_dir);
+		kill_once(&server, postgres_dir);
 	}
 	let_write(&acks, 10);
-	atomic_store(&acks.stop, true);
-	for (int i = 0; i < WRITERS; i++)
-		pthread_join(writers[i], NULL);
+	stop_writing();
 	size_t lost = count_lost(&acks);
 
-	kill(s.pid, SIGTERM);
-	waitpid(s.pid, NULL, 0);
+	kill(server.pid, SIGTERM);
+	waitpid(server.pid, NULL, 0);
+	server.pid = 0;
 	if (!database)
-		check_files(&s);
+		check_files(&server);
 	printf("# %d kills of %s, %zu rows acknowledged, %zu lost\n", kills,
 		postgres_dir ? "PostgreSQL" : "the server", acks.count, lost);
 	assert_int_equal(lost, 0);
-	ud_free(acks.ids);
-	const char *const rm[] = { "/bin/rm", "-rf", s.dir, NULL };
+	const char *const rm[] = { "/bin/rm", "-rf", server.dir, NULL };
 
 	run_to_end(rm);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	stop_writing();
+	ud_free(acks.ids);
+	acks.ids = NULL;
+	if (server.pid > 0) {
+		kill(server.pid, SIGKILL);
+		waitpid(server.pid, NULL, 0);
+	}
+	server = (struct server){ 0 };
+	return 0;
 }
 
 static void a_killed_server_loses_nothing_on_sqlite(void **state)
@@ -324,8 +344,9 @@ static void a_killed_server_or_database_loses_nothing_on_postgresql(void **state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_killed_server_loses_nothing_on_sqlite),
-		cmocka_unit_test(a_killed_server_or_database_loses_nothing_on_postgresql),
+		cmocka_unit_test_teardown(a_killed_server_loses_nothing_on_sqlite, end),
+		cmocka_unit_test_teardown(
+			a_killed_server_or_database_loses_nothing_on_postgresql, end),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "support/context.h"
+#include "support/ports.h"
 
 enum { READY_MS = 60000, LOOK_MS = 20, LOG_MAX = 1 << 20 };
 
@@ -26,19 +27,6 @@ static struct sockaddr_in local(int port)
 	return (struct sockaddr_in){ .sin_family = AF_INET,
 		.sin_port = htons((uint16_t)port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-}
-
-/* A port that nobody has at this moment. */
-static int free_port(void)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in a = local(0);
-	socklen_t n = sizeof(a);
-
-	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &n), 0);
-	close(fd);
-	return ntohs(a.sin_port);
 }
 
 static void write_text(struct ud_ctx *cx, const char *path, const char *text)

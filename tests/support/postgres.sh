@@ -59,10 +59,6 @@ own() {
 	}
 }
 
-free_port() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
 url_of() {
 	echo "postgresql://$user@127.0.0.1:$(cat "$1/port")/postgres"
 }
@@ -76,7 +72,7 @@ launch() {
 	local dir=$1 try
 	running "$dir" && return
 	for try in 1 2 3 4 5; do
-		if [ "$try" != 1 ] || [ ! -f "$dir/port" ]; then free_port >"$dir/port"; fi
+		if [ "$try" != 1 ] || [ ! -f "$dir/port" ]; then "$(dirname "$0")/free_ports" >"$dir/port"; fi
 		if as_owner "$bin/pg_ctl" -D "$dir/data" -w -t 60 -l "$dir/log" \
 			-o "-p $(cat "$dir/port")" start >/dev/null 2>&1; then
 			return

@@ -119,9 +119,7 @@ def read(path):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return int(run(os.path.join(SOURCE, "tests/support/free_ports")))
 
 
 def run(*words, **more):
