@@ -14,7 +14,7 @@ finish() {
 	rm -rf "$dir"
 }
 trap finish EXIT
-port=$("$source/tests/support/free_ports")
+port=$("$UD_SOURCE_DIR/tests/support/free_ports")
 echo 'a Fine and long phrase' >"$dir/password"
 "$bin/understudyd" init --dir "$dir/i" --admin-email admin@example.net --admin-password-file "$dir/password" \
 	--admin-token-file "$dir/token" >/dev/null || exit 1
