@@ -27,7 +27,8 @@ struct ud_stream {
 	struct ud_buf pending;
 	size_t sent; /* bytes of pending that are gone */
 	int64_t comment_ms;
-	bool suspended, ended, looked;
+	/* current: it has been at the end of the log once */
+	bool suspended, ended, looked, current;
 };
 
 /* ---- cursors and encoding ---- */
@@ -149,6 +150,10 @@ static void look(struct ud_stream *s)
 		more = false;
 	ud_read_end(&cx, s->io->loop->reader);
 	s->looked = !more;
+	if (more || s->current)
+		return;
+	ud_buf_puts(&s->pending, ": up to date\n\n");
+	s->current = true;
 }
 
 /* A stream ends when the session or token it was opened with does. */

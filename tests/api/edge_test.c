@@ -28,6 +28,7 @@ static int end(void **state)
 
 #define HOST "Host: x\r\n"
 #define POST "POST /v1/sessions HTTP/1.1\r\n" HOST "Content-Type: application/json\r\n"
+#define PROBLEM "application/problem+json"
 #define BODY "{\"email\":\"a@b.cc\",\"password\":\"x\"}"
 
 struct bad {
@@ -130,8 +131,12 @@ static void *try_one(void *data)
 	struct world copy = *t->w;
 
 	copy.arena = t->arena;
-	t->text = raw_exchange(
-		&copy, t->bad->bytes, t->bad->n ? t->bad->n : strlen(t->bad->bytes), &t->n);
+	size_t n = t->bad->n ? t->bad->n : strlen(t->bad->bytes);
+
+	if (t->bad->status && !t->bad->by_library)
+		t->text = raw_until(&copy, t->bad->bytes, n, PROBLEM, RAW_PATIENCE_MS, &t->n);
+	else
+		t->text = raw_exchange(&copy, t->bad->bytes, n, &t->n);
 	return NULL;
 }
 
@@ -213,8 +218,10 @@ static void what_is_too_long_is_refused(void **state)
 	};
 
 	for (size_t i = 0; i < UD_LEN(rows); i++) {
-		size_t n;
-		const char *text = raw_exchange(w, rows[i].bytes, strlen(rows[i].bytes), &n);
+		size_t n, len = strlen(rows[i].bytes);
+		const char *text = rows[i].status
+			? raw_until(w, rows[i].bytes, len, PROBLEM, RAW_PATIENCE_MS, &n)
+			: raw_exchange(w, rows[i].bytes, len, &n);
 		int status = status_of(text, n);
 
 		if (status && !strstr(text, "application/problem+json"))
@@ -233,7 +240,7 @@ static void a_connection_serves_many_requests(void **state)
 		"\r\nGET /nope HTTP/1.1\r\n" HOST "\r\n";
 	struct world *w = *state;
 	size_t n, answers = 0;
-	const char *text = raw_exchange(w, three, sizeof(three) - 1, &n);
+	const char *text = raw_until(w, three, sizeof(three) - 1, "not_found", RAW_PATIENCE_MS, &n);
 
 	for (const char *p = text; (p = strstr(p, "HTTP/1.1 ")); p++)
 		answers++;
@@ -247,11 +254,11 @@ static void head_and_continue_work(void **state)
 	static const char go_on[] = POST "Expect: 100-continue\r\nContent-Length: 2\r\n\r\n";
 	struct world *w = *state;
 	size_t n;
-	const char *text = raw_exchange(w, head, sizeof(head) - 1, &n);
+	const char *text = raw_until(w, head, sizeof(head) - 1, NULL, RAW_PATIENCE_MS, &n);
 
 	assert_int_equal(status_of(text, n), 200);
 	assert_string_equal(strstr(text, "\r\n\r\n") + 4, "");
-	text = raw_exchange(w, go_on, sizeof(go_on) - 1, &n);
+	text = raw_until(w, go_on, sizeof(go_on) - 1, "HTTP/1.1 100", RAW_PATIENCE_MS, &n);
 	assert_int_equal(status_of(text, n), 100);
 }
 
@@ -267,10 +274,10 @@ static void what_the_library_lets_pass_is_known(void **state)
 	static const char lf[] = "GET /healthz HTTP/1.1\nHost: x\nConnection: close\n\n";
 	struct world *w = *state;
 	size_t n;
-	const char *text = raw_exchange(w, nul, sizeof(nul) - 1, &n);
+	const char *text = raw_until(w, nul, sizeof(nul) - 1, "\r\n\r\n", RAW_PATIENCE_MS, &n);
 
 	assert_int_equal(status_of(text, n), 200);
-	text = raw_exchange(w, lf, sizeof(lf) - 1, &n);
+	text = raw_until(w, lf, sizeof(lf) - 1, "\r\n\r\n", RAW_PATIENCE_MS, &n);
 	assert_int_equal(status_of(text, n), 200);
 }
 

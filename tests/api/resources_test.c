@@ -251,6 +251,17 @@ static void the_chain_of_hashes_finds_every_change(void **state)
 	world_end(w);
 }
 
+/* What a stream says until it has come to the end of the log. */
+static const char *follow(struct world *w, const char *bytes)
+{
+	size_t n;
+	const char *text =
+		raw_until(w, bytes, strlen(bytes), ": up to date\n\n", RAW_PATIENCE_MS, &n);
+
+	assert_non_null(strstr(text, ": up to date\n\n"));
+	return text;
+}
+
 static void a_stream_tells_what_happens_and_resumes(void **state)
 {
 	struct world *w = *state;
@@ -258,13 +269,12 @@ static void a_stream_tells_what_happens_and_resumes(void **state)
 			      "Authorization: Bearer %s\r\n%s\r\n";
 	struct reply r = expect(w, OPERATOR, "GET", "/v1/events?limit=1", NULL, 200);
 	const char *start = text_at(r.json, "data.0.cursor");
-	size_t n;
 
 	make(w, "/v1/vms", "{\"name\":\"streamed-1\"}");
 	make(w, "/v1/vms", "{\"name\":\"streamed-2\"}");
 	const char *bytes =
 		fmt(w, request, w->token[OPERATOR], fmt(w, "Last-Event-ID: %s\r\n", start));
-	const char *text = raw_exchange(w, bytes, strlen(bytes), &n);
+	const char *text = follow(w, bytes);
 
 	assert_non_null(strstr(text, "Content-Type: text/event-stream"));
 	assert_non_null(strstr(text, "event: vm.created"));
@@ -279,11 +289,11 @@ static void a_stream_tells_what_happens_and_resumes(void **state)
 
 	make(w, "/v1/vms", "{\"name\":\"streamed-3\"}");
 	bytes = fmt(w, request, w->token[OPERATOR], fmt(w, "Last-Event-ID: %s\r\n", cursor));
-	text = raw_exchange(w, bytes, strlen(bytes), &n);
+	text = follow(w, bytes);
 	assert_null(strstr(text, "streamed-2"));
 	assert_non_null(strstr(text, "streamed-3"));
 	bytes = fmt(w, request, w->token[OTHER_VIEWER], "");
-	text = raw_exchange(w, bytes, strlen(bytes), &n);
+	text = follow(w, bytes);
 	assert_non_null(strstr(text, "200 OK"));
 	assert_null(strstr(text, "streamed"));
 }

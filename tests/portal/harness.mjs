@@ -10,6 +10,7 @@ export const base = process.env.URL;
 export const token = readFileSync(`${process.env.DIR}/token`, 'utf8').trim();
 export const phrase = process.env.PHRASE || 'a Fine and long phrase';
 const shots = process.env.UD_SHOTS;
+const slow = Number(process.env.UD_SLOW || 1); // so many times slower than this machine are the browser's pages: finds what is not waited for
 if (shots) mkdirSync(shots, { recursive: true });
 
 let cases = 0;
@@ -52,6 +53,7 @@ export const person = async (browser, options = {}) => {
   context.setDefaultTimeout(90000);
   const page = await context.newPage();
   page.wrong = [];
+  if (slow > 1) await (await context.newCDPSession(page)).send('Emulation.setCPUThrottlingRate', { rate: slow });
   page.on('request', (r) => { if (!r.url().startsWith(base) && !/^(data|blob|about):/.test(r.url())) page.wrong.push(`foreign request ${r.url()}`); });
   page.on('pageerror', (e) => page.wrong.push(e.message));
   page.on('console', (m) => { if (m.type() === 'error' && !/status of 4\d\d/.test(m.text())) page.wrong.push(m.text()); });

@@ -262,6 +262,30 @@ const reconnect = async (browser) => {
     await page.context().close();
     way.end();
   });
+  await it('after a gap the pages hear how much was caught up once the server says that this is all, however long it takes', async () => {
+    const said = [];
+    const steps = [];
+    const wait = async (look, what) => { for (let i = 0; !look(); i += 1) { ok(i < 1000, what); await new Promise((go) => { setImmediate(() => go(undefined)); }); } };
+    // the worker as it is served, with a server that speaks when it is told to, and a clock on which everything is at once
+    const bytes = new TextEncoder();
+    const scope = { postMessage: (m) => said.push(m), onmessage: null };
+    const streamOf = async () => new Response(new ReadableStream({ start: (c) => { steps.push(c); } }), { status: 200 });
+    const source = await (await fetch(`${base}${[...(await (await fetch(`${base}/app`)).text()).matchAll(/src="(\/static[^"]+)portal\/main\.js"/g)][0][1]}portal/core/live-worker.js`)).text();
+    new Function('self', 'fetch', 'setTimeout', 'settled', source.replace(/^import .*$/m, ''))(scope, streamOf, (run) => setImmediate(run), async () => {});
+    scope.onmessage({ data: 'start' });
+    await wait(() => steps.length === 1, 'no stream was asked for');
+    steps[0].enqueue(bytes.encode('retry: 2000\n: open\nid: a\n\n: up to date\n\n'));
+    steps[0].close();
+    await wait(() => steps.length === 2, 'it was not asked for again');
+    steps[1].enqueue(bytes.encode('retry: 2000\n: open\nid: a\n\n'));
+    await wait(() => said.filter((m) => m.state === 'live').length === 2, 'it does not live again');
+    for (let i = 0; i < 50; i += 1) await new Promise((go) => { setImmediate(() => go(undefined)); });
+    equal(said.filter((m) => m.kind === 'caught-up'), [], 'said before anything came');
+    for (const id of ['b', 'c']) steps[1].enqueue(bytes.encode(`id: ${id}\nevent: vm.created\ndata: {}\n\n`));
+    steps[1].enqueue(bytes.encode(': up to date\n\n: still here\n\n'));
+    await wait(() => said.some((m) => m.kind === 'caught-up'), 'nothing is said');
+    equal(said.filter((m) => m.kind === 'caught-up'), [{ kind: 'caught-up', count: 2 }], 'what is said');
+  });
   await it('what was typed is there again when the page was closed', async () => {
     const page = await person(browser);
     await signIn(page, 'approver@harbour.example', '/app/tickets/new');

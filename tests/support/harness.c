@@ -438,29 +438,36 @@ const char *fmt(struct world *w, const char *format, ...)
 	return s;
 }
 
-const char *raw_exchange(struct world *w, const char *bytes, size_t n, size_t *ret_n)
+static int raw_send(struct world *w, const char *bytes, size_t n)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET,
 		.sin_port = htons((uint16_t)w->server->port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	struct ud_buf b = { 0 };
-	char part[4096];
 
 	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	ssize_t sent = send(fd, bytes, n, MSG_NOSIGNAL);
 
 	(void)sent; /* the server may have closed already: that is one of the answers */
-	for (;;) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
+	return fd;
+}
 
-		if (poll(&p, 1, 700) <= 0)
-			break;
+const char *raw_until(struct world *w, const char *bytes, size_t n, const char *last,
+	int silence_ms, size_t *ret_n)
+{
+	int fd = raw_send(w, bytes, n);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct ud_buf b = { 0 };
+	char part[4096];
+
+	while (poll(&p, 1, silence_ms) > 0) {
 		ssize_t got = recv(fd, part, sizeof(part), 0);
 
 		if (got <= 0)
 			break;
 		ud_buf_add(&b, part, (size_t)got);
+		if (last && memmem(b.data, b.len, last, strlen(last)))
+			break;
 	}
 	close(fd);
 	const char *text = ud_strndup(w->arena, b.data ? b.data : "", b.len);
@@ -468,6 +475,11 @@ const char *raw_exchange(struct world *w, const char *bytes, size_t n, size_t *r
 	*ret_n = b.len;
 	ud_buf_free(&b);
 	return text;
+}
+
+const char *raw_exchange(struct world *w, const char *bytes, size_t n, size_t *ret_n)
+{
+	return raw_until(w, bytes, n, NULL, 700, ret_n);
 }
 
 void expect_code(const struct reply *r, int status, const char *code)

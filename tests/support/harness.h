@@ -92,7 +92,12 @@ int64_t number_at(json_t *json, const char *path);
 const char *header_of(struct world *w, const struct reply *r, const char *name);
 /* printf into the world's arena. */
 const char *fmt(struct world *w, const char *format, ...) UD_PRINTF(2, 3);
-/* Send raw bytes to the server's port and read until it closes or 5 s pass; in the arena. */
+enum { RAW_PATIENCE_MS = 60000 };
+/* Send raw bytes to the server's port and read until it closes, `last` has come (NULL: nothing ends
+ * it), or nothing comes for so long; in the arena. */
+const char *raw_until(struct world *w, const char *bytes, size_t n, const char *last,
+	int silence_ms, size_t *ret_n);
+/* The same with 0.7 s of silence: only for what need not be answered at all. */
 const char *raw_exchange(struct world *w, const char *bytes, size_t n, size_t *ret_n);
 /* Fail with the reply's body when a problem's code differs. */
 void expect_code(const struct reply *r, int status, const char *code);

@@ -7,6 +7,7 @@ const ports = new Set();
 let last = '';
 let state = 'connecting';
 let caught = 0;
+let catching = false; // back after a gap, and the server has not yet said that this is all
 let running = false;
 let wait = 500;
 
@@ -21,6 +22,10 @@ const become = (next) => {
 const take = (block) => {
   const event = { id: '', type: '', data: '' };
   for (const line of block.split('\n')) {
+    if (line === ': up to date' && catching) {
+      catching = false;
+      tell({ kind: 'caught-up', count: caught });
+    }
     if (line.startsWith('id:')) event.id = line.slice(3).trim();
     if (line.startsWith('event:')) event.type = line.slice(6).trim();
     if (line.startsWith('data:')) event.data += line.slice(5).trim();
@@ -48,7 +53,7 @@ const readStream = async (reader) => {
 const connect = async () => {
   const headers = { Accept: 'text/event-stream' };
   if (last) headers['Last-Event-ID'] = last;
-  const again = Boolean(last) && state === 'lost';
+  catching = Boolean(last) && state === 'lost';
   const ask = () => fetch('/v1/events/stream', { headers, credentials: 'same-origin' });
   let response = await ask();
   if (response.status === 401) {
@@ -61,7 +66,6 @@ const connect = async () => {
   wait = 500;
   caught = 0;
   become('live');
-  if (again) setTimeout(() => tell({ kind: 'caught-up', count: caught }), 1000);
   return readStream(response.body.getReader());
 };
 
