@@ -80,13 +80,16 @@ static void deliver(struct ud_ctx *cx, struct ud_mail *m, const struct ud_letter
 		.written_ms = l->created_ms };
 	struct settling s = { l->notification_id, ud_smtp_send(cx, m->smtp, &text) == UD_OK };
 
-	if (!s.sent)
-		ud_log(UD_LOG_WARNING, "mail_not_sent", "notification", l->notification_id,
-			"reason", cx->problem.detail, NULL);
+	const char *reason = s.sent ? NULL : ud_strdup(cx->arena, cx->problem.detail);
+
 	cx->now_ms = ud_now_ms(m->env);
 	if (ud_database_write(m->db, cx, apply_settle, &s) != UD_OK)
 		ud_log(UD_LOG_WARNING, "mail_not_stored", "notification", l->notification_id,
 			"reason", cx->problem.detail, NULL);
+	/* said once it is known when it is tried again: who reads this may hurry that */
+	if (!s.sent)
+		ud_log(UD_LOG_WARNING, "mail_not_sent", "notification", l->notification_id,
+			"reason", reason, NULL);
 }
 
 static bool due(struct ud_ctx *cx, struct ud_mail *m)
