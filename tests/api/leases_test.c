@@ -198,7 +198,7 @@ static void a_quarantined_agent_starts_nothing(void **state)
 {
 	struct scene *s = *state;
 	struct shown copy = s->owner;
-	int64_t last = ud_mono_ms(&ud_env_real) + 10000;
+	int64_t last = ud_mono_ms(&ud_env_real) + 60000;
 
 	/* two runs in turn: one of them must be a copy */
 	for (int i = 0; strcmp(verdict(s, &copy, 5, "start"), "granted") == 0; i++) {

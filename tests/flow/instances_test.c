@@ -15,7 +15,7 @@
 #include "support/client.h"
 #include "support/harness.h"
 
-enum { THREADS = 8, ROUNDS = 20, PATIENCE_MS = 20000 };
+enum { THREADS = 8, ROUNDS = 20, PATIENCE_MS = 60000 };
 
 /* The world's server and another one on the same database. */
 struct two {

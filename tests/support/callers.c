@@ -284,7 +284,7 @@ const char *callers_follow(
 	assert_int_equal(send(fd, request, strlen(request), MSG_NOSIGNAL), (long)strlen(request));
 	while (!strstr(body_of(w, text), until)) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
-		ssize_t got = poll(&p, 1, 10000) > 0 ? recv(fd, part, sizeof(part) - 1, 0) : 0;
+		ssize_t got = poll(&p, 1, 60000) > 0 ? recv(fd, part, sizeof(part) - 1, 0) : 0;
 
 		if (got <= 0) {
 			close(fd);

@@ -73,7 +73,7 @@ static bool connected(struct scene *s, int i)
 void scene_seen(struct scene *s)
 {
 	static int runs;
-	int64_t last = ud_mono_ms(&ud_env_real) + 20000;
+	int64_t last = ud_mono_ms(&ud_env_real) + 60000;
 
 	for (int i = 0; i < HOST_COUNT; i++) {
 		/* another process of the agent is stored at once */

@@ -20,7 +20,7 @@
 #include "support/agents.h"
 #include "support/scripted.h"
 
-enum { PATIENCE_MS = 20000 };
+enum { PATIENCE_MS = 60000 };
 
 static void must(struct ud_ctx *cx, enum ud_code code)
 {

@@ -194,7 +194,7 @@ void scripted_release(struct scripted *s, const char *slot)
 
 bool scripted_await(struct scripted *s, const char *slot, int calls)
 {
-	enum { PATIENCE_MS = 10000 };
+	enum { PATIENCE_MS = 60000 };
 	struct timespec until;
 	bool there;
 
