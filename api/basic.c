@@ -208,6 +208,15 @@ static void put_reasons(struct ud_buf *b)
 	ud_buf_puts(b, "</optgroup>");
 }
 
+/* A field for a moment in UTC: no script turns a clock on a wall into one. */
+static void put_moment(struct ud_buf *b, const char *name, const char *label)
+{
+	ud_buf_printf(b,
+		"<label for=\"%s\">%s</label><input id=\"%s\" name=\"failover.%s\" placeholder=\"2027-01-31T04:00:00Z\""
+		" pattern=\"\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\dZ\" title=\"2027-01-31T04:00:00Z\">",
+		name, label, name, name);
+}
+
 static enum ud_code request(struct ud_ctx *cx, struct ud_request *rq)
 {
 	struct vm_rows *vms = ud_alloc(cx->arena, sizeof(*vms));
@@ -235,8 +244,11 @@ static enum ud_code request(struct ud_ctx *cx, struct ud_request *rq)
 	ud_buf_puts(b,
 		"</select><label for=\"why\">Why?</label><select id=\"why\" name=\"failover.reason_code\">");
 	put_reasons(b);
+	ud_buf_puts(b, "</select>");
+	put_moment(b, "scheduled_at", "When to begin? (UTC; empty: at the last approval)");
+	put_moment(b, "window_ends_at", "Planned only: back by when? (UTC; may stay empty)");
 	ud_buf_puts(b,
-		"</select><p>What stands in the way, and what it will cost, is shown before anybody approves.</p><button>File the request</button></form>\n");
+		"<p>What stands in the way, and what it will cost, is shown before anybody approves.</p><button>File the request</button></form>\n");
 	return end(cx, rq);
 }
 
@@ -349,6 +361,16 @@ static enum ud_code put_machines(struct ud_ctx *cx, struct ud_buf *b, const stru
 }
 
 /* What is asked for, in the words that whoever approves goes by. */
+static void put_when(struct ud_buf *b, const char *label, struct ud_time at)
+{
+	char text[UD_TIME_TEXT];
+
+	if (at.ms <= 0)
+		return;
+	ud_time_format(at.ms, text);
+	put_line(b, label, text);
+}
+
 static enum ud_code wish(struct ud_ctx *cx, struct ud_buf *b, const struct ud_ticket *t)
 {
 	const struct ud_failover_reason *why = ud_failover_reasons;
@@ -362,6 +384,8 @@ static enum ud_code wish(struct ud_ctx *cx, struct ud_buf *b, const struct ud_ti
 	put_line(b, "Kind", kinds[f.kind].words);
 	UD_TRY(put_machines(cx, b, &f));
 	put_line(b, "Reason", why->code ? why->about : f.reason_code);
+	put_when(b, "Begins at", f.scheduled_at);
+	put_when(b, "Back by", f.window_ends_at);
 	if (t->predicted.text) {
 		UD_TRY(ud_shape_read(
 			cx, &foretold_shape, t->predicted.text, strlen(t->predicted.text), &p));

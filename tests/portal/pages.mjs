@@ -291,6 +291,34 @@ const told = async (Hand, how, n) => {
   });
 };
 
+const windowPlainly = async () => {
+  await it('without JavaScript: a planned failover is asked for with its window, and who approves reads it', async () => {
+    const page = await person(browser, { javaScriptEnabled: false });
+    const day = new Date(Date.now() + 20 * 86400000).toISOString().slice(0, 10);
+    await page.goto(`${base}/basic`);
+    await page.fill('#email', 'dr-lead@harbour-foods.example');
+    await page.fill('#password', phrase);
+    await page.click('button');
+    await page.waitForSelector('h1 >> text=My protection');
+    await page.goto(`${base}/basic/request?vm=${ids.vm}`);
+    await page.check('input[value=planned]');
+    await page.selectOption('#why', { label: "The primary's host is worked on." });
+    await page.fill('#scheduled_at', `${day}T04:00:00Z`);
+    await page.fill('#window_ends_at', `${day} 06:00`);
+    equal(await page.locator('#window_ends_at:invalid').count(), 1, 'fields that the browser holds to be wrong');
+    await page.fill('#window_ends_at', `${day}T06:00:00Z`);
+    await page.click('button >> text=File the request');
+    await page.waitForSelector(`li >> text=Begins at: ${day}T04:00:00.000Z`);
+    await page.waitForSelector(`li >> text=Back by: ${day}T06:00:00.000Z`);
+    const ticket = await api('GET', `/v1/tickets/${page.url().split('/').pop()}`);
+    const run = await api('GET', `/v1/failovers/${ticket.failover_id}`);
+    equal([run.scheduled_at, run.window_ends_at], [`${day}T04:00:00.000Z`, `${day}T06:00:00.000Z`], 'the window');
+    await api('POST', `/v1/tickets/${ticket.id}/cancel`, {});
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
+};
+
 // Flow G with the keys that the help names, and what only keys do.
 const byKeys = async () => {
   await it('with single keys: support finds a ticket in the queue, takes it, replies with a macro, and solves it', async () => {
@@ -466,6 +494,7 @@ if (!only || only === 'stories') {
   await byKeys();
   await drawn();
   await gap();
+  await windowPlainly();
   for (const [n, [Hand, how]] of [[Mouse, 'by mouse'], [Keyboard, 'by keyboard alone']].entries()) await told(Hand, how, n);
 }
 
