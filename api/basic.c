@@ -360,7 +360,7 @@ static enum ud_code put_machines(struct ud_ctx *cx, struct ud_buf *b, const stru
 	return UD_OK;
 }
 
-/* What is asked for, in the words that whoever approves goes by. */
+/* A moment, where there is one. */
 static void put_when(struct ud_buf *b, const char *label, struct ud_time at)
 {
 	char text[UD_TIME_TEXT];
@@ -371,6 +371,7 @@ static void put_when(struct ud_buf *b, const char *label, struct ud_time at)
 	put_line(b, label, text);
 }
 
+/* What is asked for, in the words that whoever approves goes by. */
 static enum ud_code wish(struct ud_ctx *cx, struct ud_buf *b, const struct ud_ticket *t)
 {
 	const struct ud_failover_reason *why = ud_failover_reasons;

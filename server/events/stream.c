@@ -146,11 +146,11 @@ static void look(struct ud_stream *s)
 	cx.arena = arena;
 	if (ud_read_begin(&cx, s->io->loop->reader) != UD_OK)
 		return; /* the next tick tries again */
-	if (ud_event_list(&cx, &q, add_record, s, &more) != UD_OK)
-		more = false;
+	enum ud_code code = ud_event_list(&cx, &q, add_record, s, &more);
+
 	ud_read_end(&cx, s->io->loop->reader);
-	s->looked = !more;
-	if (more || s->current)
+	s->looked = code == UD_OK && !more;
+	if (!s->looked || s->current)
 		return;
 	ud_buf_puts(&s->pending, ": up to date\n\n");
 	s->current = true;
