@@ -341,20 +341,29 @@ static void put_line(struct ud_buf *b, const char *label, const char *text)
 	ud_buf_puts(b, "</li>");
 }
 
+/* The machine's name; of one that is gone the id is all that is left. */
+static enum ud_code machine_name(struct ud_ctx *cx, const char *id, const char **ret)
+{
+	struct ud_vm vm = { 0 };
+	enum ud_code code = ud_row_get(cx, &ud_vms, id, &vm);
+
+	if (code != UD_OK && code != UD_E_NOT_FOUND)
+		return code;
+	if (code != UD_OK)
+		ud_ctx_clear(cx);
+	*ret = code == UD_OK ? vm.name : id;
+	return UD_OK;
+}
+
 static enum ud_code put_machines(struct ud_ctx *cx, struct ud_buf *b, const struct ud_failover *f)
 {
+	const char *name;
+
 	ud_buf_puts(b, "<li>Machines: ");
 	for (size_t i = 0; i < f->vm_ids.count; i++) {
-		struct ud_vm vm = { 0 };
-
-		enum ud_code code = ud_row_get(cx, &ud_vms, f->vm_ids.items[i], &vm);
-
-		if (code != UD_OK && code != UD_E_NOT_FOUND)
-			return code;
-		if (code != UD_OK)
-			ud_ctx_clear(cx); /* it is gone: its id is all that is left */
+		UD_TRY(machine_name(cx, f->vm_ids.items[i], &name));
 		ud_buf_puts(b, i ? ", " : "");
-		ud_page_text(b, code == UD_OK ? vm.name : f->vm_ids.items[i]);
+		ud_page_text(b, name);
 	}
 	ud_buf_puts(b, "</li>");
 	return UD_OK;
@@ -398,7 +407,30 @@ static enum ud_code wish(struct ud_ctx *cx, struct ud_buf *b, const struct ud_ti
 	return UD_OK;
 }
 
-static void decide(struct ud_ctx *cx, struct ud_request *rq, const struct ud_ticket *t)
+/* A statement is about one machine: people sign for each. */
+static enum ud_code attest(struct ud_ctx *cx, struct ud_request *rq, const struct ud_ticket *t)
+{
+	struct ud_buf *b = &rq->out;
+	const char *name;
+
+	form(rq, ud_printf(cx->arena, "tickets/%s/attest-down", t->row.id),
+		ud_printf(cx->arena, "/basic/tickets/%s", t->row.id));
+	ud_buf_puts(b,
+		"<h2>State that the source is off</h2><p>If this is not true, two copies of the machine may run and change data at the same time.</p>"
+		"<label for=\"machine\">Of which machine?</label><select id=\"machine\" name=\"vm_id\">");
+	for (size_t i = 0; i < t->resource_ids.count; i++) {
+		UD_TRY(machine_name(cx, t->resource_ids.items[i], &name));
+		ud_buf_printf(b, "<option value=\"%s\">", t->resource_ids.items[i]);
+		ud_page_text(b, name);
+		ud_buf_puts(b, "</option>");
+	}
+	ud_buf_puts(b,
+		"</select><label for=\"statement\">What did you check, and how?</label>"
+		"<input id=\"statement\" name=\"statement\" required minlength=\"20\"><button>Sign the statement</button></form>\n");
+	return UD_OK;
+}
+
+static enum ud_code decide(struct ud_ctx *cx, struct ud_request *rq, const struct ud_ticket *t)
 {
 	const char *here = ud_printf(cx->arena, "/basic/tickets/%s", t->row.id);
 	struct ud_buf *b = &rq->out;
@@ -410,19 +442,14 @@ static void decide(struct ud_ctx *cx, struct ud_request *rq, const struct ud_tic
 		ud_page_text(b, t->plan_hash);
 		ud_buf_puts(b, "\"><button>Approve</button></form>\n");
 	}
-	if (allowed(&t->allowed_operations, cx, "attest-down") && t->resource_ids.count) {
-		form(rq, ud_printf(cx->arena, "tickets/%s/attest-down", t->row.id), here);
-		ud_buf_printf(b,
-			"<h2>State that the source is off</h2><p>If this is not true, two copies of the machine may run and change data at the same time.</p>"
-			"<input type=\"hidden\" name=\"vm_id\" value=\"%s\"><label for=\"statement\">What did you check, and how?</label>"
-			"<input id=\"statement\" name=\"statement\" required minlength=\"20\"><button>Sign the statement</button></form>\n",
-			t->resource_ids.items[0]);
-	}
+	if (allowed(&t->allowed_operations, cx, "attest-down") && t->resource_ids.count)
+		UD_TRY(attest(cx, rq, t));
 	if (allowed(&t->allowed_operations, cx, "reject")) {
 		form(rq, ud_printf(cx->arena, "tickets/%s/reject", t->row.id), here);
 		ud_buf_puts(b,
 			"<label for=\"reject\">Why not?</label><input id=\"reject\" name=\"note\" required><button>Reject</button></form>\n");
 	}
+	return UD_OK;
 }
 
 static void verify(struct ud_ctx *cx, struct ud_request *rq, const struct ud_ticket *t)
@@ -534,7 +561,7 @@ static enum ud_code ticket(struct ud_ctx *cx, struct ud_request *rq)
 	if (t.failover_id)
 		UD_TRY(wish(cx, b, &t));
 	UD_TRY(blockers(cx, b, &t));
-	decide(cx, rq, &t);
+	UD_TRY(decide(cx, rq, &t));
 	if (t.failover_id)
 		UD_TRY(run(cx, rq, &t));
 	form(rq, ud_printf(cx->arena, "tickets/%s/comments", t.row.id),

@@ -291,7 +291,39 @@ const told = async (Hand, how, n) => {
   });
 };
 
-const windowPlainly = async () => {
+const plainly = async () => {
+  await it('without JavaScript: a statement that a source is off is signed for each machine of a ticket', async () => {
+    const vms = (await api('GET', `/v1/replications?customer_id=${customer.id}&limit=2`)).data.map((r) => r.vm_id);
+    const names = await Promise.all(vms.map(async (id) => (await api('GET', `/v1/vms/${id}`)).name));
+    const ticket = await api('POST', '/v1/tickets', { type: 'failover', customer_id: customer.id, failover: { kind: 'unplanned', vm_ids: vms, reason_code: 'site_outage' } });
+    const page = await person(browser, { javaScriptEnabled: false });
+    await page.goto(`${base}/basic`);
+    await page.fill('#email', 'approver@harbour-foods.example');
+    await page.fill('#password', phrase);
+    await page.click('button');
+    await page.waitForSelector('h1 >> text=My protection');
+    const sign = async () => {
+      await page.goto(`${base}/basic/tickets/${ticket.id}`);
+      equal(await page.locator('#machine option').allTextContents(), names, 'machines to sign for');
+      await page.selectOption('#machine', { label: names[1] });
+      await page.fill('#statement', 'I pulled its plug myself, and its lamps are dark.');
+      const answer = page.waitForResponse((r) => r.request().method() === 'POST' && r.url().endsWith('/attest-down'));
+      await page.click('button >> text=Sign the statement');
+      return (await answer).status();
+    };
+    await sign();
+    await page.waitForSelector('h1 >> text=Confirm that it is you');
+    await page.fill('#password', phrase);
+    await page.click('button >> text=Confirm');
+    await page.waitForSelector('#machine');
+    equal(await sign(), 303, 'the answer, one step further');
+    const said = (await api('GET', `/v1/events?subject_id=${ticket.id}&types=ticket.attested&limit=10`)).data;
+    equal(said.length, 1, 'statements');
+    ok(JSON.stringify(said[0].data).includes(vms[1]), `it is about ${JSON.stringify(said[0].data)}`);
+    await api('POST', `/v1/tickets/${ticket.id}/cancel`, {});
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
   await it('without JavaScript: a planned failover is asked for with its window, and who approves reads it', async () => {
     const page = await person(browser, { javaScriptEnabled: false });
     const day = new Date(Date.now() + 20 * 86400000).toISOString().slice(0, 10);
@@ -494,7 +526,7 @@ if (!only || only === 'stories') {
   await byKeys();
   await drawn();
   await gap();
-  await windowPlainly();
+  await plainly();
   for (const [n, [Hand, how]] of [[Mouse, 'by mouse'], [Keyboard, 'by keyboard alone']].entries()) await told(Hand, how, n);
 }
 
