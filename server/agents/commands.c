@@ -35,8 +35,11 @@ static enum ud_code consider(struct ud_ctx *cx, void *data, const struct ud_comm
 {
 	struct found *f = data;
 
+	/* also one that was delivered before the quarantine: who asks now may be the other copy */
+	if (!f->rq->agent->may_promote && strcmp(p->verb, UD_VERB_PROMOTE) == 0)
+		return UD_OK;
 	if (!p->delivered || !ud_agents_counts(f->rq->server->settings.agents, p->mark)) {
-		f->queued |= f->rq->agent->may_promote || strcmp(p->verb, UD_VERB_PROMOTE) != 0;
+		f->queued = true;
 		return UD_OK;
 	}
 	if (f->count == UD_COMMANDS_PER_POLL || works_on(cx, f->working, p))

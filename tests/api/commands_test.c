@@ -237,6 +237,30 @@ static void an_agent_in_quarantine_is_never_told_to_promote(void **state)
 	assert_string_equal(state_of(p, &x), "waiting");
 }
 
+/* A copy of the host's identity comes up while the promotion is on its way: it is not told again.
+ */
+static void a_promotion_that_was_delivered_is_not_told_to_a_copy(void **state)
+{
+	struct port *p = *state;
+	struct shown s = port_enroll(p, port_host(p));
+	char id[40];
+	struct reply r;
+
+	snprintf(id, sizeof(id), "%s", s.id);
+	struct wish x = tell(p, s.host_id, UD_VERB_PROMOTE);
+
+	assert_non_null(strstr(poll_for(p, &s, 20, "[]").body, UD_VERB_PROMOTE));
+	assert_non_null(strstr(poll_for(p, &s, 1, "[]").body, UD_VERB_PROMOTE));
+	world_write(p->w, quarantine, id);
+	assert_int_equal(poll_for(p, &s, 1, "[]").status, 204);
+	tell(p, s.host_id, "logs");
+	r = poll_for(p, &s, 20, "[]");
+	assert_int_equal(r.status, 200);
+	assert_null(strstr(r.body, UD_VERB_PROMOTE));
+	/* who began it may still answer */
+	assert_int_equal(answer(p, &s, &x, x.seq, "done").status, 200);
+}
+
 /* ---- what follows ---- */
 
 static enum ud_code next_command(struct ud_ctx *cx, const struct ud_command_ended *c)
@@ -307,6 +331,8 @@ int main(void)
 			a_canceled_operation_withdraws_what_was_not_delivered, begin, end),
 		cmocka_unit_test_setup_teardown(
 			an_agent_in_quarantine_is_never_told_to_promote, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_promotion_that_was_delivered_is_not_told_to_a_copy, begin, end),
 		cmocka_unit_test_setup_teardown(an_end_is_followed_by_its_reactions, begin, end),
 	};
 
