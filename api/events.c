@@ -255,7 +255,8 @@ struct log_answer {
 	struct ud_json data, previous, actor, subject;
 };
 struct line_answer {
-	int64_t seq, created_at;
+	struct log_answer log; /* first: its fields are fields of a line, too */
+	int64_t created_at;
 	const char *data, *previous;
 };
 struct seal_answer {
@@ -310,7 +311,7 @@ static const struct ud_field audit_fields[] = {
 };
 static const struct ud_field line_fields[] = {
 	UD_FIELD(log_answer, id, .flags = ALWAYS, .about = "Id of the record."),
-	UD_FIELD(line_answer, seq, .flags = UD_COMPUTED, .about = "Its number in the chain."),
+	UD_FIELD(log_answer, seq, .flags = UD_COMPUTED, .about = "Its number in the chain."),
 	UD_FIELD(line_answer, created_at, .flags = UD_COMPUTED, .about = "Milliseconds since 1970."),
 	UD_FIELD(log_answer, customer_id, .flags = UD_COMPUTED, .about = "Customer it belongs to; null = the provider."),
 	UD_FIELD(log_answer, type, .flags = ALWAYS, .about = "What was done."),

@@ -18,7 +18,7 @@ struct chain {
 };
 
 /* Append a page's records; true while more of the chain are wanted. */
-static bool add_page(struct cli *c, const struct chain *chain, json_t *page, struct ud_buf *out)
+static bool add_page(const struct chain *chain, json_t *page, struct ud_buf *out)
 {
 	json_t *record;
 	size_t i;
@@ -32,7 +32,6 @@ static bool add_page(struct cli *c, const struct chain *chain, json_t *page, str
 		ud_buf_puts(out, ud_json_text(arena, record, JSON_COMPACT | JSON_SORT_KEYS));
 		ud_buf_putc(out, '\n');
 	}
-	(void)c;
 	return json_is_string(json_object_get(page, "next_cursor"));
 }
 
@@ -51,7 +50,7 @@ static int add_chain(struct cli *c, const struct chain *chain, struct ud_buf *ou
 				cursor ? "&cursor=" : "", cursor ? ud_cli_percent(c, cursor) : ""),
 			NULL, NULL, &r);
 		code = ud_cli_reply_code(c, &r);
-		more = code == CLI_DONE && add_page(c, chain, r.json, out);
+		more = code == CLI_DONE && add_page(chain, r.json, out);
 		if (more)
 			cursor = ud_strdup(c->cx.arena, ud_cli_text(r.json, "next_cursor"));
 		ud_cli_reply_free(&r);
