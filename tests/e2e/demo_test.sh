@@ -6,7 +6,7 @@
 set -u
 source=${UD_SOURCE_DIR:?}
 dir=$(mktemp -d /tmp/understudy-demo.XXXXXX)
-port=$(python3 "$source/tests/support/demo_port.py") || exit 1
+port=$("$source/tests/support/free_ports" 1 100 110) || exit 1 # agents and replication are counted from it
 out=$(mktemp)
 finish() {
 	"$source/deploy/demo" --dir "$dir" --stop >/dev/null

@@ -7,7 +7,7 @@ source=${UD_SOURCE_DIR:?}
 command -v chromium >/dev/null || { echo 'Bail out! chromium is missing: deploy/install-deps test'; exit 1; }
 tools=$("$source/tests/tools/install") || { echo 'Bail out! the tools of the tests cannot be installed'; exit 1; }
 dir=$(mktemp -d /tmp/understudy-flows.XXXXXX)
-port=$(python3 "$source/tests/support/demo_port.py") || exit 1
+port=$("$source/tests/support/free_ports" 1 100 110) || exit 1 # agents and replication are counted from it
 finish() {
 	for host in par-a ber-a; do "$source/tests/portal/newcomer" "$dir" "$port" "$host" stop || true; done
 	"$source/deploy/demo" --dir "$dir" --stop >/dev/null
