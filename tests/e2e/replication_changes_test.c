@@ -305,6 +305,55 @@ static void a_qemu_that_was_killed_starts_again(void **state)
 	trio_wants_same(s, &s->a, &s->b);
 }
 
+/* The source alone makes no cycles, or makes them again. */
+static void source_pauses(struct trio *s, bool paused)
+{
+	s->paused = paused;
+	s->generation++;
+	host_must(&s->cx, &s->a, work_set,
+		trio_relation(s, trio_id, &s->b, "source", "{\"method\":\"network\"}"));
+	s->paused = false;
+}
+
+/* Until the source has begun and ended a cycle from now on. */
+static void await_cycle(struct trio *s)
+{
+	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS;
+	int64_t had = trio_told(s, &s->a, "cycles_total");
+
+	for (int ended = 0; ended < 2;) { /* missed ones are counted with the one that ends */
+		int64_t now = trio_told(s, &s->a, "cycles_total");
+
+		ended += now != had;
+		had = now;
+		assert_true(ud_mono_ms(&ud_env_real) < until);
+		poll(NULL, 0, LOOK_MS);
+	}
+}
+
+/* The VM is off, and all it wrote is over there; then it runs for a moment between two cycles. What
+ * it wrote goes over while it is off, and no start is waited for. */
+static void it_runs_between_two_cycles(void **state)
+{
+	struct trio *s = *state;
+
+	host_must(&s->cx, &s->a, work_power_off, trio_uuid);
+	await_cycle(s);
+	const char *last = trio_point(s, &s->b, 0);
+
+	trio_wants_equal(s, &s->a, &s->b);
+	await_cycle(s);
+	assert_string_equal(trio_point(s, &s->b, 0), last); /* nothing changed: no point is made */
+	source_pauses(s, true);
+	host_must(&s->cx, &s->a, work_start, trio_uuid);
+	io(s, &s->a, "vdb write -P 15 40M 1M");
+	host_must(&s->cx, &s->a, work_power_off, trio_uuid);
+	source_pauses(s, false);
+	trio_next(s, &s->b, last);
+	trio_wants_equal(s, &s->a, &s->b);
+	await_cycle(s); /* and all of it is over there */
+}
+
 static void set_onward(struct trio *s, int generation)
 {
 	const char *initial = "{\"method\":\"network\"}";
@@ -325,6 +374,8 @@ static void both_write_by_themselves(void **state)
 	set_onward(s, s->generation + 1);
 	const char *third = trio_next_of(s, &s->c, trio_extended_id, "");
 
+	source_pauses(s, true); /* it has seen the VM off, and never sees it run */
+	host_must(&s->cx, &s->a, work_start, trio_uuid);
 	host_must(&s->cx, &s->b, work_fail_over, trio_point(s, &s->b, 0));
 	host_must(&s->cx, &s->b, work_start, trio_uuid);
 	io(s, &s->a, "vda write -P 10 40M 6M");
@@ -442,6 +493,7 @@ int main(void)
 		cmocka_unit_test(somebody_takes_a_snapshot),
 		cmocka_unit_test(bitmaps_are_lost),
 		cmocka_unit_test(a_qemu_that_was_killed_starts_again),
+		cmocka_unit_test(it_runs_between_two_cycles),
 		cmocka_unit_test(both_write_by_themselves),
 		cmocka_unit_test(a_third_host_has_it_too),
 		cmocka_unit_test(a_copy_that_is_there_spares_the_first),

@@ -393,16 +393,10 @@ static void compare(struct trio *s, struct host *source, struct host *target, co
 	guests_run(&s->cx, compared); /* fails where they differ */
 }
 
-void trio_wants_same(struct trio *s, struct host *source, struct host *target)
+void trio_wants_equal(struct trio *s, struct host *source, struct host *target)
 {
-	const char *initial = "{\"method\":\"network\"}";
-	const char *points;
+	const char *points = host_must(&s->cx, target, work_points, trio_id);
 
-	for (int i = 0; i < 2; i++) /* one may have been begun before the last write */
-		trio_next(s, target, trio_point(s, target, 0));
-	s->paused = true;
-	trio_tell(s, source, target, initial);
-	points = host_must(&s->cx, target, work_points, trio_id);
 	for (const char *disk = "vda\0vdb\0vdc\0"; *disk; disk += 4) {
 		if (!strstr(points, ud_printf(s->cx.arena, "\"%s\":", disk)))
 			continue;
@@ -411,6 +405,17 @@ void trio_wants_same(struct trio *s, struct host *source, struct host *target)
 				&s->cx, source, work_io, ud_printf(s->cx.arena, "%s flush", disk));
 		compare(s, source, target, disk);
 	}
+}
+
+void trio_wants_same(struct trio *s, struct host *source, struct host *target)
+{
+	const char *initial = "{\"method\":\"network\"}";
+
+	for (int i = 0; i < 2; i++) /* one may have been begun before the last write */
+		trio_next(s, target, trio_point(s, target, 0));
+	s->paused = true;
+	trio_tell(s, source, target, initial);
+	trio_wants_equal(s, source, target);
 	s->paused = false;
 	trio_tell(s, source, target, initial);
 }

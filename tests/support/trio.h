@@ -70,6 +70,8 @@ const char *trio_next(struct trio *s, struct host *target, const char *last);
 /* Both ends pause; the newest point over there and the VM's disks, which nobody writes to, are the
  * same byte for byte; and both go on. */
 void trio_wants_same(struct trio *s, struct host *source, struct host *target);
+/* The newest point over there and the VM's disks, which nobody writes to, are the same now. */
+void trio_wants_equal(struct trio *s, struct host *source, struct host *target);
 /* Until the guest answers; its word. */
 const char *trio_verify(struct trio *s, struct host *h, const char *vm);
 void trio_wants_clean(const char *verified);

@@ -419,10 +419,11 @@ static int64_t own_bytes(struct ud_ctx *cx, struct ud_lv_relation *r, xmlNodePtr
 	int64_t bytes = 0;
 	size_t n = 0;
 
-	if (r->off_synced)
+	if (ud_lv_images_of(cx, root, &relation->excluded_disks, disks, &n) != UD_OK)
+		n = 0;
+	if (!state->compare && ud_lv_images_untouched(r->off_stamp, disks, n))
 		return 0;
-	if (!*state->checkpoint || state->compare ||
-		ud_lv_images_of(cx, root, &relation->excluded_disks, disks, &n) != UD_OK ||
+	if (!n || !*state->checkpoint || state->compare ||
 		ud_lv_images_open(cx, r, disks, n, state->checkpoint, &images, &source) != UD_OK)
 		bytes = UD_NONE;
 	for (size_t i = 0; bytes != UD_NONE && i < n; i++)

@@ -169,7 +169,6 @@ static enum ud_code online(struct ud_lv_cycle *c, struct ud_shipped *ret)
 	ud_lv_scratch_clear(c->cx, c->scratch);
 	UD_TRY(code);
 	ud_lv_cycle_step(c, "cycle.ended");
-	c->r->off_synced = false;
 	return ud_lv_ship_accept(c, ret);
 }
 
@@ -188,6 +187,7 @@ static enum ud_code of_images(struct ud_lv_cycle *c, struct ud_shipped *ret)
 	c->checkpoint = c->state.checkpoint;
 	c->taken_mono_ms = ud_mono_ms(c->cx->env);
 	c->point.taken_at.ms = ud_now_ms(c->cx->env);
+	int64_t stamp = ud_lv_images_stamp(c->images, c->image_count);
 	const char *bitmap = c->base;
 	enum ud_code code =
 		ud_lv_images_open(c->cx, c->r, c->images, c->image_count, bitmap, &images, &source);
@@ -206,7 +206,7 @@ static enum ud_code of_images(struct ud_lv_cycle *c, struct ud_shipped *ret)
 	UD_TRY(ud_lv_state_write(c->cx, c->r, &c->state));
 	UD_TRY(ud_lv_ship(c, source, ret));
 	UD_TRY(ud_lv_ship_accept(c, ret));
-	c->r->off_synced = true;
+	c->r->off_stamp = stamp;
 	return UD_OK;
 }
 
@@ -316,8 +316,11 @@ static enum ud_code of_vm(
 
 	if (active && must_be_off)
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The VM is not off.");
-	if (!active && !must_be_off && r->off_synced)
-		return UD_OK; /* nothing can have changed */
+	if (active)
+		r->off_stamp = 0; /* whatever becomes of this cycle */
+	if (!active && !must_be_off && !c->state.compare &&
+		ud_lv_images_untouched(r->off_stamp, c->images, c->image_count))
+		return UD_OK; /* nothing has changed */
 	UD_TRY(active ? online(c, &shipped) : offline(c, &shipped));
 	if (c->waits && must_be_off)
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL,

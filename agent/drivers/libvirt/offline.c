@@ -5,6 +5,7 @@
  */
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/drivers/libvirt/relation.h"
@@ -122,6 +123,34 @@ enum ud_code ud_lv_images_open(struct ud_ctx *cx, struct ud_lv_relation *r,
 	UD_TRY(ud_source_nbd(cx, disks, n, NBD_MS, ret_source));
 	*ret = UD_TAKE(im);
 	return UD_OK;
+}
+
+/* ---- were they written to? ---- */
+
+static uint64_t mix(uint64_t sum, uint64_t n)
+{
+	return (sum ^ n) * UINT64_C(0x100000001b3);
+}
+
+int64_t ud_lv_images_stamp(const struct ud_lv_image *images, size_t n)
+{
+	uint64_t sum = UINT64_C(0xcbf29ce484222325);
+
+	for (size_t i = 0; i < n; i++) {
+		struct stat st = { 0 };
+
+		if (stat(images[i].path, &st) != 0)
+			return 0;
+		sum = mix(mix(sum, (uint64_t)st.st_dev), (uint64_t)st.st_ino);
+		sum = mix(mix(sum, (uint64_t)st.st_size), (uint64_t)st.st_mtim.tv_sec);
+		sum = mix(sum, (uint64_t)st.st_mtim.tv_nsec);
+	}
+	return (int64_t)(sum >> 1 | 1);
+}
+
+bool ud_lv_images_untouched(int64_t stamp, const struct ud_lv_image *images, size_t n)
+{
+	return stamp != 0 && n > 0 && ud_lv_images_stamp(images, n) == stamp;
 }
 
 /* ---- a VM that is to be started ---- */

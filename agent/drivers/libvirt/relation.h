@@ -83,8 +83,9 @@ struct ud_lv_relation {
 	/* under the work lock */
 	ud_sender *sender;
 	int64_t sender_generation;
-	ud_store *store;  /* pointer under the book's lock, too */
-	bool off_synced;  /* the VM is off and all it wrote has been shipped */
+	ud_store *store; /* pointer under the book's lock, too */
+	/* of its images, when all that was in them had been shipped; 0 = never */
+	int64_t off_stamp;
 	unsigned swept;   /* libvirt's id of the running VM that has nothing left over */
 	unsigned awaited; /* libvirt's id of the running VM whose guest agent was waited for */
 	int64_t app_again_mono_ms; /* a freeze that failed is tried again then */
@@ -285,6 +286,11 @@ enum ud_code ud_lv_images_open(struct ud_ctx *cx, struct ud_lv_relation *r,
 	const struct ud_lv_image *images, size_t n, const char *bitmap, ud_lv_images **ret,
 	ud_source **ret_source) UD_USE;
 void ud_lv_images_release(ud_lv_images **images);
+/* Another number as soon as any of the images, which are files, was written to, by whomever; 0 =
+ * one of them cannot be looked at. A device does not tell: it counts as never written to. */
+int64_t ud_lv_images_stamp(const struct ud_lv_image *images, size_t n);
+/* Are they what they were when they had that stamp? No when nobody can tell. */
+bool ud_lv_images_untouched(int64_t stamp, const struct ud_lv_image *images, size_t n);
 /* The images of a definition that hold data, without excluded ones; UD_LV_DISKS at most. */
 enum ud_code ud_lv_images_of(struct ud_ctx *cx, xmlNodePtr root, const struct ud_texts *excluded,
 	struct ud_lv_image *ret, size_t *ret_n) UD_USE;

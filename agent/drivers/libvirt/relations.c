@@ -121,6 +121,7 @@ static enum ud_code write_new(
 		struct ud_lv_state before = state;
 
 		begin_state(relation, &initial, known ? &before : NULL, &state);
+		r->off_stamp = 0; /* another target, which has nothing yet */
 	}
 	if (relation->state == UD_RELATION_PAUSED)
 		state.state = UD_REPLICATION_PAUSED;
