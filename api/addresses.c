@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "db/addresses.h"
 #include "db/events.h"
@@ -447,7 +448,7 @@ static const struct ud_route rows[] = {
 	UD_REST_ROWS("/v1/ip-blocks", "ip-blocks", "an IP block", "IP blocks", UD_PEOPLE, UD_STAFF_WRITE, &blocks),
 	{ "POST",  "/v1/ip-blocks/{id}/allocate-address", "ip-blocks.allocate-address", TAKE,      "ip-blocks:write",    UD_WRITE, &allocate_address_shape, .status = 201, .resource = &addresses, .handle = allocate_address, .about = "Take the next free address of a block." },
 	{ "POST",  "/v1/ip-blocks/{id}/allocate-block",   "ip-blocks.allocate-block",   TAKE,      "ip-blocks:write",    UD_WRITE, &allocate_block_shape, .status = 201, .resource = &blocks, .handle = allocate_block, .about = "Take the next free part of a block." },
-	{ "GET",   "/v1/ip-blocks/{id}/map",              "ip-blocks.map",              UD_PEOPLE, "ip-blocks:read",     0, .handle = show_map, .about = "Show what of a block is taken, for a picture." },
+	{ "GET",   "/v1/ip-blocks/{id}/map",              "ip-blocks.map",              UD_PEOPLE, "ip-blocks:read",     0, .answer = &ud_block_map_shape, .handle = show_map, .about = "Show what of a block is taken, for a picture." },
 	{ "GET",   "/v1/ip-addresses",                    "ip-addresses.list",          UD_PEOPLE, "ip-addresses:read",  UD_LIST, .resource = &addresses, .handle = ud_rest_list, .about = "List addresses that were given out." },
 	{ "POST",  "/v1/ip-addresses",                    "ip-addresses.create",        TAKE,      "ip-addresses:write", UD_WRITE, .status = 201, .resource = &addresses, .handle = ud_rest_create, .about = "Take a chosen address of a block." },
 	{ "GET",   "/v1/ip-addresses/{id}",               "ip-addresses.show",          UD_PEOPLE, "ip-addresses:read",  0, .resource = &addresses, .handle = ud_rest_show, .about = "Show an address." },
@@ -455,11 +456,11 @@ static const struct ud_route rows[] = {
 	{ "POST",  "/v1/ip-addresses/{id}/reserve",       "ip-addresses.reserve",       TAKE,      "ip-addresses:write", UD_WRITE, .resource = &addresses, .handle = move, .about = "Keep an address without a user." },
 	{ "POST",  "/v1/ip-addresses/{id}/assign",        "ip-addresses.assign",        TAKE,      "ip-addresses:write", UD_WRITE, .resource = &addresses, .handle = move, .about = "Use a reserved address." },
 	{ "POST",  "/v1/ip-addresses/{id}/release",       "ip-addresses.release",       TAKE,      "ip-addresses:write", UD_WRITE, .resource = &addresses, .handle = move, .about = "Give an address back; it rests before it is given out again." },
-	{ "POST",  "/v1/ip-blocks/{id}/split",            "ip-blocks.split",            UD_STAFF_WRITE, "ip-blocks:write", UD_WRITE, &split_shape, .status = 201, .handle = split, .about = "Cut a block that nothing was taken from into equal parts." },
+	{ "POST",  "/v1/ip-blocks/{id}/split",            "ip-blocks.split",            UD_STAFF_WRITE, "ip-blocks:write", UD_WRITE | UD_WHOLE, &split_shape, .resource = &blocks, .status = 201, .handle = split, .about = "Cut a block that nothing was taken from into equal parts." },
 	{ "POST",  "/v1/ip-blocks/{id}/release",          "ip-blocks.release",          TAKE,      "ip-blocks:write",    UD_WRITE, .status = 204, .handle = release_block, .about = "Give a part back to the block it was cut from." },
 	{ "POST",  "/v1/ip-addresses/{id}/quarantine",    "ip-addresses.quarantine",    UD_STAFF_WRITE, "ip-addresses:write", UD_WRITE, .resource = &addresses, .handle = move, .about = "Take an address out of use for the days of quarantine." },
 	{ "DELETE", "/v1/ip-addresses/{id}",              "ip-addresses.delete",        UD_STAFF_WRITE, "ip-addresses:write", UD_WRITE | UD_MATCH_REQUIRED, .status = 204, .resource = &addresses, .handle = ud_rest_delete, .about = "Free an address at once, without its quarantine." },
-	{ "GET",   "/v1/ip-addresses/{id}/history",       "ip-addresses.history",       UD_PEOPLE, "ip-addresses:read",  0, .handle = history, .about = "List what happened to an address, newest first." },
+	{ "GET",   "/v1/ip-addresses/{id}/history",       "ip-addresses.history",       UD_PEOPLE, "ip-addresses:read",  UD_WHOLE, .answer = &ud_event_shape, .handle = history, .about = "List what happened to an address, newest first." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_addresses = { "Addresses", rows, UD_LEN(rows) };

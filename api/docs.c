@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "base/crypto.h"
 #include "base/embed.h"
@@ -38,7 +39,7 @@ static enum ud_code send_file(struct ud_ctx *cx, struct ud_request *rq)
 
 /* clang-format off */
 static const struct ud_route rows[] = {
-	{ "GET", "/openapi.json",  "openapi",     UD_ANYONE, NULL, UD_OUTSIDE, .handle = send_file, .about = "The specification of this API." },
+	{ "GET", "/openapi.json",  "openapi",     UD_ANYONE, NULL, UD_OUTSIDE, .answer = &ud_specification_shape, .handle = send_file, .about = "The specification of this API." },
 	{ "GET", "/docs",          "docs",        UD_ANYONE, NULL, UD_OUTSIDE | UD_HTML, .handle = send_file, .about = "The reference page of this API." },
 	{ "GET", "/docs/docs.js",  "docs.script", UD_ANYONE, NULL, UD_OUTSIDE | UD_HTML | UD_UNLISTED, .handle = send_file, .about = "Script of the reference page." },
 	{ "GET", "/docs/docs.css", "docs.style",  UD_ANYONE, NULL, UD_OUTSIDE | UD_HTML | UD_UNLISTED, .handle = send_file, .about = "Style of the reference page." },

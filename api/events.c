@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "api/evidence.h"
 #include "base/audit.h"
@@ -333,7 +334,7 @@ static const struct ud_field verify_fields[] = {
 	UD_FIELD(verify_answer, rule, .flags = UD_COMPUTED, .about = "What is wrong with it, or null."),
 };
 /* clang-format on */
-static const struct ud_shape event_shape = { .object = "event",
+const struct ud_shape ud_event_shape = { .object = "event",
 	.bare = true,
 	UD_SHAPE(log_answer, event_fields),
 	.about = "Something that happened." };
@@ -383,9 +384,9 @@ static const struct ud_parameter streamed[] = {
 
 /* clang-format off */
 static const struct ud_route rows[] = {
-	{ "GET", "/v1/events",               "events.list",          UD_PEOPLE, "events:read", UD_LIST, .answer = &event_shape, .handle = list_events, .parameters = choices, .about = "List what happened, oldest first, after a cursor; types narrows it." },
+	{ "GET", "/v1/events",               "events.list",          UD_PEOPLE, "events:read", UD_LIST, .answer = &ud_event_shape, .handle = list_events, .parameters = choices, .about = "List what happened, oldest first, after a cursor; types narrows it." },
 	{ "GET", "/v1/events/stream",        "events.stream",        UD_PEOPLE, "events:read", UD_STREAM, .handle = stream, .parameters = streamed, .about = "Follow what happens as server-sent events; Last-Event-ID resumes." },
-	{ "GET", "/v1/events/{id}",          "events.show",          UD_PEOPLE, "events:read", 0, .answer = &event_shape, .handle = show_event, .about = "Show one event." },
+	{ "GET", "/v1/events/{id}",          "events.show",          UD_PEOPLE, "events:read", 0, .answer = &ud_event_shape, .handle = show_event, .about = "Show one event." },
 	{ "GET", "/v1/audit-records",        "audit-records.list",   AUDIT,     "audit:read",  UD_LIST, .answer = &audit_shape, .handle = list_audit, .parameters = places, .about = "List who did what, newest first." },
 	{ "GET", "/v1/audit-records/verify", "audit-records.verify", AUDIT,     "audit:read",  0, .answer = &verify_shape, .handle = verify, .about = "Check the chain of hashes over all records one may see." },
 	{ "GET", "/v1/audit-records/export", "audit-records.export", AUDIT,     "audit:read",  UD_LIST, .answer = &line_shape, .handle = export_chain, .parameters = chains, .about = "List one chain's records, oldest first, as lines of a file that understudy verify checks offline." },

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "api/ticket_run.h"
 #include "base/crypto.h"
@@ -214,11 +215,11 @@ static enum ud_code keys(struct ud_ctx *cx, struct ud_request *rq)
 /* clang-format off */
 static const struct ud_route rows[] = {
 	{ "GET",  "/v1/evidence",                  "evidence.list",         UD_PEOPLE, "evidence:read", UD_LIST, .resource = &evidence, .handle = ud_rest_list, .about = "List the sealed records of runs." },
-	{ "GET",  "/v1/evidence/signing-keys",     "evidence.signing-keys", UD_PEOPLE, "evidence:read", 0, .handle = keys, .about = "List the public keys that evidence is sealed with." },
+	{ "GET",  "/v1/evidence/signing-keys",     "evidence.signing-keys", UD_PEOPLE, "evidence:read", UD_WHOLE, .answer = &ud_signing_key_shape, .handle = keys, .about = "List the public keys that evidence is sealed with." },
 	{ "GET",  "/v1/evidence/{id}",             "evidence.show",         UD_PEOPLE, "evidence:read", 0, .resource = &evidence, .handle = ud_rest_show, .about = "Show what is known of a record." },
-	{ "GET",  "/v1/evidence/{id}/bundle",      "evidence.bundle",       UD_PEOPLE, "evidence:read", 0, .handle = bundle, .about = "Download a record: canonical JSON, chained and sealed; understudy verify checks it offline." },
+	{ "GET",  "/v1/evidence/{id}/bundle",      "evidence.bundle",       UD_PEOPLE, "evidence:read", 0, .answer = &ud_bundle_shape, .handle = bundle, .about = "Download a record: canonical JSON, chained and sealed; understudy verify checks it offline." },
 	{ "GET",  "/v1/evidence/{id}/report",      "evidence.report",       UD_PEOPLE, "evidence:read", 0, .media = "text/html", .handle = report, .about = "Show a record as a page that prints; format=html." },
-	{ "POST", "/v1/evidence/{id}/verify",      "evidence.verify",       UD_PEOPLE, "evidence:read", UD_WRITE, .handle = verify, .about = "Check a record where it lies." },
+	{ "POST", "/v1/evidence/{id}/verify",      "evidence.verify",       UD_PEOPLE, "evidence:read", UD_WRITE, .answer = &ud_bundle_report_shape, .handle = verify, .about = "Check a record where it lies." },
 	{ "GET",  "/v1/failovers/{id}/evidence",   "failovers.evidence",    UD_PEOPLE, "evidence:read", 0, .resource = &evidence, .handle = show_of_run, .about = "Show what is known of the record of a run." },
 };
 /* clang-format on */

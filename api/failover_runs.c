@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "db/events.h"
 #include "db/failovers.h"
@@ -418,8 +419,8 @@ static enum ud_code confirm(struct ud_ctx *cx, struct ud_request *rq)
 static const struct ud_route rows[] = {
 	{ "GET",  "/v1/failovers",                           "failovers.list",         UD_PEOPLE, "failovers:read",  UD_LIST, .resource = &listed, .handle = ud_rest_list, .about = "List failovers." },
 	{ "GET",  "/v1/failovers/{id}",                      "failovers.show",         UD_PEOPLE, "failovers:read",  UD_WAIT, .resource = &failovers, .handle = show, .about = "Show a failover; wait=SECONDS answers when it has changed." },
-	{ "GET",  "/v1/failovers/{id}/steps",                "failovers.steps",        UD_PEOPLE, "failovers:read",  0, .handle = steps, .about = "List the steps of a failover." },
-	{ "GET",  "/v1/failovers/{id}/timeline",             "failovers.timeline",     UD_PEOPLE, "failovers:read",  0, .handle = timeline, .about = "List everything that happened in a failover, oldest first." },
+	{ "GET",  "/v1/failovers/{id}/steps",                "failovers.steps",        UD_PEOPLE, "failovers:read",  UD_WHOLE, .answer = &ud_step_shape, .handle = steps, .about = "List the steps of a failover." },
+	{ "GET",  "/v1/failovers/{id}/timeline",             "failovers.timeline",     UD_PEOPLE, "failovers:read",  UD_WHOLE, .answer = &ud_line_shape, .handle = timeline, .about = "List everything that happened in a failover, oldest first." },
 	{ "POST", "/v1/failovers/{id}/verify",               "failovers.verify",       LOOK,      "failovers:write", UD_WRITE, &verify_shape, .resource = &failovers, .handle = verify, .about = "Say whether the service works after a failover." },
 	{ "POST", "/v1/failovers/{id}/commit",               "failovers.commit",       DECIDE,    "failovers:write", UD_WRITE, NULL, .resource = &operations, .status = 202, .handle = commit, .about = "Make a failover final; other recovery points are merged away." },
 	{ "POST", "/v1/failovers/{id}/rollback",             "failovers.rollback",     DECIDE,    "failovers:write", UD_WRITE, &rollback_shape, .resource = &operations, .status = 202, .handle = rollback, .about = "Call off an unplanned failover that was not committed: back to the old primary, or to another point." },

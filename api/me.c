@@ -417,17 +417,18 @@ static enum ud_code step_up(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer(cx, rq, &step_up_answer_shape, &out);
 }
 
+static const struct ud_resource own_sessions = { .table = &ud_sessions };
 static const struct ud_resource own_tokens = { .table = &ud_tokens };
 
 /* clang-format off */
 static const struct ud_route rows[] = {
-	{ "GET",    "/v1/me",               "me.show",             UD_PEOPLE | UD_R(SCHEDULER), "me:read",  UD_FACTOR_EXEMPT, .handle = show_me, .about = "Show who asks." },
+	{ "GET",    "/v1/me",               "me.show",             UD_PEOPLE | UD_R(SCHEDULER), "me:read",  UD_FACTOR_EXEMPT, .resource = &me_user, .answer_else = &ud_service_accounts.shape, .handle = show_me, .about = "Show who asks." },
 	{ "PATCH",  "/v1/me",               "me.edit",             UD_PEOPLE, "me:write", UD_WRITE | UD_MATCH_REQUIRED, .resource = &me_user, .handle = edit_me, .about = "Change one's own profile." },
 	{ "POST",   "/v1/me/password",      "me.password",         UD_PEOPLE, "me:write", UD_WRITE | UD_SLOW | UD_PERSON | UD_FACTOR_EXEMPT | UD_NO_BODY_LOG, &password_shape, .status = 204, .prepare = password_prepare, .handle = change_password, .about = "Change one's own password; other sessions end." },
 	{ "POST",   "/v1/me/step-up",       "me.step-up",          UD_PEOPLE, "me:write", UD_WRITE | UD_SLOW | UD_PERSON | UD_NO_BODY_LOG, &step_up_shape, &step_up_answer_shape, .prepare = step_up_prepare, .handle = step_up, .about = "Prove again who one is, for 300 seconds." },
-	{ "GET",    "/v1/me/sessions",      "me.sessions.list",    UD_PEOPLE, "me:read",  UD_FACTOR_EXEMPT, .handle = list_sessions, .about = "List one's own sessions." },
+	{ "GET",    "/v1/me/sessions",      "me.sessions.list",    UD_PEOPLE, "me:read",  UD_FACTOR_EXEMPT | UD_WHOLE, .resource = &own_sessions, .handle = list_sessions, .about = "List one's own sessions." },
 	{ "DELETE", "/v1/me/sessions/{id}", "me.sessions.delete",  UD_PEOPLE, "me:write", UD_WRITE, .status = 204, .handle = delete_session, .about = "End one of one's own sessions." },
-	{ "GET",    "/v1/me/tokens",        "me.tokens.list",      UD_PEOPLE, "me:read",  0, .handle = list_tokens, .about = "List one's own tokens." },
+	{ "GET",    "/v1/me/tokens",        "me.tokens.list",      UD_PEOPLE, "me:read",  UD_WHOLE, .resource = &own_tokens, .handle = list_tokens, .about = "List one's own tokens." },
 	{ "POST",   "/v1/me/tokens",        "me.tokens.create",    UD_PEOPLE, "me:write", UD_WRITE | UD_PERSON | UD_STEP_UP | UD_NO_BODY_LOG, .status = 201, .resource = &own_tokens, .handle = create_token, .about = "Make a token that acts as oneself; its secret is shown once." },
 	{ "DELETE", "/v1/me/tokens/{id}",   "me.tokens.delete",    UD_PEOPLE, "me:write", UD_WRITE, .status = 204, .handle = delete_token, .about = "Revoke one of one's own tokens." },
 	{ "POST",   "/v1/me/totp",          "me.totp.create",      UD_PEOPLE, "me:write", UD_WRITE | UD_PERSON | UD_FACTOR_EXEMPT | UD_NO_BODY_LOG, .answer = &totp_answer_shape, .handle = begin_totp, .about = "Make the seed of a second factor." },

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "db/addresses.h"
 #include "db/commands.h"
@@ -220,7 +221,7 @@ static const struct ud_route rows[] = {
 	{ "GET",  "/v1/operations",             "operations.list",   UD_PEOPLE,      "operations:read",  UD_LIST, .resource = &operations, .handle = ud_rest_list, .about = "List operations." },
 	{ "GET",  "/v1/operations/{id}",        "operations.show",   UD_PEOPLE,      "operations:read",  UD_WAIT, .resource = &operations, .handle = show, .about = "Show an operation; wait=SECONDS answers when it has ended." },
 	{ "POST", "/v1/operations/{id}/cancel", "operations.cancel", UD_STAFF_WRITE | UD_CUSTOMER_ADMIN, "operations:write", UD_WRITE, .resource = &operations, .handle = cancel, .about = "Cancel an operation that has not ended." },
-	{ "GET",  "/v1/operations/{id}/result", "operations.result", EXPORT,         "operations:read",  0, .handle = result, .about = "Download what an operation made." },
+	{ "GET",  "/v1/operations/{id}/result", "operations.result", EXPORT,         "operations:read",  0, .answer = &ud_result_shape, .handle = result, .about = "Download what an operation made." },
 	{ "POST", "/v1/customers/{id}/export",  "customers.export",  EXPORT,         "customers:read",   UD_WRITE, .status = 202, .resource = &operations, .handle = request_export, .about = "Begin an export of everything that is kept of a customer." },
 };
 /* clang-format on */

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "api/recovery.h"
 #include "api/replications.h"
@@ -100,10 +101,10 @@ static enum ud_code problem_page(struct ud_ctx *cx, struct ud_request *rq)
 
 /* clang-format off */
 static const struct ud_route rows[] = {
-	{ "GET", "/healthz",         "healthz",       UD_ANYONE, NULL, UD_OUTSIDE, .handle = healthz, .about = "Tell that the process is alive." },
-	{ "GET", "/readyz",          "readyz",        UD_ANYONE, NULL, UD_OUTSIDE, .handle = readyz, .about = "Tell that the database answers, and whether a restored server still waits for its hosts." },
+	{ "GET", "/healthz",         "healthz",       UD_ANYONE, NULL, UD_OUTSIDE, .answer = &ud_health_shape, .handle = healthz, .about = "Tell that the process is alive." },
+	{ "GET", "/readyz",          "readyz",        UD_ANYONE, NULL, UD_OUTSIDE, .answer = &ud_readiness_shape, .handle = readyz, .about = "Tell that the database answers, and whether a restored server still waits for its hosts." },
 	{ "GET", "/metrics",         "metrics",       UD_ANYONE, NULL, UD_OUTSIDE, .media = "text/plain", .handle = metrics, .about = "Figures in Prometheus' text format; for allowed addresses or the metrics token." },
-	{ "GET", "/v1/version",      "version",       UD_ANYONE, NULL, 0,          .handle = version, .about = "Version of the server." },
+	{ "GET", "/v1/version",      "version",       UD_ANYONE, NULL, 0,          .answer = &ud_version_shape, .handle = version, .about = "Version of the server." },
 	{ "GET", "/problems/{code}", "problems.show", UD_ANYONE, NULL, UD_OUTSIDE | UD_HTML, .handle = problem_page, .about = "Explain one problem code to people." },
 };
 /* clang-format on */

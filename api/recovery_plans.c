@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "api/failover_plan.h"
 #include "api/recovery_plans.h"
@@ -239,9 +240,9 @@ static const struct ud_route rows[] = {
 	{ "GET",    "/v1/recovery-plans/{id}",           "recovery-plans.show",      UD_PEOPLE, "plans:read",  0, .resource = &plans, .handle = ud_rest_show, .about = "Show a recovery plan." },
 	{ "PATCH",  "/v1/recovery-plans/{id}",           "recovery-plans.edit",      CHANGE,    "plans:write", UD_WRITE | UD_MATCH_REQUIRED, .resource = &plans, .handle = edit, .about = "Change a recovery plan; the version before is kept." },
 	{ "DELETE", "/v1/recovery-plans/{id}",           "recovery-plans.delete",    CHANGE,    "plans:write", UD_WRITE | UD_MATCH_REQUIRED, .status = 204, .resource = &plans, .handle = ud_rest_delete, .about = "Delete a recovery plan." },
-	{ "GET",    "/v1/recovery-plans/{id}/versions",  "recovery-plans.versions",  UD_PEOPLE, "plans:read",  0, .handle = versions, .about = "List the versions of a recovery plan, newest first, each in full." },
-	{ "GET",    "/v1/recovery-plans/{id}/readiness", "recovery-plans.readiness", UD_PEOPLE, "plans:read",  0, .handle = readiness, .about = "Tell what stands in the way of a plan, and what it would cost." },
-	{ "POST",   "/v1/recovery-plans/{id}/validate",  "recovery-plans.validate",  CHANGE,    "plans:write", UD_WRITE, .handle = validate, .about = "Do the dry run of a plan; with nothing in its way it counts as verified for 31 days." },
+	{ "GET",    "/v1/recovery-plans/{id}/versions",  "recovery-plans.versions",  UD_PEOPLE, "plans:read",  UD_WHOLE, .answer = &ud_plan_version_shape, .handle = versions, .about = "List the versions of a recovery plan, newest first, each in full." },
+	{ "GET",    "/v1/recovery-plans/{id}/readiness", "recovery-plans.readiness", UD_PEOPLE, "plans:read",  0, .answer = &ud_plan_readiness_shape, .handle = readiness, .about = "Tell what stands in the way of a plan, and what it would cost." },
+	{ "POST",   "/v1/recovery-plans/{id}/validate",  "recovery-plans.validate",  CHANGE,    "plans:write", UD_WRITE, .answer = &ud_plan_readiness_shape, .handle = validate, .about = "Do the dry run of a plan; with nothing in its way it counts as verified for 31 days." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_recovery_plans = { "Recovery plans", rows, UD_LEN(rows) };

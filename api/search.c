@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "db/addresses.h"
 #include "db/customers.h"
@@ -86,9 +87,14 @@ static enum ud_code search(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_page_close(cx, rq, NULL, UD_NONE);
 }
 
+static const struct ud_parameter looked_for[] = {
+	{ "q", "string", "Text to look for, 2 to 255 bytes." },
+	{ NULL, NULL, NULL },
+};
+
 /* clang-format off */
 static const struct ud_route rows[] = {
-	{ "GET", "/v1/search", "search", UD_PEOPLE, "search:read", 0, .handle = search, .about = "Find customers, VMs, hosts, sites, networks, addresses and people by a part of their names; q is required." },
+	{ "GET", "/v1/search", "search", UD_PEOPLE, "search:read", UD_WHOLE, .answer = &ud_finding_shape, .handle = search, .parameters = looked_for, .about = "Find customers, VMs, hosts, sites, networks, addresses and people by a part of their names; q is required." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_search = { "Search", rows, UD_LEN(rows) };

@@ -3,6 +3,7 @@
  * Settings: a singleton that operators read and change.
  */
 #include "db/settings.h"
+#include "api/answers.h"
 #include "api/api.h"
 #include "db/installation.h"
 
@@ -36,7 +37,7 @@ static enum ud_code backup(struct ud_ctx *cx, struct ud_request *rq)
 /* clang-format off */
 static const struct ud_route rows[] = {
 	{ "GET",   "/v1/settings", "settings.show", UD_OPERATOR | UD_R(SUPPORT_LEAD) | UD_R(AUDITOR), "settings:read",  0, .resource = &settings, .handle = show, .about = "Show the settings of the installation." },
-	{ "GET",   "/v1/settings/backup", "settings.backup", UD_OPERATOR | UD_R(SUPPORT_LEAD) | UD_R(AUDITOR), "settings:read", 0, .handle = backup, .about = "Show what the newest backup of the database says of itself: when it was made, its size and what it holds." },
+	{ "GET",   "/v1/settings/backup", "settings.backup", UD_OPERATOR | UD_R(SUPPORT_LEAD) | UD_R(AUDITOR), "settings:read", 0, .answer = &ud_backup_status_shape, .handle = backup, .about = "Show what the newest backup of the database says of itself: when it was made, its size and what it holds." },
 	{ "PATCH", "/v1/settings", "settings.edit", UD_OPERATOR,                                       "settings:write", UD_WRITE | UD_MATCH_REQUIRED, .resource = &settings, .handle = edit, .about = "Change the settings of the installation." },
 };
 /* clang-format on */

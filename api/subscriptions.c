@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "db/customers.h"
 #include "db/subscriptions.h"
@@ -104,7 +105,7 @@ enum { CHANGE = UD_OPERATOR | UD_R(SUPPORT_LEAD) };
 static const struct ud_route rows[] = {
 	UD_REST_ROWS("/v1/subscriptions", "subscriptions", "a subscription", "subscriptions", UD_PEOPLE, CHANGE, &subscriptions),
 	{ "POST", "/v1/subscriptions/{id}/cancel", "subscriptions.cancel", CHANGE,    "subscriptions:write", UD_WRITE, .resource = &subscriptions, .handle = cancel, .about = "End a subscription now." },
-	{ "GET",  "/v1/customers/{id}/features",   "customers.features",   UD_PEOPLE, "customers:read",      0, .handle = list_features, .about = "Tell for every feature whether the customer has it, and if not, why." },
+	{ "GET",  "/v1/customers/{id}/features",   "customers.features",   UD_PEOPLE, "customers:read",      UD_WHOLE, .answer = &ud_feature_shape, .handle = list_features, .about = "Tell for every feature whether the customer has it, and if not, why." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_subscriptions = { "Subscriptions", rows, UD_LEN(rows) };

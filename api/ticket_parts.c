@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "api/macros.h"
 #include "api/tickets.h"
@@ -445,7 +446,7 @@ static const struct ud_route rows[] = {
 	{ "POST",   "/v1/tickets/{id}/time-entries",               "tickets.time-entries.create", UD_SUPPORT, "tickets:write", UD_WRITE, &entry_shape, .status = 201, .resource = &entries, .handle = create_entry, .about = "Note time that one has worked on a ticket." },
 	{ "PATCH",  "/v1/tickets/{id}/time-entries/{entry_id}",    "tickets.time-entries.edit",   UD_SUPPORT, "tickets:write", UD_WRITE | UD_MATCH_REQUIRED, .resource = &entries, .handle = edit_entry, .about = "Change a note of one's own time." },
 	{ "DELETE", "/v1/tickets/{id}/time-entries/{entry_id}",    "tickets.time-entries.delete", UD_SUPPORT, "tickets:write", UD_WRITE | UD_MATCH_REQUIRED, .status = 204, .resource = &entries, .handle = delete_entry, .about = "Remove a note of one's own time." },
-	{ "GET",    "/v1/tickets/{id}/viewers",                    "tickets.viewers",             UD_STAFF,   "tickets:read",  0, .handle = viewers, .about = "List who of the provider's people looks at a ticket just now; asking is looking, for 30 seconds." },
+	{ "GET",    "/v1/tickets/{id}/viewers",                    "tickets.viewers",             UD_STAFF,   "tickets:read",  UD_WHOLE, .answer = &ud_viewer_shape, .handle = viewers, .about = "List who of the provider's people looks at a ticket just now; asking is looking, for 30 seconds." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_ticket_parts = { "Ticket parts", rows, UD_LEN(rows) };

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "api/ticket_run.h"
 #include "base/rules.h"
@@ -465,7 +466,7 @@ static const struct ud_route rows[] = {
 	{ "POST",  "/v1/tickets/{id}/merge",        "tickets.merge",        UD_SUPPORT,           "tickets:write", UD_WRITE, &merge_shape, .resource = &ud_tickets_resource, .handle = merge, .about = "Let another ticket go on for this one, too." },
 	{ "POST",  "/v1/tickets/{id}/split",        "tickets.split",        UD_SUPPORT,           "tickets:write", UD_WRITE, &split_shape, .status = 201, .resource = &ud_tickets_resource, .handle = split, .about = "Make a ticket of its own of a part of this one." },
 	{ "POST",  "/v1/tickets/{id}/transfer",     "tickets.transfer",     UD_R(SUPPORT_LEAD),   "tickets:write", UD_WRITE, &transfer_shape, .resource = &ud_tickets_resource, .handle = transfer, .about = "Hand a ticket over to somebody outside." },
-	{ "GET",   "/v1/tickets/{id}/history",      "tickets.history",      UD_PEOPLE,            "tickets:read",  0, .handle = history, .about = "List what happened to a ticket, newest first." },
+	{ "GET",   "/v1/tickets/{id}/history",      "tickets.history",      UD_PEOPLE,            "tickets:read",  UD_WHOLE, .answer = &ud_event_shape, .handle = history, .about = "List what happened to a ticket, newest first." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_tickets = { "Tickets", rows, UD_LEN(rows) };

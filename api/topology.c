@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "db/hosts.h"
 #include "db/inventory.h"
@@ -344,10 +345,10 @@ static enum ud_code host_metrics(struct ud_ctx *cx, struct ud_request *rq)
 
 /* clang-format off */
 static const struct ud_route rows[] = {
-	{ "GET", "/v1/topology",           "topology",      UD_PEOPLE, "vms:read",   0, .handle = topology, .about = "Sites, fault domains, hosts and VMs as one tree, and who is copied where." },
-	{ "GET", "/v1/vms/{id}/topology",  "vms.topology",  UD_PEOPLE, "vms:read",   0, .handle = topology_of_vm, .about = "The part of the topology that a VM stands in." },
-	{ "GET", "/v1/vms/{id}/metrics",   "vms.metrics",   UD_PEOPLE, "vms:read",   0, .handle = metrics, .about = "Figures of a VM in the last hour, every ten seconds." },
-	{ "GET", "/v1/hosts/{id}/metrics", "hosts.metrics", UD_STAFF,  "hosts:read", 0, .handle = host_metrics, .about = "Figures of a host's VMs together in the last hour." },
+	{ "GET", "/v1/topology",           "topology",      UD_PEOPLE, "vms:read",   0, .answer = &ud_topology_shape, .handle = topology, .about = "Sites, fault domains, hosts and VMs as one tree, and who is copied where." },
+	{ "GET", "/v1/vms/{id}/topology",  "vms.topology",  UD_PEOPLE, "vms:read",   0, .answer = &ud_topology_shape, .handle = topology_of_vm, .about = "The part of the topology that a VM stands in." },
+	{ "GET", "/v1/vms/{id}/metrics",   "vms.metrics",   UD_PEOPLE, "vms:read",   UD_WHOLE, .answer = &ud_figures_shape, .handle = metrics, .about = "Figures of a VM in the last hour, every ten seconds." },
+	{ "GET", "/v1/hosts/{id}/metrics", "hosts.metrics", UD_STAFF,  "hosts:read", UD_WHOLE, .answer = &ud_figures_shape, .handle = host_metrics, .about = "Figures of a host's VMs together in the last hour." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_topology = { "Topology", rows, UD_LEN(rows) };

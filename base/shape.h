@@ -84,6 +84,10 @@ struct ud_field {
 	const char *refers;
 	ud_text_rule *rule;
 	const char *about; /* one sentence for the specification */
+	/* of JSON in answers, for the specification: what it holds, or what its items hold (many)
+	 */
+	const struct ud_shape *part;
+	bool many;
 };
 
 /* One row of a field table: the type follows from the member. Other properties come as designated

@@ -139,6 +139,10 @@ bool ud_cli_command_find(struct cli *c, struct cli_command *ret, size_t *ret_use
 
 json_t *ud_cli_schema(const struct cli *c, json_t *schema)
 {
+	json_t *first = json_array_get(json_object_get(schema, "anyOf"), 0);
+
+	if (first)
+		return ud_cli_schema(c, first);
 	const char *ref = json_string_value(json_object_get(schema, "$ref"));
 	const char *name = ref ? strrchr(ref, '/') + 1 : NULL;
 

@@ -54,6 +54,7 @@ enum ud_route_flags {
 	UD_UPLOAD = 1 << 14,
 	UD_DOWNLOAD = 1 << 15, /* answers a file: ud_answer_file */
 	UD_UNLISTED = 1 << 13, /* a page's file, not a call: not in the specification */
+	UD_WHOLE = 1 << 16,    /* answers a list that comes whole, without pages */
 };
 
 enum { UD_UPLOAD_MAX = 50 << 20 };
@@ -110,6 +111,8 @@ struct ud_route {
 	int64_t deprecated_at, sunset_at;
 	/* of a success that is no JSON, for the specification; NULL = JSON, or what flags say */
 	const char *media;
+	/* what a success may carry instead of answer; NULL = nothing */
+	const struct ud_shape *const *answer_else;
 };
 
 /* A part of the table: api/index.c lists them. */

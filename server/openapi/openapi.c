@@ -73,6 +73,22 @@ static bool may_be_null(const struct ud_field *f)
 		(f->type == UD_TEXT || f->type == UD_INSTANT || f->flags & UD_NULLABLE);
 }
 
+enum part { ANSWER, BODY_CREATE, BODY_PATCH };
+
+static json_t *shape_schema(const struct ud_shape *shape, enum part part);
+
+/* A document of any form, or what its table says. */
+static json_t *document_schema(const struct ud_field *f)
+{
+	json_t *s = f->part ? shape_schema(f->part, ANSWER) : json_object();
+
+	if (f->many)
+		s = json_pack("{s:s, s:o}", "type", "array", "items", s);
+	if (f->part && f->flags & UD_NULLABLE)
+		set_type(s, f->many ? "array" : "object", true);
+	return s;
+}
+
 static json_t *field_schema(const struct ud_field *f)
 {
 	json_t *s = json_object();
@@ -104,6 +120,7 @@ static json_t *field_schema(const struct ud_field *f)
 		json_object_set_new(s, "format", json_string("date-time"));
 		break;
 	case UD_JSON:
+		json_object_update_new(s, document_schema(f));
 		break;
 	case UD_TEXTS:
 		set_type(s, "array", false);
@@ -146,8 +163,6 @@ static void add_common(json_t *properties)
 			"Pairs of strings for one's own use."));
 }
 
-enum part { ANSWER, BODY_CREATE, BODY_PATCH };
-
 static bool shown(const struct ud_field *f, enum part part)
 {
 	if (part == ANSWER)
@@ -185,8 +200,10 @@ static json_t *shape_schema(const struct ud_shape *shape, enum part part)
 		if (f->flags & UD_BRIEF)
 			json_array_append_new(columns, json_string(f->name));
 	}
-	json_t *s = json_pack("{s:s, s:o}", "type", "object", "properties", properties);
+	json_t *s = json_pack("{s:s}", "type", "object");
 
+	if (json_object_size(properties) || part != ANSWER)
+		json_object_set(s, "properties", properties);
 	if (part != ANSWER)
 		json_object_set_new(s, "additionalProperties", json_false());
 	if (json_array_size(required))
@@ -197,20 +214,20 @@ static json_t *shape_schema(const struct ud_shape *shape, enum part part)
 		json_object_set_new(s, "description", json_string(shape->about));
 	json_decref(required);
 	json_decref(columns);
+	json_decref(properties);
 	return s;
 }
 
-static json_t *list_schema(const char *item)
+static json_t *list_schema(json_t *item)
 {
 	return json_pack(
 		"{s:s, s:{s:{s:s, s:s}, s:{s:s, s:o, s:s}, s:{s:s, s:s}, s:{s:[s,s], s:s}, s:{s:s, s:s}, s:{s:s, s:s}}}",
 		"type", "object", "properties", "object", "type", "string", "description",
-		"Always list.", "data", "type", "array", "items",
-		item ? ref("schemas", item) : json_object(), "description", "This page's objects.",
-		"has_more", "type", "boolean", "description", "True when another page follows.",
-		"next_cursor", "type", "string", "null", "description",
-		"Value of cursor for the next page.", "url", "type", "string", "description",
-		"The list's own address.", "total", "type", "integer", "description",
+		"Always list.", "data", "type", "array", "items", item, "description",
+		"This page's objects.", "has_more", "type", "boolean", "description",
+		"True when another page follows.", "next_cursor", "type", "string", "null",
+		"description", "Value of cursor for the next page.", "url", "type", "string",
+		"description", "The list's own address.", "total", "type", "integer", "description",
 		"Objects in all, with count=exact.");
 }
 
@@ -371,28 +388,42 @@ static const char *media_type(const struct ud_route *r)
 	return "application/json";
 }
 
-static json_t *success(struct ud_ctx *cx, const struct ud_route *r)
+/* By its name where it has one. */
+static json_t *one_schema(struct ud_ctx *cx, const struct ud_shape *s)
+{
+	if (!s)
+		return json_object();
+	return s->object ? ref("schemas", schema_name(cx, s->object)) : shape_schema(s, ANSWER);
+}
+
+static json_t *answer_schema(struct ud_ctx *cx, const struct ud_route *r)
 {
 	const struct ud_shape *s = ud_route_answer(r);
-	json_t *schema = json_object();
+
+	if (r->flags & UD_LIST && s && s->object)
+		return ref("schemas", ud_printf(cx->arena, "%sList", schema_name(cx, s->object)));
+	if (r->flags & (UD_LIST | UD_WHOLE))
+		return list_schema(one_schema(cx, s));
+	if (r->answer_else)
+		return json_pack(
+			"{s:[o, o]}", "anyOf", one_schema(cx, s), one_schema(cx, *r->answer_else));
+	return one_schema(cx, s);
+}
+
+static json_t *success(struct ud_ctx *cx, const struct ud_route *r)
+{
+	json_t *schema;
 
 	if (r->status == 204)
-		return json_decref(schema), json_pack("{s:s}", "description", "Done.");
-	if (r->flags & UD_LIST && s) {
-		json_decref(schema);
-		schema = ref("schemas", ud_printf(cx->arena, "%sList", schema_name(cx, s->object)));
-	} else if (r->flags & UD_LIST) {
-		json_decref(schema);
-		schema = list_schema(NULL);
-	} else if (s && s->object) {
-		json_decref(schema);
-		schema = ref("schemas", schema_name(cx, s->object));
-	} else if (strcmp(media_type(r), "application/json") != 0) {
-		json_object_set_new(schema, "type", json_string("string"));
-	}
+		return json_pack("{s:s}", "description", "Done.");
+	schema = strcmp(media_type(r), "application/json") == 0
+		? answer_schema(cx, r)
+		: json_pack("{s:s}", "type", "string");
 	return json_pack("{s:s, s:{s:{s:o}}}", "description",
-		r->flags & UD_LIST ? "A page of the list." : "The answer.", "content",
-		media_type(r), "schema", schema);
+		r->flags & UD_LIST            ? "A page of the list."
+			: r->flags & UD_WHOLE ? "The whole list."
+					      : "The answer.",
+		"content", media_type(r), "schema", schema);
 }
 
 static json_t *roles_of(uint32_t roles)
@@ -489,8 +520,8 @@ static void add_schemas(struct ud_ctx *cx, json_t *schemas, const struct ud_rout
 		if (!json_object_get(schemas, name))
 			json_object_set_new(schemas, name, shape_schema(answer, ANSWER));
 		if (r->flags & UD_LIST)
-			json_object_set_new(
-				schemas, ud_printf(cx->arena, "%sList", name), list_schema(name));
+			json_object_set_new(schemas, ud_printf(cx->arena, "%sList", name),
+				list_schema(ref("schemas", name)));
 	}
 	if (body)
 		json_object_set_new(schemas, body_name(cx, r),

@@ -16,6 +16,7 @@ const resolve = (spec, schema) => {
 const typeOf = (schema) => {
   if (!schema) return '';
   if (schema.$ref) return schema.$ref.split('/').pop();
+  if (schema.anyOf) return schema.anyOf.map(typeOf).join(' or ');
   const type = Array.isArray(schema.type) ? schema.type.join(' or ') : schema.type || 'any';
   if (schema.type === 'array') return `list of ${typeOf(schema.items)}`;
   return schema.enum ? schema.enum.join(' | ') : type;
@@ -29,7 +30,7 @@ const table = (title, rows) => {
 };
 
 const fields = (spec, schema) => {
-  const whole = resolve(spec, schema);
+  const whole = resolve(spec, schema && schema.anyOf ? schema.anyOf[0] : schema);
   if (!whole || !whole.properties) return [];
   const required = whole.required || [];
   return Object.entries(whole.properties).map(([name, s]) =>

@@ -140,6 +140,12 @@ check "and by its own id" by_id
 check "what was touched is found out" changed
 check "the record is kept as a page" page
 check "and shown in another form where that is asked for" laid_out
+# every GET, and some POSTs, against the specification: two checks
+if python3 "$UD_SOURCE_DIR/tests/e2e/answers.py" "$UD_SOURCE_DIR/api/openapi.json" "$url" $((n + 1)) <"$dir/a.token"; then
+	n=$((n + 2))
+else
+	n=$((n + 2)) bad=1
+fi
 check "portal and basic pages carry the mark" marked
 check "an approver signs in" signs_in
 check "the chain of the log holds" bash -c "$(declare -f get); dir=$dir url=$url; get /v1/audit-records/verify | jq -r .intact | grep -qx true"

@@ -45,6 +45,8 @@ class Specification:
     def errors(self, value, schema, where=""):
         """What is wrong with a value, a sentence each."""
         schema = self.resolve(schema)
+        if "anyOf" in schema:
+            return min((self.errors(value, one, where) for one in schema["anyOf"]), key=len)
         types = self.types(schema)
         if types and not any(self.is_type(value, t) for t in types):
             return [f"{where or '/'}: {value!r} is not {' or '.join(types)}"]
@@ -99,6 +101,7 @@ class Specification:
     def sample(self, schema, prefer=(), depth=0):
         """A value that fits; of an enumeration what is preferred."""
         schema = self.resolve(schema)
+        schema = self.resolve(schema["anyOf"][0]) if "anyOf" in schema else schema
         types = self.types(schema) or ["null"]
         if "enum" in schema:
             return next((v for v in schema["enum"] if v in prefer), schema["enum"][0])
