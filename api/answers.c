@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Tables of what those answers carry. */
 #include "api/answers.h"
 
 #include "base/machine.h"
