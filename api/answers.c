@@ -126,6 +126,20 @@ static const struct ud_field version_fields[] = {
 };
 const struct ud_shape ud_plan_version_shape = UNNAMED(version_fields);
 
+static const struct ud_field change_fields[] = {
+	TEXT("path", HEAD, "What is meant: /members/VM/group."),
+	ANY("from", "What it was; null = it was not there."),
+	ANY("to", "What it is; null = it is not there any more."),
+};
+static const struct ud_shape change = UNNAMED(change_fields);
+static const struct ud_field diff_fields[] = {
+	TEXT("plan_id", SAID, "The plan."),
+	COUNT("version", SAID, "The version that is looked at."),
+	COUNT("against", SAID, "The one that it is compared with; 0 = there was none before."),
+	PARTS("changes", &change, "What it says differently."),
+};
+const struct ud_shape ud_plan_diff_shape = NAMED("plan_diff", diff_fields, "What a version of a plan says differently.");
+
 static const char *const readiness_names[] = { "unverified", "verified", "stale" };
 static const struct ud_enum readiness = { "plan_readiness", readiness_names, UD_LEN(readiness_names) };
 static const struct ud_field predicted_fields[] = {

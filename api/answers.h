@@ -17,7 +17,7 @@ extern const struct ud_shape ud_feature_shape;
 /* The picture of an installation, and figures of a VM or a host every ten seconds. */
 extern const struct ud_shape ud_topology_shape, ud_figures_shape;
 /* A plan as it was, and what stands in its way. */
-extern const struct ud_shape ud_plan_version_shape, ud_plan_readiness_shape;
+extern const struct ud_shape ud_plan_version_shape, ud_plan_diff_shape, ud_plan_readiness_shape;
 /* Steps of a failover, and the lines of its log. */
 extern const struct ud_shape ud_step_shape, ud_line_shape;
 /* The sealed record of a run, what checking it found, and the keys that it may be sealed with. */

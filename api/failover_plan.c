@@ -472,8 +472,10 @@ static void write_plan(struct ud_ctx *cx, struct dry *d)
 		(long long)(f->commit_minutes == UD_NONE ? 0 : f->commit_minutes));
 	if (f->window_ends_at.ms > 0)
 		ud_buf_printf(&b, ",\"window_ends_at_ms\":%lld", (long long)f->window_ends_at.ms);
-	ud_buf_printf(&b, ",\"max_duration_seconds\":%lld,\"checks\":%s,\"members\":[",
-		(long long)f->max_duration_seconds, f->checks.text ? f->checks.text : "null");
+	ud_buf_printf(&b,
+		",\"max_duration_seconds\":%lld,\"checks\":%s,\"groups\":%s,\"members\":[",
+		(long long)f->max_duration_seconds, f->checks.text ? f->checks.text : "null",
+		f->groups.text ? f->groups.text : "null");
 	for (size_t i = 0; i < d->count; i++) {
 		if (i)
 			ud_buf_putc(&b, ',');
@@ -568,6 +570,8 @@ static enum ud_code find_waves(struct ud_ctx *cx, struct dry *d)
 	UD_TRY(ud_row_get(cx, &ud_recovery_plans, d->f->plan_id, &p));
 	d->f->plan_version = p.row.version;
 	UD_TRY(ud_plan_order(cx, p.members.text, &order));
+	d->f->groups = p.groups;
+	UD_TRY(ud_plan_groups_of_run(cx, &order, &d->f->groups));
 	for (size_t i = 0; i < d->count; i++)
 		for (size_t k = 0; k < order.count; k++)
 			if (strcmp(order.vm_ids[k], d->vms[i].vm.vm_id) == 0)

@@ -126,16 +126,16 @@ static enum ud_code check_window(struct ud_ctx *cx, const struct ud_failover_req
 			  "The window ends after the failover has begun.");
 }
 
-static enum ud_code read_checks(struct ud_ctx *cx, const char *text, struct ud_json *ret)
+enum ud_code ud_failover_checks(struct ud_ctx *cx, struct ud_json *checks)
 {
 	struct checks c = { 0 };
 	struct ud_buf b = { 0 };
 
-	if (!text)
+	if (!checks->text)
 		return UD_OK;
-	UD_TRY(ud_shape_read(cx, &checks_shape, text, strlen(text), &c));
+	UD_TRY(ud_shape_read(cx, &checks_shape, checks->text, strlen(checks->text), &c));
 	ud_shape_encode(&b, &checks_shape, &c, NULL);
-	ret->text = ud_buf_take(cx->arena, &b);
+	checks->text = ud_buf_take(cx->arena, &b);
 	return UD_OK;
 }
 
@@ -202,7 +202,8 @@ static enum ud_code read_request(
 	UD_TRY(read_choice(
 		cx, "commit_policy", &ud_commit_policies, rq->commit_policy, &f->commit_policy));
 	UD_TRY(check_timer(cx, rq, f));
-	UD_TRY(read_checks(cx, rq->checks.text, &f->checks));
+	f->checks = rq->checks;
+	UD_TRY(ud_failover_checks(cx, &f->checks));
 	if (f->plan_id)
 		UD_TRY(take_plan(cx, f));
 	return check_vms(cx, f);

@@ -45,6 +45,9 @@ struct ud_failover_planned {
 	bool blocked; /* there is an error among the blockers */
 };
 
+/* Check the member "checks" of a request or a plan, and write it out; NULL stays NULL. */
+enum ud_code ud_failover_checks(struct ud_ctx *cx, struct ud_json *checks) UD_USE;
+
 /*
  * Check a request and make its run in state awaiting_approval: the dry run is part of it.
  * customer_id is the one of the VMs (the caller's scope must see them). With store false nothing is

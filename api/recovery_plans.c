@@ -4,6 +4,7 @@
  */
 #include "db/recovery_plans.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/answers.h"
@@ -11,6 +12,7 @@
 #include "api/failover_plan.h"
 #include "api/recovery_plans.h"
 #include "api/tickets.h"
+#include "base/json_diff.h"
 #include "db/events.h"
 #include "db/vms.h"
 
@@ -19,14 +21,16 @@ enum { STALE_MS = 31 * INT64_C(86400000) };
 
 static enum ud_code check(struct ud_ctx *cx, const void *old_row, void *row)
 {
-	const struct ud_recovery_plan *p = row;
+	struct ud_recovery_plan *p = row;
 	struct ud_plan_order order = { 0 };
 
 	(void)old_row;
+	UD_TRY(ud_failover_checks(cx, &p->checks));
 	if (p->commit_policy != UD_COMMIT_NONE && p->commit_minutes == UD_NONE)
 		return ud_fail_field(cx, "commit_minutes", "required",
 			"Say after how many minutes the timer decides.");
-	return ud_plan_order(cx, p->members.text, &order);
+	UD_TRY(ud_plan_order(cx, p->members.text, &order));
+	return ud_plan_groups_check(cx, &order, &p->groups);
 }
 
 /* The VMs are the customer's. */
@@ -128,6 +132,50 @@ static enum ud_code versions(struct ud_ctx *cx, struct ud_request *rq)
 	ud_buf_puts(&rq->out, "{\"object\":\"list\",\"data\":[");
 	UD_TRY(ud_plan_versions(cx, p.row.id, add_version, &v));
 	ud_buf_puts(&rq->out, "],\"has_more\":false}");
+	return ud_answer_text(cx, rq, 200, "application/json");
+}
+
+static enum ud_code read_version(
+	struct ud_ctx *cx, const char *name, const char *text, int64_t *ret)
+{
+	char *end = NULL;
+
+	*ret = strtoll(text, &end, 10);
+	if (end == text || *end || *ret < 1)
+		return ud_fail(cx, UD_E_PARAMETER_INVALID, name,
+			"A version is named by its number in the list of versions.");
+	return UD_OK;
+}
+
+static enum ud_code document_of(struct ud_ctx *cx, const char *plan_id, int64_t version,
+	const char **ret, int64_t *ret_before)
+{
+	UD_TRY(ud_plan_version_get(cx, plan_id, version, ret, ret_before));
+	return *ret ? UD_OK
+		    : ud_fail(cx, UD_E_NOT_FOUND, NULL, "The plan has no version %lld.",
+			      (long long)version);
+}
+
+/* What a version says that another one does not: the one before it, or ?against=. */
+static enum ud_code diff(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_recovery_plan p = { 0 };
+	const char *to = NULL, *from = NULL, *wanted = ud_request_param(rq, "against");
+	int64_t version = 0, against = 0, unused;
+
+	UD_TRY(ud_row_get(cx, &ud_recovery_plans, rq->arg[0], &p));
+	UD_TRY(read_version(cx, "n", rq->arg[1], &version));
+	UD_TRY(document_of(cx, p.row.id, version, &to, &against));
+	if (wanted)
+		UD_TRY(read_version(cx, "against", wanted, &against));
+	if (against)
+		UD_TRY(document_of(cx, p.row.id, against, &from, &unused));
+	ud_buf_printf(&rq->out,
+		"{\"object\":\"plan_diff\",\"plan_id\":\"%s\",\"version\":%lld,\"against\":%lld,"
+		"\"changes\":[",
+		p.row.id, (long long)version, (long long)against);
+	UD_TRY(ud_json_diff(cx, from, to, ud_recovery_plans.shape, &rq->out));
+	ud_buf_puts(&rq->out, "]}");
 	return ud_answer_text(cx, rq, 200, "application/json");
 }
 
@@ -234,6 +282,10 @@ enum {
 };
 
 /* clang-format off */
+static const struct ud_parameter compared[] = {
+	{ "against", "integer", "Version it is compared with; the one before when not given." },
+	{ NULL, NULL, NULL },
+};
 static const struct ud_route rows[] = {
 	{ "GET",    "/v1/recovery-plans",                "recovery-plans.list",      UD_PEOPLE, "plans:read",  UD_LIST, .resource = &plans, .handle = ud_rest_list, .about = "List recovery plans." },
 	{ "POST",   "/v1/recovery-plans",                "recovery-plans.create",    CHANGE,    "plans:write", UD_WRITE, .status = 201, .resource = &plans, .handle = create, .about = "Create a recovery plan." },
@@ -241,6 +293,7 @@ static const struct ud_route rows[] = {
 	{ "PATCH",  "/v1/recovery-plans/{id}",           "recovery-plans.edit",      CHANGE,    "plans:write", UD_WRITE | UD_MATCH_REQUIRED, .resource = &plans, .handle = edit, .about = "Change a recovery plan; the version before is kept." },
 	{ "DELETE", "/v1/recovery-plans/{id}",           "recovery-plans.delete",    CHANGE,    "plans:write", UD_WRITE | UD_MATCH_REQUIRED, .status = 204, .resource = &plans, .handle = ud_rest_delete, .about = "Delete a recovery plan." },
 	{ "GET",    "/v1/recovery-plans/{id}/versions",  "recovery-plans.versions",  UD_PEOPLE, "plans:read",  UD_WHOLE, .answer = &ud_plan_version_shape, .handle = versions, .about = "List the versions of a recovery plan, newest first, each in full." },
+	{ "GET",    "/v1/recovery-plans/{id}/versions/{n}/diff", "recovery-plans.diff", UD_PEOPLE, "plans:read", 0, .answer = &ud_plan_diff_shape, .handle = diff, .parameters = compared, .about = "Tell what a version of a recovery plan says differently from the one before it: path, from, to of each change." },
 	{ "GET",    "/v1/recovery-plans/{id}/readiness", "recovery-plans.readiness", UD_PEOPLE, "plans:read",  0, .answer = &ud_plan_readiness_shape, .handle = readiness, .about = "Tell what stands in the way of a plan, and what it would cost." },
 	{ "POST",   "/v1/recovery-plans/{id}/validate",  "recovery-plans.validate",  CHANGE,    "plans:write", UD_WRITE, .answer = &ud_plan_readiness_shape, .handle = validate, .about = "Do the dry run of a plan; with nothing in its way it counts as verified for 31 days." },
 };

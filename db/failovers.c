@@ -56,6 +56,7 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_failover, commit_minutes,       .flags = UD_SERVER | UD_NULLABLE, .max = WEEK_MINUTES, .about = "How long that time is."),
 	UD_FIELD(ud_failover, max_duration_seconds, .flags = UD_SERVER, .max = DAYS_14, .standard = HOURS_4, .about = "When a test is cleaned up by itself."),
 	UD_FIELD(ud_failover, checks,               .flags = UD_SERVER, .about = "Services and a program inside the guest that are looked at."),
+	UD_FIELD(ud_failover, groups,               .flags = UD_SERVER, .about = "Groups of the plan as approved: group, first_wave, last_wave, gate."),
 	UD_FIELD(ud_failover, plan_hash,            .flags = UD_SERVER, .about = "Hash of what is approved."),
 	UD_FIELD(ud_failover, plan,                 .flags = UD_SERVER, .about = "What is approved: VMs, hosts, replications, choices."),
 	UD_FIELD(ud_failover, blockers,             .flags = UD_SERVER, .about = "What the dry run found."),

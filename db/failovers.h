@@ -69,6 +69,7 @@ struct ud_failover {
 	unsigned commit_policy; /* enum ud_commit_policy */
 	int64_t commit_minutes, max_duration_seconds;
 	struct ud_json checks; /* {"services":[…],"program":…,"arguments":[…]} */
+	struct ud_json groups; /* of its plan (db/plan_groups.h), each with its waves */
 	const char *plan_hash;
 	struct ud_json plan, blockers, predicted; /* as approved */
 	const char *requested_by;

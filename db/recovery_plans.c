@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/rules.h"
+#include "db/plan_groups.h"
 
 enum { DOCUMENT = 256 << 10, WEEK_MINUTES = 7 * 1440 };
 
@@ -20,6 +21,7 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_recovery_plan, commit_policy,       .values = &ud_commit_policies, .about = "What happens when nobody decides in time."),
 	UD_FIELD(ud_recovery_plan, commit_minutes,      .flags = UD_NULLABLE, .min = 1, .max = WEEK_MINUTES, .about = "How long that time is."),
 	UD_FIELD(ud_recovery_plan, checks,              .max = DOCUMENT, .about = "Services, program and arguments to look at inside the guests."),
+	UD_FIELD(ud_recovery_plan, groups,              .max = DOCUMENT, .about = "Groups of which more is said: group, gate (level power, os, service or probe; timeout_seconds; on_fail pause, stop or continue)."),
 	UD_FIELD(ud_recovery_plan, drill_interval_days, .flags = UD_NULLABLE, .min = 1, .max = 366, .about = "Days between drills; null = none are due."),
 	UD_FIELD(ud_recovery_plan, verified_at,         .flags = UD_SERVER, .about = "When its dry run found nothing in the way."),
 	UD_FIELD(ud_recovery_plan, verified_version,    .flags = UD_SERVER | UD_NULLABLE, .about = "Version that was looked at then."),
@@ -138,13 +140,69 @@ enum ud_code ud_plan_order(struct ud_ctx *cx, const char *members, struct ud_pla
 	qsort(placed, s.count, sizeof(*placed), by_key);
 	ret->vm_ids = ud_alloc(cx->arena, sizeof(char *) * (s.count + 1));
 	ret->waves = ud_alloc(cx->arena, sizeof(int64_t) * (s.count + 1));
+	ret->groups = ud_alloc(cx->arena, sizeof(int64_t) * (s.count + 1));
 	ret->count = s.count;
 	for (size_t i = 0; i < s.count; i++) {
 		wave += placed[i].key != last;
 		last = placed[i].key;
 		ret->vm_ids[i] = s.members[placed[i].i].vm_id;
 		ret->waves[i] = wave;
+		ret->groups[i] = s.members[placed[i].i].group;
 	}
+	return UD_OK;
+}
+
+/* ---- groups ---- */
+
+static bool has_group(const struct ud_plan_order *order, int64_t group)
+{
+	for (size_t i = 0; i < order->count; i++)
+		if (order->groups[i] == group)
+			return true;
+	return false;
+}
+
+enum ud_code ud_plan_groups_check(
+	struct ud_ctx *cx, const struct ud_plan_order *order, struct ud_json *groups)
+{
+	struct ud_plan_group *all = NULL;
+	size_t n = 0;
+
+	if (!groups->text)
+		return UD_OK;
+	UD_TRY(ud_plan_groups_read(cx, groups->text, &all, &n));
+	for (size_t i = 0; i < n; i++) {
+		if (ud_plan_group_find(all, i, all[i].group))
+			return ud_fail_field(cx, "groups", "duplicate",
+				"Group %lld is named twice.", (long long)all[i].group);
+		if (!has_group(order, all[i].group))
+			return ud_fail_field(cx, "groups", "not_found",
+				"No member of the plan is in group %lld.", (long long)all[i].group);
+		all[i].first_wave = all[i].last_wave = UD_NONE;
+	}
+	groups->text = ud_plan_groups_text(cx, all, n);
+	return UD_OK;
+}
+
+/* Members come in the order of their waves, so each group's stand together. */
+enum ud_code ud_plan_groups_of_run(
+	struct ud_ctx *cx, const struct ud_plan_order *order, struct ud_json *groups)
+{
+	struct ud_plan_group *said = NULL, *all;
+	size_t n = 0, count = 0;
+
+	UD_TRY(ud_plan_groups_read(cx, groups->text, &said, &n));
+	all = ud_alloc(cx->arena, sizeof(*all) * (order->count + 1));
+	for (size_t i = 0; i < order->count; i++) {
+		const struct ud_plan_group *g = ud_plan_group_find(said, n, order->groups[i]);
+
+		if (!count || all[count - 1].group != order->groups[i]) {
+			all[count] = g ? *g : ud_plan_group_standard(order->groups[i]);
+			all[count++].first_wave = order->waves[i];
+		}
+		all[count - 1].last_wave = order->waves[i];
+	}
+	groups->text = ud_plan_groups_text(cx, all, count);
 	return UD_OK;
 }
 
@@ -181,6 +239,29 @@ enum ud_code ud_plan_versions(
 			ud_col_text(rows, 2), ud_col_text(rows, 3)));
 		UD_TRY(ud_next(cx, rows, &more));
 	}
+	return UD_OK;
+}
+
+enum ud_code ud_plan_version_get(struct ud_ctx *cx, const char *plan_id, int64_t version,
+	const char **ret_document, int64_t *ret_before)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	*ret_document = NULL;
+	*ret_before = 0;
+	/* every tenant: the caller has read the plan with its scope */
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT version, document FROM recovery_plan_versions"
+		" WHERE plan_id = $1 AND version <= $2 ORDER BY version DESC LIMIT 2",
+		UD_VALS(ud_t(plan_id), ud_i(version))));
+	UD_TRY(ud_next(cx, rows, &more));
+	if (!more || ud_col_int(rows, 0) != version)
+		return UD_OK;
+	*ret_document = ud_col_dup(cx, rows, 1);
+	UD_TRY(ud_next(cx, rows, &more));
+	if (more)
+		*ret_before = ud_col_int(rows, 0);
 	return UD_OK;
 }
 

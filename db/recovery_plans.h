@@ -16,6 +16,7 @@ struct ud_recovery_plan {
 	unsigned commit_policy; /* enum ud_commit_policy */
 	int64_t commit_minutes;
 	struct ud_json checks;
+	struct ud_json groups;       /* db/plan_groups.h; NULL = nothing is said of any */
 	int64_t drill_interval_days; /* UD_NONE = no drills are due */
 	struct ud_time verified_at;
 	int64_t verified_version;
@@ -42,11 +43,21 @@ enum { UD_PLAN_MEMBERS = 500 };
  */
 struct ud_plan_order {
 	const char **vm_ids;
-	int64_t *waves;
+	int64_t *waves, *groups;
 	size_t count;
 };
 enum ud_code ud_plan_order(struct ud_ctx *cx, const char *members, struct ud_plan_order *ret)
 	UD_USE;
+
+/*
+ * The groups of a plan whose members give this order, written out with their standards. Errors:
+ * UD_E_VALIDATION naming groups (named twice, no such group) or what of it is wrong.
+ */
+enum ud_code ud_plan_groups_check(
+	struct ud_ctx *cx, const struct ud_plan_order *order, struct ud_json *groups) UD_USE;
+/* The groups as a run has them: every group of the order, with its waves. */
+enum ud_code ud_plan_groups_of_run(
+	struct ud_ctx *cx, const struct ud_plan_order *order, struct ud_json *groups) UD_USE;
 
 /* Keep a version as it is. */
 enum ud_code ud_plan_version_add(struct ud_ctx *cx, const struct ud_recovery_plan *p) UD_USE;
@@ -55,6 +66,12 @@ typedef enum ud_code ud_plan_version_visitor(struct ud_ctx *cx, void *data, int6
 /* Visit the versions of a plan, newest first, at most 200. */
 enum ud_code ud_plan_versions(
 	struct ud_ctx *cx, const char *plan_id, ud_plan_version_visitor *visit, void *data) UD_USE;
+/*
+ * The document of a version; *ret_document NULL = there is none. Also the number of the newest
+ * version before it, or 0. The caller has read the plan with its scope.
+ */
+enum ud_code ud_plan_version_get(struct ud_ctx *cx, const char *plan_id, int64_t version,
+	const char **ret_document, int64_t *ret_before) UD_USE;
 /* When a test of the plan last passed; 0 = never. */
 enum ud_code ud_plan_last_drill(struct ud_ctx *cx, const char *plan_id, int64_t *ret_ms) UD_USE;
 /* Ids of plans that have drills and were not told of being overdue for a day, a batch. */

@@ -60,6 +60,7 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_workflow, serving_at,        .flags = UD_SERVER),
 	UD_FIELD(ud_workflow, checks_passed,     .flags = UD_SERVER),
 	UD_FIELD(ud_workflow, checks_failed,     .flags = UD_SERVER),
+	UD_FIELD(ud_workflow, gate_open, .flags = UD_SERVER),
 	UD_FIELD(ud_workflow, ended_at,          .flags = UD_SERVER),
 };
 /* clang-format on */

@@ -57,6 +57,7 @@ struct ud_workflow {
 	bool reverse_pending; /* one end has the swapped relation, the other not yet */
 	struct ud_time outage_at, stopped_at, serving_at;
 	int64_t checks_passed, checks_failed;
+	bool gate_open; /* people let those after it start although its checks fail */
 	struct ud_time ended_at;
 };
 extern const struct ud_table ud_workflows;

@@ -209,6 +209,11 @@ static enum ud_code look_again(struct ud_ctx *cx, struct flow *fl)
 	struct ud_workflow *w = fl->w;
 	bool late = w->deadline_at.ms > 0 && w->deadline_at.ms <= cx->now_ms;
 
+	/* it only waits to be let go on, which comes with the end of this transaction */
+	if (ud_flow_at_gate(w)) {
+		w->wake_at.ms = 0;
+		return UD_OK;
+	}
 	if (!late) {
 		fl->again = w->seq == UD_NONE;
 		return ud_flow_settle(cx, fl);

@@ -47,6 +47,7 @@ enum ud_code ud_flow_turn(struct ud_ctx *cx, struct flow *fl, size_t i, bool *re
 
 enum ud_code ud_flow_close(struct ud_ctx *cx, struct flow *fl)
 {
+	UD_TRY(ud_flow_gates_release(cx, fl));
 	for (size_t i = 0; i < fl->all.count; i++)
 		if (!ud_shape_equal(ud_workflows.shape, &fl->read[i], &fl->all.items[i]))
 			UD_TRY(ud_row_update(cx, &ud_workflows, &fl->read[i], &fl->all.items[i]));
@@ -194,8 +195,9 @@ enum ud_code ud_flow_undo(struct ud_ctx *cx, struct flow *fl, const char *word)
 	assert(!w->committed_at.ms || w->committed_at.ms == UD_NONE);
 	UD_TRY(drop_command(cx, fl));
 	if (w->kind == UD_FAILOVER_TEST)
-		return ud_flow_jump(
-			cx, fl, w->test_id ? "undo_test" : "undone", UD_STEP_FAILED, word);
+		return ud_flow_jump(cx, fl,
+			strcmp(w->step, "test_start") == 0 ? "undo_test" : "undone", UD_STEP_FAILED,
+			word);
 	/* nothing will be committed any more: the source needs leave to start again */
 	UD_TRY(ud_lease_gate_set(cx, w->vm_id, UD_GATE_OPEN));
 	return ud_flow_jump(cx, fl, w->stop_sent ? "resume" : "undone", UD_STEP_FAILED, word);
@@ -221,6 +223,7 @@ enum ud_code ud_flow_failed(struct ud_ctx *cx, struct flow *fl)
 {
 	struct ud_workflow *w = fl->w;
 	const struct step *s = ud_flow_step(w->kind, w->step);
+	bool held = false;
 
 	w->tries++;
 	if (w->tries < s->tries) {
@@ -233,8 +236,11 @@ enum ud_code ud_flow_failed(struct ud_ctx *cx, struct flow *fl)
 	case UNDO:
 		return ud_flow_undo(cx, fl, "failed");
 	case GO_ON:
-		if (s->verb && strcmp(s->verb, "boot_check") == 0)
-			w->checks_failed++;
+		UD_TRY(ud_flow_gate_holds(cx, fl, &held));
+		if (held)
+			break;
+		if (ud_flow_is_check(s))
+			return ud_flow_gate_pass(cx, fl, "failed", w->reason_text);
 		return ud_flow_leave(cx, fl, UD_STEP_FAILED, "failed", w->reason_text);
 	case STAFF:
 		break;
@@ -265,10 +271,12 @@ static enum ud_code command(struct ud_ctx *cx, struct flow *fl, const struct ste
 	struct ud_buf b = { 0 };
 	enum ud_code code = s->args ? s->args(cx, fl, &b) : UD_OK;
 	const char *args = b.len ? ud_strndup(cx->arena, b.data, b.len) : "{}";
-	int64_t seconds = s->timeout_seconds ? s->timeout_seconds : STANDING_DOING_SECONDS;
+	int64_t seconds = 0;
 
 	ud_buf_free(&b);
 	UD_TRY(code);
+	UD_TRY(ud_flow_step_seconds(cx, fl, s, &seconds));
+	seconds = seconds ? seconds : STANDING_DOING_SECONDS;
 	struct ud_command_new in = { .host_id = fl->step.host_id,
 		.vm_id = w->vm_id,
 		.verb = s->verb,

@@ -6,6 +6,7 @@
 #ifndef SERVER_WORKFLOW_FLOW_H
 #define SERVER_WORKFLOW_FLOW_H
 
+#include "db/plan_groups.h"
 #include "server/workflow/workflow.h"
 
 /* A run inside one transaction. w points to the VM whose turn it is. */
@@ -17,6 +18,8 @@ struct flow {
 	struct ud_workflow *w;
 	struct ud_workflow_step step; /* of w, as stored */
 	bool again;                   /* the step has just begun: act */
+	struct ud_plan_group *groups; /* of the run, once they were read (gates.c) */
+	size_t group_count;
 };
 
 enum host { NOBODY, SOURCE, TARGET };
@@ -98,6 +101,32 @@ enum ud_code ud_flow_anew(struct ud_ctx *cx, struct flow *fl, const char *word) 
 enum ud_code ud_flow_settle(struct ud_ctx *cx, struct flow *fl) UD_USE;
 /* Why the present step asks or fails, and who is to help. Texts in the arena. */
 void ud_flow_reason(struct flow *fl, const char *code, const char *text, const char *who);
+
+/* ---- gates.c ---- */
+
+/* Does this step look at the guest? */
+bool ud_flow_is_check(const struct step *s);
+/* The group of its plan that a VM belongs to; what stands for any group when there is no plan. */
+enum ud_code ud_flow_group(struct ud_ctx *cx, struct flow *fl, const struct ud_workflow *w,
+	struct ud_plan_group *ret) UD_USE;
+/* The step that this VM must be past before those start that come after it. */
+enum ud_code ud_flow_gate_until(
+	struct ud_ctx *cx, struct flow *fl, const struct ud_workflow *w, const char **ret) UD_USE;
+/* How long a look at the present VM waits for what it wants to see. */
+enum ud_code ud_flow_gate_seconds(struct ud_ctx *cx, struct flow *fl, int64_t *ret) UD_USE;
+/* How long the command of a step may take; 0 = it stands for ever. */
+enum ud_code ud_flow_step_seconds(
+	struct ud_ctx *cx, struct flow *fl, const struct step *s, int64_t *ret) UD_USE;
+/* Does the failed present step hold VMs that start later? Then the reason says so. */
+enum ud_code ud_flow_gate_holds(struct ud_ctx *cx, struct flow *fl, bool *ret) UD_USE;
+/* Does this VM wait for people because a look has failed; and may they not go on without it? */
+bool ud_flow_at_gate(const struct ud_workflow *w);
+bool ud_flow_gate_shut(const struct ud_workflow *w);
+/* The present look stays failed, and the next step begins. */
+enum ud_code ud_flow_gate_pass(
+	struct ud_ctx *cx, struct flow *fl, const char *word, const char *detail) UD_USE;
+/* VMs that wait at their gates go on when nobody is held by them any more. */
+enum ud_code ud_flow_gates_release(struct ud_ctx *cx, struct flow *fl) UD_USE;
 
 /* ---- press.c ---- */
 

@@ -108,9 +108,12 @@ enum ud_code ud_look_precheck_planned(
 
 /* ---- order inside a plan ---- */
 
-static enum ud_code gate(struct flow *fl, bool later_first, const char *until, enum found *ret)
+/* Has every VM that comes first got past this step? until NULL: past the gate of its group. */
+static enum ud_code gate(
+	struct ud_ctx *cx, struct flow *fl, bool later_first, const char *until, enum found *ret)
 {
 	const struct ud_workflow *w = fl->w;
+	const char *step = until;
 
 	*ret = NEXT;
 	for (size_t i = 0; i < fl->all.count; i++) {
@@ -118,10 +121,16 @@ static enum ud_code gate(struct flow *fl, bool later_first, const char *until, e
 		bool before =
 			later_first ? o->boot_group > w->boot_group : o->boot_group < w->boot_group;
 
-		if (!before || o->state == UD_WORKFLOW_DONE || ud_flow_is_past(o, until))
+		if (!before || o->state == UD_WORKFLOW_DONE)
+			continue;
+		if (!until)
+			UD_TRY(ud_flow_gate_until(cx, fl, o, &step));
+		if (ud_flow_is_past(o, step))
 			continue;
 		*ret = STAY;
-		if (o->state == UD_WORKFLOW_WAITING || ud_workflow_closed(o))
+		/* at its own gate people are asked there, and nowhere else */
+		if ((o->state == UD_WORKFLOW_WAITING && !ud_flow_at_gate(o)) ||
+			ud_workflow_closed(o))
 			return ud_flow_ask(fl, ret, "plan_member_stuck",
 				"A VM that comes first in the plan has not got there.", "support");
 	}
@@ -132,15 +141,15 @@ static enum ud_code gate(struct flow *fl, bool later_first, const char *until, e
 enum ud_code ud_look_stop_gate(
 	struct ud_ctx *cx, struct flow *fl, enum found *ret, const char **ret_jump)
 {
-	(void)cx, (void)ret_jump;
-	return gate(fl, true, "stop", ret);
+	(void)ret_jump;
+	return gate(cx, fl, true, "stop", ret);
 }
 
 enum ud_code ud_look_start_gate(
 	struct ud_ctx *cx, struct flow *fl, enum found *ret, const char **ret_jump)
 {
-	(void)cx, (void)ret_jump;
-	return gate(fl, false, "check_script", ret);
+	(void)ret_jump;
+	return gate(cx, fl, false, NULL, ret);
 }
 
 /* ---- planned ---- */

@@ -45,6 +45,7 @@ static const struct ud_flow_block ended = { "ended", "The run has ended.", NULL,
 static const struct ud_flow_block not_verified = { "not_verified", "The customer has not said yet whether the service works.", "verify", customer };
 static const struct ud_flow_block not_attested = { "attestation_needed", "Two people must state that the primary is off before this may be passed over.", "attest-down", customer };
 static const struct ud_flow_block not_returned = { "source_not_returned", "The old primary's host has not come back, or has not been demoted yet.", NULL, support };
+static const struct ud_flow_block gate_shut = { "gate_shut", "The plan says that nothing goes on here until the check passes: have it tried again, or cancel the VMs that wait.", "retry", support };
 static const struct ud_flow_block no_timer = { "no_timer", "Nobody asked for a timer: it stands until people decide.", NULL, support };
 /* clang-format on */
 
@@ -79,6 +80,8 @@ static const struct ud_flow_block *takes(
 		return &general[op];
 	if ((op == UD_FLOW_RETRY || op == UD_FLOW_SKIP) && !waits)
 		return &general[op];
+	if (op == UD_FLOW_SKIP && ud_flow_gate_shut(w))
+		return &gate_shut;
 	if (op == UD_FLOW_SKIP && strcmp(w->step, "assess") == 0 && w->attested_at.ms <= 0)
 		return &not_attested;
 	if (op == UD_FLOW_COMMIT && f->validation == UD_VALIDATION_OPEN)
@@ -86,7 +89,7 @@ static const struct ud_flow_block *takes(
 	if (op == UD_FLOW_EXTEND && f->kind != UD_FAILOVER_TEST &&
 		f->commit_policy == UD_COMMIT_NONE)
 		return &no_timer;
-	if (op == UD_FLOW_ROLLBACK && strcmp(w->step, "promote") == 0 && !waits)
+	if (op == UD_FLOW_ROLLBACK && strcmp(w->step, "validate") != 0 && !waits)
 		return &general[op];
 	if (op == UD_FLOW_REVERSE && !waits && strcmp(w->step, "await_reverse") != 0)
 		return &general[op];
@@ -190,6 +193,12 @@ static enum ud_code extend(struct ud_ctx *cx, struct flow *fl, const struct ud_f
 	return ud_step_log(cx, fl->w, "extended", NULL, UD_NONE, press->notes);
 }
 
+static enum ud_code call_off(struct ud_ctx *cx, struct flow *fl)
+{
+	ud_flow_reason(fl, "cancelled", "A person called it off.", NULL);
+	return ud_flow_undo(cx, fl, "cancelled");
+}
+
 static enum ud_code do_press(struct ud_ctx *cx, struct flow *fl, const struct ud_flow_press *press)
 {
 	struct ud_workflow *w = fl->w;
@@ -209,15 +218,20 @@ static enum ud_code do_press(struct ud_ctx *cx, struct flow *fl, const struct ud
 			w->kind == UD_FAILOVER_PLANNED ? "reprotect" : "reverse", UD_STEP_UNDONE,
 			"again");
 	case UD_FLOW_CLEANUP:
+		/* no copy of it has been made */
+		if (strcmp(w->step, "start_gate") == 0)
+			return call_off(cx, fl);
 		return ud_flow_jump(cx, fl, "cleanup", UD_STEP_DONE, "cleanup_asked");
 	case UD_FLOW_CANCEL:
-		ud_flow_reason(fl, "cancelled", "A person called it off.", NULL);
-		return ud_flow_undo(cx, fl, "cancelled");
+		return call_off(cx, fl);
 	case UD_FLOW_EXTEND:
 		return extend(cx, fl, press);
 	case UD_FLOW_RETRY:
 		return ud_flow_anew(cx, fl, "retried");
 	case UD_FLOW_SKIP:
+		w->gate_open = ud_flow_at_gate(w);
+		if (w->gate_open)
+			return ud_flow_gate_pass(cx, fl, "skipped", press->notes);
 		return ud_flow_leave(cx, fl, UD_STEP_SKIPPED, "skipped", press->notes);
 	case UD_FLOW_CONFIRM:
 		return ud_flow_leave(cx, fl, UD_STEP_DONE, "confirmed", press->notes);

@@ -12,7 +12,7 @@
 #include "db/vms.h"
 #include "server/workflow/steps.h"
 
-enum { SHUTDOWN_SECONDS = 300, CHECK_SECONDS = 120 };
+enum { SHUTDOWN_SECONDS = 300 };
 
 /* ---- arguments ---- */
 
@@ -131,10 +131,13 @@ enum ud_code ud_args_check(struct ud_ctx *cx, struct flow *fl, struct ud_buf *b)
 {
 	struct inside in = { 0 };
 
+	int64_t wait = 0;
+
 	UD_TRY(read_inside(cx, fl, &in));
+	UD_TRY(ud_flow_gate_seconds(cx, fl, &wait));
 	struct ud_check_args a = { .level = level_of(fl->w->step),
 		.test_id = fl->w->test_id,
-		.wait_seconds = CHECK_SECONDS,
+		.wait_seconds = wait,
 		.screenshot = true };
 
 	if (a.level == UD_CHECK_SERVICES)

@@ -12,8 +12,8 @@
 #define B(op) UD_FLOW_BIT(op)
 enum { MIN = 60, HOUR = 3600, DAY = 86400 };
 
-/* The looks at a guest that has just begun to run; what they find is kept, none of them stops it.
- */
+/* The looks at a guest that has just begun to run; what they find is kept. None of them stops it,
+ * but one that fails may hold the VMs that start after it (gates.c). */
 #define CHECKS(accepts_)                                                                          \
 	{ .name = "check_power",                                                                  \
 		.phase = "verifying",                                                             \
@@ -58,8 +58,9 @@ enum { MIN = 60, HOUR = 3600, DAY = 86400 };
 /* clang-format off */
 static const struct step test_steps[] = {
 	{ .name = "precheck", .phase = "precheck", .look = ud_look_precheck_test, .failure = STAFF, .undo = true, .accepts = B(CANCEL) | B(RETRY) },
+	{ .name = "start_gate", .phase = "precheck", .look = ud_look_start_gate, .failure = STAFF, .undo = true, .accepts = B(CANCEL) | B(CLEANUP) | B(RETRY) | B(SKIP) },
 	{ .name = "test_start", .phase = "creating_test_vm", .host = TARGET, .verb = UD_VERB_TEST_START, .args = ud_args_test_start, .took = ud_took_test_start, .timeout_seconds = 10 * MIN, .tries = 2, .failure = UNDO, .undo = true, .accepts = B(CANCEL) },
-	CHECKS(B(CLEANUP)),
+	CHECKS(B(CLEANUP) | B(RETRY) | B(SKIP)),
 	{ .name = "test_running", .phase = "test_running", .look = ud_look_test_running, .state = UD_FAILOVER_TEST_RUNNING, .who = "customer", .what = "look at the test VM, then have it cleaned up", .accepts = B(VERIFY) | B(CLEANUP) | B(EXTEND) },
 	{ .name = "cleanup", .phase = "cleaning_up", .host = TARGET, .verb = UD_VERB_TEST_DROP, .args = ud_args_test_drop, .took = ud_took_test_drop, .timeout_seconds = 5 * MIN, .tries = 3, .failure = STAFF, .accepts = B(RETRY) },
 	{ .name = "done", .phase = "evidence_ready", .closes = UD_WORKFLOW_DONE },
@@ -83,7 +84,7 @@ static const struct step planned_steps[] = {
 	{ .name = "promote", .phase = "failing_over", .host = TARGET, .verb = UD_VERB_PROMOTE, .args = ud_args_promote, .took = ud_took_promote, .timeout_seconds = 10 * MIN, .tries = 1, .failure = STAFF, .accepts = B(RETRY) },
 	{ .name = "demote", .phase = "reversing", .look = ud_look_demote, .timeout_seconds = MIN, .tries = 1, .failure = GO_ON },
 	{ .name = "reverse", .phase = "reversing", .look = ud_look_reverse, .timeout_seconds = 5 * MIN, .tries = 1, .failure = GO_ON },
-	CHECKS(0),
+	CHECKS(B(RETRY) | B(SKIP)),
 	{ .name = "validate", .phase = "customer_validation", .look = ud_look_validate, .state = UD_FAILOVER_CUSTOMER_VALIDATION, .who = "customer", .what = "verify: say whether the service works", .accepts = B(VERIFY) | B(COMMIT) | B(EXTEND) },
 	{ .name = "reprotect", .phase = "reprotecting", .look = ud_look_reprotect, .timeout_seconds = 10 * MIN, .tries = 2, .failure = STAFF, .accepts = B(RETRY) | B(REVERSE), .waivable = true },
 	{ .name = "protect", .phase = "protected_reversed", .look = ud_look_protected, .timeout_seconds = DAY, .tries = 1, .failure = STAFF, .accepts = B(RETRY) | B(REVERSE), .waivable = true },
@@ -108,7 +109,7 @@ static const struct step unplanned_steps[] = {
 	{ .name = "commit_epoch", .phase = "failing_over", .look = ud_look_commit_epoch, .failure = STAFF, .undo = true, .accepts = B(CANCEL) | B(RETRY) },
 	{ .name = "promote", .phase = "starting", .host = TARGET, .verb = UD_VERB_PROMOTE, .args = ud_args_promote, .took = ud_took_promote, .timeout_seconds = 10 * MIN, .tries = 1, .failure = STAFF, .accepts = B(RETRY) | B(ROLLBACK) },
 	{ .name = "demote", .phase = "starting", .look = ud_look_demote },
-	CHECKS(0),
+	CHECKS(B(RETRY) | B(SKIP) | B(ROLLBACK)),
 	{ .name = "validate", .phase = "customer_validation", .look = ud_look_validate, .state = UD_FAILOVER_CUSTOMER_VALIDATION, .who = "customer", .what = "verify: say whether the service works; then commit or roll back", .accepts = B(VERIFY) | B(COMMIT) | B(ROLLBACK) | B(EXTEND) },
 	{ .name = "complete", .phase = "committing", .host = TARGET, .verb = UD_VERB_COMPLETE, .args = ud_args_relation, .timeout_seconds = HOUR, .tries = 3, .failure = STAFF, .accepts = B(RETRY) },
 	{ .name = "source_return", .phase = "committed_unprotected", .look = ud_look_source_return, .state = UD_FAILOVER_COMMITTED_UNPROTECTED, .who = "support", .what = "bring the old primary's host back; it is demoted by itself", .waivable = true },

@@ -70,6 +70,7 @@ static const struct {
 	{ "/failovers/{", "flo", false },
 	{ "/evidence/{", "evd", false },
 	{ "/steps/{", NULL, false },
+	{ "/versions/{", NULL, false },
 	{ "/networks/{", "net", false },
 	{ "/ip-blocks/{", "ipb", false },
 	{ "/ip-addresses/{", "ipa", false },

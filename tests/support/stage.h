@@ -28,6 +28,7 @@ struct stage_vm {
 	const char *onward_id; /* the copy of the copy, where there is one: stage_extend */
 	struct stage_copy at[STAGE_HOSTS];
 	int64_t cycles;
+	int unseen; /* so many looks at its guest see nothing */
 };
 struct stage_host {
 	const char *id, *agent_id;

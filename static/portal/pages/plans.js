@@ -63,7 +63,7 @@ const Edit = ({ plan, onClose, done }) => {
   const customer = useSignal(plan?.customer_id || me.value.customer_id || '');
   const customers = useData(isStaff.value && !plan ? '/v1/customers?limit=200' : null);
   const vms = useData(customer.value ? `/v1/vms?sort=name&limit=200${isStaff.value ? `&customer_id=${customer.value}` : ''}` : null);
-  const body = () => ({ name: name.value, note: note.value || null, members: members.value, allow_hard_stop: hard.value, drill_interval_days: days.value ? Number(days.value) : null,
+  const body = () => ({ name: name.value, note: note.value || null, members: members.value, ...(plan?.groups ? { groups: plan.groups.filter((g) => members.value.some((m) => m.group === g.group)) } : {}), allow_hard_stop: hard.value, drill_interval_days: days.value ? Number(days.value) : null,
     commit_policy: decide.value, commit_minutes: decide.value === 'none' ? null : Number(minutes.value), ...(plan || !isStaff.value ? {} : { customer_id: customer.value || null }) });
   const send = () => (plan ? patch(`/v1/recovery-plans/${plan.id}`, body(), plan.version) : post('/v1/recovery-plans', body()));
   return html`<${Dialog} title=${plan ? t('plan.change') : t('plan.new')} onClose=${onClose}><${Form} label=${t('save')} send=${send} done=${(p) => { onClose(); done(p); }}>${(wrong) => html`
@@ -95,16 +95,27 @@ const Trend = ({ plan }) => {
   return values.length > 1 ? html`<p class="ring">${t('plan.trend')} <${Spark} values=${values} label=${t('plan.trend')}/> <span class="num">${duration(values[values.length - 1])}</span></p>` : null;
 };
 
-const shown = ['name', 'note', 'members', 'allow_hard_stop', 'commit_policy', 'commit_minutes', 'checks', 'drill_interval_days'];
-const differs = (a, b) => shown.filter((k) => JSON.stringify(a[k]) !== JSON.stringify(b[k]));
+/** What a version says differently: paths as the server names them, VMs by their names. */
+const Changes = ({ plan, version, name }) => {
+  const data = useData(`/v1/recovery-plans/${plan.id}/versions/${version}/diff`);
+  const path = (p) => { const [, field, ...rest] = p.split('/'); return [word('plan_field', field), ...rest.map((x) => name(x))].join(' / '); };
+  const value = (v) => (v === null ? t('none') : typeof v !== 'object' ? name(String(v)) : v.vm_id ? t('plan.in-group', { n: (v.group || 0) + 1 }) : Array.isArray(v) && v.every((x) => typeof x !== 'object') ? v.map((x) => name(String(x))).join(', ') : JSON.stringify(v));
+  return html`<${Loaded} of=${data}>${(d) => d.changes.map((c) => html`<div key=${c.path}>${path(c.path)}: <del>${value(c.from)}</del> → <ins>${value(c.to)}</ins></div>`)}</${Loaded}>`;
+};
+const Version = ({ plan, of, before, first, name }) => {
+  const open = useSignal(first);
+  return html`<li><b>${t('plan.version', { n: of.version })}</b><span class="grow">${!before ? t('created') : open.value ? html`<${Changes} plan=${plan} version=${of.version} name=${name}/>` : html`<button type="button" onClick=${() => { open.value = true; }}>${t('plan.changes')}</button>`}</span><${When} at=${of.created_at}/></li>`;
+};
 const Versions = ({ plan, name }) => {
   const data = useData(`/v1/recovery-plans/${plan.id}/versions`, ['recovery_plan.']);
-  const value = (k, v) => (k === 'members' ? (v || []).map((m) => `${m.group ? m.group + 1 : 1}: ${name(m.vm_id)}`).join(', ') : v === null || v === undefined ? t('none') : typeof v === 'object' ? JSON.stringify(v) : String(v));
-  return html`<${Panel} title=${t('plan.versions')}><${Loaded} of=${data}>${(v) => html`<ul class="steps">${v.data.map((x, i) => {
-    const before = v.data[i + 1];
-    const changes = before ? differs(before.document, x.document) : [];
-    return html`<li><b>${t('plan.version', { n: x.version })}</b><span class="grow">${before ? changes.map((k) => html`<div>${word('plan_field', k)}: <del>${value(k, before.document[k])}</del> → <ins>${value(k, x.document[k])}</ins></div>`) : t('created')}</span><${When} at=${x.created_at}/></li>`;
-  })}</ul>`}</${Loaded}></${Panel}>`;
+  return html`<${Panel} title=${t('plan.versions')}><${Loaded} of=${data}>${(v) => html`<ul class="steps">${v.data.map((x, i) => html`<${Version} key=${x.version} plan=${plan} of=${x} before=${v.data[i + 1]} first=${i === 0} name=${name}/>`)}</ul>`}</${Loaded}></${Panel}>`;
+};
+
+/** What each group must pass before the next one starts. */
+const Gates = ({ plan }) => {
+  const said = (g) => (plan.groups || []).find((x) => x.group === g)?.gate || { level: 'probe', timeout_seconds: 120, on_fail: 'pause' };
+  const numbers = [...new Set(plan.members.map((m) => m.group || 0))].sort((a, b) => a - b);
+  return html`<ul class="steps">${numbers.map((g) => html`<li key=${g}><b>${t('plan.group', { n: g + 1 })}</b><span class="grow">${t('plan.gate', { level: word('gate_level', said(g).level), time: duration(said(g).timeout_seconds) })} · ${word('on_fail', said(g).on_fail)}</span></li>`)}</ul>`;
 };
 
 export const Plan = ({ id }) => {
@@ -122,7 +133,7 @@ export const Plan = ({ id }) => {
     ${dialog.value === 'edit' && html`<${Edit} plan=${p} onClose=${close} done=${() => { toast(t('saved')); data.reload(); }}/>`}
     ${dialog.value === 'delete' && html`<${TypedConfirm} title=${t('plan.delete')} text=${t('plan.delete.text')} name=${p.name} label=${t('delete')} onYes=${gone} onClose=${close}/>`}
     ${isLate(p) && html`<p class="note bad">${t('plan.late.text')}</p>`}${p.note && html`<p>${p.note}</p>`}
-    <${Panel} title=${t('plan.order')}><${Lanes} members=${drawn(p)}/></${Panel}>
+    <${Panel} title=${t('plan.order')}><${Lanes} members=${drawn(p)}/><${Gates} plan=${p}/></${Panel}>
     <div class="grid"><${Ready} plan=${p} reload=${data.reload}/><${Panel} title=${t('facts')}><${Facts} rows=${[[t('vms'), p.members.length], [t('plan.undecided'), `${t(`plan.undecided.${p.commit_policy}`)}${p.commit_minutes ? ` · ${duration(p.commit_minutes * 60)}` : ''}`], [t('plan.hard'), p.allow_hard_stop ? t('yes') : t('no')], [t('plan.every'), p.drill_interval_days ?? t('none')], [t('plan.drilled'), html`<${Ago} at=${p.last_drill_at}/>`], [t('plan.due'), html`<${DrillDue} plan=${p}/>`]]}/><${Trend} plan=${p}/></${Panel}></div>
     <${Panel} title=${t('page.failovers')}><${List} path="/v1/failovers" search=${false} fixed=${{ plan_id: id, sort: '-created_at' }} topics=${['failover.']} open=${(f) => `/app/failovers/${f.id}`} columns=${runColumns} empty=${html`<${Empty} title=${t('failovers.none')} text=${t('plan.tried')}/>`}/></${Panel}>
     <${Versions} plan=${p} name=${name}/>`}</${Loaded}>`;
