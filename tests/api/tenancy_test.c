@@ -592,6 +592,7 @@ static const struct {
 	{ "replications.seed", "invalid_state" },
 	{ "replications.test-connection", "invalid_state" },
 	{ "operations.cancel", "invalid_state" }, /* it has ended */
+	{ "recovery-plans.diff", "parameter_invalid" }, /* a version is a number */
 	{ "queues.edit", "validation_failed" }, /* nothing escalates to itself */
 	{ "queues.next", "exhausted" }, /* nobody waits */
 	{ "sessions.delete", "invalid_state" }, /* a token has no session */
