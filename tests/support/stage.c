@@ -395,10 +395,22 @@ static const char *point_json(struct act *a, const char *id)
 		id, now_text(a), (long long)age);
 }
 
+static void let_fail(struct act *a, const char *code, const char *detail)
+{
+	a->outcome = UD_OUTCOME_FAILED;
+	a->error = fmt(a->s->w,
+		"{\"code\":\"%s\",\"status\":424,\"title\":\"t\",\"detail\":\"%s\"}", code, detail);
+}
+
 static enum ud_code do_sync(struct ud_ctx *cx, struct act *a)
 {
 	const char *id = ud_id_new(a->s->w->arena, cx->env, cx->now_ms, "rpt");
 
+	if (a->s->apart) {
+		a->s->missed++;
+		let_fail(a, "unavailable", "The link to the replica's host: no route to host.");
+		return UD_OK;
+	}
 	if (a->c->running) {
 		refuse(a, "invalid_state");
 		return UD_OK;
@@ -516,9 +528,7 @@ static enum ud_code apply_act(struct ud_ctx *cx, void *data)
 		a->result = a->c->kept_result;
 		a->error = a->c->kept_error;
 	} else if (a->s->fail_times > 0 && strcmp(a->s->fail_verb, a->o->verb) == 0) {
-		a->outcome = UD_OUTCOME_FAILED;
-		a->error = "{\"code\":\"hypervisor\",\"status\":424,\"title\":\"t\","
-			   "\"detail\":\"The hypervisor would not.\"}";
+		let_fail(a, "hypervisor", "The hypervisor would not.");
 	} else if (a->o->seq < a->c->seq) {
 		refuse(a, "stale");
 	} else {
@@ -640,7 +650,8 @@ void stage_settle(struct stage *s)
 
 	for (int i = 0; i < ROUNDS_MAX && still < 4; i++) {
 		still = stage_round(s) ? 0 : still + 1;
-		if (s->reports && tells(s, i, still) && !s->hosts[0].down && !s->hosts[1].down)
+		if (s->reports && !s->apart && tells(s, i, still) && !s->hosts[0].down &&
+			!s->hosts[1].down)
 			stage_tell(s);
 		if (still)
 			stage_pass(s, 2);
@@ -673,6 +684,29 @@ void stage_revive(struct stage *s, int host)
 	if (s->hyperv && was_down)
 		stage_site_revive(s, host);
 	stage_pass(s, 1);
+}
+
+int stage_kill_guest(struct stage *s, int vm)
+{
+	int n = 0;
+
+	for (int h = 0; h < STAGE_HOSTS; h++) {
+		struct stage_copy *c = &s->vms[vm].at[h];
+
+		n += c->running + c->test;
+		c->running = c->test = false;
+	}
+	return n;
+}
+
+void stage_start_guest(struct stage *s, int vm)
+{
+	for (int h = 0; h < STAGE_HOSTS; h++) {
+		struct stage_copy *c = &s->vms[vm].at[h];
+
+		if (stage_where(s, vm) < 0 && c->primary && !c->hold && !s->hosts[h].down)
+			c->running = true;
+	}
 }
 
 /* ---- a third copy ---- */

@@ -57,6 +57,8 @@ struct stage {
 	bool overlapped; /* two hosts ran one VM at a time */
 	bool restarts;   /* the server is killed and started before every round */
 	bool reports;    /* replication is told as it goes on; the standard is yes */
+	bool apart;      /* hosts do not reach each other: no cycle and no final delta ends */
+	int missed;      /* final deltas that failed because of that */
 	bool hyperv;     /* hosts are real agents over a Hyper-V site in a box */
 	struct stage_site *site_in_a_box;
 };
@@ -99,6 +101,10 @@ void stage_pass(struct stage *s, int64_t seconds);
 /* A host dies with its VMs; a host comes back, its VMs off but for what the hypervisor starts. */
 void stage_kill(struct stage *s, int host);
 void stage_revive(struct stage *s, int host);
+/* The QEMU of a VM, and that of its test copy, die where they run; how many there were. */
+int stage_kill_guest(struct stage *s, int vm);
+/* Somebody starts a VM that runs nowhere: on the host whose journal lets it. */
+void stage_start_guest(struct stage *s, int vm);
 
 /* The run by the API; what it has under a path. */
 struct reply stage_run(struct stage *s, const char *run);
