@@ -383,7 +383,8 @@ static enum ud_code step_up_prepare(struct ud_ctx *cx, struct ud_request *rq)
 }
 
 /* The session gets a new secret, so that one stolen before is of no use for what the proof opens.
- */
+ * The one that was shown stays good, without the proof, until the new one comes in: its answer may
+ * get lost. */
 static enum ud_code step_up(struct ud_ctx *cx, struct ud_request *rq)
 {
 	struct proof *p = rq->prepared;
@@ -407,6 +408,8 @@ static enum ud_code step_up(struct ud_ctx *cx, struct ud_request *rq)
 	s = old;
 	const char *secret = ud_secret_new(cx->arena, cx->env, "uses");
 
+	if (!rq->scope.earlier_secret)
+		s.earlier_hash = old.secret_hash;
 	s.secret_hash = ud_auth_hash(cx, secret);
 	s.factor_at.ms = cx->now_ms;
 	UD_TRY(ud_row_update(cx, &ud_sessions, &old, &s));

@@ -52,6 +52,7 @@ const struct ud_table ud_service_accounts = { .shape = &account_shape };
 static const struct ud_field session_fields[] = {
 	UD_FIELD(ud_session, user_id,      .flags = UD_SERVER, .about = "Whose session it is."),
 	UD_FIELD(ud_session, secret_hash,  .flags = UD_SECRET | UD_SERVER),
+	UD_FIELD(ud_session, earlier_hash, .flags = UD_SECRET | UD_SERVER | UD_NULLABLE),
 	UD_FIELD(ud_session, csrf_hash,    .flags = UD_SECRET | UD_SERVER),
 	UD_FIELD(ud_session, address,      .flags = UD_SERVER | UD_BRIEF, .about = "Address it was opened from."),
 	UD_FIELD(ud_session, user_agent,   .flags = UD_SERVER | UD_BRIEF, .about = "Program it was opened with."),
@@ -158,6 +159,7 @@ static enum ud_code read_bearer(struct ud_ctx *cx, const char *sql, const char *
 	ret->last_seen_at = ud_col_int_or_none(rows, 10);
 	ret->factor_at = ud_col_int_or_none(rows, 11);
 	ret->csrf_hash = ud_col_dup(cx, rows, 12);
+	ret->has_earlier = ud_col_int(rows, 13) != 0;
 	return UD_OK;
 }
 
@@ -167,10 +169,25 @@ enum ud_code ud_bearer_by_session(
 {
 	return read_bearer(cx,
 		"SELECT s.id, u.id, u.display_name, u.customer_id, u.role_names, NULL, NULL, u.state, u.factor_enrolled,"
-		" s.expires_at, s.last_seen_at, s.factor_at, s.csrf_hash"
+		" s.expires_at, s.last_seen_at, s.factor_at, s.csrf_hash,"
+		" CASE WHEN s.earlier_hash IS NULL THEN 0 ELSE 1 END"
 		" FROM sessions s JOIN users u ON u.id = s.user_id"
 		" WHERE s.secret_hash = $1 AND u.deleted_at IS NULL",
 		hash, ret_found, ret);
+}
+
+/* every tenant: whoever shows a secret has no scope yet */
+enum ud_code ud_bearer_by_earlier_secret(
+	struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_bearer *ret)
+{
+	UD_TRY(read_bearer(cx,
+		"SELECT s.id, u.id, u.display_name, u.customer_id, u.role_names, NULL, NULL, u.state, u.factor_enrolled,"
+		" s.expires_at, s.last_seen_at, NULL, s.csrf_hash, 1"
+		" FROM sessions s JOIN users u ON u.id = s.user_id"
+		" WHERE s.earlier_hash = $1 AND u.deleted_at IS NULL",
+		hash, ret_found, ret));
+	ret->earlier = *ret_found;
+	return UD_OK;
 }
 
 /* every tenant: whoever shows a secret has no scope yet */
@@ -179,7 +196,7 @@ enum ud_code ud_bearer_by_user_token(
 {
 	return read_bearer(cx,
 		"SELECT t.id, u.id, u.display_name, u.customer_id, u.role_names, t.scopes, t.addresses, u.state,"
-		" u.factor_enrolled, t.expires_at, t.last_used_at, NULL, NULL"
+		" u.factor_enrolled, t.expires_at, t.last_used_at, NULL, NULL, 0"
 		" FROM tokens t JOIN users u ON u.id = t.principal_id"
 		" WHERE t.secret_hash = $1 AND u.deleted_at IS NULL",
 		hash, ret_found, ret);
@@ -191,7 +208,7 @@ enum ud_code ud_bearer_by_service_token(
 {
 	return read_bearer(cx,
 		"SELECT t.id, a.id, a.name, a.customer_id, a.role_names, t.scopes, t.addresses, a.state, 1,"
-		" t.expires_at, t.last_used_at, NULL, NULL"
+		" t.expires_at, t.last_used_at, NULL, NULL, 0"
 		" FROM tokens t JOIN service_accounts a ON a.id = t.principal_id"
 		" WHERE t.secret_hash = $1",
 		hash, ret_found, ret);
@@ -219,6 +236,14 @@ enum ud_code ud_bearer_seen(struct ud_ctx *cx, const char *id)
 		strncmp(id, "ses_", 4) == 0 ? "UPDATE sessions SET last_seen_at = $2 WHERE id = $1"
 					    : "UPDATE tokens SET last_used_at = $2 WHERE id = $1",
 		UD_VALS(ud_t(id), ud_i(cx->now_ms)));
+}
+
+enum ud_code ud_session_settled(struct ud_ctx *cx, const char *id, const char *hash)
+{
+	/* every tenant: the session was just authenticated by this secret */
+	return ud_exec(cx, NULL,
+		"UPDATE sessions SET earlier_hash = NULL WHERE id = $1 AND secret_hash = $2",
+		UD_VALS(ud_t(id), ud_t(hash)));
 }
 
 enum ud_code ud_sessions_end(

@@ -42,7 +42,10 @@ extern const struct ud_table ud_service_accounts;
 
 struct ud_session {
 	struct ud_row row;
-	const char *user_id, *secret_hash, *csrf_hash, *address, *user_agent;
+	const char *user_id, *secret_hash;
+	/* the secret before the last step-up; NULL once the new one came */
+	const char *earlier_hash;
+	const char *csrf_hash, *address, *user_agent;
 	struct ud_time last_seen_at, expires_at, factor_at;
 	bool current; /* computed: the one that asks */
 };
@@ -78,8 +81,16 @@ struct ud_bearer {
 	bool active, factor_enrolled;
 	int64_t expires_at, last_seen_at, factor_at;
 	const char *csrf_hash;
+	bool earlier;     /* of a session: known by the secret before its last step-up */
+	bool has_earlier; /* of a session: that secret is still good */
 };
 enum ud_code ud_bearer_by_session(
+	struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_bearer *ret) UD_USE;
+/*
+ * A session by the secret that it had before its last step-up, for a browser that never got the
+ * answer with the new one. It is known as if the step-up had not been: factor_at is UD_NONE.
+ */
+enum ud_code ud_bearer_by_earlier_secret(
 	struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_bearer *ret) UD_USE;
 enum ud_code ud_bearer_by_user_token(
 	struct ud_ctx *cx, const char *hash, bool *ret_found, struct ud_bearer *ret) UD_USE;
@@ -89,6 +100,8 @@ enum ud_code ud_bearer_by_service_token(
 enum ud_code ud_bearer_alive(struct ud_ctx *cx, const char *id, bool *ret) UD_USE;
 /* Note that a session or token was used; at most once a minute each. */
 enum ud_code ud_bearer_seen(struct ud_ctx *cx, const char *id) UD_USE;
+/* A session's secret has come in: the one before it is good no longer. */
+enum ud_code ud_session_settled(struct ud_ctx *cx, const char *id, const char *hash) UD_USE;
 
 /* End all sessions (and, with tokens, all tokens) of a principal but one (NULL = none is spared).
  */

@@ -64,6 +64,7 @@ struct ud_scope {
 	const struct ud_texts *token_scopes; /* NULL = a session: everything its roles allow */
 	const char *session_id, *token_id;
 	const char *csrf_sha256; /* of a cookie session */
+	bool earlier_secret;     /* known by a session's secret before its last step-up */
 	int64_t factor_at_ms;    /* last step-up; UD_NONE = never */
 	bool factor_missing;     /* staff session that may only enrol a factor */
 	const char *address;     /* the caller's, for the audit record */

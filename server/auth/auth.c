@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Authentication and authorisation of requests. Reads run on the loop's connection; noting that a
- * session or token was used is a write of its own that nobody waits for, once a minute.
+ * session or token was used is a write of its own that nobody waits for, once a minute; that the
+ * new secret of a session came in ends the earlier one the same way, at once.
  */
 #include "server/auth/auth.h"
 
@@ -86,12 +87,15 @@ struct seen_write {
 	struct ud_write write;
 	struct ud_ctx cx;
 	struct ud_scope scope;
-	char *id;
+	char *id, *settled; /* settled: hash of a new secret that came in, or NULL */
 };
 
 static enum ud_code apply_seen(struct ud_write *w)
 {
-	return ud_bearer_seen(w->cx, UD_OUTER(w, struct seen_write, write)->id);
+	const struct seen_write *s = UD_OUTER(w, struct seen_write, write);
+
+	UD_TRY(ud_bearer_seen(w->cx, s->id));
+	return s->settled ? ud_session_settled(w->cx, s->id, s->settled) : UD_OK;
 }
 
 static void seen_done(struct ud_write *w, enum ud_code code)
@@ -101,12 +105,17 @@ static void seen_done(struct ud_write *w, enum ud_code code)
 	(void)code; /* tried again within a minute */
 	ud_arena_release(&s->cx.arena);
 	ud_free(s->id);
+	ud_free(s->settled);
 	ud_free(s);
 }
 
-static void note_seen(struct ud_ctx *cx, const struct ud_request *rq, const struct ud_bearer *b)
+/* hash: of the secret that was shown. */
+static void note_seen(
+	struct ud_ctx *cx, const struct ud_request *rq, const struct ud_bearer *b, const char *hash)
 {
-	if (b->last_seen_at != UD_NONE && cx->now_ms - b->last_seen_at < SEEN_MS)
+	bool settled = b->has_earlier && !b->earlier;
+
+	if (!settled && b->last_seen_at != UD_NONE && cx->now_ms - b->last_seen_at < SEEN_MS)
 		return;
 	struct seen_write *s = ud_malloc(sizeof(*s));
 
@@ -115,6 +124,7 @@ static void note_seen(struct ud_ctx *cx, const struct ud_request *rq, const stru
 		.arena = ud_arena_new(), .env = cx->env, .now_ms = cx->now_ms, .scope = &s->scope
 	};
 	s->id = ud_heap_strdup(b->id);
+	s->settled = settled ? ud_heap_strdup(hash) : NULL;
 	s->write = (struct ud_write){ .cx = &s->cx, .apply = apply_seen, .done = seen_done };
 	if (!ud_database_post(rq->server->db, &s->write))
 		seen_done(&s->write, UD_E_OVERLOADED);
@@ -147,18 +157,23 @@ static enum ud_code session_scope(struct ud_ctx *cx, struct ud_request *rq, cons
 {
 	struct ud_bearer *b = ud_alloc(cx->arena, sizeof(*b));
 	int64_t idle_ms = (int64_t)rq->server->settings.idle_minutes * 60000;
+	const char *hash = ud_auth_hash(cx, secret);
 	bool found = false;
 
-	UD_TRY(ud_bearers_find(cx, rq->bearers, rq->commits, ud_bearer_by_session,
-		ud_auth_hash(cx, secret), &found, b));
+	UD_TRY(ud_bearers_find(
+		cx, rq->bearers, rq->commits, ud_bearer_by_session, hash, &found, b));
+	if (!found)
+		UD_TRY(ud_bearers_find(cx, rq->bearers, rq->commits, ud_bearer_by_earlier_secret,
+			hash, &found, b));
 	if (!found || !b->active || b->expires_at <= cx->now_ms ||
 		cx->now_ms - b->last_seen_at > idle_ms + SEEN_MS)
 		return refuse(cx);
 	fill_scope(rq, b, UD_PRINCIPAL_USER);
 	rq->scope.session_id = b->id;
 	rq->scope.csrf_sha256 = b->csrf_hash;
+	rq->scope.earlier_secret = b->earlier;
 	rq->scope.factor_missing = factor_missing(rq->server, b);
-	note_seen(cx, rq, b);
+	note_seen(cx, rq, b, hash);
 	return UD_OK;
 }
 
@@ -178,7 +193,7 @@ static enum ud_code token_scope(struct ud_ctx *cx, struct ud_request *rq, const 
 	fill_scope(rq, b, service ? UD_PRINCIPAL_SERVICE_ACCOUNT : UD_PRINCIPAL_USER);
 	rq->scope.token_id = b->id;
 	rq->scope.token_scopes = &b->scopes;
-	note_seen(cx, rq, b);
+	note_seen(cx, rq, b, NULL);
 	return UD_OK;
 }
 

@@ -326,9 +326,13 @@ static void marked_calls_need_a_fresh_proof(void **state)
 	const char *set = header_of(w, &r, "Set-Cookie");
 	struct login fresh = { fmt(w, "Cookie: %.*s", (int)strcspn(set, ";"), set), l.csrf };
 
-	assert_int_equal(as(w, l, "GET", "/v1/me", NULL).status, 401); /* the old secret is gone */
 	r = as(w, fresh, "POST", "/v1/me/tokens", body);
 	assert_int_equal(r.status, 201);
+	const char *made = fmt(w, "%s", r.body);
+
+	assert_int_equal(as(w, l, "GET", "/v1/me", NULL).status, 401); /* the old secret is gone */
+	r.json = json_loads(made, 0, NULL);
+	json_array_append_new(w->replies, r.json);
 	assert_memory_equal(text_at(r.json, "token"), "usp_", 4);
 	const char *bearer = fmt(w, "Authorization: Bearer %s", text_at(r.json, "token"));
 	const char *headers[] = { bearer, NULL };
@@ -343,6 +347,46 @@ static void marked_calls_need_a_fresh_proof(void **state)
 	w->clock_ms = 0;
 	assert_int_equal(as(w, fresh, "DELETE", fmt(w, "/v1/me/tokens/%s", id), NULL).status, 204);
 	assert_int_equal(call(w, NOBODY, "GET", "/v1/me", NULL, headers).status, 401);
+}
+
+/* Step up; the session with its new secret. */
+static struct login step_up(struct world *w, struct login l)
+{
+	struct reply r =
+		as(w, l, "POST", "/v1/me/step-up", fmt(w, "{\"password\":\"%s\"}", password));
+
+	if (r.status != 200)
+		fail_msg("%s", r.body);
+	const char *set = header_of(w, &r, "Set-Cookie");
+
+	return (struct login){ fmt(w, "Cookie: %.*s", (int)strcspn(set, ";"), set), l.csrf };
+}
+
+static void a_step_up_whose_answer_is_lost_signs_nobody_out(void **state)
+{
+	struct world *w = *state;
+	const char *body = "{\"name\":\"t\",\"scopes\":[\"*\"]}";
+
+	make_user(w, "gwen@example.net", "customer_admin", w->own);
+	struct login l = sign_in(w, "gwen@example.net", NULL), lost = step_up(w, l);
+	struct reply r = as(w, l, "GET", "/v1/me", NULL);
+
+	assert_int_equal(r.status, 200);
+	r = as(w, l, "POST", "/v1/me/tokens", body); /* without the proof */
+	expect_code(&r, 401, "step_up_required");
+	struct login fresh = step_up(w, l);
+
+	assert_int_equal(as(w, lost, "GET", "/v1/me", NULL).status, 401);
+	assert_int_equal(as(w, l, "GET", "/v1/me", NULL).status, 200);
+	assert_int_equal(as(w, fresh, "POST", "/v1/me/tokens", body).status, 201);
+	assert_int_equal(as(w, l, "GET", "/v1/me", NULL).status, 401);
+	step_up(w, fresh); /* lost, too, and then the password is changed */
+	r = as(w, fresh, "POST", "/v1/me/password",
+		fmt(w, "{\"current_password\":\"%s\",\"new_password\":\"another Long passphrase\"}",
+			password));
+	assert_int_equal(r.status, 204);
+	assert_int_equal(as(w, fresh, "GET", "/v1/me", NULL).status, 200);
+	assert_int_equal(as(w, l, "GET", "/v1/me", NULL).status, 401);
 }
 
 static void a_token_is_bound_by_scope_end_and_address(void **state)
@@ -581,6 +625,7 @@ int main(void)
 		cmocka_unit_test_setup(sessions_end_by_idleness_age_and_revocation, fresh),
 		cmocka_unit_test_setup(a_second_factor_is_enrolled_used_once_and_recovered, fresh),
 		cmocka_unit_test_setup(marked_calls_need_a_fresh_proof, fresh),
+		cmocka_unit_test_setup(a_step_up_whose_answer_is_lost_signs_nobody_out, fresh),
 		cmocka_unit_test_setup(a_token_is_bound_by_scope_end_and_address, fresh),
 		cmocka_unit_test_setup(a_token_makes_none_stronger_than_itself, fresh),
 		cmocka_unit_test_setup(a_first_token_makes_what_an_installation_needs, fresh),

@@ -129,10 +129,12 @@ const stories = async (browser) => {
     await visit(other, '/app/customers');
     for (const one of [page, other]) await one.waitForSelector('.head >> text=Live');
     let refused = 0;
-    // the session has its new secret, and this browser reads two lists before it hears of it
+    // the session has its new secret, which was used, and this browser reads two lists before it hears of it
     await page.route('**/v1/me/step-up', async (route) => {
       const cookie = (await page.context().cookies()).map((c) => `${c.name}=${c.value}`).join('; ');
       const answer = await fetch(route.request().url(), { method: 'POST', headers: { ...route.request().headers(), cookie }, body: route.request().postData() });
+      const fresh = { cookie: answer.headers.get('set-cookie').split(';')[0], 'x-csrf-token': route.request().headers()['x-csrf-token'] };
+      equal((await fetch(`${base}/v1/me/notifications/seen`, { method: 'POST', headers: fresh })).status < 400, true, 'the new secret');
       const late = [[page, '/v1/sites'], [other, '/v1/customers']].map(([one, path]) => one.waitForResponse((r) => r.url().includes(path) && r.status() === 401));
       await api('POST', '/v1/sites', { name: 'Bruges', code: 'bru', kind: 'cloud', time_zone: 'Europe/Brussels' });
       await api('POST', '/v1/customers', { name: 'Late Foods', account_number: 'L-1', time_zone: 'Europe/Paris' });
@@ -147,6 +149,31 @@ const stories = async (browser) => {
     equal(refused, 2, 'lists that were read too late');
     await page.waitForSelector('text=Bruges (bru)');
     await other.waitForSelector('text=Late Foods');
+    await page.context().close();
+  });
+  await it('when the answer of confirming who one is gets lost, one confirms once more, and is signed in all the time', async () => {
+    const page = await person(browser);
+    await signIn(page, 'admin@example.net', '/app/sites');
+    let lost = 0;
+    await page.route('**/v1/me/step-up', async (route) => {
+      const cookie = (await page.context().cookies()).map((c) => `${c.name}=${c.value}`).join('; ');
+      await fetch(route.request().url(), { method: 'POST', headers: { ...route.request().headers(), cookie }, body: route.request().postData() });
+      lost += 1;
+      await route.abort('connectionreset');
+    }, { times: 1 });
+    await page.click('text=Enrol >> nth=0');
+    await page.click('text=Make the command');
+    await page.fill('#su-password', phrase);
+    await page.click('dialog:has(#su-password) button.primary');
+    await page.waitForSelector('dialog:has(#su-password) .problem >> text=cannot be reached');
+    const site = await api('POST', '/v1/sites', { name: 'Ghent', code: 'gne', kind: 'cloud', time_zone: 'Europe/Brussels' });
+    await page.waitForSelector('text=Ghent (gne)'); // read with the secret that it has
+    await page.click('dialog:has(#su-password) button.primary');
+    await page.waitForSelector('text=understudy-agent enroll --server');
+    equal(lost, 1, 'lost answers');
+    await api('DELETE', `/v1/sites/${site.id}`);
+    page.wrong = page.wrong.filter((w) => !w.includes('ERR_CONNECTION_RESET'));
+    equal(page.wrong, [], 'wrong');
     await page.context().close();
   });
   await it('by keyboard alone: sign in, find a machine, open it', async () => {
