@@ -78,7 +78,7 @@ const Edit = ({ plan, onClose, done }) => {
 
 // ---- one plan ----
 
-const Ready = ({ plan, reload }) => {
+const Ready = ({ plan, name, reload }) => {
   const data = useData(`/v1/recovery-plans/${plan.id}/readiness`, ['recovery_plan.', 'replication.', 'host.']);
   const look = async () => {
     const answer = await post(`/v1/recovery-plans/${plan.id}/validate`);
@@ -86,7 +86,7 @@ const Ready = ({ plan, reload }) => {
     await Promise.all([data.reload(), reload()]);
   };
   return html`<${Panel} title=${t('plan.now')} more=${mayChange() && html`<${Action} label=${t('plan.validate')} onPress=${look}/>`}><p><${Readiness} value=${plan.readiness}/> ${plan.verified_at && html`<span class="muted"><${Ago} at=${plan.verified_at}/></span>`}</p>
-    <${Loaded} of=${data}>${(r) => html`${r.blockers?.length ? html`<ul>${r.blockers.map((b) => html`<${Blocker} of=${b}/>`)}</ul>` : html`<p class="ok">● ${t('request.clear')}</p>`}${r.predicted && html`<${Predicted} of=${r.predicted}/>`}`}</${Loaded}></${Panel}>`;
+    <${Loaded} of=${data}>${(r) => html`${r.blockers?.length ? html`<ul>${r.blockers.map((b) => html`<${Blocker} of=${b} name=${name}/>`)}</ul>` : html`<p class="ok">● ${t('request.clear')}</p>`}${r.predicted && html`<${Predicted} of=${r.predicted}/>`}`}</${Loaded}></${Panel}>`;
 };
 
 const Trend = ({ plan }) => {
@@ -134,7 +134,7 @@ export const Plan = ({ id }) => {
     ${dialog.value === 'delete' && html`<${TypedConfirm} title=${t('plan.delete')} text=${t('plan.delete.text')} name=${p.name} label=${t('delete')} onYes=${gone} onClose=${close}/>`}
     ${isLate(p) && html`<p class="note bad">${t('plan.late.text')}</p>`}${p.note && html`<p>${p.note}</p>`}
     <${Panel} title=${t('plan.order')}><${Lanes} members=${drawn(p)}/><${Gates} plan=${p}/></${Panel}>
-    <div class="grid"><${Ready} plan=${p} reload=${data.reload}/><${Panel} title=${t('facts')}><${Facts} rows=${[[t('vms'), p.members.length], [t('plan.undecided'), `${t(`plan.undecided.${p.commit_policy}`)}${p.commit_minutes ? ` · ${duration(p.commit_minutes * 60)}` : ''}`], [t('plan.hard'), p.allow_hard_stop ? t('yes') : t('no')], [t('plan.every'), p.drill_interval_days ?? t('none')], [t('plan.drilled'), html`<${Ago} at=${p.last_drill_at}/>`], [t('plan.due'), html`<${DrillDue} plan=${p}/>`]]}/><${Trend} plan=${p}/></${Panel}></div>
+    <div class="grid"><${Ready} plan=${p} name=${name} reload=${data.reload}/><${Panel} title=${t('facts')}><${Facts} rows=${[[t('vms'), p.members.length], [t('plan.undecided'), `${t(`plan.undecided.${p.commit_policy}`)}${p.commit_minutes ? ` · ${duration(p.commit_minutes * 60)}` : ''}`], [t('plan.hard'), p.allow_hard_stop ? t('yes') : t('no')], [t('plan.every'), p.drill_interval_days ?? t('none')], [t('plan.drilled'), html`<${Ago} at=${p.last_drill_at}/>`], [t('plan.due'), html`<${DrillDue} plan=${p}/>`]]}/><${Trend} plan=${p}/></${Panel}></div>
     <${Panel} title=${t('page.failovers')}><${List} path="/v1/failovers" search=${false} fixed=${{ plan_id: id, sort: '-created_at' }} topics=${['failover.']} open=${(f) => `/app/failovers/${f.id}`} columns=${runColumns} empty=${html`<${Empty} title=${t('failovers.none')} text=${t('plan.tried')}/>`}/></${Panel}>
     <${Versions} plan=${p} name=${name}/>`}</${Loaded}>`;
 };

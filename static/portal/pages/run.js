@@ -2,7 +2,7 @@
 // A failover run, live: what it does now in one sentence, whose turn it is, what may be done, where it runs, its steps
 // against the plan, what was measured.
 import { html, useEffect, useSignal } from '../core/html.js';
-import { post } from '../core/api.js';
+import { get, post } from '../core/api.js';
 import { maybe, t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { duration } from '../core/time.js';
@@ -60,8 +60,19 @@ const Buttons = ({ f, reload }) => {
   const ops = Object.fromEntries([...Object.keys(ask), ...plain].map((op) => [op, { label: t(`run.do.${op}`), kind: op === 'verify' ? 'primary' : ['rollback', 'cancel'].includes(op) ? 'danger' : '', run: run(op) }]));
   return html`<${Operations} object=${f} ops=${ops}/>
     ${dialog.value === 'verify' && html`<${Verify} f=${f} onClose=${close}/>`}
-    ${dialog.value === 'commit' && html`<${TypedConfirm} title=${t('run.do.commit')} text=${t('run.commit.text')} name="commit" label=${t('run.do.commit')} onYes=${() => operation(`/v1/failovers/${f.id}/commit`, t('run.do.commit'))} onClose=${close}/>`}
+    ${dialog.value === 'commit' && html`<${Commit} f=${f} onClose=${close}/>`}
     ${dialog.value === 'rollback' && html`<${TypedConfirm} title=${t('run.do.rollback')} text=${t('run.rollback.text')} name="roll back" label=${t('run.do.rollback')} onYes=${() => operation(`/v1/failovers/${f.id}/rollback`, t('run.do.rollback'))} onClose=${close}/>`}`;
+};
+
+// What a decision gives up, in numbers: of each VM the points that the run did not start from.
+const Commit = ({ f, onClose }) => {
+  const others = useSignal(/** @type {number|null} */ (null));
+  useEffect(() => {
+    const legs = (f.plan?.members || []).map((m) => m.replication_id).filter(Boolean);
+    Promise.all(legs.map((r) => get(/** @type {'/v1/replications/{id}/recovery-points'} */ (`/v1/replications/${r}/recovery-points?limit=1&count=exact`))))
+      .then((lists) => { others.value = lists.reduce((sum, l) => sum + Math.max(0, (l.total || 0) - 1), 0); }, () => {});
+  }, []);
+  return html`<${TypedConfirm} title=${t('run.do.commit')} text=${others.value === null ? t('run.commit.text') : t('run.commit.count', { n: others.value })} name="commit" label=${t('run.do.commit')} onYes=${() => operation(`/v1/failovers/${f.id}/commit`, t('run.do.commit'))} onClose=${onClose}/>`;
 };
 
 const Verify = ({ f, onClose }) => {
@@ -130,6 +141,6 @@ const Evidence = ({ f }) => {
   const found = useData(`/v1/failovers/${f.id}/evidence`, ['evidence.', 'failover.']);
   const e = found.data.value;
   if (!e) return null;
-  return html`<${Panel} title=${t('evidence')}><p>${t('evidence.text')}</p><div class="actions"><a class="button" href=${`/v1/evidence/${e.id}/report?format=html`} target="_blank" rel="noopener">${t('evidence.report')}</a><a class="button" href=${`/v1/evidence/${e.id}/bundle`} download=${`${e.id}.json`}>${t('evidence.bundle')}</a></div><pre>understudy verify ${e.id}.json</pre></${Panel}>`;
+  return html`<${Panel} title=${t('evidence')}><p>${t('evidence.text')}</p><div class="actions"><a class="button" href=${`/v1/evidence/${e.id}/report?format=html`} target="_blank" rel="noopener">${t('evidence.report')}</a><a class="button" href=${`/v1/evidence/${e.id}/bundle`} download=${`${e.id}.json`}>${t('evidence.bundle')}</a></div><p>${t('evidence.key')}</p><pre>understudy verify ${e.id}.json --key ${e.public_key}</pre></${Panel}>`;
 };
 export { Points, Form };

@@ -94,7 +94,7 @@ const Approvals = ({ ticket, reload }) => {
   // of each machine the newest signature alone can wait for another
   const signed = (list, counts, waits) => (list.data.value?.data || []).map((x, i, all) => html`<p class="note" key=${x.id}>${t('signed.statement', { who: who(x), statement: x.statement, standing: x.effective ? counts(x) : all.some((y) => y.vm_id === x.vm_id && y.id > x.id) ? '' : waits })}</p>`);
   return html`<${Panel} title=${t('approvals')} more=${html`<${State} group="approval" value=${ticket.approval}/>`}>
-    ${ticket.blockers?.length > 0 && html`<div class="problem" role="status"><h3>${t('blockers')}</h3><ul>${ticket.blockers.map((b) => html`<${Blocker} of=${b}/>`)}</ul></div>`}
+    ${ticket.blockers?.length > 0 && html`<div class="problem" role="status"><h3>${t('blockers')}</h3><ul>${ticket.blockers.map((b) => html`<${Blocker} of=${b} name=${name}/>`)}</ul></div>`}
     ${ticket.predicted && html`<${Predicted} of=${ticket.predicted}/>`}
     <${Loaded} of=${list}>${(a) => (a.data.length ? html`<ul class="steps">${a.data.map((x) => html`<li><${State} group="decision" value=${x.decision} tone=${x.voided_at ? 'idle' : x.decision === 'approved' ? 'ok' : 'bad'}/><span class="grow">${x.user_name} <span class="muted">${word('side', x.side)}${x.note ? ` · ${x.note}` : ''}${x.voided_at ? ` · ${t('approval.void')}` : ''}</span></span><${Ago} at=${x.created_at}/></li>`)}</ul>` : html`<p class="muted">${t('approvals.none')}</p>`)}</${Loaded}>
     ${signed(attested, () => t('attest.effective'), t('attest.first'))}
@@ -126,17 +126,24 @@ const Waive = ({ ticket, name, onClose }) => {
     <${OneVm} ticket=${ticket} name=${name} value=${vm} problem=${wrong.vm_id}/><${Choice} id="days" label=${t('waive.days')} value=${days} options=${['7', '30', '90'].map((d) => [d, t(`waive.days.${d}`)])} problem=${wrong.expires_at}/><${Area} id="statement" label=${t('waive.statement')} value=${statement} problem=${wrong.statement}/>`}</${Form}></${Dialog}>`;
 };
 
+const Reject = ({ ticket, onClose }) => {
+  const note = useSignal('');
+  return html`<${Dialog} title=${t('reject.title')} onClose=${onClose}><p>${t('reject.text')}</p><${Form} label=${t('reject')} kind="danger" send=${() => post(`/v1/tickets/${ticket.id}/reject`, { note: note.value || null })} done=${onClose}>${(wrong) => html`<${Area} id="why-not" label=${t('reject.why')} value=${note} problem=${wrong.note}/>`}</${Form}></${Dialog}>`;
+};
+
 const ApprovalButtons = ({ ticket, name, reload }) => {
-  const attesting = useSignal(false);
-  const waiving = useSignal(false);
+  const dialog = useSignal('');
+  const ask = (name) => async () => { dialog.value = name; };
+  const close = () => { dialog.value = ''; reload(); };
   const then = (run) => async () => { await run(); reload(); };
   const ops = {
     approve: { label: t('approve'), kind: 'primary', run: then(async () => { await post(`/v1/tickets/${ticket.id}/approve`, { plan_hash: ticket.plan_hash }); toast(t('approved')); }) },
-    reject: { label: t('reject'), kind: 'danger', run: then(() => post(`/v1/tickets/${ticket.id}/reject`, { note: t('rejected.note') })) },
-    'attest-down': { label: t('attest.button'), kind: 'danger', run: async () => { attesting.value = true; } },
-    waive: { label: t('waive.button'), kind: 'danger', run: async () => { waiving.value = true; } },
+    reject: { label: t('reject'), kind: 'danger', run: ask('reject') },
+    'attest-down': { label: t('attest.button'), kind: 'danger', run: ask('attest') },
+    waive: { label: t('waive.button'), kind: 'danger', run: ask('waive') },
   };
-  return html`<${Operations} object=${ticket} ops=${ops}/>${attesting.value && html`<${Attest} ticket=${ticket} name=${name} onClose=${() => { attesting.value = false; reload(); }}/>`}${waiving.value && html`<${Waive} ticket=${ticket} name=${name} onClose=${() => { waiving.value = false; reload(); }}/>`}`;
+  const Asked = { reject: Reject, attest: Attest, waive: Waive }[dialog.value];
+  return html`<${Operations} object=${ticket} ops=${ops}/>${Asked && html`<${Asked} ticket=${ticket} name=${name} onClose=${close}/>`}`;
 };
 
 const simple = ['claim', 'release', 'escalate', 'acknowledge', 'resume', 'close', 'reopen', 'solve', 'cancel'];

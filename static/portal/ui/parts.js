@@ -147,8 +147,9 @@ export const useWidth = () => {
 };
 /** A table twin of a picture. @param {{ head: string[], rows: any[][], label?: string }} props */
 export const Twin = ({ head, rows, label }) => html`<details class="twin"><summary>${label || t('twin')}</summary><div class="scroll" tabindex="0" role="region" aria-label=${label || t('twin')}><table><thead><tr>${head.map((x) => html`<th scope="col">${x}</th>`)}</tr></thead><tbody>${rows.map((r) => html`<tr>${r.map((c) => html`<td>${c}</td>`)}</tr>`)}</tbody></table></div></details>`;
-/** What stands in the way, or with `warning` only deserves a look. */
-export const Blocker = ({ of }) => html`<li class=${of.warning ? 'warning' : 'bad'}>${of.warning ? '▲' : '■'} ${of.text} <span class="muted">${of.fix || ''}</span></li>`;
+/** What stands in the way, or with `warning` only deserves a look; `name` says how a VM is called that it is about.
+ * @param {{ of: any, name?: (vm: string) => string }} props */
+export const Blocker = ({ of, name }) => html`<li class=${of.warning ? 'warning' : 'bad'}>${of.warning ? '▲' : '■'} ${name && of.subject?.startsWith('vm_') && html`<b>${name(of.subject)}:</b> `}${of.text} <span class="muted">${of.fix || ''}</span></li>`;
 export const Panel = ({ title, children, more }) => html`<section class="panel" aria-label=${title}><header><h2>${title}</h2>${more}</header>${children}</section>`;
 export const Facts = ({ rows }) => html`<dl class="facts">${rows.filter(Boolean).map(([k, v]) => html`<div><dt>${k}</dt><dd>${v ?? html`<span class="muted">${t('unknown')}</span>`}</dd></div>`)}</dl>`;
 export { maybe };
