@@ -13,10 +13,12 @@ const shots = process.env.UD_SHOTS;
 const slow = Number(process.env.UD_SLOW || 1); // so many times slower than this machine are the browser's pages: finds what is not waited for
 if (shots) mkdirSync(shots, { recursive: true });
 
+const wanted = new RegExp(process.env.UD_STORY || ''); // tell only the cases whose names match
 let cases = 0;
 let failures = 0;
 /** One case; what it throws is shown. */
 export const it = async (name, run) => {
+  if (!wanted.test(name)) return;
   cases += 1;
   try {
     await run();

@@ -474,6 +474,42 @@ const drawn = async () => {
     await panel.locator('summary').click();
     equal(await panel.locator('tbody tr').count(), whole.steps.length, 'rows of the table');
     ok(await panel.locator('svg rect.dash').count() > 0, 'nothing says how long it took the last time');
+    const whose = (await api('GET', `/v1/customers/${run.customer_id}`)).name;
+    await panel.locator('a', { hasText: whose }).waitFor();
+    await panel.locator('dd', { hasText: 'customer: to say whether it works' }).waitFor();
+    const there = (await api('GET', `/v1/hosts/${whole.plan.members[0].target_host_id}`)).name;
+    await visit(page, `/app/failovers/${run.id}`);
+    await page.waitForSelector(`main svg[aria-label*="P ${there}: primary"]`); // it runs there, and waits for the customer
+    await page.context().close();
+  });
+  await it('on a wall the war room is all there is, dark, and turns to its next part', async () => {
+    const page = await person(browser);
+    await page.clock.install();
+    await page.setViewportSize({ width: 1024, height: 300 });
+    await signIn(page, 'lead@provider.example', '/app/war-room');
+    await page.locator('main .wall svg').first().waitFor();
+    await page.click('button >> text=For a wall');
+    await page.locator('.rail').waitFor({ state: 'hidden' });
+    equal(await page.evaluate(() => document.documentElement.dataset.theme), 'dark', 'the theme');
+    await page.clock.fastForward(16000);
+    await page.waitForFunction(() => scrollY > 0);
+    equal(await axe(page), [], 'the wall');
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.click('button >> text=For a wall');
+    await page.locator('.rail').waitFor();
+    equal(await page.evaluate(() => document.documentElement.dataset.theme), 'auto', 'the theme after it');
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
+  await it('the first page draws where the machines are, where their copies are, and how far the worst is behind', async () => {
+    const page = await person(browser);
+    await signIn(page, 'dr-lead@harbour-foods.example', '/app');
+    const picture = page.locator('section[aria-label="Where it is, and where its copies are"]');
+    await picture.locator('svg[aria-label*="P London: primary, R Amsterdam"]').waitFor();
+    await picture.locator('summary').click();
+    equal(await picture.locator('tbody tr').count(), 3, 'rows of the table');
+    await picture.locator('td', { hasText: /behind/ }).first().waitFor();
+    equal(await axe(page), [], 'the first page');
     await page.context().close();
   });
   await it('what is pointed at, or chosen in the palette, can be read in each theme', async () => {
@@ -559,6 +595,11 @@ const signed = async () => {
       return page;
     };
     const page = await person(browser);
+    await page.addInitScript(() => { // looks at something else, and is told by the browser
+      window.told = [];
+      window.Notification = class { static permission = 'granted'; constructor(title, { body }) { window.told.push(`${title}: ${body}`); } };
+      Object.defineProperty(document, 'hidden', { get: () => true });
+    });
     await signIn(page, theirs.email, `/app/tickets/${number}`);
     await page.waitForSelector('button >> text=Sign that it stays unprotected');
     for (const [n, vm] of names.entries()) await sign(page, theirs, vm, n === 0);
@@ -574,15 +615,21 @@ const signed = async () => {
     await plain.waitForSelector(`li >> text=${last}: ${statement} (both have signed; holds until`);
     await shot(plain, 'waiver-basic');
     await plain.context().close();
+    let told = [];
     for (const one of [page, lead]) { // the other sees it without asking again
       await one.waitForFunction((n) => [...document.querySelectorAll('p.note')].filter((x) => x.textContent.includes('holds until')).length === n, names.length);
       await one.waitForSelector('p.big >> text=stays unprotected for a time, as both sides have signed');
       equal(await one.locator('p.note', { hasText: 'must sign' }).count(), 0, 'signatures that still wait');
+      if (one === page) {
+        await page.waitForFunction(() => window.told.some((x) => x.includes('as both sides have signed')));
+        told = await page.evaluate(() => window.told);
+      }
       await shot(one, `waiver-${one === page ? 'customer' : 'support'}`);
       equal(await axe(one), [], 'the ticket');
       equal(one.wrong, [], 'wrong');
       await one.context().close();
     }
+    equal(told.filter((x) => x.includes('as both sides have signed')).length, 1, `what the browser told: ${told}`);
     equal((await api('GET', `/v1/failovers/${run.id}`)).state, 'closed_unprotected', 'the run');
   });
 };

@@ -29,8 +29,8 @@ export const Audit = () => {
   return html`<div class="bar"><h1>${t('page.audit')}</h1><${Action} label=${t('audit.verify')} onPress=${async () => { verdict.value = await get('/v1/audit-records/verify'); toast(t('audit.verified')); }}/></div>
     ${verdict.value && html`<p class=${`note ${verdict.value.intact ? '' : 'bad'}`}>${verdict.value.intact ? t('audit.intact', { n: verdict.value.records }) : t('audit.broken', { id: verdict.value.broken_id })}</p>`}
     <${List} path="/v1/audit-records" search=${false} topics=${['']} columns=${[
-      { label: t('time'), cell: (r) => html`<${When} at=${r.at}/>` }, { label: t('audit.who'), cell: (r) => r.actor_name || r.actor_id || '' }, { label: t('audit.what'), cell: (r) => r.action },
-      { label: t('audit.which'), cell: (r) => html`<span class="mono">${r.subject_id || ''}</span>` }, { label: t('audit.from'), cell: (r) => r.address || '' }]}/>`;
+      { label: t('time'), cell: (r) => html`<${When} at=${r.at}/>` }, { label: t('audit.who'), cell: (r) => r.actor_name || r.actor_id || '' }, { label: t('audit.what'), under: true, cell: (r) => r.action },
+      { label: t('audit.which'), folds: true, cell: (r) => html`<span class="mono">${r.subject_id || ''}</span>` }, { label: t('audit.from'), folds: true, cell: (r) => r.address || '' }]}/>`;
 };
 
 // A copy every hour is what docs/database.md asks for; one that is a day old is late.

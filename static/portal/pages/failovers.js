@@ -10,7 +10,7 @@ import { Run, title } from './run.js';
 import { duration } from '../core/time.js';
 
 export const columns = [
-  { label: t('kind'), cell: (f) => html`<a href=${`/app/failovers/${f.id}`}>${title(f)}</a>` }, { label: t('state'), cell: (f) => html`<${State} value=${f.state}/>` }, { label: t('reason'), cell: (f) => word('reason', f.reason_code) },
+  { label: t('kind'), under: true, cell: (f) => html`<a href=${`/app/failovers/${f.id}`}>${title(f)}</a>` }, { label: t('state'), cell: (f) => html`<${State} value=${f.state}/>` }, { label: t('reason'), folds: true, cell: (f) => word('reason', f.reason_code) },
   { label: t('started'), cell: (f) => (f.started_at ? html`<${When} at=${f.started_at}/>` : html`<span class="muted">${t('not-started')}</span>`) }, { label: t('ended'), cell: (f) => (f.ended_at ? html`<${Ago} at=${f.ended_at}/>` : '') }, { label: t('verdict'), cell: (f) => (f.verdict ? html`<${State} value=${f.verdict}/>` : '') }];
 export const Failovers = () => html`<div class="bar"><h1>${t('page.failovers')}</h1><a class="button primary" href="/app/request">${t('request.button')}</a></div><${List} path="/v1/failovers" customers search=${false} fixed=${{ sort: '-created_at' }} topics=${['failover.']} open=${(f) => `/app/failovers/${f.id}`} filters=${[{ name: 'kind', label: t('kind'), options: ['test', 'planned', 'unplanned'].map((k) => [k, t(`kind.${k}.title`)]) }]} columns=${columns} empty=${html`<${Empty} title=${t('failovers.none')} text=${t('failovers.none.text')}/>`}/>`;
 

@@ -5,6 +5,7 @@ import { t } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { has, isStaff } from '../core/store.js';
 import { duration } from '../core/time.js';
+import { Chain } from '../draw/chain.js';
 import { Ring } from '../draw/ring.js';
 import { ago, bytes } from '../core/time.js';
 import { Empty, Loaded, Panel, State, Toned, Ago, When } from '../ui/parts.js';
@@ -38,6 +39,19 @@ const Safety = ({ vms, replications }) => {
     ${!vms.length && html`<${Empty} title=${t('home.none')} text=${isStaff.value ? t('home.none.staff') : t('home.none.customer')}>${has('operator', 'support_lead') && html`<a class="button primary" href="/app/sites">${t('home.none.do')}</a>`}</${Empty}>`}</section>`;
 };
 
+// Sites of the machines, of their copies and of the copies' copies; on the arrows how far the worst is behind.
+const Copies = ({ vms, legs }) => {
+  const topology = useData('/v1/topology', ['vm.', 'host.', 'replication.']);
+  const sites = new Map((topology.data.value?.sites || []).flatMap((s) => s.hosts.map((h) => [h.id, s.name])));
+  const namesOf = (hosts) => [...new Set(hosts.map((h) => sites.get(h)).filter(Boolean))].sort().join(', ') || t('unknown');
+  const parts = [['R', legs.filter((r) => r.leg !== 'extended')], ['E', legs.filter((r) => r.leg === 'extended')]].filter(([, list]) => list.length);
+  if (!topology.data.value || !parts.length) return null;
+  const worst = (list) => Math.max(...list.map((r) => r.rpo_measured_seconds ?? -1));
+  const stateOf = (list) => list.find((r) => r.state !== 'replicating')?.state || 'replicating';
+  const nodes = [{ letter: 'P', host: namesOf(vms.map((v) => v.host_id)), text: t('vms.count', { n: vms.length }), state: 'primary', tone: 'ok' }, ...parts.map(([letter, list]) => ({ letter, host: namesOf(list.map((r) => r.target_host_id)), text: t('home.copies', { n: list.length }), state: stateOf(list) }))];
+  return html`<${Panel} title=${t('home.chain')}><${Chain} label=${t('home.chain')} nodes=${nodes} legs=${parts.map(([, list]) => ({ state: stateOf(list), label: worst(list) >= 0 ? t('behind', { time: duration(worst(list)) }) : '' }))}/></${Panel}>`;
+};
+
 const attention = (vms, replications) => {
   const by = new Map(replications.filter((r) => r.leg !== 'extended').map((r) => [r.vm_id, r]));
   return vms.map((vm) => ({ vm, r: by.get(vm.id) })).filter(({ vm, r }) => classOf(vm, r) !== 'safe').slice(0, 12);
@@ -64,6 +78,6 @@ export const Home = () => {
   const { list } = protectionOf();
   return html`<div class="bar"><h1>${t('page.home')}</h1>${has('customer_operator', 'customer_approver', 'customer_admin', 'support_agent', 'support_engineer', 'support_lead') && list && html`<a class="button primary" href="/app/request">${t('request.button')}</a>`}</div>
   <${Running}/><${Loaded} of=${vms}>${(page) => html`<${Loaded} of=${list}>${(legs) => html`<${Safety} vms=${page.data} replications=${legs.data}/>${(page.has_more || legs.has_more) && html`<p class="note warning">${t('home.more', { n: page.data.length })}</p>`}
-    ${attention(page.data, legs.data).length > 0 && html`<${Panel} title=${t('home.attention')}><ul class="steps">${attention(page.data, legs.data).map(({ vm, r }) => html`<li><a class="grow" href=${`/app/vms/${vm.id}`}>${vm.name}</a><${State} value=${r ? r.state : 'unprotected'}/></li>`)}</ul></${Panel}>`}`}</${Loaded}>`}</${Loaded}><div class="grid"><${Waiting}/><${DrillsDue}/></div>`;
+    <${Copies} vms=${page.data} legs=${legs.data}/>${attention(page.data, legs.data).length > 0 && html`<${Panel} title=${t('home.attention')}><ul class="steps">${attention(page.data, legs.data).map(({ vm, r }) => html`<li><a class="grow" href=${`/app/vms/${vm.id}`}>${vm.name}</a><${State} value=${r ? r.state : 'unprotected'}/></li>`)}</ul></${Panel}>`}`}</${Loaded}>`}</${Loaded}><div class="grid"><${Waiting}/><${DrillsDue}/></div>`;
 };
 export { ago, bytes, Ago };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A failover run, live: what it does now in one sentence, whose turn it is, what may be done, where it runs, its steps
 // against the plan, what was measured.
-import { html, useEffect, useSignal } from '../core/html.js';
+import { html, useEffect, useRef, useSignal } from '../core/html.js';
 import { get, post } from '../core/api.js';
 import { maybe, t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
@@ -33,6 +33,15 @@ export const useSteps = (f, hosts) => {
   const last = useLast(f);
   const names = namesIn(f);
   return { steps: (f?.steps || []).map((s) => ({ ...s, vm: names.get(s.vm_id) || '', predicted_seconds: last[s.name], host: s.host_id ? hosts.name(s.host_id) : '' })), planned: Object.keys(last).length > 0 };
+};
+/** How much longer it takes if each step takes as long as the last time; null when that is not known. */
+export const leftOf = (steps, at) => {
+  const sums = new Map();
+  for (const s of steps.filter((x) => !['succeeded', 'done', 'skipped', 'failed'].includes(x.state) && x.predicted_seconds !== undefined)) {
+    const spent = s.started_at ? (at - Date.parse(s.started_at)) / 1000 : 0;
+    sums.set(s.vm_id, (sums.get(s.vm_id) || 0) + Math.max(0, s.predicted_seconds - spent));
+  }
+  return sums.size ? Math.max(...sums.values()) : null;
 };
 const ended = ['protected', 'closed_unprotected', 'rolled_back', 'failed', 'solved'];
 
@@ -102,7 +111,8 @@ const chainOf = (f, vms, hosts) => {
   const hostName = hosts.name;
   const first = f.plan?.members?.[0] || {};
   // a run that is over is drawn as it ended, whatever came after it
-  const moved = f.kind !== 'test' && (ended.includes(f.state) ? ['protected', 'closed_unprotected'].includes(f.state) : Boolean(f.started_at && first.vm_id) && hosts.of(first.vm_id) === first.target_host_id);
+  const there = ['customer_validation', 'committed_unprotected'].includes(f.state);
+  const moved = f.kind !== 'test' && (there || (ended.includes(f.state) ? ['protected', 'closed_unprotected'].includes(f.state) : Boolean(f.started_at && first.vm_id) && hosts.of(first.vm_id) === first.target_host_id));
   const moving = f.kind !== 'test' && f.started_at && !ended.includes(f.state);
   const source = { letter: moved ? 'R' : 'P', host: hostName(first.source_host_id), text: vms, state: moved ? 'replica' : 'primary', tone: moved ? 'idle' : 'ok' };
   const target = { letter: moved ? 'P' : 'R', host: hostName(first.target_host_id), text: vms, state: moved ? 'primary' : moving ? 'failing_over' : 'replica', tone: moved ? 'ok' : moving ? 'info' : 'idle', dashed: moving && !moved };
@@ -112,9 +122,20 @@ const chainOf = (f, vms, hosts) => {
 };
 
 // Whose turn it is, and for what; before it begins it waits for what its state says.
-const waitsFor = ({ state, waiting_for: w }) => {
+export const waitsFor = ({ state, waiting_for: w }) => {
   if (!w) return maybe(`waits.${state}`) ?? t('none');
   return w.what ? `${word('who', w.who)}: ${maybe(`what.${w.what}`) ?? word('step', w.what)}` : word('who', w.who);
+};
+
+// Who looks at something else is told by the browser, if they want that, when the run's state changes.
+const Tell = ({ f }) => {
+  const asks = useSignal(window.Notification?.permission === 'default');
+  const before = useRef(f.state);
+  useEffect(() => {
+    if (before.current !== f.state && document.hidden && window.Notification?.permission === 'granted') new Notification(`${tone(f.state).shape} ${title(f)}`, { body: sentenceOf(f), tag: f.id });
+    before.current = f.state;
+  }, [f.state]);
+  return asks.value && !ended.includes(f.state) ? html`<button type="button" onClick=${async () => { await Notification.requestPermission(); asks.value = false; }}>${t('run.tell')}</button>` : null;
 };
 
 export const Run = ({ id, ticket, whole = false }) => {
@@ -130,8 +151,9 @@ export const Run = ({ id, ticket, whole = false }) => {
   return html`<${Loaded} of=${data}>${(f) => html`<section class="panel" aria-label=${t('run')}><p class=${`big ${tone(f.state).tone}`}><span aria-hidden="true">${tone(f.state).shape} </span>${sentenceOf(f)}</p>${f.state === 'committed_unprotected' && f.waiting_for?.text && html`<p>${f.waiting_for.text}</p>`}
       <${Facts} rows=${[[t('kind'), title(f)], [t('state'), html`<${State} value=${f.state}/>`], [t('waiting-for'), waitsFor(f)],
         ...measured(f),
+        f.state === 'running' && leftOf(steps, now.value) !== null && [t('run.left'), html`<span class="num">${duration(leftOf(steps, now.value))}</span>`],
         f.scheduled_at && [t('scheduled-at'), html`<${When} at=${f.scheduled_at}/>`], f.window_ends_at && [t('window-end'), html`<${When} at=${f.window_ends_at}/>`], f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`], f.test_ends_at && f.state === 'test_running' && [t('test-ends'), html`<${Countdown} to=${f.test_ends_at}/>`], f.verdict && [t('verdict'), html`<${State} value=${f.verdict}/>`]]}/>
-      <${Buttons} f=${f} reload=${data.reload}/><${Stuck} f=${f} reload=${data.reload}/></section>
+      <${Buttons} f=${f} reload=${data.reload}/><${Tell} key=${f.id} f=${f}/><${Stuck} f=${f} reload=${data.reload}/></section>
     <${Panel} title=${t(ended.includes(f.state) ? 'chain.then' : 'chain')}><${Chain} ...${chainOf(f, namesOf(f), hosts)}/></${Panel}>
     ${steps.length > 0 && html`<${Panel} title=${t(planned ? 'gantt.planned' : 'gantt')}><${Gantt} steps=${steps} from=${f.started_at || f.created_at || new Date(now.value).toISOString()}/></${Panel}>`}
     ${ended.includes(f.state) && html`<${Evidence} f=${f}/>`}${whole && ticket && html`<p><a href=${`/app/tickets/${ticket.number}`}>${t('run.ticket')}</a></p>`}`}</${Loaded}>`;

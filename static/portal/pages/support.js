@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Support's pages: the queue, what waits for me, everything that runs, every chain.
-import { html, useEffect } from '../core/html.js';
+import { html, useEffect, useSignal } from '../core/html.js';
 import { post } from '../core/api.js';
 import { t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { go } from '../core/router.js';
+import { theme } from '../core/store.js';
 import { duration } from '../core/time.js';
 import { Ago, Action, Empty, Facts, Loaded, Panel, State, Toned, Countdown, toast } from '../ui/parts.js';
 import { List } from '../ui/list.js';
@@ -12,13 +13,14 @@ import { Dots } from '../draw/dots.js';
 import { Rpo, Where, protectionOf } from './protection.js';
 import { RunLanes } from '../draw/gantt.js';
 import { useHosts } from './hosts.js';
-import { sentenceOf, title, useSteps } from './run.js';
+import { sentenceOf, title, useSteps, waitsFor } from './run.js';
 import { TicketList, open } from './tickets.js';
 
 const runStates = 'approved,scheduled,running,waiting,test_running,customer_validation,committed_unprotected';
-const useRunning = () => useData(`/v1/failovers?state=${runStates}&limit=50`, ['failover.', 'workflow.']);
+const useRunning = () => useData(`/v1/failovers?state=${runStates}&limit=50&expand=customer`, ['failover.', 'workflow.']);
+const Whose = ({ f }) => (f.customer ? html`<a href=${`/app/customers/${f.customer_id}`}>${f.customer.name}</a> ` : null);
 
-const RunRow = ({ f }) => html`<li><${State} value=${f.state}/><a class="grow" href=${`/app/failovers/${f.id}`}>${title(f)} <span class="muted">${word('reason', f.reason_code)} · ${t('vms.count', { n: (f.vm_ids || []).length })}</span></a>${f.commit_at ? html`<${Countdown} to=${f.commit_at}/>` : html`<${Ago} at=${f.started_at}/>`}</li>`;
+const RunRow = ({ f }) => html`<li><${State} value=${f.state}/><span class="grow"><${Whose} f=${f}/><a href=${`/app/failovers/${f.id}`}>${title(f)}</a> <span class="muted">${word('reason', f.reason_code)} · ${t('vms.count', { n: (f.vm_ids || []).length })}</span></span>${f.commit_at ? html`<${Countdown} to=${f.commit_at}/>` : html`<${Ago} at=${f.started_at}/>`}</li>`;
 
 const Stats = ({ queue }) => {
   const stats = useData(`/v1/queues/${queue.id}/stats`, ['ticket.']);
@@ -48,14 +50,40 @@ const Lane = ({ run }) => {
   const hosts = useHosts(run.vm_ids);
   const f = data.data.value || run;
   const { steps } = useSteps(data.data.value, hosts);
-  return html`<section class="panel" aria-label=${title(f)}><p class="huge"><${State} value=${f.state}/></p><p><a href=${`/app/failovers/${f.id}`}>${title(f)}</a> <span class="muted">${word('reason', f.reason_code)}</span></p>${data.data.value && html`<p>${f.waiting_for?.text || sentenceOf(f)}</p>`}
-    <${Facts} rows=${[[t('vms'), (f.plan?.members || []).map((m) => m.name).join(', ') || (f.vm_ids || []).length], [t('started'), html`<${Ago} at=${f.started_at}/>`], f.waiting_for && [t('waiting-for'), word('who', f.waiting_for.who)], f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`]]}/>
+  return html`<section class="panel" aria-label=${title(f)}><p class="huge"><${State} value=${f.state}/></p><p><${Whose} f=${run}/><a href=${`/app/failovers/${f.id}`}>${title(f)}</a> <span class="muted">${word('reason', f.reason_code)}</span></p>${data.data.value && html`<p>${sentenceOf(f)}</p>`}
+    <${Facts} rows=${[[t('vms'), (f.plan?.members || []).map((m) => m.name).join(', ') || (f.vm_ids || []).length], [t('started'), html`<${Ago} at=${f.started_at}/>`], f.waiting_for && [t('waiting-for'), waitsFor(f)], f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`]]}/>
     ${steps.length > 0 && html`<${RunLanes} steps=${steps} from=${f.started_at || f.created_at}/>`}</section>`;
+};
+
+// On a wall nobody scrolls: the page fills the screen, dark, and shows its next part after a while.
+const TURN = 15000;
+const useWall = () => {
+  const on = useSignal(false);
+  useEffect(() => {
+    if (!on.value) return undefined;
+    const root = document.documentElement;
+    const next = () => scrollTo(0, scrollY + innerHeight >= root.scrollHeight - 4 ? 0 : scrollY + innerHeight * 0.9);
+    const left = () => { if (!document.fullscreenElement) on.value = false; };
+    const timer = setInterval(next, TURN);
+    root.dataset.wall = 'yes';
+    root.dataset.theme = 'dark';
+    root.requestFullscreen?.().catch(() => {}); // a browser that does not want to shows it in its window
+    addEventListener('fullscreenchange', left);
+    return () => {
+      clearInterval(timer);
+      removeEventListener('fullscreenchange', left);
+      delete root.dataset.wall;
+      root.dataset.theme = theme.value;
+      if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
+    };
+  }, [on.value]);
+  return on;
 };
 
 export const War = () => {
   const running = useRunning();
-  return html`<div class="bar"><h1>${t('page.war')}</h1></div><${Loaded} of=${running}>${(r) => (r.data.length ? html`<div class="grid wall">${r.data.map((f) => html`<${Lane} key=${f.id} run=${f}/>`)}</div>` : html`<${Empty} title=${t('war.calm')} text=${t('war.calm.text')}/>`)}</${Loaded}><br/><${Where} title=${t('war.trouble')} only=${(h) => h.state !== 'active'}/>`;
+  const wall = useWall();
+  return html`<div class="bar"><h1>${t('page.war')}</h1><button type="button" aria-pressed=${wall.value ? 'true' : 'false'} onClick=${() => { wall.value = !wall.value; }}>${t('war.wall')}</button></div><${Loaded} of=${running}>${(r) => (r.data.length ? html`<div class="grid wall">${r.data.map((f) => html`<${Lane} key=${f.id} run=${f}/>`)}</div>` : html`<${Empty} title=${t('war.calm')} text=${t('war.calm.text')}/>`)}</${Loaded}><br/><${Where} title=${t('war.trouble')} only=${(h) => h.state !== 'active'}/>`;
 };
 
 export const Approvals = () => html`<div class="bar"><h1>${t('page.approvals')}</h1></div><${TicketList} fixed=${{ approval: 'awaiting' }}/>`;
@@ -66,5 +94,5 @@ export const Board = () => {
   const { list } = protectionOf();
   const dots = (list.data.value?.data || []).filter((r) => r.rpo_measured_seconds !== null && r.rpo_target_seconds).map((r) => ({ name: name(r.vm_id), part: r.rpo_measured_seconds / r.rpo_target_seconds }));
   return html`<div class="bar"><h1>${t('page.board')}</h1></div>${dots.length > 0 && html`<${Panel} title=${t('rpo')}><${Dots} dots=${dots}/></${Panel}>`}<${List} path="/v1/replications" customers topics=${['replication.', 'recovery_point.']} search=${false} open=${(r) => `/app/vms/${r.vm_id}`} filters=${[{ name: 'state', label: t('state'), options: ['replicating', 'seeding', 'paused', 'error', 'resync_required', 'resyncing', 'prepared', 'failed_over_uncommitted'].map((s) => [s, word('state', s)]) }]} columns=${[
-    { label: t('vm'), cell: (r) => html`<a href=${`/app/vms/${r.vm_id}`}>${name(r.vm_id)}</a>` }, { label: t('leg'), cell: (r) => word('leg', r.leg) }, { label: t('state'), cell: (r) => html`<${State} value=${r.state}/>` }, { label: t('health'), cell: (r) => html`<${State} value=${r.health}/>` }, { label: t('rpo'), cell: (r) => html`<${Rpo} r=${r}/>` }, { label: t('schedule'), num: true, cell: (r) => duration(r.schedule_interval_seconds) }]}/>`;
+    { label: t('vm'), under: true, cell: (r) => html`<a href=${`/app/vms/${r.vm_id}`}>${name(r.vm_id)}</a>` }, { label: t('leg'), folds: true, cell: (r) => word('leg', r.leg) }, { label: t('state'), cell: (r) => html`<${State} value=${r.state}/>` }, { label: t('health'), cell: (r) => html`<${State} value=${r.health}/>` }, { label: t('rpo'), cell: (r) => html`<${Rpo} r=${r}/>` }, { label: t('schedule'), num: true, cell: (r) => duration(r.schedule_interval_seconds) }]}/>`;
 };

@@ -6,7 +6,7 @@ import { ago, dateTime, duration } from '../core/time.js';
 
 // ---- states: shape + word + colour ----
 const tones = {
-  ok: ['●', 'protected replicating active running succeeded passed done solved approved ready connected verified healthy live open met complete pass'],
+  ok: ['●', 'protected normal replicating active running succeeded passed done solved approved ready connected verified healthy live open met complete pass'],
   warning: ['▲', 'warning maintenance degraded seeding resyncing resync_required pending_customer customer_validation awaiting awaiting_approval waiting quarantined preflight_failed committed_unprotected closed_unprotected starting stopping stale error_recoverable needs_verifying overdue draft unverified paused_by_system suspended'],
   bad: ['■', 'error critical failed unprotected unreachable fenced revoked rejected displaced split_brain_suspected breached corrupt rolled_back missed'],
   test: ['◆', 'test test_running drill_running test_replica'],
