@@ -506,6 +506,16 @@ const drawn = async () => {
     await signIn(page, 'dr-lead@harbour-foods.example', '/app');
     const picture = page.locator('section[aria-label="Where it is, and where its copies are"]');
     await picture.locator('svg[aria-label*="P London: primary, R Amsterdam"]').waitFor();
+    for (const width of [390, 700, 1024, 1280, 1600]) { // words on the arrows stand beside the boxes, never under them
+      await page.setViewportSize({ width, height: 900 });
+      await page.evaluate(() => new Promise((go) => { requestAnimationFrame(() => requestAnimationFrame(go)); }));
+      await page.waitForFunction(() => {
+        const svg = document.querySelector('section[aria-label="Where it is, and where its copies are"] svg');
+        const boxes = [...svg.querySelectorAll('rect.node')].map((r) => r.getBoundingClientRect());
+        const words = [...svg.querySelectorAll('text')].filter((x) => /behind$/.test(x.textContent)).map((x) => x.getBoundingClientRect());
+        return words.length === 2 && words.every((x) => boxes.every((b) => x.right <= b.left || x.left >= b.right || x.bottom <= b.top || x.top >= b.bottom));
+      });
+    }
     await picture.locator('summary').click();
     equal(await picture.locator('tbody tr').count(), 3, 'rows of the table');
     await picture.locator('td', { hasText: /behind/ }).first().waitFor();

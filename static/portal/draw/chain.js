@@ -6,6 +6,7 @@ import { t, word } from '../core/i18n.js';
 import { Twin, tone, useWidth } from '../ui/parts.js';
 
 const BOX = { w: 220, h: 78 };
+const LETTER = 7; // about as wide as one is
 
 const Node = ({ x, y, w, node }) => {
   const state = node.tone || tone(node.state).tone;
@@ -29,8 +30,9 @@ const Arrow = ({ from, to, down, leg }) => {
 /** @param {{ nodes: {letter: string, host: string, text: string, state: string, tone?: string, dashed?: boolean}[], legs: {state: string, label: string, tone?: string, back?: boolean}[], test?: any, label?: string }} props */
 export const Chain = ({ nodes, legs, test, label }) => {
   const { ref, width } = useWidth();
-  const down = width < nodes.length * 180 + (nodes.length - 1) * 90;
-  const w = down ? Math.min(width - 4, 340) : Math.min(BOX.w, (width - (nodes.length - 1) * 90) / nodes.length);
+  const room = Math.max(90, ...legs.map((l) => l.label.length * LETTER + 20)); // for what stands on the arrows
+  const down = width < nodes.length * 170 + (nodes.length - 1) * room;
+  const w = down ? Math.min(width - 4, 340) : Math.min(BOX.w, (width - (nodes.length - 1) * room) / nodes.length);
   const gap = down ? 44 : nodes.length > 1 ? (width - nodes.length * w - 4) / (nodes.length - 1) : 0;
   const place = (i) => (down ? { x: 2, y: i * (BOX.h + gap) + 2 } : { x: i * (w + gap) + 2, y: 22 });
   const height = (down ? nodes.length * (BOX.h + gap) - gap + 4 : BOX.h + 34) + (test ? BOX.h + 24 : 0);
