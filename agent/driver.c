@@ -5,8 +5,10 @@
  */
 #include "agent/driver.h"
 
+#include <ctype.h>
 #include <string.h>
 
+#include "base/crypto.h"
 #include "base/env.h"
 #include "base/log.h"
 #include "base/rules.h"
@@ -400,9 +402,10 @@ enum ud_code ud_hv_points(struct ud_ctx *cx, struct ud_hv *hv, const char *repli
 }
 
 enum ud_code ud_hv_point_verify(struct ud_ctx *cx, struct ud_hv *hv,
-	const struct ud_point_verify *verify, struct ud_point_verified *ret)
+	const struct ud_point_verify *verify, const struct ud_hv_leave *may,
+	struct ud_point_verified *ret)
 {
-	return DO_FOR(point_verify, verify->replication_id, verify, ret);
+	return DO_FOR(point_verify, verify->replication_id, verify, may, ret);
 }
 
 enum ud_code ud_hv_prepare(
@@ -437,6 +440,17 @@ enum ud_code ud_hv_test_start(struct ud_ctx *cx, struct ud_hv *hv, const struct 
 	struct ud_hv_tested *ret)
 {
 	return DO_FOR(test_start, test->test_id, test, ret);
+}
+
+const char *ud_hv_test_mac(struct ud_ctx *cx, const char *test_id, const char *mac)
+{
+	char *text = ud_printf(cx->arena, "%s/%s", test_id, mac), hex[UD_SHA256_HEX];
+
+	for (char *c = text; *c; c++)
+		*c = (char)tolower((unsigned char)*c);
+	ud_sha256_hex(text, strlen(text), hex);
+	/* set by hand, not by a maker, and for one card: 52 */
+	return ud_printf(cx->arena, "52:54:00:%.2s:%.2s:%.2s", hex, hex + 2, hex + 4);
 }
 
 enum ud_code ud_hv_test_drop(struct ud_ctx *cx, struct ud_hv *hv, const char *test_id)

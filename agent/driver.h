@@ -93,6 +93,14 @@ struct ud_hv_replication {
 	void (*step)(void *data, const char *step);
 };
 
+/* May what takes long go on? Asked again and again, without locks; NULL, or go_on NULL = to the
+ * end.
+ */
+struct ud_hv_leave {
+	bool (*go_on)(void *data);
+	void *data;
+};
+
 /* A replica's VM to be brought up. */
 struct ud_hv_promotion {
 	const char *replication_id;
@@ -250,8 +258,11 @@ struct ud_driver {
 	/* points of a relation that this end knows, newest first */
 	enum ud_code (*points)(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
 		ud_hv_pointed *visit, void *data);
+	/* reads the replica through, which may take hours, and holds nothing up meanwhile.
+	 * UD_E_INVALID_STATE: it was stopped, by may or because the VM is brought up */
 	enum ud_code (*point_verify)(struct ud_ctx *cx, struct ud_hv *hv,
-		const struct ud_point_verify *verify, struct ud_point_verified *ret);
+		const struct ud_point_verify *verify, const struct ud_hv_leave *may,
+		struct ud_point_verified *ret);
 
 	/* at the source, its VM off: ship what it wrote last; returns when the target has published
 	 * it. UD_E_UNAVAILABLE: the target is not reached */
@@ -371,7 +382,8 @@ enum ud_code ud_hv_relations(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_related 
 enum ud_code ud_hv_points(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
 	ud_hv_pointed *visit, void *data) UD_USE;
 enum ud_code ud_hv_point_verify(struct ud_ctx *cx, struct ud_hv *hv,
-	const struct ud_point_verify *verify, struct ud_point_verified *ret) UD_USE;
+	const struct ud_point_verify *verify, const struct ud_hv_leave *may,
+	struct ud_point_verified *ret) UD_USE;
 enum ud_code ud_hv_prepare(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
 	struct ud_point *ret) UD_USE;
 enum ud_code ud_hv_fail_over(struct ud_ctx *cx, struct ud_hv *hv,
@@ -383,5 +395,8 @@ enum ud_code ud_hv_displace(
 enum ud_code ud_hv_test_start(struct ud_ctx *cx, struct ud_hv *hv, const struct ud_hv_test *test,
 	struct ud_hv_tested *ret) UD_USE;
 enum ud_code ud_hv_test_drop(struct ud_ctx *cx, struct ud_hv *hv, const char *test_id) UD_USE;
+/* The MAC address that a card of the VM has in this test's copy, where the hypervisor lets us
+ * choose it: the same for the same two, and none of the VM's. */
+const char *ud_hv_test_mac(struct ud_ctx *cx, const char *test_id, const char *mac);
 
 #endif

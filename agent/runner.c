@@ -17,6 +17,7 @@ struct task {
 	struct task *next;
 	char *payload;
 	bool again;
+	bool urgent; /* what takes long and can be asked for again gives way to it */
 };
 
 /* A VM or the host, as long as something is to be done about it. */
@@ -77,14 +78,24 @@ static struct subject *subject_of(struct ud_runner *r, const char *id, bool make
 	return s;
 }
 
-static void enqueue(struct ud_runner *r, const char *subject_id, const char *payload, bool again)
+/* Steps of failovers, and what gives the VM another part, do not wait for hours. */
+static bool is_urgent(const struct ud_runner *r, const struct ud_wire_command *c)
+{
+	const struct ud_verb *v = c->verb ? ud_verb_find(r->settings.verbs, c->verb) : NULL;
+
+	return v && v->flags & (UD_VERB_TICKET | UD_VERB_RAISES);
+}
+
+static void enqueue(
+	struct ud_runner *r, const struct ud_wire_command *c, const char *payload, bool again)
 {
 	struct task *t = ud_malloc(sizeof(*t));
 
 	t->payload = ud_heap_strdup(payload);
 	t->again = again;
+	t->urgent = is_urgent(r, c);
 	pthread_mutex_lock(&r->mutex);
-	struct subject *s = subject_of(r, subject_id, true);
+	struct subject *s = subject_of(r, c->subject_id, true);
 
 	if (s->last)
 		s->last->next = t;
@@ -347,6 +358,21 @@ enum ud_code ud_act_wait(struct ud_ctx *cx, struct ud_act *act, int64_t ms)
 	return act->left ? ud_fail(cx, UD_E_UNAVAILABLE, NULL, "the agent ends") : UD_OK;
 }
 
+bool ud_act_gives_way(struct ud_act *act)
+{
+	struct ud_runner *r = act->runner;
+	bool urgent = false;
+
+	pthread_mutex_lock(&r->mutex);
+	const struct subject *s = subject_of(r, act->command->subject_id, false);
+
+	for (const struct task *t = s ? s->first : NULL; t; t = t->next)
+		urgent |= t->urgent;
+	act->left = r->stop || atomic_load(&act->station->dead);
+	pthread_mutex_unlock(&r->mutex);
+	return urgent || act->left;
+}
+
 /* An answer that is not stored is not sent; a full disk is waited for. */
 static void store_answer(struct ud_ctx *cx, struct ud_runner *r, struct ud_act *act,
 	const struct ud_wire_result *answer)
@@ -479,7 +505,7 @@ enum ud_code ud_runner_offer(struct ud_ctx *cx, struct ud_runner *r,
 		cx, station->journal, c, message->payload, v && v->flags & UD_VERB_RAISES, &taken));
 	tell_taken(c, taken, cx);
 	if (taken == UD_TAKEN_NEW)
-		enqueue(r, c->subject_id, message->payload, false);
+		enqueue(r, c, message->payload, false);
 	else if (taken == UD_TAKEN_ENDED || taken == UD_TAKEN_REFUSED)
 		changed(r);
 	else if (taken == UD_TAKEN_STALE && ret_stale)
@@ -492,8 +518,12 @@ enum ud_code ud_runner_offer(struct ud_ctx *cx, struct ud_runner *r,
 static enum ud_code go_on(
 	struct ud_ctx *cx, void *data, const char *payload, const struct ud_wire_result *result)
 {
-	(void)cx;
-	enqueue(data, result->subject_id, payload, true);
+	struct ud_wire_command c = { 0 };
+
+	if (ud_shape_read(cx, &ud_wire_command_shape, payload, strlen(payload), &c) != UD_OK)
+		ud_ctx_clear(cx); /* who runs it says so */
+	c.subject_id = result->subject_id;
+	enqueue(data, &c, payload, true);
 	return UD_OK;
 }
 

@@ -95,6 +95,12 @@ void ud_act_leave(
  * verb, which must be repeatable, is done again by the next one.
  */
 enum ud_code ud_act_wait(struct ud_ctx *cx, struct ud_act *act, int64_t ms) UD_USE;
+/*
+ * Is something waiting that a verb which takes long, and can be asked for again, must not hold up:
+ * a failover's step for the same VM, or the agent's end? At its end no answer is given: the verb,
+ * which must be repeatable, is done again by the next one. Any thread.
+ */
+bool ud_act_gives_way(struct ud_act *act);
 /* Tell how far it is; steps: JSON list or NULL. Cheap: sent once a second at most. */
 void ud_act_progress(struct ud_act *act, int64_t percent, const char *steps);
 /*
@@ -122,6 +128,8 @@ ud_verb_run ud_do_boot_check;
 /* The UUID of a test's copy, from the journal; NULL = this host has no such test. */
 enum ud_code ud_test_uuid(
 	struct ud_ctx *cx, struct ud_act *act, const char *test_id, const char **ret) UD_USE;
+/* verbs_addresses.c */
+ud_verb_run ud_do_set_addresses;
 /* verbs_power.c */
 ud_verb_run ud_do_vm_start, ud_do_vm_shutdown, ud_do_vm_power_off, ud_do_vm_save, ud_do_vm_pause,
 	ud_do_vm_resume, ud_do_vm_reset;

@@ -52,11 +52,17 @@ enum ud_code ud_do_relation_test(struct ud_ctx *cx, struct ud_act *act)
 	return UD_OK;
 }
 
+static bool may_go_on(void *data)
+{
+	return !ud_act_gives_way(data);
+}
+
 enum ud_code ud_do_point_verify(struct ud_ctx *cx, struct ud_act *act)
 {
+	const struct ud_hv_leave may = { may_go_on, act };
 	struct ud_point_verified verified = { 0 };
 
-	UD_TRY(ud_hv_point_verify(cx, act->station->hv, act->args, &verified));
+	UD_TRY(ud_hv_point_verify(cx, act->station->hv, act->args, &may, &verified));
 	ud_act_leave(cx, act, &ud_point_verified_shape, &verified);
 	return UD_OK;
 }

@@ -8,6 +8,7 @@
 
 #include "api/answers.h"
 #include "api/api.h"
+#include "base/rules.h"
 #include "db/addresses.h"
 #include "db/events.h"
 #include "db/settings.h"
@@ -104,7 +105,7 @@ static enum ud_code owner(
 }
 
 struct allocate_address {
-	const char *customer_id, *note, *vm_id;
+	const char *customer_id, *note, *vm_id, *mac;
 	unsigned purpose;
 };
 /* clang-format off */
@@ -112,6 +113,7 @@ static const struct ud_field allocate_address_fields[] = {
 	UD_FIELD(allocate_address, customer_id, .refers = "cus", .about = "Whom it is for; the block's owner when not given."),
 	UD_FIELD(allocate_address, note,        .max = 500, .about = "Words for people."),
 	UD_FIELD(allocate_address, vm_id,       .refers = "vm", .about = "VM that uses it."),
+	UD_FIELD(allocate_address, mac,         .max = 17, .rule = ud_rule_mac, .about = "Card of the VM that is to have it."),
 	UD_FIELD(allocate_address, purpose,     .values = &ud_address_purposes, .about = "What it is for."),
 };
 /* clang-format on */
@@ -148,7 +150,9 @@ static enum ud_code allocate_address(struct ud_ctx *cx, struct ud_request *rq)
 {
 	const struct allocate_address *in = rq->in;
 	struct ud_ip_block b = { 0 };
-	struct ud_ip_address a = { .note = in->note, .vm_id = in->vm_id, .purpose = in->purpose };
+	struct ud_ip_address a = {
+		.note = in->note, .vm_id = in->vm_id, .mac = in->mac, .purpose = in->purpose
+	};
 	char next[UD_IP_HEX];
 	ud_ip ip;
 
@@ -337,7 +341,7 @@ static enum ud_code move(struct ud_ctx *cx, struct ud_request *rq)
 	if (a.state == UD_ADDRESS_QUARANTINED) {
 		UD_TRY(ud_settings_quarantine_days(cx, &days));
 		a.free_at.ms = cx->now_ms + days * 86400000;
-		a.vm_id = NULL;
+		a.vm_id = a.mac = NULL;
 	}
 	UD_TRY(ud_rest_change(cx, &addresses, &rq->given, moves[i].verb, &old, &a));
 	return ud_answer(cx, rq, ud_ip_addresses.shape, &a);

@@ -68,6 +68,7 @@ static const struct {
 	{ "undo_test", "Remove the test copy" },
 	{ "check_power", "Check: power" },
 	{ "check_guest_agent", "Check: guest agent" },
+	{ "set_addresses", "Set the addresses of the guest" },
 	{ "check_services", "Check: services" },
 	{ "check_script", "Check: script" },
 	{ "validate", "People verify" },

@@ -13,6 +13,11 @@ static const char *const level_names[] = { [UD_CHECK_POWER] = "power",
 _Static_assert(UD_LEN(level_names) == UD_CHECK_COUNT, "a name for every level");
 const struct ud_enum ud_check_levels = { "check_level", level_names, UD_LEN(level_names) };
 
+static const char *const outcome_names[] = {
+	[UD_CARD_SET] = "set", [UD_CARD_ALREADY] = "already", [UD_CARD_FAILED] = "failed"
+};
+const struct ud_enum ud_card_outcomes = { "card_outcome", outcome_names, UD_LEN(outcome_names) };
+
 enum { ID = 40, UUID = 36, DAY = 86400, PICTURE = 768 << 10 };
 
 /* clang-format off */
@@ -101,6 +106,27 @@ static const struct ud_field check_result[] = {
 	UD_FIELD(ud_check_result, screenshot, .max = PICTURE, .about = "The screen as PNG in base64url."),
 	UD_FIELD(ud_check_result, seen_at,    .about = "When it was seen, by the host's clock."),
 };
+static const struct ud_field card_addresses[] = {
+	UD_FIELD(ud_card_addresses, mac,       .flags = UD_REQUIRED, .max = 17, .about = "Card of the VM."),
+	UD_FIELD(ud_card_addresses, addresses, .flags = UD_REQUIRED, .max = UD_CARD_ADDRESSES, .about = "Addresses with their lengths."),
+	UD_FIELD(ud_card_addresses, gateways,  .max = 2, .about = "Router of each family."),
+	UD_FIELD(ud_card_addresses, dns,       .max = UD_CARD_ADDRESSES, .about = "Servers of names; none = as they are."),
+};
+static const struct ud_field addresses_args[] = {
+	UD_FIELD(ud_addresses_args, test_id,      .max = ID, .about = "Copy of a test; null = the VM itself."),
+	UD_FIELD(ud_addresses_args, wait_seconds, .flags = UD_REQUIRED, .min = 0, .max = 3600, .about = "How long to wait for the guest agent."),
+	UD_FIELD(ud_addresses_args, cards,        .flags = UD_REQUIRED, .about = "What each card is to have."),
+};
+static const struct ud_field card_told[] = {
+	UD_FIELD(ud_card_told, mac,       .flags = UD_REQUIRED, .max = 17, .about = "Card of the VM."),
+	UD_FIELD(ud_card_told, addresses, .max = UD_CARD_ADDRESSES, .about = "Addresses that were to be set."),
+	UD_FIELD(ud_card_told, outcome,   .flags = UD_REQUIRED, .values = &ud_card_outcomes, .about = "What became of it."),
+	UD_FIELD(ud_card_told, detail,    .max = 1000, .about = "Why not; null = they stand."),
+};
+static const struct ud_field addresses_result[] = {
+	UD_FIELD(ud_addresses_result, cards,   .flags = UD_REQUIRED, .about = "What became of each card."),
+	UD_FIELD(ud_addresses_result, seen_at, .about = "When it was seen, by the host's clock."),
+};
 /* clang-format on */
 
 const struct ud_shape ud_stop_args_shape = { UD_SHAPE(ud_stop_args, stop_args), .bare = true };
@@ -137,6 +163,13 @@ const struct ud_shape ud_test_drop_result_shape = { UD_SHAPE(ud_test_drop_result
 const struct ud_shape ud_check_args_shape = { UD_SHAPE(ud_check_args, check_args), .bare = true };
 const struct ud_shape ud_check_result_shape = { UD_SHAPE(ud_check_result, check_result),
 	.bare = true };
+const struct ud_shape ud_card_addresses_shape = { UD_SHAPE(ud_card_addresses, card_addresses),
+	.bare = true };
+const struct ud_shape ud_addresses_args_shape = { UD_SHAPE(ud_addresses_args, addresses_args),
+	.bare = true };
+const struct ud_shape ud_card_told_shape = { UD_SHAPE(ud_card_told, card_told), .bare = true };
+const struct ud_shape ud_addresses_result_shape = { UD_SHAPE(ud_addresses_result, addresses_result),
+	.bare = true };
 
 /* clang-format off */
 const struct ud_failover_verb ud_failover_verbs[] = {
@@ -152,6 +185,7 @@ const struct ud_failover_verb ud_failover_verbs[] = {
 	{ UD_VERB_TEST_START, &ud_test_start_args_shape, &ud_test_start_result_shape, false },
 	{ UD_VERB_TEST_DROP,  &ud_test_args_shape,       &ud_test_drop_result_shape,  false },
 	{ UD_VERB_BOOT_CHECK, &ud_check_args_shape,      &ud_check_result_shape,      false },
+	{ UD_VERB_SET_ADDRESSES, &ud_addresses_args_shape, &ud_addresses_result_shape, false },
 	{ NULL,               NULL,                      NULL,                        false },
 };
 /* clang-format on */

@@ -21,6 +21,7 @@
 #define UD_VERB_TEST_START "test_start"
 #define UD_VERB_TEST_DROP "test_drop"
 #define UD_VERB_BOOT_CHECK "boot_check"
+#define UD_VERB_SET_ADDRESSES "set_addresses"
 
 /* stop: end the guest and hold it, so that nothing but resume or promote starts it again. */
 struct ud_stop_args {
@@ -144,6 +145,42 @@ struct ud_check_result {
 	struct ud_time seen_at;
 };
 
+/*
+ * set_addresses: give the guest that came up the addresses that were kept for it where it is now,
+ * by its guest agent. It changes what the guest has set at this moment; what it sets at its next
+ * boot is its own matter. A card that cannot be set is told, and fails nothing.
+ */
+struct ud_card_addresses {
+	const char *mac;           /* of the VM's card; a test's copy has another in its place */
+	struct ud_texts addresses; /* with their lengths: "198.51.100.7/24" */
+	struct ud_texts gateways;  /* one for IPv4, one for IPv6 at most */
+	struct ud_texts dns;       /* empty = as they are */
+};
+extern const struct ud_shape ud_card_addresses_shape;
+struct ud_addresses_args {
+	const char *test_id; /* of a test's copy; NULL = the VM itself */
+	int64_t wait_seconds;
+	struct ud_json cards; /* of the shape above; UD_FAILOVER_CARDS at most */
+};
+enum { UD_FAILOVER_CARDS = 64, UD_CARD_ADDRESSES = 8 };
+enum ud_card_outcome {
+	UD_CARD_SET,     /* they are what they should be, and were not */
+	UD_CARD_ALREADY, /* they were so already */
+	UD_CARD_FAILED   /* they are not; detail says why */
+};
+extern const struct ud_enum ud_card_outcomes;
+struct ud_card_told {
+	const char *mac;
+	struct ud_texts addresses; /* that were to be set */
+	unsigned outcome;          /* enum ud_card_outcome */
+	const char *detail;        /* why not; NULL = they stand */
+};
+extern const struct ud_shape ud_card_told_shape;
+struct ud_addresses_result {
+	struct ud_json cards; /* of the shape above, as they were given */
+	struct ud_time seen_at;
+};
+
 /* One verb of the failover. */
 struct ud_failover_verb {
 	const char *verb;
@@ -160,6 +197,7 @@ extern const struct ud_shape ud_stop_args_shape, ud_stop_result_shape, ud_sync_a
 	ud_promote_result_shape, ud_demote_args_shape, ud_demote_result_shape,
 	ud_resume_result_shape, ud_relation_args_shape, ud_revert_result_shape,
 	ud_test_start_args_shape, ud_test_start_result_shape, ud_test_args_shape,
-	ud_test_drop_result_shape, ud_check_args_shape, ud_check_result_shape;
+	ud_test_drop_result_shape, ud_check_args_shape, ud_check_result_shape,
+	ud_addresses_args_shape, ud_addresses_result_shape;
 
 #endif

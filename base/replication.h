@@ -221,8 +221,8 @@ struct ud_replication_report {
 	/* of a first copy or resynchronisation, else UD_NONE */
 	int64_t progress_percent, eta_seconds;
 	/* since the newest durable point on the target was taken; on the extended leg since its
-	 * content was taken at the first source. Told by the target (and by the source as of the
-	 * last acknowledged point). UD_NONE: there is none */
+	 * content was taken at the first source. Told by the target; and by the source of a VM that
+	 * is off, since it saw last that this point is all there is. UD_NONE: there is none */
 	int64_t newest_point_age_ms;
 	int64_t pending_bytes; /* waiting to be sent */
 	int64_t last_cycle_ms;

@@ -118,6 +118,16 @@ const char *ud_rule_uuid(struct ud_ctx *cx, const char *s)
 	return NULL;
 }
 
+const char *ud_rule_mac(struct ud_ctx *cx, const char *s)
+{
+	size_t n = strlen(s), i = 0;
+
+	(void)cx;
+	while (i < n && (i % 3 == 2 ? s[i] == ':' : strchr(DIGITS "abcdefABCDEF", s[i]) != NULL))
+		i++;
+	return n == 17 && i == n ? NULL : "is a MAC address such as 52:54:00:12:34:56.";
+}
+
 const char *ud_rule_endpoint(struct ud_ctx *cx, const char *s)
 {
 	static const char sentence[] = "is NAME:PORT, ADDRESS:PORT or [ADDRESS]:PORT.";

@@ -18,6 +18,7 @@ ud_text_rule ud_rule_code;      /* [a-z][a-z0-9-]{1,15} */
 ud_text_rule ud_rule_time_zone; /* a name of the IANA database */
 ud_text_rule ud_rule_uuid;      /* RFC 9562 4, lower case */
 ud_text_rule ud_rule_endpoint;  /* NAME:PORT, ADDRESS:PORT or [ADDRESS]:PORT */
+ud_text_rule ud_rule_mac;       /* 52:54:00:12:34:56 */
 ud_text_rule ud_rule_scope;     /* "*" or "<resource>:<verb>" */
 
 #endif

@@ -22,6 +22,7 @@ struct ud_ip_block {
 	const char *prefix;
 	unsigned kind; /* enum ud_block_kind */
 	const char *site_id, *parent_id, *network_id, *gateway, *note;
+	struct ud_texts dns;
 	const char *realm, *first_hex, *last_hex;
 	const char *next_hex; /* everything usable below it is taken */
 };
@@ -31,7 +32,7 @@ struct ud_ip_address {
 	struct ud_row row;
 	const char *block_id, *address;
 	unsigned state, purpose;
-	const char *vm_id, *note;
+	const char *vm_id, *mac, *note;
 	struct ud_time free_at; /* of a quarantined one: when it may be given out again */
 	const char *address_hex;
 };

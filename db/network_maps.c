@@ -5,7 +5,9 @@
 #include "db/network_maps.h"
 
 #include <string.h>
+#include <strings.h>
 
+#include "base/failover.h"
 #include "base/machine.h"
 #include "db/inventory.h"
 
@@ -60,18 +62,31 @@ enum ud_code ud_network_map_set(struct ud_ctx *cx, const char *network_id,
 
 enum { CARDS_MAX = 64 };
 
-/* The switch at the other host that a card's network is mapped to; NULL = none. A network of the
+/* Where a VM goes. */
+struct way {
+	const char *vm_id, *from_host_id, *to_host_id;
+	bool test;
+};
+
+/* The network at the other host that a card's is mapped to; its id NULL = none. A network of the
  * VM's own customer goes before the provider's. */
-static enum ud_code find_switch(struct ud_ctx *cx, const char *vm_id, const char *from_host_id,
-	const char *to_host_id, const char *source, bool test, const char **ret)
+struct target {
+	const char *id, *switch_name;
+};
+
+static enum ud_code find_target(
+	struct ud_ctx *cx, const struct way *way, const char *source, struct target *ret)
 {
+	UD_AUTO(ud_rows) *rows = NULL;
 	bool found = false;
 
-	*ret = NULL;
+	*ret = (struct target){ 0 };
+	if (!source)
+		return UD_OK;
 	/* every tenant: the caller has read the VM with its scope; networks are its own or the
 	 * provider's */
-	return ud_query_text(cx, &found, ret,
-		"SELECT COALESCE(t.switch_name, t.name) FROM vms v"
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT t.id, COALESCE(t.switch_name, t.name) FROM vms v"
 		" JOIN hosts a ON a.id = $2 JOIN hosts b ON b.id = $3"
 		" JOIN networks n ON n.site_id = a.site_id AND COALESCE(n.switch_name, n.name) = $4"
 		" AND (n.customer_id IS NULL OR n.customer_id = v.customer_id)"
@@ -80,8 +95,12 @@ static enum ud_code find_switch(struct ud_ctx *cx, const char *vm_id, const char
 		" ELSE m.real_network_id END"
 		" WHERE v.id = $1"
 		" ORDER BY CASE WHEN n.customer_id IS NULL THEN 1 ELSE 0 END, n.id LIMIT 1",
-		UD_VALS(ud_t(vm_id), ud_t(from_host_id), ud_t(to_host_id), ud_t(source),
-			ud_i(test)));
+		UD_VALS(ud_t(way->vm_id), ud_t(way->from_host_id), ud_t(way->to_host_id),
+			ud_t(source), ud_i(way->test))));
+	UD_TRY(ud_next(cx, rows, &found));
+	if (found)
+		*ret = (struct target){ ud_col_dup(cx, rows, 0), ud_col_dup(cx, rows, 1) };
+	return UD_OK;
 }
 
 static enum ud_code read_cards(struct ud_ctx *cx, const char *vm_id, const char *host_id,
@@ -115,6 +134,7 @@ static void add_card(struct ud_buf *b, const char *mac, const char *network)
 enum ud_code ud_network_map_cards(struct ud_ctx *cx, const char *vm_id, const char *from_host_id,
 	const char *to_host_id, bool test, struct ud_json *ret, struct ud_texts *ret_unmapped)
 {
+	const struct way way = { vm_id, from_host_id, to_host_id, test };
 	struct ud_nic *cards = NULL;
 	struct ud_buf b = { 0 };
 	size_t n = 0;
@@ -123,18 +143,163 @@ enum ud_code ud_network_map_cards(struct ud_ctx *cx, const char *vm_id, const ch
 	*ret_unmapped = (struct ud_texts){ ud_alloc(cx->arena, (n + 1) * sizeof(char *)), 0 };
 	ud_buf_putc(&b, '[');
 	for (size_t i = 0; i < n && code == UD_OK; i++) {
-		const char *network = NULL;
+		struct target to = { 0 };
 
 		if (!cards[i].mac)
 			continue;
-		if (cards[i].source)
-			code = find_switch(cx, vm_id, from_host_id, to_host_id, cards[i].source,
-				test, &network);
-		if (network)
-			add_card(&b, cards[i].mac, network);
+		code = find_target(cx, &way, cards[i].source, &to);
+		if (to.id)
+			add_card(&b, cards[i].mac, to.switch_name);
 		else
 			ret_unmapped->items[ret_unmapped->count++] = cards[i].mac;
 	}
+	ud_buf_putc(&b, ']');
+	ret->text = ud_buf_take(cx->arena, &b);
+	return code;
+}
+
+/* ---- addresses ---- */
+
+enum { HELD_MAX = 16 };
+
+/* An address of the VM's in the network where it comes up. */
+struct held {
+	const char *text, *gateway, *dns, *mac;
+	bool failover; /* it was kept for this */
+};
+
+/* "198.51.100.7" of "198.51.100.0/24" is "198.51.100.7/24". */
+static const char *with_length(struct ud_ctx *cx, const char *address, const char *prefix)
+{
+	const char *slash = strchr(prefix, '/');
+
+	return ud_printf(cx->arena, "%s%s", address, slash ? slash : "");
+}
+
+/* In a test those for tests; else those kept for failovers, and those that it always had there. */
+static enum ud_code held_in(struct ud_ctx *cx, const struct way *way, const char *network_id,
+	struct held *ret, size_t *ret_n)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	*ret_n = 0;
+	/* every tenant: the caller has read the VM with its scope; the addresses are the VM's */
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT a.address, b.prefix, b.gateway, b.dns, a.mac,"
+		" CASE WHEN a.purpose = 'failover_reserved' THEN 1 ELSE 0 END"
+		" FROM ip_addresses a JOIN ip_blocks b ON b.id = a.block_id"
+		" WHERE a.vm_id = $1 AND b.network_id = $2 AND a.state <> 'quarantined'"
+		" AND CASE WHEN a.purpose = 'test' THEN 1 ELSE 0 END = $3"
+		" ORDER BY a.address_hex, a.id LIMIT $4",
+		UD_VALS(ud_t(way->vm_id), ud_t(network_id), ud_i(way->test), ud_i(HELD_MAX))));
+	UD_TRY(ud_next(cx, rows, &more));
+	while (more) {
+		ret[(*ret_n)++] = (struct held){ with_length(cx, ud_col_dup(cx, rows, 0),
+							 ud_col_dup(cx, rows, 1)),
+			ud_col_dup(cx, rows, 2), ud_col_dup(cx, rows, 3), ud_col_dup(cx, rows, 4),
+			ud_col_int(rows, 5) == 1 };
+		UD_TRY(ud_next(cx, rows, &more));
+	}
+	return UD_OK;
+}
+
+static void add_text(struct ud_ctx *cx, struct ud_texts *list, const char *text, size_t max)
+{
+	if (!list->items)
+		list->items = ud_alloc(cx->arena, max * sizeof(char *));
+	for (size_t i = 0; i < list->count; i++)
+		if (strcmp(list->items[i], text) == 0)
+			return;
+	if (list->count < max)
+		list->items[list->count++] = text;
+}
+
+/* One router of each family. */
+static void add_gateway(struct ud_ctx *cx, struct ud_texts *list, const char *gateway)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (!strchr(list->items[i], ':') == !strchr(gateway, ':'))
+			return;
+	add_text(cx, list, gateway, 2);
+}
+
+static void add_dns(struct ud_ctx *cx, struct ud_texts *list, const char *text)
+{
+	struct ud_texts servers = { 0 };
+
+	ud_texts_read(cx, text, &servers);
+	for (size_t i = 0; i < servers.count; i++)
+		add_text(cx, list, servers.items[i], UD_CARD_ADDRESSES);
+}
+
+/* Is it for this card? One that names none is for the only card that the VM has there. */
+static bool is_for(const struct held *h, const char *mac, bool alone)
+{
+	return h->mac ? strcasecmp(h->mac, mac) == 0 : alone;
+}
+
+static void card_of(struct ud_ctx *cx, const struct held *held, size_t n, const char *mac,
+	bool alone, struct ud_card_addresses *ret)
+{
+	bool kept = false;
+
+	*ret = (struct ud_card_addresses){ .mac = mac };
+	for (size_t i = 0; i < n; i++)
+		kept |= held[i].failover && is_for(&held[i], mac, alone);
+	for (size_t i = 0; i < n; i++) {
+		if (!is_for(&held[i], mac, alone) || held[i].failover != kept)
+			continue;
+		add_text(cx, &ret->addresses, held[i].text, UD_CARD_ADDRESSES);
+		if (held[i].gateway)
+			add_gateway(cx, &ret->gateways, held[i].gateway);
+		add_dns(cx, &ret->dns, held[i].dns);
+	}
+}
+
+/* Has no other card of the VM that network? */
+static bool is_alone(const struct target *to, size_t n, size_t i)
+{
+	for (size_t k = 0; k < n; k++)
+		if (k != i && to[k].id && strcmp(to[k].id, to[i].id) == 0)
+			return false;
+	return true;
+}
+
+static enum ud_code add_addresses(struct ud_ctx *cx, const struct way *way,
+	const struct ud_nic *nic, const struct target *to, bool alone, struct ud_buf *b)
+{
+	struct ud_card_addresses card;
+	struct held held[HELD_MAX];
+	size_t n = 0;
+
+	UD_TRY(held_in(cx, way, to->id, held, &n));
+	card_of(cx, held, n, nic->mac, alone, &card);
+	if (!card.addresses.count)
+		return UD_OK;
+	if (b->len > 1)
+		ud_buf_putc(b, ',');
+	ud_shape_encode(b, &ud_card_addresses_shape, &card, NULL);
+	return UD_OK;
+}
+
+enum ud_code ud_network_map_addresses(struct ud_ctx *cx, const char *vm_id,
+	const char *from_host_id, const char *to_host_id, bool test, struct ud_json *ret)
+{
+	const struct way way = { vm_id, from_host_id, to_host_id, test };
+	struct target to[CARDS_MAX] = { 0 };
+	struct ud_nic *cards = NULL;
+	struct ud_buf b = { 0 };
+	size_t n = 0;
+	enum ud_code code = read_cards(cx, vm_id, from_host_id, &cards, &n);
+
+	ud_buf_putc(&b, '[');
+	for (size_t i = 0; i < n && code == UD_OK; i++)
+		if (cards[i].mac)
+			code = find_target(cx, &way, cards[i].source, &to[i]);
+	for (size_t i = 0; i < n && code == UD_OK; i++)
+		if (to[i].id)
+			code = add_addresses(cx, &way, &cards[i], &to[i], is_alone(to, n, i), &b);
 	ud_buf_putc(&b, ']');
 	ret->text = ud_buf_take(cx->arena, &b);
 	return code;

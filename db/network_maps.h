@@ -32,5 +32,14 @@ enum ud_code ud_network_map_set(struct ud_ctx *cx, const char *network_id,
 enum ud_code ud_network_map_cards(struct ud_ctx *cx, const char *vm_id, const char *from_host_id,
 	const char *to_host_id, bool test, struct ud_json *ret, struct ud_texts *ret_unmapped)
 	UD_USE;
+/*
+ * The addresses that each card is to have there (ud_card_addresses of base/failover.h, as
+ * set_addresses takes them): those of the VM in blocks of the network that the card's is mapped to,
+ * kept for failovers (without any: its usual ones), or for tests. Length, router and servers of
+ * names are the block's. An address that names no card counts where the VM has one card in that
+ * network; cards without any are left out. The caller has read the VM with its scope.
+ */
+enum ud_code ud_network_map_addresses(struct ud_ctx *cx, const char *vm_id,
+	const char *from_host_id, const char *to_host_id, bool test, struct ud_json *ret) UD_USE;
 
 #endif

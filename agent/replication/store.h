@@ -136,8 +136,7 @@ struct ud_scrub {
 	/* something wrong was found, and the points that show it are bad now; NULL = nobody asks */
 	void (*found)(void *data);
 	void *data;
-	/* begin where one of these was stopped, by a crash, too; what is merged into the base
-	 * meanwhile is read the next time */
+	/* begin where one of these was stopped, by a crash, too */
 	bool resume;
 };
 struct ud_scrubbed {
@@ -149,6 +148,7 @@ struct ud_scrubbed {
 /*
  * Read every extent and compare it with its hash, roots included. A point whose image has a wrong
  * extent becomes bad and is never offered again until it was repaired (ud_sender_repair).
+ * Points come and are merged beside it; a merge compares what it moves.
  */
 enum ud_code ud_store_scrub(struct ud_ctx *cx, ud_store *store, const struct ud_scrub *scrub,
 	struct ud_scrubbed *ret) UD_USE;

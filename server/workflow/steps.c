@@ -12,7 +12,7 @@
 #include "db/vms.h"
 #include "server/workflow/steps.h"
 
-enum { SHUTDOWN_SECONDS = 300 };
+enum { SHUTDOWN_SECONDS = 300, GUEST_SECONDS = 120 };
 
 /* ---- arguments ---- */
 
@@ -167,6 +167,37 @@ enum ud_code ud_look_check(
 	return UD_OK;
 }
 
+/* ---- addresses of the guest ---- */
+
+static enum ud_code cards_to_set(struct ud_ctx *cx, struct flow *fl, struct ud_json *ret)
+{
+	const struct ud_workflow *w = fl->w;
+
+	return ud_network_map_addresses(cx, w->vm_id, w->source_host_id, w->target_host_id,
+		w->kind == UD_FAILOVER_TEST, ret);
+}
+
+enum ud_code ud_args_addresses(struct ud_ctx *cx, struct flow *fl, struct ud_buf *b)
+{
+	struct ud_addresses_args a = { .test_id = fl->w->test_id, .wait_seconds = GUEST_SECONDS };
+
+	UD_TRY(cards_to_set(cx, fl, &a.cards));
+	ud_shape_encode(b, &ud_addresses_args_shape, &a, NULL);
+	return UD_OK;
+}
+
+/* Guests that keep what they have are left alone. */
+enum ud_code ud_look_addresses(
+	struct ud_ctx *cx, struct flow *fl, enum found *ret, const char **ret_jump)
+{
+	struct ud_json cards = { 0 };
+
+	(void)ret_jump;
+	UD_TRY(cards_to_set(cx, fl, &cards));
+	*ret = strcmp(cards.text, "[]") == 0 ? PASS : STAY;
+	return UD_OK;
+}
+
 /* ---- results ---- */
 
 static enum ud_code read(
@@ -286,6 +317,31 @@ enum ud_code ud_took_check(struct ud_ctx *cx, struct flow *fl, const char *resul
 	fl->w->checks_passed++;
 	fl->w->serving_at.ms = cx->now_ms;
 	return UD_OK;
+}
+
+/* A card that is not set is a word to people; the VM runs. */
+enum ud_code ud_took_addresses(struct ud_ctx *cx, struct flow *fl, const char *result)
+{
+	struct ud_addresses_result r = { 0 };
+	struct ud_card_told *cards = NULL;
+	const struct ud_card_told *first = NULL;
+	size_t n = 0, failed = 0;
+
+	(void)fl;
+	UD_TRY(read(cx, &ud_addresses_result_shape, result, &r));
+	UD_TRY(ud_shape_read_list(
+		cx, &ud_card_told_shape, r.cards.text, UD_FAILOVER_CARDS, (void **)&cards, &n));
+	for (size_t i = 0; i < n; i++)
+		if (cards[i].outcome == UD_CARD_FAILED) {
+			first = first ? first : &cards[i];
+			failed++;
+		}
+	if (!first)
+		return UD_OK;
+	return ud_fail(cx, UD_E_HYPERVISOR, NULL,
+		"%zu of %zu cards do not have their addresses (%s: %s) The VM runs; set them"
+		" inside the guest.",
+		failed, n, first->mac, first->detail ? first->detail : "no reason was told.");
 }
 
 enum ud_code ud_flow_demoted(struct ud_ctx *cx, struct flow *fl, const char *result)

@@ -12,8 +12,9 @@
 #define B(op) UD_FLOW_BIT(op)
 enum { MIN = 60, HOUR = 3600, DAY = 86400 };
 
-/* The looks at a guest that has just begun to run; what they find is kept. None of them stops it,
- * but one that fails may hold the VMs that start after it (gates.c). */
+/* The looks at a guest that has just begun to run, and the addresses it is to have here; what comes
+ * of them is kept. None of them stops it, but a look that fails may hold the VMs that start after
+ * it (gates.c). */
 #define CHECKS(accepts_)                                                                          \
 	{ .name = "check_power",                                                                  \
 		.phase = "verifying",                                                             \
@@ -33,6 +34,17 @@ enum { MIN = 60, HOUR = 3600, DAY = 86400 };
 			.args = ud_args_check,                                                    \
 			.took = ud_took_check,                                                    \
 			.look = ud_look_check,                                                    \
+			.timeout_seconds = 5 * MIN,                                               \
+			.tries = 1,                                                               \
+			.failure = GO_ON,                                                         \
+			.accepts = accepts_ },                                                    \
+		{ .name = "set_addresses",                                                        \
+			.phase = "verifying",                                                     \
+			.host = TARGET,                                                           \
+			.verb = UD_VERB_SET_ADDRESSES,                                            \
+			.args = ud_args_addresses,                                                \
+			.took = ud_took_addresses,                                                \
+			.look = ud_look_addresses,                                                \
 			.timeout_seconds = 5 * MIN,                                               \
 			.tries = 1,                                                               \
 			.failure = GO_ON,                                                         \

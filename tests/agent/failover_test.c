@@ -134,6 +134,42 @@ static void rolled_back(struct pair *p)
 	assert_int_equal(pair_row(p, 1).role, UD_VM_ROLE_REPLICA);
 }
 
+#define CARDS                                                                                  \
+	"{\"test_id\":\"tst_1\",\"wait_seconds\":0,\"cards\":[{\"mac\":\"52:54:00:00:00:01\"," \
+	"\"addresses\":[\"192.0.2.7/24\"]},{\"mac\":\"52:54:00:00:00:02\","                    \
+	"\"addresses\":[\"192.0.2.8/24\"]}]}"
+
+/* The copy's own card is meant, by the address that it has in this test; each card is told. */
+static void wants_addresses(struct pair *p, const char *point)
+{
+	struct told t = pair_do(p, 1, UD_VERB_TEST_START,
+		ud_printf(p->cx->arena,
+			"{\"test_id\":\"tst_1\",\"replication_id\":\"%s\",\"point_id\":\"%s\",\"name\":\"db-1 - Test\"}",
+			PAIR_RELATION, point));
+	const char *uuid = strstr(t.result, "\"uuid\":\"") + strlen("\"uuid\":\"");
+
+	uuid = ud_strndup(p->cx->arena, uuid, strcspn(uuid, "\""));
+	t = pair_do(p, 1, UD_VERB_SET_ADDRESSES, CARDS);
+	assert_int_equal(t.outcome, UD_OUTCOME_DONE);
+	assert_non_null(strstr(t.result, "The guest has no card with this MAC address."));
+	assert_null(strstr(t.result, "\"already\""));
+	scripted_says(p->host[1].script, uuid,
+		ud_printf(p->cx->arena,
+			"1: lo: <LOOPBACK,UP> link/loopback 00:00:00:00:00:00\n"
+			"2: eth0@if7: <BROADCAST,UP> mtu 1500 link/ether %s brd ff:ff:ff:ff:ff:ff\n"
+			"2: eth0    inet 192.0.2.7/24 brd 192.0.2.255 scope global eth0\n"
+			"2: eth0    inet6 fe80::1/64 scope link\n",
+			ud_hv_test_mac(p->cx, "tst_1", "52:54:00:00:00:01")),
+		0);
+	t = pair_do(p, 1, UD_VERB_SET_ADDRESSES, CARDS);
+	assert_int_equal(t.outcome, UD_OUTCOME_DONE);
+	const char *first = strstr(t.result, "\"outcome\":\"already\"");
+
+	assert_non_null(first);
+	assert_non_null(strstr(first, "\"mac\":\"52:54:00:00:00:02\""));
+	assert_non_null(strstr(first, "\"outcome\":\"failed\""));
+}
+
 static void tried(struct pair *p)
 {
 	const char *point = pair_newest(p, 1);
@@ -147,6 +183,7 @@ static void tried(struct pair *p)
 
 	assert_true(t.ended && t.outcome == UD_OUTCOME_DONE);
 	assert_non_null(strstr(t.result, "\"passed\":true"));
+	wants_addresses(p, point);
 	one_runs(p, 0);
 	pair_done(p, 1, UD_VERB_TEST_DROP, "{\"test_id\":\"tst_1\"}");
 	t = pair_do(p, 1, UD_VERB_BOOT_CHECK,
@@ -204,6 +241,56 @@ static void every_crash_point_leads_to_the_same_end(void **state)
 	printf("# %d crashes in %zu kinds of failover (%s): 0 double effects, 0 lost answers, 0 times two primaries\n",
 		crashes, UD_LEN(kinds), thorough() ? "every point" : "each fourth point");
 	assert_true(crashes > 15);
+}
+
+/* ---- what takes long ---- */
+
+/* A proof may read for hours: a failover's step for the same VM does not wait for it. */
+static void a_proof_gives_way_to_a_failover(void **state)
+{
+	struct pair p;
+
+	pair_begin(&p, *state, UD_POLICY_LEASE);
+	const char *point = pair_newest(&p, 1);
+	const char *args = ud_printf(p.cx->arena, "{\"replication_id\":\"%s\",\"point_id\":\"%s\"}",
+		PAIR_RELATION, point);
+
+	scripted_patient(p.host[1].script);
+	int64_t proof = pair_send(&p, 1, UD_VERB_POINT_VERIFY, args);
+
+	assert_true(scripted_await(p.host[1].script, "point_verify", 1));
+	int64_t step = pair_send(&p, 1, UD_VERB_TEST_START,
+		ud_printf(p.cx->arena,
+			"{\"test_id\":\"tst_1\",\"replication_id\":\"%s\",\"point_id\":\"%s\",\"name\":\"db-1 - Test\"}",
+			PAIR_RELATION, point));
+
+	pair_settle(&p, 1);
+	struct told t = pair_told(&p, 1, proof);
+
+	assert_true(t.ended && t.outcome == UD_OUTCOME_REFUSED);
+	assert_non_null(strstr(t.error, "Something else had to be done."));
+	t = pair_told(&p, 1, step);
+	assert_true(t.ended && t.outcome == UD_OUTCOME_DONE);
+	pair_end(&p);
+}
+
+/* And so does the agent's end: the next one reads it again. */
+static void a_proof_does_not_keep_an_agent_from_ending(void **state)
+{
+	struct pair p;
+
+	pair_begin(&p, *state, UD_POLICY_LEASE);
+	const char *args = ud_printf(p.cx->arena, "{\"replication_id\":\"%s\",\"point_id\":\"%s\"}",
+		PAIR_RELATION, pair_newest(&p, 1));
+
+	scripted_patient(p.host[1].script);
+	int64_t proof = pair_send(&p, 1, UD_VERB_POINT_VERIFY, args);
+
+	assert_true(scripted_await(p.host[1].script, "point_verify", 1));
+	pair_restart(&p, 1);
+	assert_true(scripted_await(p.host[1].script, "point_verify", 2));
+	assert_false(pair_told(&p, 1, proof).ended);
+	pair_end(&p);
 }
 
 /* ---- refusals ---- */
@@ -401,6 +488,8 @@ int main(void)
 		LIFE(each_kind_ends_where_it_should),
 		LIFE(steps_are_refused_in_the_wrong_role),
 		LIFE(steps_are_refused_without_ticket_and_plan),
+		LIFE(a_proof_gives_way_to_a_failover),
+		LIFE(a_proof_does_not_keep_an_agent_from_ending),
 		LIFE(quarantine_forbids_what_promotes),
 		LIFE(old_numbers_and_epochs_are_refused),
 		LIFE(a_promotion_needs_leave_at_the_moment_it_starts),

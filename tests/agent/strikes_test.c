@@ -320,6 +320,10 @@ static const struct row {
 	{ UD_VERB_TEST_DROP, 1, tested, TEST, NULL, NULL },
 	{ UD_VERB_BOOT_CHECK, 1, tested,
 		"{\"level\":\"power\",\"test_id\":\"tst_1\",\"wait_seconds\":0}", NULL, NULL },
+	{ UD_VERB_SET_ADDRESSES, 1, tested,
+		"{\"test_id\":\"tst_1\",\"wait_seconds\":0,\"cards\":[{\"mac\":\"52:54:00:00:00:01\","
+		"\"addresses\":[\"192.0.2.7/24\"]}]}",
+		NULL, NULL },
 	{ UD_VERB_RELATION_SET, 0, newly_related, NULL, to_source, NULL },
 	{ UD_VERB_RELATION_SET, 1, newly_related, NULL, to_target, NULL },
 	/* a cycle more moves what has changed since the last one: nothing */

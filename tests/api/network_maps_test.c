@@ -81,10 +81,100 @@ static void a_map_says_where_cards_are_plugged_in(void **state)
 	assert_int_equal(json_array_size(json_object_get(r.json, "entries")), 0);
 }
 
+static enum ud_code ask_addresses(struct ud_ctx *cx, void *data)
+{
+	struct cards *c = data;
+	struct scene *s = c->s;
+
+	UD_TRY(ud_network_map_addresses(cx, s->vm, s->agents[HOST_A].host_id,
+		s->agents[HOST_B].host_id, c->test, &c->json));
+	c->json.text = ud_strdup(s->w->arena, c->json.text);
+	return UD_OK;
+}
+
+static const char *addresses(struct scene *s, bool test)
+{
+	struct cards c = { .s = s, .test = test };
+
+	world_write(s->w, ask_addresses, &c);
+	return c.json.text;
+}
+
+static void keep(struct scene *s, const char *block, const char *address, const char *purpose,
+	const char *mac, int status)
+{
+	expect(s->w, LEAD, "POST", "/v1/ip-addresses",
+		fmt(s->w,
+			"{\"block_id\":\"%s\",\"address\":\"%s\",\"purpose\":\"%s\",\"vm_id\":\"%s\","
+			"\"mac\":%s,\"customer_id\":\"%s\"}",
+			block, address, purpose, s->vm, mac, s->w->own),
+		status);
+}
+
+static const char *block(
+	struct scene *s, const char *prefix, const char *network_id, const char *more, int status)
+{
+	return text_at(expect(s->w, LEAD, "POST", "/v1/ip-blocks",
+			       fmt(s->w,
+				       "{\"prefix\":\"%s\",\"kind\":\"private\",\"site_id\":\"%s\","
+				       "\"network_id\":\"%s\"%s}",
+				       prefix, s->sites[HOST_B], network_id, more),
+			       status)
+			       .json,
+		status == 201 ? "id" : "code");
+}
+
+/* What is kept for a VM becomes its cards' addresses: by the card that it names, and by none where
+ * there is but one. */
+static void a_card_gets_the_address_that_is_kept_for_it(void **state)
+{
+	struct scene *s = *state;
+	const char *back = network(s, HOST_A, "mid", "production");
+	const char *there = network(s, HOST_B, "mid-b", "production");
+	const char *bubble = network(s, HOST_B, "mid-t", "test");
+	const char *b = s->sites[HOST_B];
+
+	expect(s->w, LEAD, "PUT", fmt(s->w, "/v1/networks/%s/failover-map", back),
+		fmt(s->w,
+			"{\"entries\":[{\"target_site_id\":\"%s\",\"real_network_id\":\"%s\",\"test_network_id\":\"%s\"}]}",
+			b, there, bubble),
+		200);
+	scene_machine(s, s->vm, "\"nics\":[{\"mac\":\"52:54:00:00:00:0a\",\"source\":\"br-mid\"}]");
+	block(s, "10.9.0.0/24", there, ",\"dns\":[\"ten\"]", 422);
+	const char *real = block(s, "10.9.0.0/24", there,
+		",\"gateway\":\"10.9.0.1\",\"dns\":[\"10.9.0.2\",\"10.9.0.3\"]", 201);
+	const char *test = block(s, "10.8.0.0/24", bubble, "", 201);
+
+	assert_string_equal(addresses(s, false), "[]");
+	keep(s, real, "10.9.0.6", "production", "\"52:54\"", 422);
+	keep(s, real, "10.9.0.6", "production", "null", 201);
+	keep(s, test, "10.8.0.7", "test", "null", 201);
+	assert_non_null(strstr(addresses(s, false), "\"addresses\":[\"10.9.0.6/24\"]"));
+	/* kept for this, it goes before the usual one; and once only */
+	keep(s, real, "10.9.0.7", "failover_reserved", "null", 201);
+	keep(s, real, "10.9.0.7", "failover_reserved", "null", 409);
+	assert_string_equal(addresses(s, false),
+		"[{\"mac\":\"52:54:00:00:00:0a\",\"addresses\":[\"10.9.0.7/24\"],"
+		"\"gateways\":[\"10.9.0.1\"],\"dns\":[\"10.9.0.2\",\"10.9.0.3\"]}]");
+	assert_string_equal(addresses(s, true),
+		"[{\"mac\":\"52:54:00:00:00:0a\",\"addresses\":[\"10.8.0.7/24\"],"
+		"\"gateways\":[],\"dns\":[]}]");
+	/* two cards in one network: which of them is meant must be said */
+	scene_machine(s, s->vm,
+		"\"nics\":[{\"mac\":\"52:54:00:00:00:0a\",\"source\":\"br-mid\"},"
+		"{\"mac\":\"52:54:00:00:00:0b\",\"source\":\"br-mid\"}]");
+	assert_string_equal(addresses(s, false), "[]");
+	keep(s, real, "10.9.0.8", "failover_reserved", "\"52:54:00:00:00:0B\"", 201);
+	assert_non_null(strstr(addresses(s, false), "\"52:54:00:00:00:0b\""));
+	assert_non_null(strstr(addresses(s, false), "10.9.0.8/24"));
+	assert_null(strstr(addresses(s, false), "10.9.0.7/24"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_map_says_where_cards_are_plugged_in),
+		cmocka_unit_test(a_card_gets_the_address_that_is_kept_for_it),
 	};
 
 	return cmocka_run_group_tests(tests, scene_setup, scene_teardown);

@@ -179,6 +179,18 @@ static void points_come_while_the_guest_writes(void **state)
 		strstr(host_must(&s->cx, &s->a, work_report, ""), "\"state\":\"replicating\""));
 }
 
+/* Its card is to have this address, and that is what comes of it. */
+static void card_is(struct trio *s, struct host *h, const char *vm, const char *test,
+	const char *address, const char *outcome)
+{
+	const char *told = host_must(&s->cx, h, work_addresses,
+		ud_printf(s->cx.arena, "%s %s 52:54:00:2F:5A:01 %s 192.0.2.1 192.0.2.2", vm, test,
+			address));
+
+	if (strncmp(told, outcome, strlen(outcome)) != 0)
+		fail_msg("%s: %s", address, told);
+}
+
 static void a_copy_of_a_point_boots_and_is_clean_while_cycles_go_on(void **state)
 {
 	struct trio *s = *state;
@@ -187,6 +199,12 @@ static void a_copy_of_a_point_boots_and_is_clean_while_cycles_go_on(void **state
 		ud_printf(s->cx.arena, "%s %s", trio_id, trio_point(s, &s->b, 1)));
 
 	trio_wants_clean(trio_verify(s, &s->b, copy));
+	card_is(s, &s->b, copy, "tst_1", "192.0.2.7/24", "set");
+	card_is(s, &s->b, copy, "tst_1", "192.0.2.7/24", "already");
+	card_is(s, &s->b, copy, "tst_1", "192.0.2.8/24", "set"); /* and the other one is gone */
+	card_is(s, &s->b, copy, "tst_1", "192.0.2.8/24", "already");
+	card_is(s, &s->b, copy, "tst_2", "192.0.2.9/24", "failed The guest has no card");
+	card_is(s, &s->b, copy, "tst_1", "192.0.2.9", "failed 192.0.2.9 is no address");
 	trio_next(s, &s->b, newest);
 	host_must(&s->cx, &s->b, work_test_drop, "tst_1");
 	trio_wants_clean(trio_verify(s, &s->a, trio_uuid));

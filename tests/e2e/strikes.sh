@@ -23,9 +23,9 @@ table=$dir/strikes.txt
 # Kind, reason, steps in their order (server/workflow/tables.c; those of the way back are struck when they come).
 declare -A reason_of=([test]=validate_replication [planned]=host_maintenance [unplanned]=site_outage)
 declare -A steps_of=(
-	[test]='precheck test_start check_power check_guest_agent check_services check_script test_running cleanup done'
-	[planned]='precheck stop_gate stop sync published start_gate commit_epoch promote demote reverse check_power check_guest_agent check_services check_script validate reprotect protect done'
-	[unplanned]='assess isolate fence evidence start_gate point commit_epoch promote demote check_power check_guest_agent check_services check_script validate complete source_return await_reverse reverse protect done'
+	[test]='precheck test_start check_power check_guest_agent set_addresses check_services check_script test_running cleanup done'
+	[planned]='precheck stop_gate stop sync published start_gate commit_epoch promote demote reverse check_power check_guest_agent set_addresses check_services check_script validate reprotect protect done'
+	[unplanned]='assess isolate fence evidence start_gate point commit_epoch promote demote check_power check_guest_agent set_addresses check_services check_script validate complete source_return await_reverse reverse protect done'
 )
 passes=('planned server' 'planned source' 'planned target' 'unplanned server' 'unplanned target' 'test server' 'test target' 'planned qemu'
 	'unplanned qemu' 'test qemu' 'planned wire' 'unplanned wire' 'test wire')

@@ -281,6 +281,89 @@ static void cards_are_plugged_in_as_the_map_says(void **state)
 	assert_int_equal(sent(s, "promote", front, alone), 1);
 }
 
+/* A block of a network, and an address of it that is kept for the VM. */
+static void keep_address(struct stage *s, const char *prefix, const char *site,
+	const char *network_id, const char *purpose, const char *address)
+{
+	const char *front = ud_strndup(s->w->arena, prefix, strcspn(prefix, "/") - 1);
+	struct reply r = expect(s->w, LEAD, "POST", "/v1/ip-blocks",
+		fmt(s->w,
+			"{\"prefix\":\"%s\",\"kind\":\"private\",\"site_id\":\"%s\","
+			"\"network_id\":\"%s\",\"gateway\":\"%s1\",\"dns\":[\"%s2\"]}",
+			prefix, site, network_id, front, front),
+		201);
+	struct reply vm =
+		expect(s->w, LEAD, "GET", fmt(s->w, "/v1/vms/%s", s->vms[0].id), NULL, 200);
+
+	expect(s->w, LEAD, "POST", "/v1/ip-addresses",
+		fmt(s->w,
+			"{\"block_id\":\"%s\",\"address\":\"%s\",\"purpose\":\"%s\","
+			"\"vm_id\":\"%s\",\"customer_id\":\"%s\"}",
+			text_at(r.json, "id"), address, purpose, s->vms[0].id,
+			text_at(vm.json, "customer_id")),
+		201);
+}
+
+/* State and words of a step. */
+static const char *step_told(struct stage *s, const char *run, const char *name, const char *member)
+{
+	struct reply r = stage_run(s, run);
+	json_t *step;
+	size_t i;
+
+	json_array_foreach(json_object_get(r.json, "steps"), i, step)
+	{
+		if (strcmp(text_at(step, "name"), name) == 0)
+			return text_at(step, member);
+	}
+	return NULL;
+}
+
+/* A guest gets what was kept for it where it comes up; what its agent could not set is told, and
+ * holds nothing up. */
+static void a_guest_gets_the_addresses_kept_for_it(void **state)
+{
+	struct stage *s = *state;
+	const char *here = network(s, 0, "br0", "production");
+	const char *there = network(s, 1, "front-b", "production");
+	const char *bubble = network(s, 1, "bubble-b", "test");
+	struct reply r = expect(s->w, LEAD, "GET", fmt(s->w, "/v1/networks/%s", there), NULL, 200);
+	const char *site = text_at(r.json, "site_id");
+
+	expect(s->w, LEAD, "PUT", fmt(s->w, "/v1/networks/%s/failover-map", here),
+		fmt(s->w,
+			"{\"entries\":[{\"target_site_id\":\"%s\",\"real_network_id\":\"%s\","
+			"\"test_network_id\":\"%s\"}]}",
+			site, there, bubble),
+		200);
+	keep_address(s, "192.0.2.0/24", site, there, "failover_reserved", "192.0.2.7");
+	keep_address(s, "198.51.100.0/24", site, bubble, "test", "198.51.100.7");
+	world_write(s->w, tell_card, s);
+	const char *run = stage_start(s, "test", "validate_replication", 1, "");
+
+	s->cards = "{\"cards\":[{\"mac\":\"52:54:00:00:00:01\",\"addresses\":[\"198.51.100.7/24\"],"
+		   "\"outcome\":\"set\",\"detail\":null}]}";
+	stage_settle(s);
+	assert_int_equal(sent(s, "set_addresses", "198.51.100.7/24", "192.0.2.7/24"), 1);
+	assert_int_equal(sent(s, "set_addresses", "198.51.100.1", "192.0.2.1"), 1);
+	assert_int_equal(sent(s, "set_addresses", "198.51.100.2", "192.0.2.2"), 1);
+	assert_string_equal(step_told(s, run, "set_addresses", "state"), "done");
+	stage_press(s, OWN_OPERATOR, run, "verify", "{\"result\":\"pass\"}", 200);
+	stage_press(s, OWN_OPERATOR, run, "cleanup-test", "{}", 202);
+	stage_settle(s);
+	s->cards =
+		"{\"cards\":[{\"mac\":\"52:54:00:00:00:01\",\"addresses\":[\"192.0.2.7/24\"],"
+		"\"outcome\":\"failed\",\"detail\":\"The guest has no card with this MAC address.\"}]}";
+	run = stage_start(s, "planned", "host_maintenance", 1, "");
+	stage_settle(s);
+	assert_int_equal(sent(s, "set_addresses", "192.0.2.7/24", "198.51.100.7/24"), 1);
+	assert_string_equal(step_told(s, run, "set_addresses", "state"), "failed");
+	assert_non_null(strstr(step_told(s, run, "set_addresses", "error.detail"),
+		"52:54:00:00:00:01: The guest has no card"));
+	stage_wants(s, run, "customer_validation", "customer_validation");
+	assert_int_equal(stage_where(s, 0), 1);
+}
+
 static void a_planned_failover_ends_protected(void **state)
 {
 	struct stage *s = *state;
@@ -846,6 +929,8 @@ static void a_request_that_makes_no_sense_is_refused(void **state)
 				points_that_cannot_be_read_wait_for_a_person, begin_, end),        \
 			cmocka_unit_test_setup_teardown(                                           \
 				cards_are_plugged_in_as_the_map_says, begin_, end),                \
+			cmocka_unit_test_setup_teardown(                                           \
+				a_guest_gets_the_addresses_kept_for_it, begin_, end),              \
 			cmocka_unit_test_setup_teardown(a_timer_commits, begin_, end),             \
 			cmocka_unit_test_setup_teardown(answers_count_once, begin_, end),          \
 			cmocka_unit_test_setup_teardown(                                           \
@@ -876,6 +961,9 @@ static bool chosen(const char *name)
 
 	/* no agent of ours says what cannot be read: that one is played */
 	if (strcmp(name, "points_that_cannot_be_read_wait_for_a_person") == 0)
+		return false;
+	/* what a guest answers is played */
+	if (strcmp(name, "a_guest_gets_the_addresses_kept_for_it") == 0)
 		return false;
 	/* a third copy and the way back at once: Hyper-V has one onward relation */
 	if (strcmp(name, "the_third_copy_goes_on_or_stands_still_as_was_said") == 0)

@@ -60,6 +60,9 @@ enum ud_code scripted_cycle(struct ud_ctx *cx, struct scripted *s, const char *r
 /* Cut the link of this host to all peers, or mend it. */
 void scripted_cut(struct scripted *s, bool cut);
 
+/* A proof of a point goes on until it must not. */
+void scripted_patient(struct scripted *s);
+
 /* What the host says of itself, to be changed before it is opened. */
 struct ud_host_facts *scripted_facts(struct scripted *s);
 

@@ -89,7 +89,7 @@ struct scripted {
 	struct ud_host_facts facts;
 	struct scripted_relation *relations;
 	const char *agent_id, *log;
-	bool cut;
+	bool cut, patient;
 	int boots;
 	bool processes;
 	struct ud_host_balance balance;
@@ -146,7 +146,8 @@ enum ud_code scripted_relations(
 enum ud_code scripted_points(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
 	ud_hv_pointed *visit, void *data);
 enum ud_code scripted_point_verify(struct ud_ctx *cx, struct ud_hv *hv,
-	const struct ud_point_verify *verify, struct ud_point_verified *ret);
+	const struct ud_point_verify *verify, const struct ud_hv_leave *may,
+	struct ud_point_verified *ret);
 enum ud_code scripted_prepare(
 	struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id, struct ud_point *ret);
 enum ud_code scripted_fail_over(struct ud_ctx *cx, struct ud_hv *hv,

@@ -3,6 +3,7 @@
  * Replication between hypervisors in memory: what a guest has written is a number, a point is that
  * number at a moment, and it stands at both ends at once. Only one hypervisor is locked at a time.
  */
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -447,7 +448,8 @@ static enum ud_code need_point(struct ud_ctx *cx, struct ud_hv *hv, const char *
 }
 
 enum ud_code scripted_point_verify(struct ud_ctx *cx, struct ud_hv *hv,
-	const struct ud_point_verify *verify, struct ud_point_verified *ret)
+	const struct ud_point_verify *verify, const struct ud_hv_leave *may,
+	struct ud_point_verified *ret)
 {
 	struct scripted_relation *r;
 	struct scripted_point *p;
@@ -458,7 +460,20 @@ enum ud_code scripted_point_verify(struct ud_ctx *cx, struct ud_hv *hv,
 		.intact = p->p.state != UD_POINT_CORRUPT,
 		.roots = p->p.roots,
 		.text = "Read back." };
-	return scripted_leave(cx, hv, "point_verify", UD_OK);
+	bool patient = scripted_of(hv)->patient;
+
+	UD_TRY(scripted_leave(cx, hv, "point_verify", UD_OK));
+	while (patient && may->go_on(may->data))
+		poll(NULL, 0, 1);
+	return patient ? ud_fail(cx, UD_E_INVALID_STATE, NULL, "Something else had to be done.")
+		       : UD_OK;
+}
+
+void scripted_patient(struct scripted *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->patient = true;
+	pthread_mutex_unlock(&s->lock);
 }
 
 /* ---- failover ---- */

@@ -48,6 +48,7 @@ struct stage {
 	/* the next so many commands of a verb fail, are refused, or are answered twice */
 	const char *fail_verb;
 	int fail_times;
+	const char *cards;       /* the result of set_addresses; NULL = none were named */
 	const char *told_points; /* what fence tells instead of the points; NULL = those */
 	bool twice;
 	/* commands answered so far, and a limit: then nobody answers any more (-1 = none) */

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "agent/drivers/libvirt/inside.h"
+#include "agent/guest_cards.h"
 #include "base/env.h"
 #include "support/context.h"
 
@@ -183,7 +184,7 @@ enum ud_code work_prove(struct host_inside *h, const char *in, const char **ret_
 	const struct ud_point_verify verify = { relation, in + strlen(relation) + 1 };
 	struct ud_point_verified v = { 0 };
 
-	UD_TRY(ud_hv_point_verify(h->cx, h->hv, &verify, &v));
+	UD_TRY(ud_hv_point_verify(h->cx, h->hv, &verify, NULL, &v));
 	*ret_out = ud_printf(h->cx->arena, "%s %s", v.intact ? "intact" : "corrupt", v.roots.text);
 	return UD_OK;
 }
@@ -254,6 +255,27 @@ enum ud_code work_test_drop(struct host_inside *h, const char *in, const char **
 {
 	(void)ret_out;
 	return ud_hv_test_drop(h->cx, h->hv, in);
+}
+
+enum ud_code work_addresses(struct host_inside *h, const char *in, const char **ret_out)
+{
+	char *line = ud_strdup(h->cx->arena, in), *rest = NULL;
+	const char *words[6] = { strtok_r(line, " ", &rest) };
+	struct ud_guest_net net = { 0 };
+	struct ud_card_told told = { 0 };
+
+	for (size_t i = 1; i < UD_LEN(words); i++)
+		words[i] = strtok_r(NULL, " ", &rest);
+	const char *mac =
+		strcmp(words[1], "-") == 0 ? words[2] : ud_hv_test_mac(h->cx, words[1], words[2]);
+	const struct ud_card_addresses card = { mac, { &words[3], 1 }, { &words[4], 1 },
+		{ &words[5], 1 } };
+
+	UD_TRY(ud_guest_net_ask(h->cx, h->hv, words[0], &net));
+	ud_guest_card_set(h->cx, h->hv, words[0], &net, &card, &told);
+	*ret_out = ud_printf(h->cx->arena, "%s %s", ud_card_outcomes.names[told.outcome],
+		told.detail ? told.detail : "");
+	return UD_OK;
 }
 
 enum ud_code work_drop(struct host_inside *h, const char *in, const char **ret_out)

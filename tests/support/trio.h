@@ -48,6 +48,8 @@ host_work work_complete, work_cancel;   /* relation */
 host_work work_displace;                /* "NAME BYTES" of what is kept, "none 0" */
 host_work work_test_start;              /* "RELATION POINT"; UUID of the copy, test "tst_1" */
 host_work work_test_drop;               /* test */
+host_work work_addresses;               /* "VM TEST MAC ADDRESS ROUTER NAMES"; TEST "-" = none;
+					 * what became of the card, and why */
 host_work work_check;                   /* codes of what stands in the way */
 
 /* A relation's text for work_set. */

@@ -112,9 +112,10 @@ static void plug_in(struct ud_lv *lv, xmlNodePtr card, const char *network)
 		virNetworkFree(known);
 }
 
-/* A test's copy has addresses of its own, and no cable that was not named. */
-static enum ud_code place_cards(
-	struct ud_ctx *cx, struct ud_lv *lv, xmlNodePtr root, const char *networks, bool test)
+/* A test's copy has addresses of its own, and no cable that was not named. test_id NULL: it is the
+ * VM itself. */
+static enum ud_code place_cards(struct ud_ctx *cx, struct ud_lv *lv, xmlNodePtr root,
+	const char *networks, const char *test_id)
 {
 	json_t *list = NULL;
 
@@ -123,19 +124,15 @@ static enum ud_code place_cards(
 	for (xmlNodePtr card = ud_lv_child(root, "devices/interface"); card;
 		card = ud_lv_next(card)) {
 		xmlNodePtr mac = ud_lv_child(card, "mac");
-		const char *to = network_for(cx, list, ud_lv_attribute(cx, mac, "address"));
-		unsigned char chance[3];
+		const char *address = ud_lv_attribute(cx, mac, "address");
+		const char *to = network_for(cx, list, address);
 
 		if (to && *to)
 			plug_in(lv, card, to);
-		else if (to || test)
+		else if (to || test_id)
 			pull_cable(card);
-		if (!test || !mac)
-			continue;
-		ud_random(cx->env, chance, sizeof(chance));
-		ud_lv_set(mac, "address",
-			ud_printf(cx->arena, "52:54:00:%02x:%02x:%02x", chance[0], chance[1],
-				chance[2]));
+		if (test_id && address)
+			ud_lv_set(mac, "address", ud_hv_test_mac(cx, test_id, address));
 	}
 	json_decref(list);
 	return UD_OK;
@@ -168,7 +165,7 @@ static enum ud_code place_nvram(struct ud_ctx *cx, struct ud_lv_relation *r, xml
 
 /* The definition of a point, with the clone's disks; *ret is a reduced one. */
 static enum ud_code definition_for(struct ud_ctx *cx, struct ud_lv_relation *r,
-	const struct ud_clone *clone, const char *networks, bool test, ud_lv_doc **ret)
+	const struct ud_clone *clone, const char *networks, const char *test_id, ud_lv_doc **ret)
 {
 	UD_AUTO(ud_lv_doc) *given = NULL;
 	const char *text = NULL, *dropped = NULL;
@@ -183,7 +180,7 @@ static enum ud_code definition_for(struct ud_ctx *cx, struct ud_lv_relation *r,
 		return ud_fail(cx, UD_E_UNSUPPORTED, NULL,
 			"The VM wants KVM, and KVM does not work on this host.");
 	place_disks(cx, root, clone);
-	UD_TRY(place_cards(cx, r->lv, root, networks, test));
+	UD_TRY(place_cards(cx, r->lv, root, networks, test_id));
 	UD_TRY(place_nvram(cx, r, root, clone->point_id, clone->name));
 	return ud_lv_reduce(cx, ud_lv_text_of(cx, given), ret, &dropped);
 }
@@ -278,7 +275,7 @@ static enum ud_code fail_over(struct ud_ctx *cx, struct ud_lv_relation *r,
 	UD_TRY(ud_lv_state_write(cx, r, &state));
 	ud_lv_cut(r);
 	UD_TRY(ud_store_clone(cx, r->store, promotion->point_id, ACTIVE, &clone));
-	UD_TRY(definition_for(cx, r, &clone, promotion->networks.text, false, &doc));
+	UD_TRY(definition_for(cx, r, &clone, promotion->networks.text, NULL, &doc));
 	UD_TRY(roots_of(cx, &point.point, &ret->roots));
 	ret->point_id = point.point.id;
 	UD_TRY(bring_up(cx, r->lv, relation.uuid, ud_lv_text_of(cx, doc)));
@@ -565,7 +562,7 @@ static enum ud_code start_copy(struct ud_ctx *cx, struct ud_lv_relation *r,
 	UD_TRY(roots_of(cx, &point.point, &ret->roots));
 	if (!d) {
 		UD_TRY(ud_store_clone(cx, r->store, point.point.id, test->test_id, &clone));
-		UD_TRY(definition_for(cx, r, &clone, test->networks.text, true, &doc));
+		UD_TRY(definition_for(cx, r, &clone, test->networks.text, test->test_id, &doc));
 		mark_copy(xmlDocGetRootElement(doc), test, new_uuid(cx), relation.uuid);
 		d = virDomainCreateXML(r->lv->conn, ud_lv_text_of(cx, doc), 0);
 	}

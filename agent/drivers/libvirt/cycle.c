@@ -296,6 +296,25 @@ static enum ud_code begin_onward(struct ud_lv_cycle *c)
 	return ud_lv_state_write(c->cx, c->r, s);
 }
 
+/* A VM that is off, and whose images nobody wrote to since all was shipped: when the target still
+ * has that point, it is what the VM is now, and counts from now. */
+static enum ud_code confirm(struct ud_lv_cycle *c)
+{
+	struct ud_lv_relation *r = c->r;
+	struct ud_sender_have have = { 0 };
+	int64_t now = ud_mono_ms(c->cx->env);
+
+	if (c->state.compare || !ud_lv_images_untouched(r->off_stamp, c->images, c->image_count))
+		return UD_OK;
+	UD_TRY(ud_lv_sender_ready(c->cx, r, &c->relation, &r->sender, &r->sender_generation));
+	UD_TRY(ud_sender_have(c->cx, r->sender, &have));
+	c->confirmed = strcmp(have.newest_id, c->state.point_id) == 0;
+	pthread_mutex_lock(&r->lv->book->lock);
+	r->confirmed_mono_ms = c->confirmed ? now : 0;
+	pthread_mutex_unlock(&r->lv->book->lock);
+	return UD_OK;
+}
+
 /* A point of the VM itself. */
 static enum ud_code of_vm(
 	struct ud_lv_cycle *c, bool must_be_off, int64_t began_us, struct ud_point *ret)
@@ -318,9 +337,10 @@ static enum ud_code of_vm(
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The VM is not off.");
 	if (active)
 		r->off_stamp = 0; /* whatever becomes of this cycle */
-	if (!active && !must_be_off && !c->state.compare &&
-		ud_lv_images_untouched(r->off_stamp, c->images, c->image_count))
-		return UD_OK; /* nothing has changed */
+	if (!active && !must_be_off)
+		UD_TRY(confirm(c));
+	if (c->confirmed)
+		return UD_OK;
 	UD_TRY(active ? online(c, &shipped) : offline(c, &shipped));
 	if (c->waits && must_be_off)
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL,

@@ -24,6 +24,7 @@ struct ud_lv_cycle {
 	bool missing;            /* the base is gone, and no bitmap is broken */
 	bool waits;              /* for the medium to be taken in over there */
 	bool gave_way;           /* to a call that starts the VM */
+	bool confirmed;          /* the VM is off, and over there is all it has: nothing to do */
 	enum ud_ship how;
 	const char *parent;
 	struct ud_manifest point;

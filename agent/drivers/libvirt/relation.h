@@ -70,14 +70,17 @@ struct ud_lv_relation {
 	size_t age_count;
 	/* the newest durable point that was seen was taken then; 0 = none */
 	int64_t newest_mono_ms;
+	/* source: then the VM was off and its disks were the target's newest point; 0 = never */
+	int64_t confirmed_mono_ms;
 	int64_t last_cycle_ms, latency_ms, pending_bytes;
 	int64_t next_due_mono_ms;
 	bool poked, ending, gone, thread_runs;
 	pthread_t thread;
 
-	int borrowed; /* passing points on, or scrubbing, reads the store; it must not be closed */
-	bool closing; /* connections are being cut: who asks for the store is told no */
-	int starts;   /* calls that start the VM: its images are not read meanwhile */
+	/* passing points on, scrubbing or a proof reads the store, which stays open */
+	int borrowed;
+	bool closing;   /* connections are being cut: who asks for the store is told no */
+	int starts;     /* calls that start the VM: its images are not read meanwhile */
 	bool reads_off; /* a cycle reads images of the VM, which is off */
 
 	/* under the work lock */
@@ -302,6 +305,11 @@ void ud_lv_note_age(struct ud_lv_relation *r, const char *point_id, int64_t age_
 
 /* Open the relation's store, and make it when it is not there; under the work lock. */
 enum ud_code ud_lv_store_open(struct ud_ctx *cx, struct ud_lv_relation *r) UD_USE;
+/* Read the store, which is open, without the work lock: it is not closed until it is given back.
+ * Who closes it waits for that, and takes it from the relation first, so look now and then. NULL:
+ * it is not open. */
+ud_store *ud_lv_store_borrow(struct ud_lv_relation *r);
+void ud_lv_store_return(struct ud_lv_relation *r);
 /* Cut connections and close it; under the work lock. */
 void ud_lv_store_close(struct ud_lv_relation *r);
 /* Cut the relation's connections and wait until they are gone; under the work lock. */
@@ -351,7 +359,8 @@ enum ud_code ud_lv_relations(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_related 
 enum ud_code ud_lv_points(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
 	ud_hv_pointed *visit, void *data) UD_USE;
 enum ud_code ud_lv_point_verify(struct ud_ctx *cx, struct ud_hv *hv,
-	const struct ud_point_verify *verify, struct ud_point_verified *ret) UD_USE;
+	const struct ud_point_verify *verify, const struct ud_hv_leave *may,
+	struct ud_point_verified *ret) UD_USE;
 enum ud_code ud_lv_prepare(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
 	struct ud_point *ret) UD_USE;
 enum ud_code ud_lv_fail_over(struct ud_ctx *cx, struct ud_hv *hv,

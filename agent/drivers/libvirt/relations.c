@@ -105,6 +105,14 @@ static unsigned resumed_state(const struct ud_relation *relation, const struct u
 	return UD_REPLICATION_REPLICATING;
 }
 
+/* Nobody knows any more what the target has. */
+static void forget_confirmed(struct ud_lv_relation *r)
+{
+	pthread_mutex_lock(&r->lv->book->lock);
+	r->confirmed_mono_ms = 0;
+	pthread_mutex_unlock(&r->lv->book->lock);
+}
+
 /* Write what is to be; under the work lock. */
 static enum ud_code write_new(
 	struct ud_ctx *cx, struct ud_lv_relation *r, const struct ud_relation *relation, bool fresh)
@@ -122,6 +130,7 @@ static enum ud_code write_new(
 
 		begin_state(relation, &initial, known ? &before : NULL, &state);
 		r->off_stamp = 0; /* another target, which has nothing yet */
+		forget_confirmed(r);
 	}
 	if (relation->state == UD_RELATION_PAUSED)
 		state.state = UD_REPLICATION_PAUSED;
@@ -279,6 +288,7 @@ enum ud_code ud_lv_relation_resync(struct ud_ctx *cx, struct ud_hv *hv,
 			code = ud_store_clear(cx, r->store);
 		}
 	} else if (relation.role == UD_RELATION_SOURCE && resync->method != UD_RESYNC_AUTO) {
+		forget_confirmed(r);
 		state.compare = true;
 		state.exported = ""; /* a medium that was lost is written anew */
 		state.resync_at_ms = resync->start_at.ms > 0 ? resync->start_at.ms : 0;

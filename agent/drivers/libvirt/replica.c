@@ -72,6 +72,24 @@ void ud_lv_forward_stop(struct ud_lv_book *book, const char *uuid)
 		}
 }
 
+ud_store *ud_lv_store_borrow(struct ud_lv_relation *r)
+{
+	pthread_mutex_lock(&r->lv->book->lock);
+	ud_store *store = r->store;
+
+	r->borrowed += store != NULL;
+	pthread_mutex_unlock(&r->lv->book->lock);
+	return store;
+}
+
+void ud_lv_store_return(struct ud_lv_relation *r)
+{
+	pthread_mutex_lock(&r->lv->book->lock);
+	r->borrowed--;
+	pthread_cond_broadcast(&r->lv->book->moved);
+	pthread_mutex_unlock(&r->lv->book->lock);
+}
+
 /* Until nobody reads the store any more; one that was about to begin is stopped, too. Under the
  * book's lock. */
 static void call_back(struct ud_lv_relation *r)

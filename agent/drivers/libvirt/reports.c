@@ -34,6 +34,16 @@ static int64_t newest_age(struct ud_ctx *cx, struct ud_lv_relation *r)
 	return age;
 }
 
+/* How long ago the target's newest point was all that the VM has, as far as this end knows. */
+static int64_t confirmed_age(struct ud_ctx *cx, struct ud_lv_relation *r)
+{
+	pthread_mutex_lock(&r->lv->book->lock);
+	int64_t at = r->confirmed_mono_ms;
+
+	pthread_mutex_unlock(&r->lv->book->lock);
+	return at > 0 ? ud_mono_ms(cx->env) - at : UD_NONE;
+}
+
 static void add_progress(struct ud_lv_relation *r, const struct ud_relation *relation,
 	struct ud_replication_report *report)
 {
@@ -80,8 +90,8 @@ static enum ud_code tell(
 		.cycles_missed = state.missed,
 		.bytes_sent = state.bytes_sent };
 
-	if (relation.role == UD_RELATION_TARGET)
-		report.newest_point_age_ms = newest_age(cx, r);
+	report.newest_point_age_ms =
+		relation.role == UD_RELATION_TARGET ? newest_age(cx, r) : confirmed_age(cx, r);
 	add_progress(r, &relation, &report);
 	pthread_mutex_lock(&r->lv->book->lock);
 	error.code = ud_strdup(cx->arena, r->error_code);

@@ -39,16 +39,6 @@ static bool borrow(struct scrubbing *s)
 	return s->store != NULL;
 }
 
-static void give_back(struct scrubbing *s)
-{
-	struct ud_lv_book *book = s->r->lv->book;
-
-	pthread_mutex_lock(&book->lock);
-	s->r->borrowed--;
-	pthread_cond_broadcast(&book->moved);
-	pthread_mutex_unlock(&book->lock);
-}
-
 /* Who closes the store has taken it from the relation already. */
 static bool go_on(void *data, int64_t bytes_done)
 {
@@ -113,7 +103,7 @@ static void scrub_all(struct ud_lv *lv, const struct ud_hv_replication *with)
 		if (!borrow(&s))
 			continue;
 		scrub_one(&s, with);
-		give_back(&s);
+		ud_lv_store_return(s.r);
 	}
 }
 

@@ -54,28 +54,87 @@ enum ud_code ud_lv_points(struct ud_ctx *cx, struct ud_hv *hv, const char *repli
 	return code;
 }
 
-enum ud_code ud_lv_point_verify(struct ud_ctx *cx, struct ud_hv *hv,
-	const struct ud_point_verify *verify, struct ud_point_verified *ret)
+/* ---- their proof ---- */
+
+/* A replica that is read through. */
+struct proof {
+	struct ud_lv_relation *r;
+	ud_store *store; /* borrowed */
+	const struct ud_hv_leave *may;
+	bool ran; /* the VM stood on it when this began */
+};
+
+/* Who brings the VM up, or closes the store, does not wait for us. */
+static bool may_go_on(void *data, int64_t bytes_done)
 {
-	struct ud_lv_relation *r = NULL;
+	const struct proof *p = data;
+	struct ud_lv_book *book = p->r->lv->book;
+
+	(void)bytes_done;
+	if (p->may && p->may->go_on && !p->may->go_on(p->may->data))
+		return false;
+	pthread_mutex_lock(&book->lock);
+	bool on = p->r->store == p->store && !p->r->gone && (p->ran || !*p->r->state.failed_over);
+
+	pthread_mutex_unlock(&book->lock);
+	return on;
+}
+
+static enum ud_code borrow(struct ud_ctx *cx, struct proof *p)
+{
+	struct ud_relation relation = { 0 };
+	struct ud_lv_state state = { 0 };
+	enum ud_code code = UD_OK;
+
+	p->store = ud_lv_store_borrow(p->r);
+	if (!p->store) {
+		pthread_mutex_lock(&p->r->work);
+		code = ud_lv_store_open(cx, p->r);
+		if (code == UD_OK)
+			p->store = ud_lv_store_borrow(p->r);
+		pthread_mutex_unlock(&p->r->work);
+	}
+	ud_lv_relation_read(cx, p->r, &relation, &state);
+	p->ran = *state.failed_over != '\0';
+	return code;
+}
+
+/* What is merged meanwhile is read and compared by the merge. */
+static enum ud_code read_through(struct ud_ctx *cx, struct proof *p, const char *point_id,
+	struct ud_stored_point *ret, struct ud_scrubbed *ret_read)
+{
+	const struct ud_scrub scrub = { .go_on = may_go_on, .data = p };
+
+	UD_TRY(ud_store_point(cx, p->store, point_id, ret));
+	UD_TRY(ud_store_scrub(cx, p->store, &scrub, ret_read));
+	enum ud_code code = ud_store_point(cx, p->store, point_id, ret);
+
+	if (code == UD_E_NOT_FOUND)
+		return ud_fail(cx, code, NULL,
+			"The point was merged with the next one while it was read.");
+	UD_TRY(code);
+	return ret_read->whole || *ret->bad
+		? UD_OK
+		: ud_fail(cx, UD_E_INVALID_STATE, NULL,
+			  "The replica was being read when something else had to be done with it; "
+			  "ask again.");
+}
+
+enum ud_code ud_lv_point_verify(struct ud_ctx *cx, struct ud_hv *hv,
+	const struct ud_point_verify *verify, const struct ud_hv_leave *may,
+	struct ud_point_verified *ret)
+{
+	struct proof p = { .may = may };
 	struct ud_stored_point point = { 0 };
 	struct ud_scrubbed scrubbed = { 0 };
-	struct ud_scrub scrub = { 0 };
-
-	UD_TRY(ud_lv_relation_get(cx, ud_lv_of(hv), verify->replication_id, &r));
-	pthread_mutex_lock(&r->work);
-	enum ud_code code = ud_lv_store_open(cx, r);
-
-	if (code == UD_OK)
-		code = ud_store_point(cx, r->store, verify->point_id, &point);
-	if (code == UD_OK)
-		code = ud_store_scrub(cx, r->store, &scrub, &scrubbed);
-	if (code == UD_OK) /* what scrubbing found stands with the point now */
-		code = ud_store_point(cx, r->store, verify->point_id, &point);
-	pthread_mutex_unlock(&r->work);
-	UD_TRY(code);
 	struct ud_point told = { 0 };
 
+	UD_TRY(ud_lv_relation_get(cx, ud_lv_of(hv), verify->replication_id, &p.r));
+	UD_TRY(borrow(cx, &p));
+	enum ud_code code = read_through(cx, &p, verify->point_id, &point, &scrubbed);
+
+	ud_lv_store_return(p.r);
+	UD_TRY(code);
 	ud_manifest_point(cx, &point.point, *point.bad, &told);
 	*ret = (struct ud_point_verified){ .point_id = told.id,
 		.intact = !*point.bad,
