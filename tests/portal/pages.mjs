@@ -314,7 +314,8 @@ const plainly = async () => {
     await page.goto(`${base}/basic/tickets/${ticket.id}`);
     await page.waitForSelector('h2 >> text=Confirm that it is you');
     equal(await page.locator('#statement').count(), 0, 'fields to write into before that');
-    const notes = (await api('GET', `/v1/tickets/${ticket.id}`)).blockers.filter((b) => vms.includes(b.subject)).map((b) => `${names[vms.indexOf(b.subject)]}: ${b.text}`);
+    const about = (await api('GET', `/v1/tickets/${ticket.id}`)).blockers.filter((b) => vms.includes(b.subject)).map((b) => [names[vms.indexOf(b.subject)], b.text]);
+    const notes = about.map(([name, text]) => `${name}: ${text}`);
     const shown = (await page.locator('p.note').allTextContents()).join('\n');
     ok(notes.length > 0 && notes.every((n) => shown.includes(n)), `notes do not say of which machine: ${notes} in ${shown}`);
     await page.fill('#password', phrase);
@@ -327,7 +328,7 @@ const plainly = async () => {
     ok(JSON.stringify(said[0].data).includes(vms[1]), `it is about ${JSON.stringify(said[0].data)}`);
     const full = await person(browser);
     await signIn(full, 'approver@harbour-foods.example', `/app/tickets/${ticket.number}`);
-    for (const note of notes) await full.waitForSelector(`li >> text=${note}`);
+    for (const [name, text] of about) await full.locator('[role=status] li', { hasText: text }).filter({ hasText: name }).waitFor(); // said once of both
     await full.click('button >> text=Reject');
     await full.fill('#why-not', 'The store room is still open.');
     await full.click('dialog button.danger');

@@ -9,7 +9,7 @@ import { has, isStaff, me } from '../core/store.js';
 import { Lanes } from '../draw/lanes.js';
 import { Ring, Spark } from '../draw/ring.js';
 import { List } from '../ui/list.js';
-import { Action, Ago, Blocker, Choice, Dialog, Empty, Facts, Form, Loaded, Panel, State, Text, TypedConfirm, When, now, toast } from '../ui/parts.js';
+import { Action, Ago, Blockers, Choice, Dialog, Empty, Facts, Form, Loaded, Panel, State, Text, TypedConfirm, When, now, toast } from '../ui/parts.js';
 import { columns as runColumns } from './failovers.js';
 import { Predicted } from './tickets.js';
 import { duration } from '../core/time.js';
@@ -86,7 +86,7 @@ const Ready = ({ plan, name, reload }) => {
     await Promise.all([data.reload(), reload()]);
   };
   return html`<${Panel} title=${t('plan.now')} more=${mayChange() && html`<${Action} label=${t('plan.validate')} onPress=${look}/>`}><p><${Readiness} value=${plan.readiness}/> ${plan.verified_at && html`<span class="muted"><${Ago} at=${plan.verified_at}/></span>`}</p>
-    <${Loaded} of=${data}>${(r) => html`${r.blockers?.length ? html`<ul>${r.blockers.map((b) => html`<${Blocker} of=${b} name=${name}/>`)}</ul>` : html`<p class="ok">● ${t('request.clear')}</p>`}${r.predicted && html`<${Predicted} of=${r.predicted}/>`}`}</${Loaded}></${Panel}>`;
+    <${Loaded} of=${data}>${(r) => html`${r.blockers?.length ? html`<${Blockers} list=${r.blockers} name=${name}/>` : html`<p class="ok">● ${t('request.clear')}</p>`}${r.predicted && html`<${Predicted} of=${r.predicted}/>`}`}</${Loaded}></${Panel}>`;
 };
 
 const Trend = ({ plan }) => {

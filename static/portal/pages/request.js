@@ -9,7 +9,7 @@ import { go, query } from '../core/router.js';
 import { isStaff, me } from '../core/store.js';
 import { instant, zone } from '../core/time.js';
 import { Points } from '../draw/points.js';
-import { Ago, Blocker, Loaded, Panel, ProblemBox, State, Text } from '../ui/parts.js';
+import { Ago, Blockers, Loaded, Panel, ProblemBox, State, Text } from '../ui/parts.js';
 import { Predicted } from './tickets.js';
 
 const kinds = ['test', 'planned', 'unplanned'];
@@ -136,7 +136,7 @@ export const Request = () => {
     ${extended && kind.value !== 'test' && html`<fieldset><legend>${t('request.chain')}</legend>${['keep', 'reverse'].map((c) => html`<label class="check"><input type="radio" name="chain" value=${c} checked=${chain.value === c} onChange=${() => { chain.value = c; }}/>${t(`request.chain.${c}`)}</label>`)}</fieldset>`}
     <fieldset><legend>${t('request.when')}</legend><label class="check"><input type="radio" name="when" checked=${!when.value} onChange=${() => { when.value = ''; }}/>${t('request.now')}</label><${Text} id="at" kind="datetime-local" label=${t('request.at')} hint=${zone()} value=${when} problem=${wrong.scheduled_at}/>
       ${returns && html`<${Text} id="back" kind="datetime-local" label=${t('request.back')} hint=${`${zone()} · ${t('request.back.hint')}`} value=${back} problem=${wrong.window_ends_at}/>`}</fieldset>
-    <${Panel} title=${t('request.preflight')}><div aria-live="polite">${!ready ? html`<p class="muted">${t('request.preflight.text')}</p>` : dry.value ? html`${dry.value.blockers?.length ? html`<ul>${dry.value.blockers.map((b) => html`<${Blocker} of=${b} name=${nameOf}/>`)}</ul>` : html`<p class="ok">● ${t('request.clear')}</p>`}${dry.value.predicted && html`<${Predicted} of=${dry.value.predicted}/>`}` : html`<div class="skeleton"/>`}</div></${Panel}>
+    <${Panel} title=${t('request.preflight')}><div aria-live="polite">${!ready ? html`<p class="muted">${t('request.preflight.text')}</p>` : dry.value ? html`${dry.value.blockers?.length ? html`<${Blockers} list=${dry.value.blockers} name=${nameOf}/>` : html`<p class="ok">● ${t('request.clear')}</p>`}${dry.value.predicted && html`<${Predicted} of=${dry.value.predicted}/>`}` : html`<div class="skeleton"/>`}</div></${Panel}>
     ${kind.value === 'unplanned' && moving.length > 0 && html`<p class="note bad">${t('request.unplanned')}</p><${Text} id="typed" label=${t('confirm.type', { name })} value=${typed} autocomplete="off"/>`}
     <${ProblemBox} problem=${problem.value}/><div class="actions"><button class="primary" aria-disabled=${missing() || busy.value ? 'true' : undefined} aria-describedby="missing">${busy.value ? t('working') : t('request.send')}</button><span class="why" id="missing">${missing()}</span></div></form>`;
 };

@@ -8,7 +8,7 @@ import { go } from '../core/router.js';
 import { isStaff, me, shortcuts } from '../core/store.js';
 import { dateTime, duration } from '../core/time.js';
 import { List } from '../ui/list.js';
-import { Ago, Area, Blocker, Choice, Countdown, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, State, Text, Toned, When, now, toast } from '../ui/parts.js';
+import { Ago, Area, Blockers, Choice, Countdown, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, State, Text, Toned, When, now, toast } from '../ui/parts.js';
 import { PickMacro, expand, useMacros } from './macros.js';
 import { Run, useNames } from './run.js';
 
@@ -94,7 +94,7 @@ const Approvals = ({ ticket, reload }) => {
   // of each machine the newest signature alone can wait for another
   const signed = (list, counts, waits) => (list.data.value?.data || []).map((x, i, all) => html`<p class="note" key=${x.id}>${t('signed.statement', { who: who(x), statement: x.statement, standing: x.effective ? counts(x) : all.some((y) => y.vm_id === x.vm_id && y.id > x.id) ? '' : waits })}</p>`);
   return html`<${Panel} title=${t('approvals')} more=${html`<${State} group="approval" value=${ticket.approval}/>`}>
-    ${ticket.blockers?.length > 0 && html`<div class="problem" role="status"><h3>${t('blockers')}</h3><ul>${ticket.blockers.map((b) => html`<${Blocker} of=${b} name=${name}/>`)}</ul></div>`}
+    ${ticket.blockers?.length > 0 && html`<div class=${ticket.blockers.some((b) => !b.warning) ? 'problem' : 'note warning'} role="status"><h3>${t(ticket.blockers.some((b) => !b.warning) ? 'blockers' : 'blockers.none')}</h3><${Blockers} list=${ticket.blockers} name=${name}/></div>`}
     ${ticket.predicted && html`<${Predicted} of=${ticket.predicted}/>`}
     <${Loaded} of=${list}>${(a) => (a.data.length ? html`<ul class="steps">${a.data.map((x) => html`<li><${State} group="decision" value=${x.decision} tone=${x.voided_at ? 'idle' : x.decision === 'approved' ? 'ok' : 'bad'}/><span class="grow">${x.user_name} <span class="muted">${word('side', x.side)}${x.note ? ` · ${x.note}` : ''}${x.voided_at ? ` · ${t('approval.void')}` : ''}</span></span><${Ago} at=${x.created_at}/></li>`)}</ul>` : html`<p class="muted">${t('approvals.none')}</p>`)}</${Loaded}>
     ${signed(attested, () => t('attest.effective'), t('attest.first'))}

@@ -9,7 +9,7 @@ import { bytes, duration } from '../core/time.js';
 import { Chain } from '../draw/chain.js';
 import { Points } from '../draw/points.js';
 import { RpoTimeline } from '../draw/timeline.js';
-import { Action, Ago, Blocker, Choice, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, ProblemBox, State, Text, toast } from '../ui/parts.js';
+import { Action, Ago, Blockers, Choice, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, ProblemBox, State, Text, toast } from '../ui/parts.js';
 import { Checkpoints } from './checkpoints.js';
 import { Figures } from './figures.js';
 import { useHosts } from './hosts.js';
@@ -49,7 +49,7 @@ const Protect = ({ vm, onClose }) => {
     <${Choice} id="interval" label=${t('protect.interval')} value=${interval} options=${[['5', duration(5)], ['30', duration(30)], ['300', duration(300)], ['900', duration(900)]]} problem=${wrong.schedule_interval_seconds}/>
     <${Text} id="kept" label=${t('protect.kept')} kind="number" min="0" max="24" value=${kept} problem=${wrong.recovery_points_kept}/>
     <${Text} id="rpo" label=${t('protect.rpo')} hint=${t('seconds')} kind="number" value=${rpo} problem=${wrong.rpo_target_seconds}/><${Text} id="rto" label=${t('protect.rto')} hint=${t('seconds')} kind="number" value=${rto} problem=${wrong.rto_target_seconds}/>
-    ${blockers.value?.length > 0 && html`<div class="problem" role="alert"><h3>${t('blockers')}</h3><ul>${blockers.value.map((b) => html`<${Blocker} of=${b}/>`)}</ul></div>`}`}</${Form}></${Dialog}>`;
+    ${blockers.value?.length > 0 && html`<div class="problem" role="alert"><h3>${t('blockers')}</h3><${Blockers} list=${blockers.value}/></div>`}`}</${Form}></${Dialog}>`;
 };
 
 const replicationVerbs = (r) => ({

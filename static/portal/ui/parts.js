@@ -147,9 +147,18 @@ export const useWidth = () => {
 };
 /** A table twin of a picture. @param {{ head: string[], rows: any[][], label?: string }} props */
 export const Twin = ({ head, rows, label }) => html`<details class="twin"><summary>${label || t('twin')}</summary><div class="scroll" tabindex="0" role="region" aria-label=${label || t('twin')}><table><thead><tr>${head.map((x) => html`<th scope="col">${x}</th>`)}</tr></thead><tbody>${rows.map((r) => html`<tr>${r.map((c) => html`<td>${c}</td>`)}</tr>`)}</tbody></table></div></details>`;
-/** What stands in the way, or with `warning` only deserves a look; `name` says how a VM is called that it is about.
- * @param {{ of: any, name?: (vm: string) => string }} props */
-export const Blocker = ({ of, name }) => html`<li class=${of.warning ? 'warning' : 'bad'}>${of.warning ? '▲' : '■'} ${name && of.subject?.startsWith('vm_') && html`<b>${name(of.subject)}:</b> `}${of.text} <span class="muted">${of.fix || ''}</span></li>`;
+/** What stands in the way, and after it what only deserves a look; said once of all the VMs that it is about, which `name` calls
+ * by their names. @param {{ list: any[], name?: (vm: string) => string }} props */
+export const Blockers = ({ list, name }) => {
+  const groups = new Map();
+  for (const b of list) {
+    const key = JSON.stringify([Boolean(b.warning), b.text, b.fix]);
+    groups.set(key, [...(groups.get(key) || []), b]);
+  }
+  const namesOf = (group) => [...new Set(group.map((b) => b.subject).filter((s) => name && s?.startsWith('vm_')).map(name))].join(', ');
+  const sorted = [...groups.values()].sort((a, b) => Number(Boolean(a[0].warning)) - Number(Boolean(b[0].warning)));
+  return html`<ul>${sorted.map((group) => html`<li class=${group[0].warning ? 'warning' : 'bad'}>${group[0].warning ? '▲' : '■'} ${namesOf(group) && html`<b>${namesOf(group)}:</b> `}${group[0].text} <span class="muted">${group[0].fix || ''}</span></li>`)}</ul>`;
+};
 export const Panel = ({ title, children, more }) => html`<section class="panel" aria-label=${title}><header><h2>${title}</h2>${more}</header>${children}</section>`;
 export const Facts = ({ rows }) => html`<dl class="facts">${rows.filter(Boolean).map(([k, v]) => html`<div><dt>${k}</dt><dd>${v ?? html`<span class="muted">${t('unknown')}</span>`}</dd></div>`)}</dl>`;
 export { maybe };
