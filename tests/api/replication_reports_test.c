@@ -375,6 +375,37 @@ static void a_broken_promise_is_told_once_and_so_is_its_end(void **state)
 	scene_seen(s);
 }
 
+/* Its newest point is hours old over there, and its host sees that this is all there is. */
+static void a_vm_that_is_off_breaks_no_promise(void **state)
+{
+	struct scene *s = *state;
+	const char *id = scene_protect(s, scene_vm(s)); /* promised: 60 s */
+	static const struct {
+		const char *source, *health;
+		int64_t seconds;
+		bool broken;
+	} rows[] = { { ",\"newest_point_age_ms\":5000", "normal", 5, false },
+		{ ",\"newest_point_age_ms\":61000", "normal", 61, true }, /* not seen any more */
+		{ ",\"newest_point_age_ms\":5000", "normal", 5, false },
+		{ "", "warning", 7200, true } };
+
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		scene_report(s, HOST_B,
+			one(s,
+				scene_item(s, id, "target", "replicating",
+					",\"newest_point_age_ms\":7200000")));
+		scene_report(s, HOST_A,
+			one(s, scene_item(s, id, "source", "replicating", rows[i].source)));
+		json_t *shown = scene_show(s, OWN_VIEWER, id);
+
+		assert_in_range(number_at(shown, "rpo_measured_seconds"), rows[i].seconds,
+			rows[i].seconds + 20);
+		assert_string_equal(text_at(shown, "health"), rows[i].health);
+		assert_int_equal(!is_null(shown, "rpo_breached_at"), rows[i].broken);
+	}
+	scene_seen(s);
+}
+
 /* ---- health ---- */
 
 static void health_follows_the_rules_of_hyperv(void **state)
@@ -701,6 +732,7 @@ int main(void)
 		cmocka_unit_test(silence_is_unknown_and_never_health),
 		cmocka_unit_test(a_wrong_clock_of_a_host_changes_no_age),
 		cmocka_unit_test(a_broken_promise_is_told_once_and_so_is_its_end),
+		cmocka_unit_test(a_vm_that_is_off_breaks_no_promise),
 		cmocka_unit_test(health_follows_the_rules_of_hyperv),
 		cmocka_unit_test(the_window_of_health_begins_anew),
 		cmocka_unit_test(the_window_is_that_of_hyperv),
