@@ -361,6 +361,24 @@ const plainly = async () => {
     equal(page.wrong, [], 'wrong');
     await page.context().close();
   });
+  await it('when the host of a machine does not answer, unplanned is chosen, and planned says why it cannot be', async () => {
+    const page = await person(browser);
+    await page.route('**/v1/vms/*/topology', async (route) => {
+      const answer = await route.fetch();
+      const map = await answer.json();
+      for (const h of map.sites.flatMap((s) => s.hosts)) if (h.vms.some((v) => v.id === ids.vm)) h.state = 'unreachable';
+      await route.fulfill({ response: answer, json: map });
+    });
+    const { name } = await api('GET', `/v1/vms/${ids.vm}`);
+    await signIn(page, 'dr-lead@harbour-foods.example', `/app/request?vm=${ids.vm}`);
+    await page.waitForSelector('input[value=unplanned]:checked');
+    await page.waitForSelector(`label.card:has(input[value=planned]:disabled) >> text=The host of ${name} does not answer`);
+    await page.click('label.card:has(input[value=test])');
+    await page.waitForSelector('input[value=test]:checked'); // what one picks stays
+    equal(await axe(page), [], 'the form');
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
   await it('without JavaScript: a planned failover is asked for with its window, and who approves reads it', async () => {
     const page = await person(browser, { javaScriptEnabled: false });
     const day = new Date(Date.now() + 20 * 86400000).toISOString().slice(0, 10);

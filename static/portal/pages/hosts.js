@@ -3,7 +3,7 @@
 import { t } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 
-/** name: of a host's id; of: the id of the host that a VM is on. @param {string|string[]|undefined} vm one, or several: then everything is read */
+/** name: of a host's id; of: the id of the host that a VM is on; lost: whether that one does not answer. @param {string|string[]|undefined} vm one, or several: then everything is read */
 export const useHosts = (vm) => {
   const list = vm === undefined ? [] : [vm].flat();
   const topics = ['host.', 'vm.', 'failover.'];
@@ -11,8 +11,10 @@ export const useHosts = (vm) => {
   const whole = useData(list.length > 1 ? '/v1/topology' : null, topics);
   const found = list.length > 1 ? whole.data.value : part.data.value;
   const hosts = (found?.sites || []).flatMap((s) => s.hosts);
+  const under = (id) => hosts.find((h) => h.vms.some((v) => v.id === id));
   return {
     name: (id) => hosts.find((h) => h.id === id)?.name || t('unknown'),
-    of: (id) => hosts.find((h) => h.vms.some((v) => v.id === id))?.id,
+    of: (id) => under(id)?.id,
+    lost: (id) => ['unreachable', 'fenced'].includes(under(id)?.state),
   };
 };

@@ -10,6 +10,7 @@ import { isStaff, me } from '../core/store.js';
 import { instant, zone } from '../core/time.js';
 import { Points } from '../draw/points.js';
 import { Ago, Blockers, Loaded, Panel, ProblemBox, State, Text } from '../ui/parts.js';
+import { useHosts } from './hosts.js';
 import { Predicted } from './tickets.js';
 
 const kinds = ['test', 'planned', 'unplanned'];
@@ -55,10 +56,18 @@ export const Request = () => {
   const legs = useData('/v1/replications?limit=200', ['replication.'], { all: true });
   const protectedOnes = (vms.data.value?.data || []).filter((v) => (legs.data.value?.data || []).some((r) => r.vm_id === v.id && r.leg !== 'extended'));
   const moving = chosenPlan ? chosenPlan.members.map((m) => m.vm_id) : chosen.value;
+  const nameOf = (id) => protectedOnes.find((v) => v.id === id)?.name || id;
+  const hosts = useHosts(moving.length ? moving : undefined);
+  const lost = moving.filter(hosts.lost).map((v) => nameOf(v)).join(', ');
+  const picked = useSignal(Boolean(old || q.get('kind')));
+  useEffect(() => {
+    if (!lost || picked.value || kind.value === 'unplanned') return;
+    kind.value = 'unplanned'; // nothing else helps
+    reason.value = '';
+  }, [lost]);
   const leg = !chosenPlan && chosen.value.length === 1 ? (legs.data.value?.data || []).find((r) => r.vm_id === chosen.value[0] && r.leg !== 'extended') : null;
   const extended = moving.some((v) => (legs.data.value?.data || []).some((r) => r.vm_id === v && r.leg === 'extended'));
   const points = useData(leg && kind.value !== 'planned' ? `/v1/replications/${leg.id}/recovery-points?limit=100` : null, ['recovery_point.']);
-  const nameOf = (id) => protectedOnes.find((v) => v.id === id)?.name || id;
   const name = chosenPlan ? chosenPlan.name : chosen.value.length === 1 ? nameOf(chosen.value[0]) : t('vms.count', { n: chosen.value.length });
   const returns = kind.value === 'planned' && reason.value !== 'failback';
   const body = () => {
@@ -126,7 +135,7 @@ export const Request = () => {
   const matching = protectedOnes.filter((v) => v.name.toLowerCase().includes(find.value.toLowerCase()));
   const shown = matching.filter((v, i) => i < SHOWN || chosen.value.includes(v.id));
   return html`<div class="bar"><h1>${t('page.request')}</h1></div>${found.value && html`<p class="note" role="status">${t('request.draft')} <${Ago} at=${new Date(old.at).toISOString()}/> <button type="button" onClick=${anew}>${t('request.anew')}</button></p>`}<form onSubmit=${send} novalidate>
-    <fieldset><legend>${t('request.kind')}</legend><div class="cards">${kinds.map((k) => html`<label class="card"><input type="radio" name="kind" value=${k} checked=${kind.value === k} onChange=${() => { kind.value = k; reason.value = ''; }}/><b>${t(`kind.${k}.title`)}</b><br/><span class="muted">${t(`kind.${k}.where`)}<br/>${t(`kind.${k}.loss`)}</span></label>`)}</div></fieldset>
+    <fieldset><legend>${t('request.kind')}</legend><div class="cards">${kinds.map((k) => html`<label class="card"><input type="radio" name="kind" value=${k} checked=${kind.value === k} disabled=${k === 'planned' && lost && kind.value !== k} onChange=${() => { kind.value = k; reason.value = ''; picked.value = true; }}/><b>${t(`kind.${k}.title`)}</b><br/><span class="muted">${t(`kind.${k}.where`)}<br/>${t(`kind.${k}.loss`)}</span>${k === 'planned' && lost && html`<br/><span class="bad">■ ${t('request.lost', { vm: lost })}</span>`}</label>`)}</div></fieldset>
     <fieldset><legend>${t('request.what')}</legend>${plans.data.value?.data.length > 0 && html`<label for="plan">${t('request.plan')}</label><select id="plan" value=${plan.value} onChange=${(e) => { plan.value = e.currentTarget.value; point.value = ''; }}><option value="">${t('request.plan.none')}</option>${plans.data.value.data.map((p) => html`<option value=${p.id} selected=${p.id === plan.value}>${p.name} · ${t('vms.count', { n: p.members.length })}</option>`)}</select>`}
       <${Loaded} of=${vms}>${() => (chosenPlan ? html`<p class="muted">${moving.map(nameOf).join(', ')}</p>` : html`${protectedOnes.length > 8 && html`<input type="search" aria-label=${t('search')} placeholder=${t('search')} value=${find.value} onInput=${(e) => { find.value = e.currentTarget.value; }}/>`}
       ${shown.map((v) => html`<label class="check"><input type="checkbox" checked=${chosen.value.includes(v.id)} onChange=${() => flip(v.id)}/><span>${v.name}</span> <${State} group="power" value=${v.power}/></label>`)}${matching.length > shown.length && html`<p class="muted">${t('request.more', { n: matching.length - shown.length })}</p>`}${!protectedOnes.length && html`<p class="muted">${t('request.nothing')} <a href="/app/protection">${t('page.protection')}</a></p>`}`)}</${Loaded}></fieldset>
