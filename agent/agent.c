@@ -192,12 +192,17 @@ static enum ud_code start(struct ud_ctx *cx, struct ud_agent_run *a)
 }
 
 enum ud_code ud_agent_begin(struct ud_ctx *cx, const struct ud_agent_config *config,
-	const struct ud_driver *const *drivers, const struct ud_env *env, struct ud_agent_run **ret)
+	const struct ud_driver *const *drivers, const struct ud_env *env,
+	const struct ud_agent_hooks *hooks, struct ud_agent_run **ret)
 {
 	struct ud_agent_run *a = ud_malloc(sizeof(*a));
 
 	a->station.config = config;
 	a->station.env = env;
+	if (hooks) {
+		a->station.dies = hooks->dies;
+		a->station.dies_data = hooks->data;
+	}
 	a->drivers = drivers;
 	a->arena = ud_arena_new();
 	enum ud_code code = start(cx, a);

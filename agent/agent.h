@@ -12,14 +12,21 @@
 
 struct ud_agent_run;
 
+/* Crash points, for tests; see struct ud_station. */
+struct ud_agent_hooks {
+	bool (*dies)(void *data, const struct ud_wire_command *command, const char *point);
+	void *data;
+};
+
 /*
- * Open everything and begin. The configuration, drivers and env outlive it. A hypervisor that does
+ * Open everything and begin. The configuration, drivers and env outlive it. hooks: NULL in the
+ * program; they hold from the first command on. A hypervisor that does
  * not answer is tried again every minute; until then its calls fail. UD_E_UNAVAILABLE,
  * UD_E_VALIDATION with the reason.
  */
 enum ud_code ud_agent_begin(struct ud_ctx *cx, const struct ud_agent_config *config,
-	const struct ud_driver *const *drivers, const struct ud_env *env, struct ud_agent_run **ret)
-	UD_USE;
+	const struct ud_driver *const *drivers, const struct ud_env *env,
+	const struct ud_agent_hooks *hooks, struct ud_agent_run **ret) UD_USE;
 /* End it: calls are cut, verbs that run are waited for. VMs go on. Takes NULL. */
 void ud_agent_end(struct ud_agent_run **agent);
 /* What its verbs work with; for tests' crash points. */

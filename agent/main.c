@@ -75,7 +75,7 @@ enum ud_code ud_command_serve(
 
 	ud_log_set_level((enum ud_log_level)ud_log_level_named(config->log_level));
 	ud_log_keep(LOG_BYTES);
-	UD_TRY(ud_agent_begin(cx, config, ud_drivers, cx->env, &agent));
+	UD_TRY(ud_agent_begin(cx, config, ud_drivers, cx->env, NULL, &agent));
 	ud_log(UD_LOG_INFO, "running", "agent", config->agent_id, "host", config->host_id, "server",
 		config->server_url, "version", UD_VERSION, NULL);
 	wait(data);

@@ -63,9 +63,10 @@ void agent_start(struct agent *a)
 	static const struct ud_driver *const drivers[] = { &scripted_driver, &ud_driver_hyperv,
 		NULL };
 
-	must(cx, ud_agent_begin(cx, &a->config, drivers, &a->p->w->env, &a->run));
-	ud_agent_station(a->run)->dies_data = a;
-	ud_agent_station(a->run)->dies = dies;
+	/* before it goes on with what a crash has cut off, which it does at once */
+	const struct ud_agent_hooks hooks = { dies, a };
+
+	must(cx, ud_agent_begin(cx, &a->config, drivers, &a->p->w->env, &hooks, &a->run));
 }
 
 void agent_stop(struct agent *a)
