@@ -251,9 +251,12 @@ enum ud_code ud_do_fence(struct ud_ctx *cx, struct ud_act *act)
 	const struct ud_fence_args *a = act->args;
 	struct ud_fence_result r = { 0 };
 	struct ud_journal_vm vm;
+	int64_t begun = ud_mono_ms(cx->env);
 
 	UD_TRY(need_role(cx, act, UD_VM_ROLE_REPLICA, &vm));
 	UD_TRY(promise(cx, act, &r.source_seen));
+	/* before the points, whose ages grow while they are read */
+	r.after_ms = ud_mono_ms(cx->env) - begun;
 	UD_TRY(gather_points(cx, act, a->replication_id, &r));
 	ud_act_leave(cx, act, &ud_fence_result_shape, &r);
 	return UD_OK;

@@ -42,6 +42,7 @@ static const struct ud_field fence_result[] = {
 	UD_FIELD(ud_fence_result, points,      .flags = UD_REQUIRED, .about = "Points at hand, newest first."),
 	UD_FIELD(ud_fence_result, newest,      .max = ID, .about = "The newest complete one."),
 	UD_FIELD(ud_fence_result, source_seen, .about = "True when the source answered within a lease time."),
+	UD_FIELD(ud_fence_result, after_ms,    .flags = UD_NULLABLE, .min = 0, .about = "Time from the command's beginning to the reading of the points."),
 };
 static const struct ud_field promote_args[] = {
 	UD_FIELD(ud_promote_args, replication_id, .flags = UD_REQUIRED, .max = ID, .about = "Relation of the VM."),

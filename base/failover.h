@@ -54,6 +54,9 @@ struct ud_fence_result {
 	const char *newest;    /* id of the newest complete one; NULL = there is none */
 	/* the source answered on the replication channel within the last lease time */
 	bool source_seen;
+	/* from the command's beginning here to the reading of the points, by the host's own clock;
+	 * UD_NONE = not told */
+	int64_t after_ms;
 };
 
 /*

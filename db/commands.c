@@ -313,6 +313,19 @@ enum ud_code ud_command_newest(struct ud_ctx *cx, const char *subject_id, const 
 	return ud_next(cx, rows, &more);
 }
 
+enum ud_code ud_command_given(struct ud_ctx *cx, const char *subject_id, int64_t seq,
+	const char *host_id, int64_t *ret_ms)
+{
+	bool found = false;
+
+	*ret_ms = 0;
+	/* every tenant: the caller has read the subject */
+	return ud_query_int(cx, &found, ret_ms,
+		"SELECT COALESCE(delivered_at, created_at) FROM commands WHERE subject_id = $1"
+		" AND seq = $2 AND host_id = $3",
+		UD_VALS(ud_t(subject_id), ud_i(seq), ud_t(host_id)));
+}
+
 enum ud_code ud_command_last(struct ud_ctx *cx, const struct ud_command_new *like, int64_t epoch,
 	bool *ret_found, enum ud_command_state *ret, int64_t *ret_ended_at)
 {

@@ -126,6 +126,11 @@ enum ud_code ud_command_answer(struct ud_ctx *cx, const struct ud_commanding *c,
 enum ud_code ud_command_newest(struct ud_ctx *cx, const char *subject_id, const char *verb,
 	const char **ret, int64_t *ret_at) UD_USE;
 
+/* When a host was given a command: not later than it can have begun it. 0 = there is none. The
+ * caller has read the subject. */
+enum ud_code ud_command_given(struct ud_ctx *cx, const char *subject_id, int64_t seq,
+	const char *host_id, int64_t *ret_ms) UD_USE;
+
 /*
  * The newest command of a verb that a host was given about a subject under an epoch: its state, and
  * when it ended. *ret_found false = there was none. The caller has read the subject.

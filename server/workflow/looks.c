@@ -210,6 +210,23 @@ enum ud_code ud_look_isolate(
 	return UD_OK;
 }
 
+/* When the replica read its points, at the earliest: so late as it says after it was given the
+ * command, and not when its answer came, which may be long after. Too early makes the loss larger
+ * than it is, never smaller. */
+static enum ud_code read_at(struct ud_ctx *cx, const struct flow *fl,
+	const struct ud_workflow_step *fence, const struct ud_fence_result *r, int64_t *ret_ms)
+{
+	int64_t given = 0, at;
+
+	*ret_ms = fence->ended_at.ms;
+	if (fence->seq != UD_NONE && fence->host_id)
+		UD_TRY(ud_command_given(cx, fl->w->vm_id, fence->seq, fence->host_id, &given));
+	at = given + (r->after_ms != UD_NONE ? r->after_ms : 0);
+	if (given > 0 && at < *ret_ms)
+		*ret_ms = at;
+	return UD_OK;
+}
+
 /* How old a point was when the source was seen last: what is lost. told_ms: when its age was told.
  */
 static int64_t age_at_outage(const struct ud_workflow *w, int64_t age_ms, int64_t told_ms)
@@ -228,6 +245,7 @@ enum ud_code ud_look_point(
 	struct ud_point *points = NULL;
 	const char *wanted = fl->f.recovery_point_id;
 	size_t n = 0, i = 0;
+	int64_t told_ms = 0;
 	bool found = false;
 
 	(void)ret_jump;
@@ -246,7 +264,8 @@ enum ud_code ud_look_point(
 			"The replica does not have the recovery point that was asked for.",
 			"support");
 	fl->w->recovery_point_id = points[i].id;
-	fl->w->point_age_ms = age_at_outage(fl->w, points[i].age_ms, fence.ended_at.ms);
+	UD_TRY(read_at(cx, fl, &fence, &r, &told_ms));
+	fl->w->point_age_ms = age_at_outage(fl->w, points[i].age_ms, told_ms);
 	fl->w->point_taken_at = points[i].taken_at;
 	*ret = NEXT;
 	return UD_OK;

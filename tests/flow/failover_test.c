@@ -409,6 +409,22 @@ static void and_the_way_home_is_another_one(void **state)
 	assert_int_equal(stage_count(s, "SELECT epoch FROM vms"), 3);
 }
 
+/* The line is cut after the fence: what was lost is as much as if the answer had come at once. */
+static void a_late_answer_makes_no_loss_smaller(void **state)
+{
+	struct stage *s = *state;
+
+	s->late_ms = 25000;
+	stage_kill(s, 0);
+	const char *run = stage_start(s, "unplanned", "site_outage", 1, "");
+
+	stage_settle(s);
+	stage_attest(s, run, 0);
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
+	assert_int_equal(number_at(stage_run(s, run).json, "rpo_measured_seconds"), 12);
+}
+
 static void an_unplanned_failover_needs_two_people(void **state)
 {
 	struct stage *s = *state;
@@ -906,6 +922,8 @@ static void a_request_that_makes_no_sense_is_refused(void **state)
 				and_the_way_home_is_another_one, begin_, end),                     \
 			cmocka_unit_test_setup_teardown(                                           \
 				an_unplanned_failover_needs_two_people, begin_, end),              \
+			cmocka_unit_test_setup_teardown(                                           \
+				a_late_answer_makes_no_loss_smaller, begin_, end),                 \
 			cmocka_unit_test_setup_teardown(                                           \
 				a_source_that_answers_is_not_failed_over, begin_, end),            \
 			cmocka_unit_test_setup_teardown(                                           \

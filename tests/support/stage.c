@@ -33,10 +33,12 @@ static enum ud_code see_agents(struct ud_ctx *cx, void *data)
 	struct stage *s = data;
 
 	for (int h = 0; h < STAGE_HOSTS; h++)
-		if (!s->hosts[h].down && !s->hosts[h].cut)
+		if (!s->hosts[h].down && !s->hosts[h].cut) {
+			s->hosts[h].seen_ms = cx->now_ms;
 			UD_TRY(ud_exec(cx, NULL,
 				"UPDATE agents SET last_seen_at = $2 WHERE id = $1",
 				UD_VALS(ud_t(s->hosts[h].agent_id), ud_i(cx->now_ms))));
+		}
 	return UD_OK;
 }
 
@@ -322,7 +324,8 @@ static enum ud_code read_orders(struct ud_ctx *cx, void *data)
 
 	o->count = 0;
 	UD_TRY(ud_query(cx, &rows,
-		"SELECT subject_id, host_id, verb, seq, epoch, payload, signature FROM commands"
+		"SELECT subject_id, host_id, verb, seq, epoch, payload, signature,"
+		" COALESCE(delivered_at, created_at) FROM commands"
 		" WHERE state IN ('queued', 'delivered') ORDER BY subject_id, seq LIMIT 256",
 		UD_NO_VALS));
 	UD_TRY(ud_next(cx, rows, &more));
@@ -338,7 +341,8 @@ static enum ud_code read_orders(struct ud_ctx *cx, void *data)
 			.epoch = ud_col_int(rows, 4),
 			.args = c.args.text,
 			.payload = payload,
-			.signature = ud_col_dup(cx, rows, 6) };
+			.signature = ud_col_dup(cx, rows, 6),
+			.given_ms = ud_col_int(rows, 7) };
 		UD_TRY(ud_next(cx, rows, &more));
 	}
 	return UD_OK;
@@ -354,6 +358,7 @@ struct act {
 	const char *result, *error;
 	enum ud_outcome outcome;
 	bool fresh, again;
+	int64_t now_ms; /* by the server's clock, as it answers */
 };
 
 static const char *now_text(struct act *a)
@@ -382,11 +387,11 @@ static void refuse(struct act *a, const char *code)
 		fmt(a->s->w, "{\"code\":\"%s\",\"detail\":\"The agent refuses: %s.\"}", code, code);
 }
 
-/* Twelve seconds old when its source was gone; it ages on. */
+/* Twelve seconds old when its source was heard of last; it ages on, by the server's clock. */
 static const char *point_json(struct act *a, const char *id)
 {
 	const struct stage_host *source = &a->s->hosts[0];
-	int64_t age = 12000 + (source->down ? a->s->w->clock_ms - source->down_ms : 0);
+	int64_t age = 12000 + (source->down ? a->now_ms - source->seen_ms : 0);
 
 	return fmt(a->s->w,
 		"{\"id\":\"%s\",\"n\":7,\"taken_at\":\"%s\",\"age_ms\":%lld,\"consistency\":\"crash\","
@@ -477,9 +482,10 @@ static enum ud_code perform(struct ud_ctx *cx, struct act *a)
 		const char *points =
 			a->s->told_points ? a->s->told_points : point_json(a, a->v->point_id);
 
-		a->result =
-			fmt(a->s->w, "{\"points\":[%s],\"newest\":\"%s\",\"source_seen\":false}",
-				points, a->v->point_id);
+		a->result = fmt(a->s->w,
+			"{\"points\":[%s],\"newest\":\"%s\",\"source_seen\":false,"
+			"\"after_ms\":%lld}",
+			points, a->v->point_id, (long long)(a->now_ms - a->o->given_ms));
 	} else if (strcmp(verb, UD_VERB_PROMOTE) == 0) {
 		do_promote(a);
 	} else if (strcmp(verb, UD_VERB_DEMOTE) == 0) {
@@ -519,12 +525,18 @@ static enum ud_code perform(struct ud_ctx *cx, struct act *a)
 	return UD_OK;
 }
 
+static int64_t late(const struct stage *s, const struct stage_order *o)
+{
+	return strcmp(o->verb, UD_VERB_FENCE) == 0 ? s->late_ms : 0;
+}
+
 static enum ud_code apply_act(struct ud_ctx *cx, void *data)
 {
 	struct act *a = data;
 
 	a->outcome = UD_OUTCOME_DONE;
 	a->result = a->error = NULL;
+	a->now_ms = cx->now_ms;
 	if (a->o->seq == a->c->done_seq) {
 		a->outcome = (enum ud_outcome)a->c->kept_outcome;
 		a->result = a->c->kept_result;
@@ -538,6 +550,7 @@ static enum ud_code apply_act(struct ud_ctx *cx, void *data)
 	}
 	if (a->s->lose == a->s->answered)
 		return UD_OK;
+	cx->now_ms += late(a->s, a->o);
 	struct ud_wire_result r = { .subject_id = a->o->vm_id,
 		.seq = a->o->seq,
 		.outcome = a->outcome,
@@ -585,6 +598,8 @@ static bool obey(struct stage *s, const struct stage_order *o)
 	a.c = &a.v->at[a.host];
 	world_write(s->w, apply_act, &a);
 	assert_false(a.again);
+	s->w->clock_ms += late(s, o);
+	s->w->mono_ms += late(s, o);
 	if (s->fail_times > 0 && strcmp(s->fail_verb, o->verb) == 0)
 		s->fail_times--;
 	if (a.v->unseen > 0 && strcmp(o->verb, UD_VERB_BOOT_CHECK) == 0)
@@ -669,8 +684,10 @@ void stage_pass(struct stage *s, int64_t seconds)
 
 void stage_kill(struct stage *s, int host)
 {
+	if (s->hyperv)
+		stage_site_last_cycle(s, host);
+	world_write(s->w, see_agents, s); /* it is heard of until now */
 	s->hosts[host].down = true;
-	s->hosts[host].down_ms = s->w->clock_ms;
 	for (int i = 0; i < s->count; i++)
 		s->vms[i].at[host].running = s->vms[i].at[host].test = false;
 	if (s->hyperv)

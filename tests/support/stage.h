@@ -33,7 +33,7 @@ struct stage_vm {
 struct stage_host {
 	const char *id, *agent_id;
 	bool down;       /* nobody answers; its VMs do not run when it was killed */
-	int64_t down_ms; /* since when */
+	int64_t seen_ms; /* when it was heard of last, by the server's clock */
 	bool cut;        /* it does not reach the server, but runs on */
 	bool quiet;      /* it answers nothing although it is there */
 	bool deaf;       /* orders do not reach it, though it tells of itself */
@@ -51,6 +51,8 @@ struct stage {
 	const char *cards;       /* the result of set_addresses; NULL = none were named */
 	const char *told_points; /* what fence tells instead of the points; NULL = those */
 	bool twice;
+	/* a fence's answer comes so much later than its points were read */
+	int64_t late_ms;
 	/* commands answered so far, and a limit: then nobody answers any more (-1 = none) */
 	int answered, limit;
 	int lose;        /* this one is done, and its answer lost on the way (-1 = none) */

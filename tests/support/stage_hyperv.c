@@ -322,6 +322,17 @@ static void answer_all(struct site_host *h)
 	}
 }
 
+/* As the server does before a host's poll gets it. */
+static enum ud_code mark_given(struct ud_ctx *cx, void *data)
+{
+	const struct stage_order *o = data;
+
+	return ud_exec(cx, NULL,
+		"UPDATE commands SET delivered_at = $4 WHERE subject_id = $1 AND seq = $2"
+		" AND host_id = $3 AND delivered_at IS NULL",
+		UD_VALS(ud_t(o->vm_id), ud_i(o->seq), ud_t(o->host_id), ud_i(cx->now_ms)));
+}
+
 void stage_site_obey(struct stage *s, const struct stage_order *o, int host)
 {
 	struct site_host *h = &s->site_in_a_box->host[host];
@@ -329,11 +340,16 @@ void stage_site_obey(struct stage *s, const struct stage_order *o, int host)
 	const struct ud_wire_signed m = { o->payload, o->signature };
 	bool broken = break_it(s, o, host);
 
+	struct stage_order order = *o;
+
 	box_of(s);
+	world_write(s->w, mark_given, &order);
 	must(&cx, ud_runner_offer(&cx, h->runner, &m, NULL));
 	while (ud_runner_step(h->runner))
 		look(s);
 	s->fail_times -= broken;
+	if (strcmp(o->verb, UD_VERB_FENCE) == 0)
+		pass_world(s, s->late_ms);
 	answer_all(h);
 	if (s->reports) /* of what has changed an agent tells at once */
 		stage_site_report(s);
@@ -472,12 +488,15 @@ void stage_site_round(struct stage *s)
 	look(s);
 }
 
-/* The last cycle was a little before. */
-void stage_site_kill(struct stage *s, int host)
+void stage_site_last_cycle(struct stage *s, int host)
 {
 	agent_down(&s->site_in_a_box->host[host]);
 	for (int i = 0; i < s->count; i++)
 		box_do(box_of(s), "last_cycle", uuid_of(s, i), fmt(s->w, "%d", LOST_MS), NULL);
+}
+
+void stage_site_kill(struct stage *s, int host)
+{
 	box_do(box_of(s), "power_loss", stage_host_names[host], NULL);
 	look(s);
 }

@@ -10,7 +10,7 @@
 
 struct stage_order {
 	const char *vm_id, *host_id, *verb, *args, *payload, *signature;
-	int64_t seq, epoch;
+	int64_t seq, epoch, given_ms;
 };
 
 /* The names of the hosts. */
@@ -24,7 +24,8 @@ void stage_site_obey(struct stage *s, const struct stage_order *o, int host);
 /* What agents do without being told, once, and what they say of replication. */
 void stage_site_round(struct stage *s);
 void stage_site_report(struct stage *s);
-/* The power goes, and comes back. */
+/* The last cycle of each VM was a little before now; then the power goes, and comes back. */
+void stage_site_last_cycle(struct stage *s, int host);
 void stage_site_kill(struct stage *s, int host);
 void stage_site_revive(struct stage *s, int host);
 
