@@ -11,8 +11,10 @@
 #include "agent/keeper.h"
 #include "agent/replicator.h"
 #include "agent/reporter.h"
+#include "agent/statement_key.h"
 #include "base/env.h"
 #include "base/log.h"
+#include "base/sign.h"
 #include "base/time.h"
 #include "base/wire_identity.h"
 
@@ -39,6 +41,7 @@ struct ud_agent_run {
 	pthread_t keeper;
 	bool keeping;
 	bool quarantined; /* as the server said last; the keeper's */
+	unsigned char statement_key[UD_SIGN_KEY];
 };
 
 /* ---- keeping ---- */
@@ -156,6 +159,8 @@ static enum ud_code open_parts(struct ud_ctx *cx, struct ud_agent_run *a)
 	struct ud_station *s = &a->station;
 
 	UD_TRY(ud_journal_open(cx, ud_agent_path(cx, s->config, "journal.db"), &s->journal));
+	if (ud_statement_key(cx, s->config, a->statement_key))
+		s->statement_key = a->statement_key;
 	open_hypervisor(cx, a);
 	read_boot(cx, a);
 	return ud_link_open(cx, s->config, &a->link);
@@ -247,6 +252,7 @@ void ud_agent_end(struct ud_agent_run **pa)
 	ud_replicator_release(&a->station.replica);
 	ud_journal_release(&a->station.journal);
 	ud_arena_release(&a->arena);
+	ud_wipe(a->statement_key, sizeof(a->statement_key));
 	ud_free(a);
 	*pa = NULL;
 }

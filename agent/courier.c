@@ -8,10 +8,18 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/crypto.h"
 #include "base/env.h"
 #include "base/log.h"
 
-enum { CALL_MS = 30000, POLL_MS = 40000, LOOK_MS = 1000, WAIT_MIN = 20, JITTER = 6 };
+enum {
+	KEY_MS = 60000,
+	CALL_MS = 30000,
+	POLL_MS = 40000,
+	LOOK_MS = 1000,
+	WAIT_MIN = 20,
+	JITTER = 6
+};
 
 struct ud_courier {
 	struct ud_station *station;
@@ -22,6 +30,9 @@ struct ud_courier {
 	pthread_mutex_t mutex; /* the two below */
 	pthread_cond_t wake;
 	bool news, stop;
+	/* the sender's: does the server have our key for statements, and since when do we know */
+	bool key_taken;
+	int64_t key_mono_ms;
 };
 
 /* What the server answers a poll with. */
@@ -192,8 +203,40 @@ static enum ud_code add_answer(
 	return UD_OK;
 }
 
+/*
+ * The server is told the key before what is signed with it, and anew a minute later: it may have
+ * been put back to a state before it knew. One that does not take it gets answers without
+ * statements, which is how all that do not know of statements are answered.
+ */
+static enum ud_code tell_key(struct ud_ctx *cx, struct ud_courier *c)
+{
+	unsigned char public_key[UD_SIGN_PUBLIC];
+	int64_t now = ud_mono_ms(c->station->env);
+
+	if (!c->station->statement_key || (c->key_mono_ms && now - c->key_mono_ms < KEY_MS))
+		return UD_OK;
+	ud_sign_public(c->station->statement_key, public_key);
+	const struct ud_wire_key key = { ud_hex(cx->arena, public_key, sizeof(public_key)) };
+	enum ud_code code = ud_link_send(cx, c->link, "/v1/agent/statement-key", &ud_wire_key_shape,
+		&key, CALL_MS, NULL, NULL, NULL);
+
+	if (code == UD_E_UNAVAILABLE || code == UD_E_CERTIFICATE_REFUSED)
+		return code;
+	c->key_taken = code == UD_OK;
+	c->key_mono_ms = now ? now : 1;
+	if (code != UD_OK)
+		ud_log(UD_LOG_WARNING, "statement_key_not_taken", "code", ud_error_info(code)->name,
+			"reason", cx->problem.detail, NULL);
+	ud_ctx_clear(cx);
+	return UD_OK;
+}
+
 static enum ud_code send_result(struct ud_ctx *cx, struct ud_courier *c, struct ud_wire_result *r)
 {
+	if (r->statement)
+		UD_TRY(tell_key(cx, c));
+	if (!c->key_taken)
+		r->statement = r->signature = NULL;
 	r->agent_boot = ud_link_run(c->link);
 	return ud_link_send(cx, c->link, "/v1/agent/result", &ud_wire_result_shape, r, CALL_MS,
 		NULL, NULL, NULL);
@@ -213,6 +256,7 @@ static enum ud_code send_one(struct ud_ctx *cx, struct ud_courier *c, struct ud_
 		ud_log(UD_LOG_ERROR, "answer_refused", "subject", r->subject_id, "reason",
 			cx->problem.detail, NULL);
 		r->result.text = r->error.text = NULL;
+		r->statement = r->signature = NULL;
 		code = send_result(cx, c, r);
 	}
 	if (code != UD_OK || dead(c))

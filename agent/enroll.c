@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/link.h"
+#include "agent/statement_key.h"
 #include "base/file.h"
 #include "base/http_client.h"
 #include "base/sign.h"
@@ -114,6 +115,7 @@ static enum ud_code keep(struct ud_ctx *cx, const struct ud_enrolment *in,
 	UD_TRY(ud_file_write(
 		cx, ud_agent_path(cx, c, "ca.pem"), got->root, strlen(got->root), 0644));
 	UD_TRY(ud_link_store_identity(cx, c, got->certificate, got->chain, key));
+	UD_TRY(ud_statement_key_make(cx, c));
 	return ud_agent_config_store(cx, c);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The journal's three tables. Each public function is one transaction; a crash leaves either all of
+ * The journal's tables. Each public function is one transaction; a crash leaves either all of
  * it or nothing.
  */
 #include "agent/journal.h"
@@ -49,6 +49,8 @@ static const char schema[] =
 	" payload TEXT NOT NULL, outcome TEXT, result TEXT, error TEXT, sent BIGINT NOT NULL,"
 	" PRIMARY KEY (subject_id, seq));"
 	"CREATE TABLE IF NOT EXISTS j_note (name TEXT NOT NULL PRIMARY KEY, word TEXT NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS j_statement (subject_id TEXT NOT NULL, seq BIGINT NOT NULL,"
+	" statement TEXT NOT NULL, signature TEXT NOT NULL, PRIMARY KEY (subject_id, seq));"
 	"CREATE INDEX IF NOT EXISTS j_cmd_open ON j_cmd(n) WHERE sent = 0;"
 	"CREATE INDEX IF NOT EXISTS j_cmd_n ON j_cmd(n);";
 
@@ -399,6 +401,12 @@ static enum ud_code end(struct ud_ctx *cx, const struct ud_wire_command *c,
 	if (vm)
 		UD_TRY(ud_exec(cx, NULL, "UPDATE j_vm SET wanted = $2 WHERE vm_id = $1",
 			UD_VALS(ud_t(vm->vm_id), ud_i(vm->wanted))));
+	if (r->statement)
+		UD_TRY(ud_exec(cx, NULL,
+			"INSERT INTO j_statement(subject_id, seq, statement, signature)"
+			" VALUES ($1, $2, $3, $4) ON CONFLICT (subject_id, seq) DO NOTHING",
+			UD_VALS(ud_t(c->subject_id), ud_i(c->seq), ud_t(r->statement),
+				ud_t(r->signature))));
 	return ud_exec(cx, NULL,
 		"UPDATE j_cmd SET outcome = $3, result = $4, error = $5"
 		" WHERE subject_id = $1 AND seq = $2 AND outcome IS NULL",
@@ -414,6 +422,10 @@ enum ud_code ud_journal_end(struct ud_ctx *cx, ud_journal *journal,
 	return leave(cx, journal, end(cx, command, result, vm));
 }
 
+#define COMMANDS                                                                                   \
+	"SELECT subject_id, seq, payload, outcome, result, error, statement, signature FROM j_cmd" \
+	" LEFT JOIN j_statement USING (subject_id, seq)"
+
 static enum ud_code visit_commands(
 	struct ud_ctx *cx, const char *sql, ud_journal_visitor *visit, void *data)
 {
@@ -428,6 +440,8 @@ static enum ud_code visit_commands(
 			.seq = ud_col_int(rows, 1),
 			.result.text = ud_col_dup(cx, rows, 4),
 			.error.text = ud_col_dup(cx, rows, 5),
+			.statement = ud_col_dup(cx, rows, 6),
+			.signature = ud_col_dup(cx, rows, 7),
 		};
 
 		if (!ud_col_null(rows, 3))
@@ -444,8 +458,7 @@ enum ud_code ud_journal_working(
 	UD_TRY(enter(cx, journal, false));
 	return leave(cx, journal,
 		visit_commands(cx,
-			"SELECT subject_id, seq, payload, outcome, result, error FROM j_cmd"
-			" WHERE sent = 0 AND outcome IS NULL ORDER BY n LIMIT 16 * $1",
+			COMMANDS " WHERE sent = 0 AND outcome IS NULL ORDER BY n LIMIT 16 * $1",
 			visit, data));
 }
 
@@ -455,8 +468,7 @@ enum ud_code ud_journal_unsent(
 	UD_TRY(enter(cx, journal, false));
 	return leave(cx, journal,
 		visit_commands(cx,
-			"SELECT subject_id, seq, payload, outcome, result, error FROM j_cmd"
-			" WHERE sent = 0 AND outcome IS NOT NULL ORDER BY n LIMIT $1",
+			COMMANDS " WHERE sent = 0 AND outcome IS NOT NULL ORDER BY n LIMIT $1",
 			visit, data));
 }
 
@@ -464,8 +476,12 @@ static enum ud_code sent(struct ud_ctx *cx, const char *subject_id, int64_t seq)
 {
 	UD_TRY(ud_exec(cx, NULL, "UPDATE j_cmd SET sent = 1 WHERE subject_id = $1 AND seq = $2",
 		UD_VALS(ud_t(subject_id), ud_i(seq))));
-	return ud_exec(cx, NULL,
+	UD_TRY(ud_exec(cx, NULL,
 		"DELETE FROM j_cmd WHERE sent = 1 AND n < (SELECT MAX(n) FROM j_cmd) - 1000",
+		UD_NO_VALS));
+	return ud_exec(cx, NULL,
+		"DELETE FROM j_statement WHERE NOT EXISTS (SELECT 1 FROM j_cmd c"
+		" WHERE c.subject_id = j_statement.subject_id AND c.seq = j_statement.seq)",
 		UD_NO_VALS);
 }
 

@@ -231,6 +231,9 @@ enum ud_code ud_act_point(struct ud_ctx *cx, struct ud_act *act, const char *poi
 {
 	struct ud_station *s = act->station;
 
+	if (act->mark_count < UD_STATEMENT_MARKS)
+		act->marks[act->mark_count++] = (struct ud_statement_mark){ point,
+			ud_mono_ms(cx->env) - act->began_mono_ms };
 	if (s->dies && s->dies(s->dies_data, act->command, point))
 		atomic_store(&s->dead, true);
 	return atomic_load(&s->dead) ? ud_fail(cx, UD_E_UNAVAILABLE, NULL, "died at %s", point)
@@ -391,12 +394,47 @@ static void store_answer(struct ud_ctx *cx, struct ud_runner *r, struct ud_act *
 	changed(r);
 }
 
+/* What was seen, signed. An answer is worth more than its signature: it goes without, if need be.
+ */
+static void state(struct ud_ctx *cx, struct ud_act *act, struct ud_wire_result *answer)
+{
+	const struct ud_station *s = act->station;
+	const struct ud_wire_command *c = act->command;
+	struct ud_statement said = { .agent_id = s->config->agent_id,
+		.host_id = c->host_id,
+		.subject_id = c->subject_id,
+		.seq = c->seq,
+		.epoch = c->epoch,
+		.verb = c->verb,
+		.ticket_id = c->ticket_id,
+		.outcome = ud_outcomes.names[answer->outcome],
+		.again = act->again,
+		.began_ms = act->began_ms,
+		.ended_ms = ud_now_ms(cx->env),
+		.took_ms = ud_mono_ms(cx->env) - act->began_mono_ms,
+		.mark_count = act->mark_count,
+		.result = answer->result.text };
+
+	if (!s->statement_key || !ud_statement_wanted(c->verb))
+		return;
+	memcpy(said.marks, act->marks, sizeof(said.marks));
+	if (ud_statement_write(
+		    cx, s->statement_key, &said, &answer->statement, &answer->signature) == UD_OK)
+		return;
+	ud_log(UD_LOG_WARNING, "answer_not_signed", "subject", c->subject_id, "verb", c->verb,
+		"reason", cx->problem.detail, NULL);
+	ud_ctx_clear(cx);
+}
+
 static void run_command(
 	struct ud_ctx *cx, struct ud_runner *r, const struct ud_wire_command *c, bool again)
 {
-	struct ud_act act = {
-		.station = r->settings.station, .command = c, .again = again, .runner = r
-	};
+	struct ud_act act = { .station = r->settings.station,
+		.command = c,
+		.again = again,
+		.runner = r,
+		.began_ms = ud_now_ms(cx->env),
+		.began_mono_ms = ud_mono_ms(cx->env) };
 	enum ud_code code = perform(cx, r, &act);
 
 	if (act.left || atomic_load(&act.station->dead))
@@ -412,6 +450,7 @@ static void run_command(
 		c->verb, "outcome", ud_outcomes.names[answer.outcome], "reason",
 		code == UD_OK ? NULL : cx->problem.detail, NULL);
 	ud_ctx_clear(cx);
+	state(cx, &act, &answer);
 	store_answer(cx, r, &act, &answer);
 }
 

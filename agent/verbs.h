@@ -13,6 +13,7 @@
 #include "agent/config.h"
 #include "agent/driver.h"
 #include "agent/journal.h"
+#include "base/statement.h"
 
 struct ud_leases;
 struct ud_runner;
@@ -27,6 +28,8 @@ struct ud_station {
 	const char *host_boot;         /* of the machine */
 	struct ud_leases *leases;      /* leave to run: agent/lease.h */
 	struct ud_replicator *replica; /* agent/replicator.h */
+	/* signs what it saw; NULL = it has none, and its answers go unsigned */
+	const unsigned char *statement_key;
 	/*
 	 * Crash points, for tests; NULL in the program. It answers whether the agent ends at this
 	 * point of a command: from then on it is dead, does nothing and stores nothing, as if
@@ -51,6 +54,10 @@ struct ud_act {
 	const char *result;             /* JSON object that it leaves, in the arena; NULL = {} */
 	const struct ud_journal_vm *vm; /* stored in the answer's transaction when not NULL */
 	struct ud_runner *runner;       /* for ud_act_progress */
+	/* for its statement: when it was begun, by both clocks, and what was done when */
+	int64_t began_ms, began_mono_ms;
+	struct ud_statement_mark marks[UD_STATEMENT_MARKS];
+	size_t mark_count;
 };
 
 typedef enum ud_code ud_verb_run(struct ud_ctx *cx, struct ud_act *act);

@@ -5,11 +5,13 @@
  */
 #include <string.h>
 
+#include "api/answers.h"
 #include "api/api.h"
 #include "base/id.h"
 #include "db/agents.h"
 #include "db/events.h"
 #include "db/hosts.h"
+#include "db/statements.h"
 #include "server/auth/auth.h"
 #include "server/http/server.h"
 
@@ -132,11 +134,60 @@ static enum ud_code forget(struct ud_ctx *cx, struct ud_request *rq)
 
 enum { CHANGE = UD_OPERATOR | UD_R(SUPPORT_ENGINEER) | UD_R(SUPPORT_LEAD) };
 
+/* ---- keys of statements ---- */
+
+struct keys {
+	struct ud_buf *out;
+	const char *agent_id;
+	size_t n;
+};
+
+static void put_time(struct ud_buf *b, const char *name, struct ud_time t)
+{
+	char at[UD_TIME_TEXT];
+
+	if (t.ms <= 0) {
+		ud_buf_printf(b, ",\"%s\":null", name);
+		return;
+	}
+	ud_time_format(t.ms, at);
+	ud_buf_printf(b, ",\"%s\":\"%s\"", name, at);
+}
+
+static enum ud_code add_key(struct ud_ctx *cx, void *data, const struct ud_agent_key *key)
+{
+	struct keys *k = data;
+
+	(void)cx;
+	if (strcmp(key->agent_id, k->agent_id) != 0)
+		return UD_OK;
+	ud_buf_printf(k->out, "%s{\"algorithm\":\"ed25519\",\"public_key\":\"%s\"",
+		k->n++ ? "," : "", key->public_key);
+	put_time(k->out, "since", key->created_at);
+	put_time(k->out, "until", key->ended_at);
+	ud_buf_putc(k->out, '}');
+	return UD_OK;
+}
+
+static enum ud_code list_keys(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_agent a = { 0 };
+
+	UD_TRY(ud_row_get(cx, &ud_agents_table, rq->arg[0], &a));
+	struct keys k = { &rq->out, a.row.id, 0 };
+
+	ud_buf_puts(&rq->out, "{\"object\":\"list\",\"data\":[");
+	UD_TRY(ud_agent_keys(cx, a.host_id, add_key, &k));
+	ud_buf_puts(&rq->out, "],\"has_more\":false}");
+	return ud_answer_text(cx, rq, 200, "application/json");
+}
+
 /* clang-format off */
 static const struct ud_route rows[] = {
 	{ "POST",   "/v1/hosts/{id}/enroll",   "hosts.enroll",   CHANGE,   "agents:write", UD_WRITE | UD_STEP_UP | UD_NO_BODY_LOG, .answer = &enrolment_shape, .status = 201, .handle = enroll, .about = "Make a one-time token that turns a machine into this host's agent within the hour." },
 	{ "GET",    "/v1/agents",              "agents.list",    UD_STAFF, "agents:read",  UD_LIST, .resource = &agents, .handle = ud_rest_list, .about = "List agents." },
 	{ "GET",    "/v1/agents/{id}",         "agents.show",    UD_STAFF, "agents:read",  0, .resource = &agents, .handle = ud_rest_show, .about = "Show an agent." },
+	{ "GET",    "/v1/agents/{id}/statement-keys", "agents.statement-keys", UD_STAFF, "agents:read", UD_WHOLE, .answer = &ud_statement_key_shape, .handle = list_keys, .about = "List the public keys that an agent's statements are or were signed with, the oldest first." },
 	{ "POST",   "/v1/agents/{id}/revoke",  "agents.revoke",  CHANGE,   "agents:write", UD_WRITE | UD_STEP_UP, .resource = &agents, .handle = revoke, .about = "Believe the agent's certificate no more; what it is asking now is refused within seconds." },
 	{ "POST",   "/v1/agents/{id}/release", "agents.release", CHANGE,   "agents:write", UD_WRITE | UD_STEP_UP | UD_PERSON, .resource = &agents, .handle = release, .about = "Let an agent in quarantine promote again, after a person has looked." },
 	{ "DELETE", "/v1/agents/{id}",         "agents.delete",  CHANGE,   "agents:write", UD_WRITE | UD_MATCH_REQUIRED, .status = 204, .resource = &agents, .handle = forget, .about = "Delete the record of an agent that was revoked or replaced." },

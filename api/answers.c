@@ -172,6 +172,7 @@ static const struct ud_field step_fields[] = {
 	TEXT("vm_id", COLUMN, "For which VM."),
 	TEXT("host_id", COLUMN, "On which host."),
 	COUNT("attempts", SAID, "How often it was tried."),
+	TEXT("signature", MAYBE, "Is the host's answer signed by its agent: valid, invalid, missing; null without an answer."),
 	INSTANT("started_at", COLUMN, "When it began."),
 	INSTANT("ended_at", COLUMN, "When it ended."),
 	ANY("error", "Why it failed, or null."),
@@ -212,6 +213,8 @@ static const struct ud_field bundle_fields[] = {
 	PARTS("timeline", NULL, "Everything that happened, chained."),
 	PARTS("pictures", NULL, "Screens of guests, as PNG."),
 	PARTS("hosts", NULL, "Hosts, and the keys of their agents."),
+	PARTS("agents", NULL, "Keys that agents sign with."),
+	PARTS("statements", NULL, "What agents have signed."),
 	PARTS("absences", NULL, "What is not there although one might look for it."),
 	ANY("digests", "SHA-256 of each part."),
 	PART("seal", &seal, SAID, "The seal."),
@@ -229,6 +232,8 @@ static const struct ud_field bundle_report_fields[] = {
 	COUNT("parts", SAID, "Parts that were compared."),
 	COUNT("lines", SAID, "Lines of its log that were compared."),
 	COUNT("pictures", SAID, "Pictures that were compared."),
+	COUNT("signed_answers", SAID, "Answers that the agent signed that gave them."),
+	COUNT("unsigned_answers", SAID, "Those without a valid signature."),
 	TEXT("public_key", SAID, "Key that it is sealed with."),
 	PARTS("findings", &evidence_finding, "What is wrong."),
 };
@@ -239,6 +244,14 @@ static const struct ud_field signing_key_fields[] = {
 	TEXT("public_key", HEAD, "The public key, in hex."),
 };
 const struct ud_shape ud_signing_key_shape = UNNAMED(signing_key_fields);
+
+static const struct ud_field statement_key_fields[] = {
+	TEXT("algorithm", HEAD, "Always ed25519."),
+	TEXT("public_key", HEAD, "The public key, in hex."),
+	INSTANT("since", COLUMN, "When it was told."),
+	INSTANT("until", COLUMN, "When another was told; null = it holds."),
+};
+const struct ud_shape ud_statement_key_shape = UNNAMED(statement_key_fields);
 
 /* ---- addresses, tickets ---- */
 

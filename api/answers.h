@@ -22,6 +22,8 @@ extern const struct ud_shape ud_plan_version_shape, ud_plan_diff_shape, ud_plan_
 extern const struct ud_shape ud_step_shape, ud_line_shape;
 /* The sealed record of a run, what checking it found, and the keys that it may be sealed with. */
 extern const struct ud_shape ud_bundle_shape, ud_bundle_report_shape, ud_signing_key_shape;
+/* The keys that an agent signs with. */
+extern const struct ud_shape ud_statement_key_shape;
 /* What of a block is taken. */
 extern const struct ud_shape ud_block_map_shape;
 /* Who looks at a ticket. */

@@ -185,9 +185,11 @@ static enum ud_code verify(struct ud_ctx *cx, struct ud_request *rq)
 	ud_evidence_verify(cx, text, strlen(text), &e.public_key, 1, &r);
 	ud_buf_printf(&rq->out,
 		"{\"object\":\"evidence_verification\",\"id\":\"%s\",\"intact\":%s,\"parts\":%lld,"
-		"\"lines\":%lld,\"pictures\":%lld,\"public_key\":\"%s\",\"findings\":[",
+		"\"lines\":%lld,\"pictures\":%lld,\"signed_answers\":%lld,"
+		"\"unsigned_answers\":%lld,\"public_key\":\"%s\",\"findings\":[",
 		e.row.id, r.intact ? "true" : "false", (long long)r.parts, (long long)r.lines,
-		(long long)r.pictures, e.public_key);
+		(long long)r.pictures, (long long)r.signed_answers, (long long)r.unsigned_answers,
+		e.public_key);
 	for (size_t i = 0; i < r.count; i++) {
 		ud_buf_puts(&rq->out, i ? ",{\"where\":" : "{\"where\":");
 		ud_buf_json(&rq->out, r.findings[i].where);

@@ -151,6 +151,27 @@ static enum ud_code line_row(struct ud_ctx *cx, void *data, const struct ud_step
 	return UD_OK;
 }
 
+/* What a host has answered: how long that took by its own clock, and whether its agent signed it.
+ */
+static enum ud_code answer_row(struct ud_ctx *cx, void *data, const struct ud_workflow_step *step)
+{
+	const struct lines *l = data;
+
+	if (!step->signature)
+		return UD_OK;
+	ud_buf_puts(l->b, "<tr>");
+	cell(l->b, name_of(l, step->vm_id));
+	cell(l->b, step->name);
+	cell(l->b, step->host_id);
+	cell(l->b,
+		step->took_ms == UD_NONE
+			? NULL
+			: ud_printf(cx->arena, "%lld ms", (long long)step->took_ms));
+	cell(l->b, step->signature);
+	ud_buf_puts(l->b, "</tr>\n");
+	return UD_OK;
+}
+
 static void table(struct ud_buf *b, const char *title, const char *const *heads, size_t n)
 {
 	ud_buf_printf(b,
@@ -206,6 +227,8 @@ static enum ud_code write_page(struct ud_ctx *cx, struct ud_buf *b, const struct
 	const struct ud_failover *f)
 {
 	static const char *const approval_heads[] = { "When", "Who", "For", "Decision", "Note" };
+	static const char *const answer_heads[] = { "VM", "Step", "Host", "Took, by its clock",
+		"Signature of its agent" };
 	static const char *const line_heads[] = { "When", "VM", "Step", "Event", "Host or person" };
 	struct lines lines = { .b = b, .f = f };
 	struct ud_list list = { .limit = UD_LIST_MAX };
@@ -225,6 +248,9 @@ static enum ud_code write_page(struct ud_ctx *cx, struct ud_buf *b, const struct
 	UD_TRY(ud_row_list(cx, &ud_approvals, &list, approval_row, b, &more));
 	ud_buf_puts(b, "</tbody></table></div>\n");
 	UD_TRY(ud_evidence_picture(cx, b, f, lines.names));
+	table(b, "Answers of the hosts", answer_heads, UD_LEN(answer_heads));
+	UD_TRY(ud_step_visit(cx, f->row.id, answer_row, &lines));
+	ud_buf_puts(b, "</tbody></table></div>\n");
 	table(b, "Timeline", line_heads, UD_LEN(line_heads));
 	UD_TRY(ud_step_lines(cx, f->row.id, line_row, &lines));
 	ud_buf_puts(b, "</tbody></table></div>\n</main></body></html>\n");

@@ -9,6 +9,7 @@
 #include "api/evidence.h"
 #include "db/agents.h"
 #include "db/approvals.h"
+#include "db/statements.h"
 #include "db/waivers.h"
 #include "db/workflows.h"
 
@@ -18,6 +19,7 @@ struct writing {
 	struct ud_workflow_list all;
 	const struct ud_shape *shape; /* of the rows being added */
 	size_t count;                 /* items of the list being written */
+	size_t unsigned_count;        /* statements that are missing or invalid */
 };
 
 static void begin_list(struct writing *w, const char *name)
@@ -36,6 +38,14 @@ static void text(struct writing *w, const char *name, const char *value)
 {
 	ud_buf_printf(&w->out, ",\"%s\":", name);
 	ud_buf_json(&w->out, value);
+}
+
+static void number(struct writing *w, const char *name, int64_t value)
+{
+	if (value == UD_NONE)
+		ud_buf_printf(&w->out, ",\"%s\":null", name);
+	else
+		ud_buf_printf(&w->out, ",\"%s\":%lld", name, (long long)value);
 }
 
 static void instant(struct writing *w, const char *name, int64_t ms)
@@ -103,6 +113,9 @@ static enum ud_code add_step(struct ud_ctx *cx, void *data, const struct ud_work
 	text(w, "host_id", s->host_id);
 	text(w, "result", s->result.text);
 	text(w, "error", s->error.text);
+	text(w, "signature", s->signature);
+	number(w, "command", s->seq);
+	number(w, "agent_ms", s->took_ms);
 	instant(w, "started_at", s->started_at.ms);
 	instant(w, "ended_at", s->ended_at.ms);
 	ud_buf_putc(&w->out, '}');
@@ -152,6 +165,46 @@ static enum ud_code add_picture(struct ud_ctx *cx, void *data, const char *workf
 	return UD_OK;
 }
 
+/* ---- what agents have signed ---- */
+
+static enum ud_code add_statement(struct ud_ctx *cx, void *data, const struct ud_statement_row *s)
+{
+	struct writing *w = data;
+
+	(void)cx;
+	w->unsigned_count += s->verdict != UD_STATEMENT_VALID;
+	item(w);
+	ud_buf_printf(&w->out, "{\"n\":%zu", w->count);
+	text(w, "vm_id", s->subject_id);
+	number(w, "command", s->seq);
+	text(w, "host_id", s->host_id);
+	text(w, "verb", s->verb);
+	text(w, "agent_id", s->agent_id);
+	text(w, "verdict", ud_statement_verdicts[s->verdict]);
+	text(w, "reason", s->reason);
+	instant(w, "given_at", s->given_at);
+	text(w, "statement", s->text);
+	text(w, "signature", s->signature);
+	ud_buf_putc(&w->out, '}');
+	return UD_OK;
+}
+
+static enum ud_code add_key(struct ud_ctx *cx, void *data, const struct ud_agent_key *k)
+{
+	struct writing *w = data;
+
+	(void)cx;
+	item(w);
+	ud_buf_printf(&w->out, "{\"n\":%zu", w->count);
+	text(w, "agent_id", k->agent_id);
+	text(w, "host_id", k->host_id);
+	text(w, "public_key", k->public_key);
+	instant(w, "since", k->created_at.ms);
+	instant(w, "until", k->ended_at.ms);
+	ud_buf_putc(&w->out, '}');
+	return UD_OK;
+}
+
 /* ---- hosts ---- */
 
 static enum ud_code add_host(struct ud_ctx *cx, struct writing *w, const char *host_id)
@@ -170,9 +223,11 @@ static enum ud_code add_host(struct ud_ctx *cx, struct writing *w, const char *h
 	return UD_OK;
 }
 
-static enum ud_code add_hosts(struct ud_ctx *cx, struct writing *w)
+/* Each host of the run, once. */
+static enum ud_code each_host(struct ud_ctx *cx, struct writing *w, const char *list,
+	enum ud_code (*add)(struct ud_ctx *cx, struct writing *w, const char *host_id))
 {
-	begin_list(w, "hosts");
+	begin_list(w, list);
 	for (size_t i = 0; i < w->all.count; i++) {
 		const char *hosts[] = { w->all.items[i].source_host_id,
 			w->all.items[i].target_host_id };
@@ -184,11 +239,16 @@ static enum ud_code add_hosts(struct ud_ctx *cx, struct writing *w)
 				seen |= strcmp(w->all.items[k].source_host_id, hosts[h]) == 0 ||
 					strcmp(w->all.items[k].target_host_id, hosts[h]) == 0;
 			if (!seen)
-				UD_TRY(add_host(cx, w, hosts[h]));
+				UD_TRY(add(cx, w, hosts[h]));
 		}
 	}
 	ud_buf_putc(&w->out, ']');
 	return UD_OK;
+}
+
+static enum ud_code add_keys(struct ud_ctx *cx, struct writing *w, const char *host_id)
+{
+	return ud_agent_keys(cx, host_id, add_key, w);
 }
 
 /* ---- what is not there ---- */
@@ -202,12 +262,15 @@ static void absent(struct writing *w, const char *vm_id, const char *what)
 	ud_buf_putc(&w->out, '}');
 }
 
-static void add_absences(struct writing *w)
+static void add_absences(struct ud_ctx *cx, struct writing *w)
 {
 	begin_list(w, "absences");
-	absent(w, NULL,
-		"Agents do not sign their answers; these came over mutual TLS from the keys listed"
-		" under hosts.");
+	if (w->unsigned_count)
+		absent(w, NULL,
+			ud_printf(cx->arena,
+				"%zu answers are not signed by their agents; they came over mutual"
+				" TLS from the keys listed under hosts.",
+				w->unsigned_count));
 	if (w->f->validation == UD_VALIDATION_OPEN)
 		absent(w, NULL, "The customer has not said whether the service worked.");
 	for (size_t i = 0; i < w->all.count; i++) {
@@ -246,8 +309,12 @@ static enum ud_code write_all(struct ud_ctx *cx, struct writing *w, const char *
 	begin_list(w, "pictures");
 	UD_TRY(ud_picture_visit(cx, f->row.id, add_picture, w));
 	ud_buf_putc(&w->out, ']');
-	UD_TRY(add_hosts(cx, w));
-	add_absences(w);
+	UD_TRY(each_host(cx, w, "hosts", add_host));
+	UD_TRY(each_host(cx, w, "agents", add_keys));
+	begin_list(w, "statements");
+	UD_TRY(ud_statement_visit(cx, f->row.id, add_statement, w));
+	ud_buf_putc(&w->out, ']');
+	add_absences(cx, w);
 	ud_buf_putc(&w->out, '}');
 	return UD_OK;
 }

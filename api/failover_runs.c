@@ -79,6 +79,8 @@ static enum ud_code add_step(struct ud_ctx *cx, void *data, const struct ud_work
 	ud_buf_puts(&s->out, ",\"host_id\":");
 	ud_buf_json(&s->out, step->host_id);
 	ud_buf_printf(&s->out, ",\"attempts\":%lld", (long long)step->attempts);
+	ud_buf_puts(&s->out, ",\"signature\":");
+	ud_buf_json(&s->out, step->signature);
 	put_time(&s->out, "started_at", step->started_at);
 	put_time(&s->out, "ended_at", step->ended_at);
 	ud_buf_printf(&s->out, ",\"error\":%s}", step->error.text ? step->error.text : "null");

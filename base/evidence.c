@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/crypto.h"
+#include "base/evidence_inside.h"
 #include "base/shape.h"
 
 enum { CANONICAL = JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY };
@@ -208,7 +209,7 @@ enum ud_code ud_seal_make(struct ud_ctx *cx, const char *text, const char *schem
 
 /* ---- checking ---- */
 
-static void find(struct ud_evidence_report *r, const char *where, const char *what)
+void ud_evidence_find(struct ud_evidence_report *r, const char *where, const char *what)
 {
 	r->intact = false;
 	if (r->count < UD_EVIDENCE_FINDINGS)
@@ -227,9 +228,9 @@ static void check_part(struct ud_ctx *cx, void *data, const char *pointer, json_
 
 	c->report->parts++;
 	if (!said)
-		find(c->report, pointer, "This part was not sealed: it was added.");
+		ud_evidence_find(c->report, pointer, "This part was not sealed: it was added.");
 	else if (strcmp(said, digest_of(cx, c->doc, pointer, part)) != 0)
-		find(c->report, pointer,
+		ud_evidence_find(c->report, pointer,
 			pointer[strlen(pointer) - 1] == '#' ? "Items were added or dropped here."
 							    : "This part is not what was sealed.");
 }
@@ -252,7 +253,7 @@ static void check_missing(struct ud_ctx *cx, struct checking *c)
 		if (!v ||
 			(rest && strcmp(rest, "#") != 0 &&
 				(size_t)strtoul(rest, NULL, 10) >= json_array_size(v)))
-			find(c->report, ud_strdup(cx->arena, pointer),
+			ud_evidence_find(c->report, ud_strdup(cx->arena, pointer),
 				"This part was sealed and is missing.");
 	}
 }
@@ -270,7 +271,7 @@ static void check_chain(struct ud_ctx *cx, json_t *timeline, struct ud_evidence_
 
 		r->lines++;
 		if (!said || strcmp(said, is) != 0)
-			find(r, ud_printf(cx->arena, "/timeline/%zu", i),
+			ud_evidence_find(r, ud_printf(cx->arena, "/timeline/%zu", i),
 				"The chain breaks here: a line was changed, dropped or moved.");
 		before = said ? said : is;
 	}
@@ -296,7 +297,7 @@ static void check_taken(
 			strcmp(name, called) == 0 && strstr(result, hash))
 			return;
 	}
-	find(r, ud_printf(cx->arena, "/pictures/%zu", i),
+	ud_evidence_find(r, ud_printf(cx->arena, "/pictures/%zu", i),
 		"No check of this VM took this picture: pictures were swapped or changed.");
 }
 
@@ -312,7 +313,7 @@ static void check_pictures(struct ud_ctx *cx, json_t *doc, struct ud_evidence_re
 
 		r->pictures++;
 		if (!png || !said || strcmp(said, hash_of(cx, png)) != 0)
-			find(r, ud_printf(cx->arena, "/pictures/%zu/png", i),
+			ud_evidence_find(r, ud_printf(cx->arena, "/pictures/%zu/png", i),
 				"The picture is not the one with this hash.");
 		check_taken(cx, doc, picture, i, r);
 	}
@@ -325,7 +326,8 @@ static void check_plan(struct ud_ctx *cx, json_t *doc, struct ud_evidence_report
 
 	if (!plan || !said ||
 		strcmp(said, ud_printf(cx->arena, "sha256:%s", hash_of(cx, plan))) != 0)
-		find(r, "/plan", "The plan is not the one that was approved: its hash differs.");
+		ud_evidence_find(
+			r, "/plan", "The plan is not the one that was approved: its hash differs.");
 }
 
 static bool read_hex(const char *text, unsigned char *out, size_t n)
@@ -356,7 +358,8 @@ static void check_signature(struct ud_ctx *cx, json_t *seal, struct ud_evidence_
 		!read_hex(r->public_key, public_key, sizeof(public_key)) ||
 		strcmp(ud_hex(cx->arena, public_key, sizeof(public_key)), r->public_key) != 0 ||
 		!ud_sign_verify(public_key, digest, strlen(digest), signature))
-		find(r, "/seal/signature", "The owner of the key did not sign this digest.");
+		ud_evidence_find(
+			r, "/seal/signature", "The owner of the key did not sign this digest.");
 }
 
 static void check_seal(struct ud_ctx *cx, json_t *doc, const char *const *known, size_t known_n,
@@ -368,18 +371,19 @@ static void check_seal(struct ud_ctx *cx, json_t *doc, const char *const *known,
 	size_t i = 0;
 
 	if (!json_is_object(s)) {
-		find(r, "/seal", "There is no seal.");
+		ud_evidence_find(r, "/seal", "There is no seal.");
 		return;
 	}
 	if (!algorithm || strcmp(algorithm, "ed25519") != 0 || json_object_size(s) != 4)
-		find(r, "/seal/algorithm", "The seal is not of the known form.");
+		ud_evidence_find(r, "/seal/algorithm", "The seal is not of the known form.");
 	if (!digest || strcmp(digest, hash_of(cx, unsealed(cx, doc))) != 0)
-		find(r, "/seal/digest", "The document is not the one that was sealed.");
+		ud_evidence_find(r, "/seal/digest", "The document is not the one that was sealed.");
 	check_signature(cx, s, r);
 	while (i < known_n && r->public_key && strcmp(known[i], r->public_key) != 0)
 		i++;
 	if (known_n && i == known_n)
-		find(r, "/seal/public_key", "The seal is not by a key that is believed.");
+		ud_evidence_find(
+			r, "/seal/public_key", "The seal is not by a key that is believed.");
 }
 
 static const char *text_of(struct ud_ctx *cx, json_t *doc, const char *key)
@@ -400,10 +404,11 @@ static void check_form(struct ud_ctx *cx, json_t *doc, const char *text, size_t 
 	while (at < n && is[at] && is[at] == text[at])
 		at++;
 	if (at != n || is[at])
-		find(r, ud_printf(cx->arena, "byte %zu", at),
+		ud_evidence_find(r, ud_printf(cx->arena, "byte %zu", at),
 			"The file is not in canonical form from here on.");
 	if (!schema || strcmp(schema, wanted) != 0)
-		find(r, "/schema", "This is not evidence of a version that is known here.");
+		ud_evidence_find(
+			r, "/schema", "This is not evidence of a version that is known here.");
 }
 
 /* The document, with what its head says in the report; NULL when it cannot be read. */
@@ -415,7 +420,8 @@ static json_t *open_document(
 
 	*ret = (struct ud_evidence_report){ .intact = true };
 	if (!json_is_object(doc)) {
-		find(ret, ud_printf(cx->arena, "line %d, column %d", error.line, error.column),
+		ud_evidence_find(ret,
+			ud_printf(cx->arena, "line %d, column %d", error.line, error.column),
 			ud_printf(cx->arena, "The file cannot be read: %s.",
 				doc ? "no object" : error.text));
 		json_decref(doc);
@@ -454,6 +460,7 @@ void ud_evidence_verify(struct ud_ctx *cx, const char *text, size_t n, const cha
 	check_chain(cx, json_object_get(doc, "timeline"), ret);
 	check_pictures(cx, doc, ret);
 	check_plan(cx, doc, ret);
+	ud_evidence_statements(cx, doc, ret);
 	check_seal(cx, doc, known, known_n, ret);
 	json_decref(doc);
 }

@@ -6,7 +6,9 @@
  * are here, so that they cannot disagree.
  *
  * Members: "schema", "timeline" (list of objects), "pictures" (list of objects with "png" in
- * base64), "plan" (text) and "plan_hash"; what else there is, is covered alike. Added here: "hash"
+ * base64), "plan" (text) and "plan_hash"; "agents" (their public keys) and "statements" (what they
+ * have signed, base/statement.h), against which the numbers of "steps", "vms" and "failover" are
+ * checked; what else there is, is covered alike. Added here: "hash"
  * of each line of the timeline, "sha256" of each picture, "digests" (JSON pointer -> SHA-256) and
  * "seal".
  */
@@ -41,6 +43,8 @@ struct ud_evidence_report {
 	const char *id, *public_key; /* of the seal, hex; NULL when it cannot be read */
 	const char *sealed_at;
 	int64_t parts, lines, pictures; /* that were compared */
+	/* agents' answers that carry a valid signature of the agent, and those that do not */
+	int64_t signed_answers, unsigned_answers;
 	struct ud_evidence_finding findings[UD_EVIDENCE_FINDINGS];
 	size_t count;
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/crypto.h"
+#include "base/statement.h"
 
 static const char *const outcome_names[] = { "done", "refused", "failed", "unknown" };
 const struct ud_enum ud_outcomes = { "outcome", outcome_names, UD_LEN(outcome_names) };
@@ -60,6 +61,11 @@ static const struct ud_field result_fields[] = {
 	UD_FIELD(ud_wire_result, result,     .max = RESULT, .about = "What came out."),
 	UD_FIELD(ud_wire_result, error,      .max = RESULT, .about = "Why it did not work."),
 	UD_FIELD(ud_wire_result, agent_boot, .flags = UD_REQUIRED, .max = BOOT, .about = "Process that answers."),
+	UD_FIELD(ud_wire_result, statement,  .max = UD_STATEMENT_MAX, .about = "What the agent saw, canonical JSON."),
+	UD_FIELD(ud_wire_result, signature,  .max = UD_STATEMENT_SIGNATURE, .about = "Ed25519 of the agent over these bytes, base64url."),
+};
+static const struct ud_field key_fields[] = {
+	UD_FIELD(ud_wire_key, public_key, .flags = UD_REQUIRED, .max = UD_STATEMENT_KEY_HEX, .about = "Ed25519 key, hex."),
 };
 static const struct ud_field progress_fields[] = {
 	UD_FIELD(ud_wire_progress, subject_id, .flags = UD_REQUIRED, .max = ID, .about = "VM or host of the command."),
@@ -76,6 +82,7 @@ const struct ud_shape ud_wire_poll_shape = { UD_SHAPE(ud_wire_poll, poll_fields)
 const struct ud_shape ud_wire_head_shape = { UD_SHAPE(ud_wire_head, head_fields), .bare = true };
 const struct ud_shape ud_wire_result_shape = { UD_SHAPE(ud_wire_result, result_fields),
 	.bare = true };
+const struct ud_shape ud_wire_key_shape = { UD_SHAPE(ud_wire_key, key_fields), .bare = true };
 const struct ud_shape ud_wire_progress_shape = { UD_SHAPE(ud_wire_progress, progress_fields),
 	.bare = true };
 

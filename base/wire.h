@@ -74,8 +74,18 @@ struct ud_wire_result {
 	unsigned outcome; /* enum ud_outcome */
 	struct ud_json result, error;
 	const char *agent_boot;
+	/* what the agent saw, signed with its own key (base/statement.h); NULL = it does not sign
+	 */
+	const char *statement, *signature;
 };
 extern const struct ud_shape ud_wire_result_shape;
+
+/* POST /v1/agent/statement-key: the public half, hex, of the key that its statements are signed
+ * with from now on. */
+struct ud_wire_key {
+	const char *public_key;
+};
+extern const struct ud_shape ud_wire_key_shape;
 
 /* POST /v1/agent/progress: how far a long command is. Kept in memory, never a result. */
 struct ud_wire_progress {

@@ -74,6 +74,20 @@ static bool check_file(struct cli *c, const char *path, const char *key,
 	return fine;
 }
 
+static void tell_record(const struct ud_evidence_report *r, const char *file)
+{
+	long long mine = (long long)r->signed_answers, all = mine + r->unsigned_answers;
+
+	printf("%s: intact. %lld parts, %lld lines of the timeline, %lld pictures.\n", file,
+		(long long)r->parts, (long long)r->lines, (long long)r->pictures);
+	if (all)
+		printf("%lld of %lld answers are signed by the agents that gave them.\n", mine,
+			all);
+	else
+		printf("No answer in it is signed by an agent.\n");
+	printf("Record %s, sealed %s\n", r->id ? r->id : "-", r->sealed_at ? r->sealed_at : "-");
+}
+
 static int tell(const struct cli *c, const struct ud_evidence_report *r, const char *file, bool log)
 {
 	for (size_t i = 0; i < r->count; i++)
@@ -89,10 +103,7 @@ static int tell(const struct cli *c, const struct ud_evidence_report *r, const c
 			(long long)r->lines, (long long)r->parts,
 			r->sealed_at ? r->sealed_at : "-");
 	else
-		printf("%s: intact. %lld parts, %lld lines of the timeline, %lld pictures.\n"
-		       "Record %s, sealed %s\n",
-			file, (long long)r->parts, (long long)r->lines, (long long)r->pictures,
-			r->id ? r->id : "-", r->sealed_at ? r->sealed_at : "-");
+		tell_record(r, file);
 	printf("with key %s\n", r->public_key ? r->public_key : "-");
 	return CLI_DONE;
 }

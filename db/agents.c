@@ -23,6 +23,7 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_agent, previous_serial,        .flags = UD_SECRET | UD_SERVER),
 	UD_FIELD(ud_agent, previous_spki_sha256,   .flags = UD_SECRET | UD_SERVER),
 	UD_FIELD(ud_agent, previous_until,         .flags = UD_SERVER, .about = "Until when the certificate before this one is accepted."),
+	UD_FIELD(ud_agent, statement_key,          .flags = UD_SERVER, .about = "Ed25519 key that it signs with what it saw in failovers, hex; null for one that does not sign."),
 	UD_FIELD(ud_agent, address,                .flags = UD_SERVER, .about = "Address it was last seen at."),
 	UD_FIELD(ud_agent, runs,                   .flags = UD_SECRET | UD_SERVER),
 	UD_FIELD(ud_agent, last_seen_at,           .flags = UD_SERVER | UD_BRIEF, .about = "When it was last heard of, to a few seconds."),

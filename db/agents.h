@@ -30,8 +30,9 @@ struct ud_agent {
 	/* the certificate before, good until previous_until */
 	const char *previous_serial, *previous_spki_sha256;
 	struct ud_time previous_until;
-	const char *address;  /* last seen */
-	struct ud_texts runs; /* the last ones seen, the newest first */
+	const char *statement_key; /* public half, hex: db/statements.h has those before it */
+	const char *address;       /* last seen */
+	struct ud_texts runs;      /* the last ones seen, the newest first */
 	struct ud_time last_seen_at;
 	bool connected; /* computed */
 };

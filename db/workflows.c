@@ -191,7 +191,8 @@ static void read_step(struct ud_ctx *cx, const ud_rows *rows, struct ud_workflow
 		.started_at.ms = ud_col_int_or_none(rows, 9),
 		.ended_at.ms = ud_col_int_or_none(rows, 10),
 		.result.text = ud_col_dup(cx, rows, 11),
-		.error.text = ud_col_dup(cx, rows, 12) };
+		.error.text = ud_col_dup(cx, rows, 12),
+		.took_ms = UD_NONE };
 }
 
 enum ud_code ud_step_get(struct ud_ctx *cx, const struct ud_workflow *w, const char *name,
@@ -240,8 +241,10 @@ enum ud_code ud_step_visit(
 	/* every tenant: the caller has read the failover with its scope */
 	UD_TRY(ud_query(cx, &rows,
 		"SELECT s.workflow_id, w.vm_id, s.n, s.name, s.phase, s.state, s.host_id, s.seq,"
-		" s.attempts, s.started_at, s.ended_at, s.result, s.error FROM workflow_steps s"
-		" JOIN workflows w ON w.id = s.workflow_id WHERE w.failover_id = $1"
+		" s.attempts, s.started_at, s.ended_at, s.result, s.error, t.verdict, t.took_ms"
+		" FROM workflow_steps s JOIN workflows w ON w.id = s.workflow_id"
+		" LEFT JOIN statements t ON t.subject_id = w.vm_id AND t.seq = s.seq"
+		" AND t.host_id = s.host_id WHERE w.failover_id = $1"
 		" ORDER BY w.position, s.n LIMIT 20000",
 		UD_VALS(ud_t(failover_id))));
 	UD_TRY(ud_next(cx, rows, &more));
@@ -249,6 +252,8 @@ enum ud_code ud_step_visit(
 		struct ud_workflow_step step;
 
 		read_step(cx, rows, &step);
+		step.signature = ud_col_dup(cx, rows, 13);
+		step.took_ms = ud_col_int_or_none(rows, 14);
 		UD_TRY(visit(cx, data, &step));
 		UD_TRY(ud_next(cx, rows, &more));
 	}

@@ -109,6 +109,11 @@ struct ud_workflow_step {
 	int64_t seq, attempts;
 	struct ud_time started_at, ended_at;
 	struct ud_json result, error;
+	/* when visited: is what its host answered signed by the agent there (one of
+	 * ud_statement_verdicts; NULL = it has no answer), and how long it took by that host's
+	 * steady clock (UD_NONE = not told) */
+	const char *signature;
+	int64_t took_ms;
 };
 
 /* Store a step under its number; replaces what stands there. */

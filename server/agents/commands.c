@@ -10,6 +10,7 @@
 #include "server/agents/identity.h"
 #include "server/agents/recovery.h"
 #include "server/agents/routes.h"
+#include "server/agents/statements.h"
 
 /* ---- poll ---- */
 
@@ -114,6 +115,8 @@ static enum ud_code result(struct ud_ctx *cx, struct ud_request *rq)
 
 	UD_TRY(ud_command_answer(
 		cx, &rq->server->commanding, rq->agent->host_id, rq->in, &out.fresh));
+	if (out.fresh)
+		UD_TRY(ud_statement_take(cx, rq->agent->host_id, rq->in));
 	return ud_answer(cx, rq, &taken_shape, &out);
 }
 

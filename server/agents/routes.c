@@ -12,5 +12,6 @@ const struct ud_routes *const ud_agent_routes[] = {
 	&ud_agent_inventory,
 	&ud_agent_leases,
 	&ud_agent_replication,
+	&ud_agent_statements,
 	NULL,
 };

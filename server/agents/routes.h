@@ -11,6 +11,7 @@ extern const struct ud_routes ud_agent_enrolment;   /* enroll, renew */
 extern const struct ud_routes ud_agent_inventory;   /* facts, heartbeat */
 extern const struct ud_routes ud_agent_commands;    /* poll, result, progress */
 extern const struct ud_routes ud_agent_leases;      /* lease */
+extern const struct ud_routes ud_agent_statements;  /* statement-key */
 extern const struct ud_routes ud_agent_replication; /* replication */
 
 #endif

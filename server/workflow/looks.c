@@ -236,19 +236,17 @@ static int64_t age_at_outage(const struct ud_workflow *w, int64_t age_ms, int64_
 	return age_ms == UD_NONE || since < 0 ? age_ms : age_ms > since ? age_ms - since : 0;
 }
 
-/* Choose among the points that the replica has told when it was fenced. */
-enum ud_code ud_look_point(
-	struct ud_ctx *cx, struct flow *fl, enum found *ret, const char **ret_jump)
+/* Take one of the points that the replica has told when it was fenced; wanted NULL = the newest.
+ * *ret false: it has not told it. */
+static enum ud_code take_told(struct ud_ctx *cx, struct flow *fl, const char *wanted, bool *ret)
 {
 	struct ud_workflow_step fence = { 0 };
 	struct ud_fence_result r = { 0 };
 	struct ud_point *points = NULL;
-	const char *wanted = fl->f.recovery_point_id;
-	size_t n = 0, i = 0;
 	int64_t told_ms = 0;
+	size_t n = 0, i = 0;
 	bool found = false;
 
-	(void)ret_jump;
 	UD_TRY(ud_step_get(cx, fl->w, "fence", &found, &fence));
 	const char *text = found && fence.result.text ? fence.result.text : "{\"points\":[]}";
 
@@ -259,16 +257,28 @@ enum ud_code ud_look_point(
 		wanted = r.newest;
 	while (i < n && (!wanted || strcmp(points[i].id, wanted) != 0))
 		i++;
-	if (i == n)
-		return ud_flow_ask(fl, ret, "no_recovery_point",
-			"The replica does not have the recovery point that was asked for.",
-			"support");
-	fl->w->recovery_point_id = points[i].id;
+	*ret = i < n;
+	if (!*ret)
+		return UD_OK;
 	UD_TRY(read_at(cx, fl, &fence, &r, &told_ms));
+	fl->w->recovery_point_id = points[i].id;
 	fl->w->point_age_ms = age_at_outage(fl->w, points[i].age_ms, told_ms);
 	fl->w->point_taken_at = points[i].taken_at;
-	*ret = NEXT;
 	return UD_OK;
+}
+
+enum ud_code ud_look_point(
+	struct ud_ctx *cx, struct flow *fl, enum found *ret, const char **ret_jump)
+{
+	bool found = false;
+
+	(void)ret_jump;
+	*ret = NEXT;
+	UD_TRY(take_told(cx, fl, fl->f.recovery_point_id, &found));
+	return found ? UD_OK
+		     : ud_flow_ask(fl, ret, "no_recovery_point",
+			       "The replica does not have the recovery point that was asked for.",
+			       "support");
 }
 
 /* ---- while people look ---- */
@@ -326,8 +336,22 @@ enum ud_code ud_look_undone(
 enum ud_code ud_look_reverted(
 	struct ud_ctx *cx, struct flow *fl, enum found *ret, const char **ret_jump)
 {
-	(void)cx;
+	struct ud_workflow *w = fl->w;
+	struct ud_recovery_point p = { 0 };
+	bool told = false, found = false;
+
 	*ret = JUMP;
-	*ret_jump = fl->w->recovery_point_id ? "commit_again" : "hand_back";
+	*ret_jump = w->recovery_point_id ? "commit_again" : "hand_back";
+	if (!w->recovery_point_id)
+		return UD_OK;
+	/* what is lost is another's now */
+	UD_TRY(take_told(cx, fl, w->recovery_point_id, &told));
+	if (told)
+		return UD_OK;
+	w->point_age_ms = UD_NONE;
+	w->point_taken_at.ms = UD_NONE;
+	UD_TRY(ud_recovery_point_find(cx, w->recovery_point_id, &found, &p));
+	if (found)
+		w->point_taken_at = p.taken_at;
 	return UD_OK;
 }

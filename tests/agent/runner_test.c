@@ -7,7 +7,9 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/failover.h"
 #include "base/verbs.h"
 #include "db/operations.h"
 #include "db/vms.h"
@@ -365,6 +367,84 @@ static void a_demotion_goes_on_when_the_relations_are_known(void **state)
 	scripted_watch(s->hv, NULL, NULL);
 }
 
+/* ---- statements ---- */
+
+struct stated {
+	struct scene *s;
+	const char *verdict, *reason, *text;
+};
+
+static enum ud_code read_stated(struct ud_ctx *cx, void *data)
+{
+	struct stated *t = data;
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool found = false;
+
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT verdict, reason, statement FROM statements WHERE subject_id = $1"
+		" ORDER BY seq DESC LIMIT 1",
+		UD_VALS(ud_t(t->s->vm))));
+	UD_TRY(ud_next(cx, rows, &found));
+	assert_true(found);
+	t->verdict = fmt(t->s->w, "%s", ud_col_text(rows, 0));
+	t->reason = ud_col_null(rows, 1) ? "" : fmt(t->s->w, "%s", ud_col_text(rows, 1));
+	t->text = ud_col_null(rows, 2) ? "" : fmt(t->s->w, "%s", ud_col_text(rows, 2));
+	return UD_OK;
+}
+
+static struct stated newest_statement(struct scene *s)
+{
+	struct stated t = { .s = s };
+
+	world_write(s->w, read_stated, &t);
+	if (strcmp(t.verdict, "valid") != 0)
+		fail_msg("%s: %s (%s)", t.verdict, t.reason, t.text);
+	return t;
+}
+
+static struct reply keys_of(struct scene *s)
+{
+	return expect(s->w, AUDITOR, "GET",
+		fmt(s->w, "/v1/agents/%s/statement-keys", s->a->shown.id), NULL, 200);
+}
+
+/* Also by a process that comes after the one that saw it; and with a new key, when that is lost. */
+static void what_an_agent_saw_it_signs(void **state)
+{
+	static const char look[] = "{\"level\":\"power\",\"wait_seconds\":0}";
+	struct scene *s = *state;
+
+	ends(s, tell(s, s->vm, UD_VERB_BOOT_CHECK, look), "succeeded", NULL);
+	struct stated t = newest_statement(s);
+
+	assert_non_null(strstr(t.text, "\"facts\":{\"passed\":false"));
+	assert_non_null(strstr(t.text, fmt(s->w, "\"host_id\":\"%s\"", s->host)));
+	assert_non_null(strstr(t.text, "{\"after_ms\":0,\"point\":\"taken\"}"));
+	struct reply r = keys_of(s);
+	const char *key = fmt(s->w, "%s", text_at(r.json, "data.0.public_key"));
+
+	assert_non_null(strstr(t.text, key));
+	agent_dies(s->a, UD_VERB_BOOT_CHECK, "ended");
+	const char *op = tell(s, s->vm, UD_VERB_BOOT_CHECK, look);
+
+	assert_true(agent_died(s->a));
+	agent_restart(s->a);
+	ends(s, op, "succeeded", NULL);
+	assert_non_null(strstr(newest_statement(s).text, key));
+	agent_stop(s->a);
+	assert_int_equal(unlink(fmt(s->w, "%s/statement.key", s->a->dir)), 0);
+	agent_start(s->a);
+	ends(s, tell(s, s->vm, UD_VERB_BOOT_CHECK, look), "succeeded", NULL);
+	assert_null(strstr(newest_statement(s).text, key));
+	r = keys_of(s);
+	assert_int_equal(json_array_size(json_object_get(r.json, "data")), 2);
+	assert_string_equal(text_at(r.json, "data.0.public_key"), key);
+	assert_true(strlen(text_at(r.json, "data.0.until")) > 0);
+	r = expect(s->w, AUDITOR, "GET",
+		fmt(s->w, "/v1/audit-records?subject_id=%s", s->a->shown.id), NULL, 200);
+	assert_non_null(strstr(r.body, "agent.statement_key_changed"));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -380,6 +460,7 @@ int main(void)
 			killed_at_any_point_each_command_takes_effect_once, begin, end),
 		cmocka_unit_test_setup_teardown(
 			a_demotion_goes_on_when_the_relations_are_known, begin, end),
+		cmocka_unit_test_setup_teardown(what_an_agent_saw_it_signs, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

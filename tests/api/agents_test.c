@@ -243,6 +243,47 @@ static void the_authority_belongs_to_the_database(void **state)
 	port_end(again);
 }
 
+static struct reply tell_key(struct port *p, const struct shown *s, const char *key)
+{
+	return port_call(
+		p, s, "POST", "/v1/agent/statement-key", fmt(p->w, "{\"public_key\":\"%s\"}", key));
+}
+
+/* A key is told once, kept with those before it, and belongs to one host. */
+static void keys_of_statements_are_kept_with_their_history(void **state)
+{
+	struct port *p = *state;
+	struct world *w = p->w;
+	struct shown s = port_enroll(p, port_host(p)), other = port_enroll(p, port_host(p));
+	char first[65], second[65];
+	const char *path = fmt(w, "/v1/agents/%s/statement-keys", s.id);
+
+	memset(first, 'a', 64);
+	memset(second, 'b', 64);
+	first[64] = second[64] = 0;
+	struct reply r = tell_key(p, &s, "zz");
+
+	assert_int_equal(r.status, 422);
+	assert_int_equal(tell_key(p, &s, first).status, 204);
+	assert_int_equal(tell_key(p, &s, first).status, 204);
+	assert_true(told(p, s.id, "agent.statement_key_told"));
+	r = tell_key(p, &other, first);
+	expect_code(&r, 409, "already_exists");
+	assert_int_equal(tell_key(p, &s, second).status, 204);
+	assert_true(told(p, s.id, "agent.statement_key_changed"));
+	r = expect(w, AUDITOR, "GET", path, NULL, 200);
+	assert_int_equal(json_array_size(json_object_get(r.json, "data")), 2);
+	assert_string_equal(text_at(r.json, "data.0.public_key"), first);
+	assert_true(strlen(text_at(r.json, "data.0.until")) > 0);
+	assert_string_equal(text_at(r.json, "data.1.public_key"), second);
+	assert_true(json_is_null(
+		json_object_get(json_array_get(json_object_get(r.json, "data"), 1), "until")));
+	r = expect(w, AUDITOR, "GET", fmt(w, "/v1/agents/%s", s.id), NULL, 200);
+	assert_string_equal(text_at(r.json, "statement_key"), second);
+	expect(w, OWN_ADMIN, "GET", path, NULL, 403);
+	expect(w, NOBODY, "GET", path, NULL, 401);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +300,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_program_releases_nobody, begin, end),
 		cmocka_unit_test_setup_teardown(without_a_port_there_is_no_enrolment, begin, end),
 		cmocka_unit_test_setup_teardown(the_authority_belongs_to_the_database, begin, end),
+		cmocka_unit_test_setup_teardown(
+			keys_of_statements_are_kept_with_their_history, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -739,6 +739,10 @@ static void a_run_leaves_a_sealed_record(void **state)
 		fail_msg("%s: %s", report.findings[0].where, report.findings[0].what);
 	assert_true(report.lines > 20);
 	assert_true(report.pictures >= 2);
+	/* stop, sync, promote, demote and the looks at the guest: each by the agent that did it */
+	assert_true(report.signed_answers >= 6);
+	assert_int_equal(report.unsigned_answers, 0);
+	assert_non_null(strstr(stage_run(s, run).body, "\"signature\":\"valid\""));
 	assert_non_null(strstr(text, "\"event\":\"demoted\""));
 	r = expect(s->w, OWN_VIEWER, "GET", "/v1/evidence/signing-keys", NULL, 200);
 	assert_string_equal(text_at(r.json, "data.0.public_key"), report.public_key);
@@ -749,6 +753,7 @@ static void a_run_leaves_a_sealed_record(void **state)
 	assert_non_null(strstr(r.body, "<svg class=\"gantt\" role=\"img\""));
 	assert_non_null(strstr(r.body, "<td>Hand over</td><td>done</td>"));
 	assert_non_null(strstr(r.body, "no earlier run of this kind"));
+	assert_non_null(strstr(r.body, " ms</td><td>valid</td>"));
 	expect(s->w, OTHER_VIEWER, "GET", fmt(s->w, "/v1/evidence/%s/bundle", id), NULL, 404);
 	/* what is stored is what was sealed, to the byte */
 	char *copy = ud_strdup(s->w->arena, text), *at = strstr(copy, "\"rpo_measured_seconds\":0");
@@ -758,6 +763,80 @@ static void a_run_leaves_a_sealed_record(void **state)
 	ud_evidence_verify(&s->w->cx, copy, strlen(copy), NULL, 0, &report);
 	assert_false(report.intact);
 	assert_string_equal(report.findings[0].where, "/failover");
+}
+
+/* Whatever is wrong with a signature, the VM comes up; the record says what it has. */
+static void a_signature_that_lacks_is_told_and_bars_nothing(void **state)
+{
+	static const struct {
+		int signatures;
+		const char *marked;
+	} rows[] = { { STAGE_UNSIGNED, "\"signature\":\"missing\"" },
+		{ STAGE_FORGED, "\"signature\":\"invalid\"" } };
+	struct stage *s = *state;
+
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		struct ud_evidence_report report;
+		const char *run =
+			stage_start(s, "planned", i ? "failback" : "host_maintenance", 1, "");
+
+		s->signatures = rows[i].signatures;
+		stage_settle(s);
+		stage_press(s, OWN_APPROVER, run, "verify", "{\"result\":\"pass\"}", 200);
+		stage_settle(s);
+		stage_wants(s, run, "protected", NULL);
+		assert_non_null(strstr(stage_run(s, run).body, rows[i].marked));
+		const char *text = record(s, run);
+
+		ud_evidence_verify(&s->w->cx, text, strlen(text), NULL, 0, &report);
+		if (!report.intact)
+			fail_msg("%s: %s", report.findings[0].where, report.findings[0].what);
+		assert_int_equal(report.signed_answers, 0);
+		assert_true(report.unsigned_answers >= 6);
+		assert_non_null(strstr(text, "answers are not signed by their agents"));
+	}
+}
+
+/* The record of a run, checked: it is intact, and all its answers are signed. */
+static void all_is_signed(struct stage *s, const char *run)
+{
+	struct ud_evidence_report report;
+	const char *text = record(s, run);
+
+	ud_evidence_verify(&s->w->cx, text, strlen(text), NULL, 0, &report);
+	if (!report.intact)
+		fail_msg("%s: %s", report.findings[0].where, report.findings[0].what);
+	assert_true(report.signed_answers >= 4);
+	assert_int_equal(report.unsigned_answers, 0);
+}
+
+static void records_of_all_kinds_follow_from_what_was_stated(void **state)
+{
+	struct stage *s = *state;
+	const char *run = stage_start(s, "test", "validate_replication", 1, "");
+
+	stage_settle(s);
+	stage_press(s, OWN_OPERATOR, run, "cleanup-test", "{}", 202);
+	stage_settle(s);
+	stage_wants(s, run, "solved", NULL);
+	all_is_signed(s, run);
+	stage_kill(s, 0);
+	run = stage_start(s, "unplanned", "site_outage", 1, "");
+	stage_settle(s);
+	stage_attest(s, run, 0);
+	stage_settle(s);
+	stage_press(s, OWN_APPROVER, run, "rollback",
+		fmt(s->w, "{\"recovery_point_id\":\"%s\"}", s->vms[0].point_id), 202);
+	stage_settle(s);
+	stage_press(s, OWN_APPROVER, run, "verify", "{\"result\":\"pass\"}", 200);
+	stage_press(s, ENGINEER, run, "commit", "{}", 202);
+	stage_settle(s);
+	stage_revive(s, 0);
+	stage_settle(s);
+	stage_press(s, ENGINEER, run, "reverse", "{}", 202);
+	stage_settle(s);
+	stage_wants(s, run, "protected", NULL);
+	all_is_signed(s, run);
 }
 
 static const char *ticket(struct stage *s, const char *kind, const char *reason)
@@ -955,6 +1034,10 @@ static void a_request_that_makes_no_sense_is_refused(void **state)
 				a_vm_is_in_one_run_at_a_time, begin_, end),                        \
 			cmocka_unit_test_setup_teardown(                                           \
 				a_run_leaves_a_sealed_record, begin_, end),                        \
+			cmocka_unit_test_setup_teardown(                                           \
+				a_signature_that_lacks_is_told_and_bars_nothing, begin_, end),     \
+			cmocka_unit_test_setup_teardown(                                           \
+				records_of_all_kinds_follow_from_what_was_stated, begin_, end),    \
 			cmocka_unit_test_setup_teardown(a_ticket_is_the_only_way_in, begin_, end), \
 			cmocka_unit_test_setup_teardown(                                           \
 				two_people_attest_at_the_ticket, begin_, end),                     \
@@ -982,6 +1065,9 @@ static bool chosen(const char *name)
 		return false;
 	/* what a guest answers is played */
 	if (strcmp(name, "a_guest_gets_the_addresses_kept_for_it") == 0)
+		return false;
+	/* agents of ours sign with the key that they have told */
+	if (strcmp(name, "a_signature_that_lacks_is_told_and_bars_nothing") == 0)
 		return false;
 	/* a third copy and the way back at once: Hyper-V has one onward relation */
 	if (strcmp(name, "the_third_copy_goes_on_or_stands_still_as_was_said") == 0)

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/crypto.h"
 #include "base/failover.h"
 #include "base/id.h"
 #include "base/replication.h"
@@ -16,9 +17,11 @@
 #include "db/recovery_points.h"
 #include "db/replications.h"
 #include "db/sites.h"
+#include "db/statements.h"
 #include "db/vms.h"
 #include "db/workflows.h"
 #include "server/agents/ca.h"
+#include "server/agents/statements.h"
 #include "server/replication/judge.h"
 #include "server/replication/relations.h"
 
@@ -42,6 +45,23 @@ static enum ud_code see_agents(struct ud_ctx *cx, void *data)
 	return UD_OK;
 }
 
+void stage_key(int host, unsigned char key[UD_SIGN_KEY])
+{
+	memset(key, 'a' + host, UD_SIGN_KEY);
+}
+
+static enum ud_code tell_key(struct ud_ctx *cx, struct stage *s, int h)
+{
+	unsigned char key[UD_SIGN_KEY], public_key[UD_SIGN_PUBLIC];
+	const struct ud_agent a = { .row.id = s->hosts[h].agent_id, .host_id = s->hosts[h].id };
+	bool changed = false;
+
+	stage_key(h, key);
+	ud_sign_public(key, public_key);
+	return ud_agent_key_set(
+		cx, &a, ud_hex(cx->arena, public_key, sizeof(public_key)), &changed);
+}
+
 static enum ud_code add_host(struct ud_ctx *cx, struct stage *s, int h)
 {
 	struct ud_host host = { .name = stage_host_names[h],
@@ -54,13 +74,14 @@ static enum ud_code add_host(struct ud_ctx *cx, struct stage *s, int h)
 	UD_TRY(ud_row_insert(cx, &ud_hosts, &host));
 	s->hosts[h].id = host.row.id;
 	s->hosts[h].agent_id = ud_id_new(s->w->arena, cx->env, cx->now_ms, "agt");
-	return ud_exec(cx, NULL,
+	UD_TRY(ud_exec(cx, NULL,
 		"INSERT INTO agents(id, version, created_at, updated_at, labels, host_id, state,"
 		" may_promote, certificate_serial, certificate_expires_at, spki_sha256, confirmed,"
 		" runs, last_seen_at, address) VALUES ($1, 1, $2, $2, '{}', $3, 'active', 1, $1, $4,"
 		" $1, 1, '[]', $2, '127.0.0.1')",
 		UD_VALS(ud_t(s->hosts[h].agent_id), ud_i(cx->now_ms), ud_t(host.row.id),
-			ud_i(cx->now_ms + INT64_C(90) * 86400000)));
+			ud_i(cx->now_ms + INT64_C(90) * 86400000))));
+	return tell_key(cx, s, h);
 }
 
 static enum ud_code add_point(struct ud_ctx *cx, struct stage *s, struct stage_vm *v, int host,
@@ -525,6 +546,30 @@ static enum ud_code perform(struct ud_ctx *cx, struct act *a)
 	return UD_OK;
 }
 
+/* ---- statements ---- */
+
+/* As the runner does. */
+static enum ud_code sign(struct ud_ctx *cx, const struct act *a, struct ud_wire_result *r)
+{
+	unsigned char key[UD_SIGN_KEY];
+	const struct ud_statement said = { .agent_id = a->s->hosts[a->host].agent_id,
+		.host_id = a->o->host_id,
+		.subject_id = a->o->vm_id,
+		.seq = a->o->seq,
+		.epoch = a->o->epoch,
+		.verb = a->o->verb,
+		.outcome = ud_outcomes.names[r->outcome],
+		.began_ms = a->o->given_ms,
+		.ended_ms = a->now_ms,
+		.took_ms = a->now_ms - a->o->given_ms,
+		.result = r->result.text };
+
+	if (a->s->signatures == STAGE_UNSIGNED || !ud_statement_wanted(a->o->verb))
+		return UD_OK;
+	stage_key(a->s->signatures == STAGE_FORGED ? STAGE_HOSTS : a->host, key);
+	return ud_statement_write(cx, key, &said, &r->statement, &r->signature);
+}
+
 static int64_t late(const struct stage *s, const struct stage_order *o)
 {
 	return strcmp(o->verb, UD_VERB_FENCE) == 0 ? s->late_ms : 0;
@@ -558,7 +603,10 @@ static enum ud_code apply_act(struct ud_ctx *cx, void *data)
 		.error.text = a->error,
 		.agent_boot = "boot" };
 
+	UD_TRY(sign(cx, a, &r));
 	UD_TRY(ud_command_answer(cx, &a->s->w->server->commanding, a->o->host_id, &r, &a->fresh));
+	if (a->fresh)
+		UD_TRY(ud_statement_take(cx, a->o->host_id, &r));
 	if (a->s->twice) /* it was lost on the way, the agent thinks */
 		UD_TRY(ud_command_answer(
 			cx, &a->s->w->server->commanding, a->o->host_id, &r, &a->again));

@@ -53,6 +53,8 @@ struct stage {
 	bool twice;
 	/* a fence's answer comes so much later than its points were read */
 	int64_t late_ms;
+	/* a fault of the hosts' statements: none are made, or another's key signs them */
+	enum { STAGE_SIGNED, STAGE_UNSIGNED, STAGE_FORGED } signatures;
 	/* commands answered so far, and a limit: then nobody answers any more (-1 = none) */
 	int answered, limit;
 	int lose;        /* this one is done, and its answer lost on the way (-1 = none) */

@@ -13,6 +13,7 @@
 #include "base/sign.h"
 #include "db/leases.h"
 #include "server/agents/ca.h"
+#include "server/agents/statements.h"
 #include "server/replication/reports.h"
 #include "support/bare.h"
 #include "support/box.h"
@@ -28,6 +29,7 @@ struct site_host {
 	struct ud_agent_config config;
 	struct ud_station station;
 	struct ud_runner *runner;
+	unsigned char key[UD_SIGN_KEY]; /* of its statements */
 	char boot[32];
 	int boots;
 };
@@ -275,6 +277,8 @@ static enum ud_code apply_answer(struct ud_ctx *cx, void *data)
 	const struct ud_commanding *c = &a->h->s->w->server->commanding;
 
 	UD_TRY(ud_command_answer(cx, c, a->h->config.host_id, &a->r, &a->fresh));
+	if (a->fresh)
+		UD_TRY(ud_statement_take(cx, a->h->config.host_id, &a->r));
 	if (a->h->s->twice) /* it was lost on the way, the agent thinks */
 		UD_TRY(ud_command_answer(cx, c, a->h->config.host_id, &a->r, &a->again));
 	return UD_OK;
@@ -302,6 +306,8 @@ static enum ud_code collect(
 	c->subject_id = kept(u->s, r->subject_id);
 	c->result.text = kept(u->s, r->result.text);
 	c->error.text = kept(u->s, r->error.text);
+	c->statement = kept(u->s, r->statement);
+	c->signature = kept(u->s, r->signature);
 	c->agent_boot = "boot";
 	return UD_OK;
 }
@@ -536,6 +542,8 @@ static void begin_host(struct stage *s, int n)
 	h->journal = context_path(site->cx, ud_printf(site->cx->arena, "journal-%s", name));
 	snprintf(h->boot, sizeof(h->boot), "boot-0");
 	h->station.config = &h->config;
+	stage_key(n, h->key);
+	h->station.statement_key = h->key;
 	h->station.env = &s->site_in_a_box->env;
 	agent_up(h);
 }

@@ -6,6 +6,7 @@
 #ifndef TESTS_SUPPORT_STAGE_INSIDE_H
 #define TESTS_SUPPORT_STAGE_INSIDE_H
 
+#include "base/sign.h"
 #include "support/stage.h"
 
 struct stage_order {
@@ -15,6 +16,9 @@ struct stage_order {
 
 /* The names of the hosts. */
 extern const char *const stage_host_names[STAGE_HOSTS];
+
+/* The key that a host's statements are signed with. */
+void stage_key(int host, unsigned char key[UD_SIGN_KEY]);
 
 /* Agents over Hyper-V for the stage's rows, replicating, with points; and their end. */
 void stage_site_begin(struct stage *s);
