@@ -7,6 +7,7 @@
 
 #include "api/failovers.h"
 #include "db/addresses.h"
+#include "db/approvals.h"
 #include "db/evidence.h"
 #include "db/replications.h"
 #include "db/waivers.h"
@@ -62,6 +63,30 @@ static enum ud_code gate_source(
 	return UD_OK;
 }
 
+/* Who has signed, and who may still: by the side that signed a waiver, or nobody. */
+static void open_unprotected(struct ud_ctx *cx, struct gate *g,
+	const struct ud_waiver_standing *waiver, const char *vm_id)
+{
+	static const struct {
+		const char *text, *who;
+	} rows[] = {
+		[UD_SIDE_CUSTOMER] = { "The VM is not replicating. The customer has signed a waiver;"
+				       " the provider has not.",
+			"support" },
+		[UD_SIDE_STAFF] = { "The VM is not replicating. The provider has signed a waiver; the"
+				    " customer has not.",
+			"customer" },
+	};
+
+	if (waiver->waiting_id && waiver->waiting_until > cx->now_ms)
+		open_point(g, "unprotected", rows[waiver->waiting_side].text,
+			rows[waiver->waiting_side].who, vm_id);
+	else
+		open_point(g, "unprotected",
+			"The VM is not replicating, and no waiver of both sides holds.", "support",
+			vm_id);
+}
+
 static enum ud_code gate_protection(struct ud_ctx *cx, struct gate *g, const struct ud_workflow *w)
 {
 	struct ud_waiver_standing waiver = { 0 };
@@ -70,9 +95,7 @@ static enum ud_code gate_protection(struct ud_ctx *cx, struct gate *g, const str
 	UD_TRY(ud_waiver_standing(cx, g->f->ticket_id, w->vm_id, &waiver));
 	UD_TRY(is_protected(cx, w, &there));
 	if (!there && !waiver.holds_until)
-		open_point(g, "unprotected",
-			"The VM is not replicating, and no waiver of both sides holds.", "support",
-			w->vm_id);
+		open_unprotected(cx, g, &waiver, w->vm_id);
 	return gate_source(cx, g, w, waiver.holds_until > 0);
 }
 

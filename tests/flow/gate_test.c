@@ -284,7 +284,9 @@ static void a_waiver_takes_both_sides(void **state)
 	expect_code(&r, 409, "invalid_state");
 	stage_settle(s);
 	stage_wants(s, a.run, "committed_unprotected", NULL);
-	held(s, &a, "The VM is not replicating, and no waiver of both sides holds.");
+	held(s, &a,
+		"The VM is not replicating. The customer has signed a waiver; the provider has"
+		" not.");
 	r = sign(s, LEAD, &a, 7);
 	assert_true(json_is_true(json_object_get(r.json, "effective")));
 	stage_settle(s);
