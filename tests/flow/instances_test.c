@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Two servers on one PostgreSQL: equal, without a leader. What one stores the other shows at once
- * and tells its streams; equal requests to both take effect once; the chain of records stays one.
+ * and tells its streams; equal requests to both take effect once; the chain of records stays one. A
+ * run goes on by whichever of them looks, each arrow once, and by the other alone when one is gone.
  */
 #include <curl/curl.h>
 #include <poll.h>
@@ -14,6 +15,7 @@
 #include "api/api.h"
 #include "support/client.h"
 #include "support/harness.h"
+#include "support/stage.h"
 
 enum { THREADS = 8, ROUNDS = 20, PATIENCE_MS = 60000 };
 
@@ -236,6 +238,187 @@ static void a_stream_tells_what_another_server_changed(void **state)
 	assert_true(found);
 }
 
+/* ---- a run that both look after ---- */
+
+struct shared {
+	struct stage *s;
+	ud_database *db; /* of the server that the world does not name at present */
+	struct ud_server *other;
+	const char *owner; /* of the duty, when it was looked at last */
+	int moves;
+};
+
+static int begin_run(void **state)
+{
+	struct shared *r = ud_malloc(sizeof(*r));
+	struct world *w;
+
+	*state = r;
+	r->s = stage_begin(1);
+	w = r->s->w;
+	if (strcmp(ud_database_engine(w->db), "postgresql") != 0)
+		return 0;
+	assert_int_equal(ud_database_open(&w->cx, w->url, &w->env, &r->db), UD_OK);
+	assert_int_equal(ud_server_start(&w->cx, r->db, &w->server->settings, &w->server->keys,
+				 ud_api, &ud_api_work, &w->env, &r->other),
+		UD_OK);
+	return 0;
+}
+
+static int end_run(void **state)
+{
+	struct shared *r = *state;
+
+	ud_server_release(&r->other);
+	ud_database_release(&r->db);
+	stage_end(r->s);
+	ud_free(r);
+	return 0;
+}
+
+static void change_places(struct shared *r)
+{
+	struct world *w = r->s->w;
+	struct ud_server *server = w->server;
+	ud_database *db = w->db;
+
+	w->server = r->other;
+	w->db = r->db;
+	r->other = server;
+	r->db = db;
+}
+
+static void *tick(void *server)
+{
+	ud_ticks_step(((struct ud_server *)server)->ticks);
+	return NULL;
+}
+
+/* Both look at once: one does it. */
+static void both_look(struct shared *r)
+{
+	struct ud_server *servers[] = { r->s->w->server, r->other };
+	pthread_t threads[UD_LEN(servers)];
+
+	for (size_t i = 0; i < UD_LEN(servers); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, tick, servers[i]), 0);
+	for (size_t i = 0; i < UD_LEN(servers); i++)
+		pthread_join(threads[i], NULL);
+}
+
+static enum ud_code read_owner(struct ud_ctx *cx, void *data)
+{
+	struct shared *r = data;
+	const char *owner = NULL;
+	bool found = false;
+
+	UD_TRY(ud_query_text(
+		cx, &found, &owner, "SELECT owner FROM duties WHERE name = 'ticks'", UD_NO_VALS));
+	if (!found)
+		return UD_OK;
+	r->moves += r->owner && strcmp(r->owner, owner) != 0;
+	r->owner = fmt(r->s->w, "%s", owner);
+	return UD_OK;
+}
+
+static enum ud_code wake_runs(struct ud_ctx *cx, void *data)
+{
+	(void)data;
+	return ud_exec(cx, NULL,
+		"UPDATE workflows SET wake_at = $1 WHERE state IN ('running', 'waiting')",
+		UD_VALS(ud_i(cx->now_ms)));
+}
+
+/* The claim on the duty is over, and the run is due to be looked at. */
+static void come_due(struct shared *r)
+{
+	stage_pass(r->s, 11);
+	world_write(r->s->w, wake_runs, NULL);
+}
+
+/* Both look at once; then the one that the world names now does, which takes agents' answers in,
+ * too. The next round they change places. */
+static void share_a_round(struct shared *r)
+{
+	come_due(r);
+	both_look(r);
+	come_due(r);
+	stage_round(r->s);
+	world_write(r->s->w, read_owner, r);
+	change_places(r);
+}
+
+static bool stands_at(struct shared *r, const char *run, const char *step)
+{
+	return stage_count(r->s,
+		       fmt(r->s->w,
+			       "SELECT COUNT(*) FROM workflows WHERE failover_id = '%s'"
+			       " AND step = '%s'",
+			       run, step)) == 1;
+}
+
+static void share_until(struct shared *r, const char *run, const char *step)
+{
+	for (int i = 0; i < ROUNDS && !stands_at(r, run, step); i++)
+		share_a_round(r);
+	assert_true(stands_at(r, run, step));
+}
+
+/* Of each kind of arrow of a step there is one, and of each command one. */
+static void each_arrow_was_made_once(struct shared *r)
+{
+	assert_int_equal(
+		stage_count(r->s,
+			"SELECT COUNT(*) FROM (SELECT 1 FROM step_log WHERE event IN"
+			" ('entered', 'commanded', 'done', 'demoted', 'closed')"
+			" GROUP BY workflow_id, step, event HAVING COUNT(*) > 1) AS twice"),
+		0);
+	assert_int_equal(stage_count(r->s,
+				 "SELECT COUNT(*) FROM (SELECT 1 FROM commands WHERE verb IN"
+				 " ('stop', 'sync', 'promote', 'demote')"
+				 " GROUP BY verb HAVING COUNT(*) > 1) AS twice"),
+		0);
+}
+
+/* The other has just claimed the duty, and is gone. */
+static enum ud_code leave_the_claim(struct ud_ctx *cx, void *data)
+{
+	int64_t n = 0;
+
+	(void)data;
+	UD_TRY(ud_exec(cx, &n,
+		"UPDATE duties SET owner = 'gone', owned_until = $1 WHERE name = 'ticks'",
+		UD_VALS(ud_i(cx->now_ms + 10000))));
+	assert_int_equal(n, 1);
+	return UD_OK;
+}
+
+static void a_run_goes_on_by_either_of_two_servers(void **state)
+{
+	struct shared *r = *state;
+	struct stage *s = r->s;
+
+	if (!r->other)
+		skip();
+	const char *run = stage_start(s, "planned", "host_maintenance", 1, "");
+
+	share_until(r, run, "promote");
+	assert_true(r->moves >= 1);
+	ud_server_release(&r->other);
+	ud_database_release(&r->db);
+	world_write(s->w, leave_the_claim, r);
+	assert_int_equal(world_tick(s->w), 0);
+	stage_pass(s, 11);
+	stage_settle(s);
+	stage_wants(s, run, "customer_validation", NULL);
+	stage_press(s, OWN_APPROVER, run, "verify", "{\"result\":\"pass\"}", 200);
+	stage_settle(s);
+	stage_wants(s, run, "protected", NULL);
+	assert_int_equal(stage_where(s, 0), 1);
+	assert_int_equal(stage_count(s, "SELECT epoch FROM vms"), 2);
+	each_arrow_was_made_once(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +428,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(writes_through_both_make_one_chain, begin, end),
 		cmocka_unit_test_setup_teardown(
 			a_stream_tells_what_another_server_changed, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_run_goes_on_by_either_of_two_servers, begin_run, end_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
