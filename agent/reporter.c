@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "agent/seals.h"
 #include "base/crypto.h"
 #include "base/env.h"
 #include "base/log.h"
@@ -242,12 +243,14 @@ static const char *samples(struct ud_ctx *cx, struct ud_reporter *r)
 
 static enum ud_code heartbeat(struct ud_ctx *cx, struct ud_reporter *r)
 {
-	const struct ud_wire_heartbeat in = { .agent_boot = ud_link_run(r->link),
+	struct ud_wire_heartbeat in = { .agent_boot = ud_link_run(r->link),
 		.samples.text = samples(cx, r) };
 	struct ud_wire_heard out = { 0 };
 
+	UD_TRY(ud_seals_tell(cx, r->station->journal, &in));
 	UD_TRY(ud_link_send(cx, r->link, "/v1/agent/heartbeat", &ud_wire_heartbeat_shape, &in,
 		CALL_MS, &ud_wire_heard_shape, &out, NULL));
+	UD_TRY(ud_seals_take(cx, r->station->journal, &out));
 	if (out.tell_all)
 		r->knows = false;
 	return out.tell_all ? report(cx, r) : UD_OK;

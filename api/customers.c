@@ -70,6 +70,45 @@ static enum ud_code move(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer(cx, rq, ud_customers.shape, &c);
 }
 
+/* ---- summary ---- */
+
+struct summary {
+	const char *customer_id;
+	struct ud_customer_counts n; /* its fields are fields of the answer */
+};
+/* clang-format off */
+#define COUNTED(member, text) { .name = #member, .type = UD_INT, .offset = offsetof(struct summary, n.member), .flags = UD_COMPUTED, .about = text }
+static const struct ud_field summary_fields[] = {
+	UD_FIELD(summary, customer_id, .flags = UD_COMPUTED | UD_REQUIRED, .about = "The customer."),
+	COUNTED(users, "People who may sign in."),
+	COUNTED(subscriptions, "Subscriptions that have not ended."),
+	COUNTED(vms, "VMs."),
+	COUNTED(vms_running, "Those that run."),
+	COUNTED(vms_replicated, "Those that are copied elsewhere."),
+	COUNTED(replications, "Replications, third hosts counted."),
+	COUNTED(replications_critical, "Those whose health is critical."),
+	COUNTED(ip_addresses, "Addresses that were given out."),
+	COUNTED(recovery_plans, "Recovery plans."),
+	COUNTED(tickets_open, "Tickets that were not solved."),
+	COUNTED(failovers_under_way, "Failovers that have not ended."),
+};
+/* clang-format on */
+static const struct ud_shape summary_shape = { .object = "customer_summary",
+	.bare = true,
+	UD_SHAPE(summary, summary_fields),
+	.about = "How many of what a customer has." };
+
+static enum ud_code summary(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_customer c = { 0 };
+	struct summary out = { 0 };
+
+	UD_TRY(ud_row_get(cx, &ud_customers, rq->arg[0], &c));
+	out.customer_id = c.row.id;
+	UD_TRY(ud_customer_count(cx, c.row.id, &out.n));
+	return ud_answer(cx, rq, &summary_shape, &out);
+}
+
 /* clang-format off */
 static const struct ud_route rows[] = {
 	/* method   path                            operation            roles                                    scope              flags                         */
@@ -78,6 +117,7 @@ static const struct ud_route rows[] = {
 	{ "GET",    "/v1/customers/{id}",           "customers.show",    UD_PEOPLE,                               "customers:read",  0, .resource = &customers, .handle = ud_rest_show, .about = "Show one customer." },
 	{ "PATCH",  "/v1/customers/{id}",           "customers.edit",    UD_R(SUPPORT_LEAD) | UD_OPERATOR,        "customers:write", UD_WRITE | UD_MATCH_REQUIRED, .resource = &customers, .handle = ud_rest_edit, .about = "Change a customer." },
 	{ "DELETE", "/v1/customers/{id}",           "customers.delete",  UD_R(SUPPORT_LEAD) | UD_OPERATOR,        "customers:write", UD_WRITE | UD_MATCH_REQUIRED, .status = 204, .resource = &customers, .handle = ud_rest_delete, .about = "Close a customer that nothing refers to any more." },
+	{ "GET",    "/v1/customers/{id}/summary",   "customers.summary", UD_PEOPLE,                               "customers:read",  0, .answer = &summary_shape, .handle = summary, .about = "Count what a customer has: people, VMs, copies, tickets, failovers." },
 	{ "POST",   "/v1/customers/{id}/suspend",   "customers.suspend", UD_R(SUPPORT_LEAD) | UD_OPERATOR,        "customers:write", UD_WRITE, .resource = &customers, .handle = move, .about = "Suspend an active customer." },
 	{ "POST",   "/v1/customers/{id}/resume",    "customers.resume",  UD_R(SUPPORT_LEAD) | UD_OPERATOR,        "customers:write", UD_WRITE, .resource = &customers, .handle = move, .about = "Resume a suspended customer." },
 };

@@ -7,6 +7,7 @@
 
 #include "api/answers.h"
 #include "api/api.h"
+#include "api/audit_seals.h"
 #include "api/evidence.h"
 #include "base/audit.h"
 #include "base/id.h"
@@ -176,11 +177,19 @@ static enum ud_code show_audit(struct ud_ctx *cx, struct ud_request *rq)
 static enum ud_code verify(struct ud_ctx *cx, struct ud_request *rq)
 {
 	struct ud_chain_report r;
+	int64_t seals = UD_NONE;
 
 	UD_TRY(ud_event_verify(cx, &r));
+	if (!cx->scope->customer_id)
+		UD_TRY(ud_seals_verify(cx, &r, &seals));
 	ud_buf_printf(&rq->out,
-		"{\"object\":\"audit_verification\",\"intact\":%s,\"records\":%lld,\"chains\":%lld,\"broken_id\":",
+		"{\"object\":\"audit_verification\",\"intact\":%s,\"records\":%lld,\"chains\":%lld,\"seals\":",
 		r.intact ? "true" : "false", (long long)r.records, (long long)r.chains);
+	if (seals == UD_NONE)
+		ud_buf_puts(&rq->out, "null");
+	else
+		ud_buf_int(&rq->out, seals);
+	ud_buf_puts(&rq->out, ",\"broken_id\":");
 	ud_buf_json(&rq->out, r.broken_id);
 	ud_buf_puts(&rq->out, ",\"rule\":");
 	ud_buf_json(&rq->out, r.broken_rule);
@@ -267,7 +276,7 @@ struct seal_answer {
 };
 struct verify_answer {
 	bool intact;
-	int64_t records, chains;
+	int64_t records, chains, seals;
 	const char *broken_id, *rule;
 };
 
@@ -330,6 +339,7 @@ static const struct ud_field verify_fields[] = {
 	UD_FIELD(verify_answer, intact, .flags = UD_COMPUTED, .about = "Every hash, number and head is as it must be."),
 	UD_FIELD(verify_answer, records, .flags = UD_COMPUTED, .about = "Records that were compared."),
 	UD_FIELD(verify_answer, chains, .flags = UD_COMPUTED, .about = "Chains that were compared."),
+	UD_FIELD(verify_answer, seals, .flags = UD_COMPUTED | UD_NULLABLE, .about = "Seals of heads that were compared with the records; null for customers."),
 	UD_FIELD(verify_answer, broken_id, .flags = UD_COMPUTED, .about = "The first record that is not, or null."),
 	UD_FIELD(verify_answer, rule, .flags = UD_COMPUTED, .about = "What is wrong with it, or null."),
 };

@@ -4,6 +4,7 @@
  * its rows here and declares their functions in api.h.
  */
 #include "api/api.h"
+#include "api/audit_seals.h"
 #include "api/evidence.h"
 #include "api/failovers.h"
 #include "api/recovery_plans.h"
@@ -32,6 +33,7 @@ static const struct ud_tick ticks[] = {
 	{ "begin_failovers",  1000,  true,      ud_failovers_due,   ud_failovers_begin },
 	{ "tell_tickets",     1000,  true,      ud_ticket_runs_due, ud_ticket_runs_tell },
 	{ "seal_evidence",    1000,  true,      ud_evidence_due,    ud_evidence_make },
+	{ "seal_log",         60000, false,     ud_seals_due,       ud_seals_make },
 	{ "overdue_drills",   60000, false,     ud_drills_due,      ud_drills_apply },
 	{ "move_failovers",   500,   true,      ud_flow_due,        ud_flow_tick },
 	{ "expire_commands",  1000,  false,     ud_command_overdue, expire_commands },

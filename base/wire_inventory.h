@@ -22,15 +22,29 @@ struct ud_wire_facts {
 };
 extern const struct ud_shape ud_wire_facts_shape;
 
+/* Seals of the log in one answer at most. */
+enum { UD_HEARD_SEALS = 4 };
+/* One of them: a document of base/audit_seal.h. */
+struct ud_wire_seal {
+	const char *document;
+};
+extern const struct ud_shape ud_wire_seal_shape;
+
 /* POST /v1/agent/heartbeat. */
 struct ud_wire_heartbeat {
 	const char *agent_boot;
 	struct ud_json samples; /* list of ud_sample */
+	/* the seal of the log that the host keeps; number 0 = none */
+	int64_t seal_number, seal_generation;
+	const char *seal_digest;
+	/* one that came and did not follow it; NULL = all did */
+	const char *seal_refused;
 };
 extern const struct ud_shape ud_wire_heartbeat_shape;
 /* Its answer. */
 struct ud_wire_heard {
-	bool tell_all; /* the server does not know what it was told: send everything again */
+	bool tell_all;        /* the server does not know what it was told: send everything again */
+	struct ud_json seals; /* list of ud_wire_seal: the next ones of the log */
 };
 extern const struct ud_shape ud_wire_heard_shape;
 

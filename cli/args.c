@@ -115,7 +115,7 @@ static int read_general(struct cli *c)
 	c->no_input = ud_cli_flag(c, "no-input") != NULL || !isatty(STDIN_FILENO);
 	c->yes = ud_cli_flag(c, "yes") != NULL;
 	(void)ud_cli_flag(c, "no-color"); /* there is no colour to leave out */
-	(void)ud_cli_flag(c, "utc");      /* times are UTC already */
+	(void)ud_cli_flag(c, "utc");      /* times are, unless --time-zone says otherwise */
 	c->jq = ud_cli_flag(c, "jq");
 	c->output = output ? output : getenv("UNDERSTUDY_OUTPUT");
 	if (!c->output || !*c->output)

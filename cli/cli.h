@@ -11,6 +11,8 @@
 #include "base/buf.h"
 #include "base/ctx.h"
 
+struct ud_zone;
+
 /* Exit codes, a contract with scripts. */
 enum {
 	CLI_DONE = 0,
@@ -42,11 +44,12 @@ struct cli {
 	size_t flag_count;
 	const char *url, *token;
 	bool explain, verbose, quiet, no_input, yes;
-	const char *told;   /* the last line about a wait's progress */
-	bool new_context;   /* signing in may make the context it names */
-	bool code_wanted;   /* the last sign-in asked for a second factor */
-	const char *output; /* table, wide, json, yaml, csv, name */
-	const char *jq;     /* program that answers go through, or NULL */
+	const char *told;     /* the last line about a wait's progress */
+	bool new_context;     /* signing in may make the context it names */
+	bool code_wanted;     /* the last sign-in asked for a second factor */
+	const char *output;   /* table, wide, json, yaml, csv, name */
+	const char *jq;       /* program that answers go through, or NULL */
+	struct ud_zone *zone; /* whose clocks show instants to people; NULL = UTC */
 };
 
 /* Say why on standard error; returns the code. */
@@ -135,6 +138,22 @@ int ud_cli_device_token(struct cli *c, const char **ret);
 /* ---- can.c ---- */
 /* auth can VERB THING: whether the role allows it. An exit code: CLI_NOT_ALLOWED for no. */
 int ud_cli_run_can(struct cli *c);
+
+/* ---- topics.c ---- */
+/* Print what is to be said of a topic; false when there is none of that name. */
+bool ud_cli_topic(const char *name);
+/* Print the names of all. */
+void ud_cli_topics(void);
+
+/* ---- zone.c ---- */
+/* Read --time-zone, unless it is a field of what the command takes. An exit code. */
+int ud_cli_zone(struct cli *c, bool is_field);
+/* An instant as clocks of that zone show it, in the arena; other texts as they are. */
+const char *ud_cli_local(struct cli *c, const char *text);
+
+/* ---- status.c ---- */
+/* status: protection, runs, tickets and drills on one screen; an exit code. */
+int ud_cli_run_status(struct cli *c);
 
 /* ---- output.c ---- */
 /* Print an answer in the wanted format; schema tells the columns (may be NULL). */

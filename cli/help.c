@@ -18,6 +18,12 @@ static const struct {
 	{ "auth can VERB THING",
 		"Show whether one's role allows a command, as in auth can create host.",
 		"auth can create host" },
+	{ "auth token list | create --name NAME --scopes A,B | revoke ID",
+		"One's own tokens: the same as token.", "auth token list" },
+	{ "auth whoami", "Show who asks: the same as whoami.", "auth whoami" },
+	{ "status",
+		"Show on one screen how protection is, which failovers run, one's tickets, and overdue drills.",
+		"status" },
 	{ "context list | show | use NAME | add NAME --url URL | remove NAME",
 		"Work with several installations.",
 		"context add paris --url https://dr.example.net" },
@@ -96,6 +102,9 @@ static const struct {
 	{ "--explain", "Print the curl command instead of running it." },
 	{ "--wait[=10m]", "Wait for the operation that a call begins." },
 	{ "-y, --yes", "Do not ask." },
+	{ "--confirm NAME", "Do not ask, if this is the name of what would be deleted." },
+	{ "--time-zone ZONE, --utc",
+		"Whose clocks tables show; UTC when not given. JSON, YAML and CSV stay UTC." },
 	{ "--no-input", "Never ask." },
 	{ "-q, --quiet", "Only data and errors." },
 	{ "-v, --verbose", "Show the calls." },
@@ -134,8 +143,10 @@ static int help_all(struct cli *c)
 		printf("  %-28s %s\n", general[i].flag, general[i].about);
 	puts("\nExit codes: 0 done, 1 unexpected, 2 usage, 3 not found, 4 not allowed, 5 conflict, 6 refused,\n"
 	     "7 the operation failed, 8 waited too long, 9 unreachable or busy.\n"
+	     "130 interrupted.\n"
 	     "Environment: UNDERSTUDY_URL, UNDERSTUDY_TOKEN, UNDERSTUDY_CONTEXT, UNDERSTUDY_OUTPUT.\n"
 	     "Example: understudy host list --filter hypervisor=kvm -o json");
+	ud_cli_topics();
 	return CLI_DONE;
 }
 
@@ -246,7 +257,7 @@ int ud_cli_help(struct cli *c)
 		return help_examples(c);
 	if (c->word_count == 0)
 		return help_all(c);
-	if (help_own(c))
+	if (help_own(c) || (c->word_count == 1 && ud_cli_topic(c->words[0])))
 		return CLI_DONE;
 	if (ud_cli_command_find(c, &cmd, &used))
 		return help_one(c, &cmd);

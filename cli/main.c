@@ -46,6 +46,7 @@ static const struct {
 	{ "event follow", ud_cli_run_follow, false },
 	{ "replication top", ud_cli_run_top, false },
 	{ "vm unprotect", ud_cli_run_unprotect, false },
+	{ "status", ud_cli_run_status, false },
 	{ "verify", ud_cli_verify, true },
 	{ "completion", ud_cli_completion, true },
 	{ "help", ud_cli_help, true },
@@ -87,25 +88,65 @@ static int interrupted_at_once(void)
 	return 0;
 }
 
+/* Other names of commands, the longer first. */
+static const struct {
+	const char *words, *is;
+} aliases[] = {
+	{ "auth token revoke", "token delete" },
+	{ "auth token", "token" },
+	{ "auth whoami", "whoami" },
+	{ "token revoke", "token delete" },
+	{ "session revoke", "session delete" },
+	{ "plan history", "plan versions" },
+};
+
+/* Put a command's own name in the place of another one. */
+static void take_alias(struct cli *c)
+{
+	for (size_t i = 0; i < UD_LEN(aliases); i++) {
+		size_t n = begins(c, aliases[i].words), to = 0;
+		const char *is = aliases[i].is;
+
+		if (!n)
+			continue;
+		for (; *is; is += strcspn(is, " ") + (is[strcspn(is, " ")] == ' '))
+			c->words[to++] = ud_strndup(c->cx.arena, is, strcspn(is, " "));
+		memmove(c->words + to, c->words + n, (c->word_count - n) * sizeof(*c->words));
+		c->word_count -= n - to;
+		return;
+	}
+}
+
+static bool takes_zone(struct cli *c, const struct cli_command *cmd)
+{
+	json_t *schema = ud_cli_body_schema(c, cmd);
+
+	return json_object_get(json_object_get(schema, "properties"), "time_zone") != NULL;
+}
+
 static int run(struct cli *c)
 {
 	struct cli_command cmd;
 	size_t used;
+	int code;
 
+	take_alias(c);
 	if (c->word_count == 0 || ud_cli_flag(c, "help"))
 		return ud_cli_help(c);
 	for (size_t i = 0; i < UD_LEN(own); i++)
 		if (begins(c, own[i].words)) {
-			int code = own[i].offline ? CLI_DONE : ud_cli_context_load(c);
-
+			code = ud_cli_zone(c, false);
+			if (code == CLI_DONE && !own[i].offline)
+				code = ud_cli_context_load(c);
 			return code ? code : own[i].run(c);
 		}
 	if (!ud_cli_command_find(c, &cmd, &used))
 		return ud_cli_fail(CLI_USAGE, "there is no command %s%s%s; see understudy help",
 			c->words[0], c->word_count > 1 ? " " : "",
 			c->word_count > 1 ? c->words[1] : "");
-	int code = ud_cli_context_load(c);
-
+	code = ud_cli_zone(c, takes_zone(c, &cmd));
+	if (code == CLI_DONE)
+		code = ud_cli_context_load(c);
 	return code ? code : ud_cli_run_operation(c, &cmd, used);
 }
 

@@ -75,8 +75,8 @@ static int print_table(struct cli *c, json_t *rows, json_t *columns)
 	{
 		struct libscols_line *line = scols_table_new_line(t, NULL);
 
-		json_array_foreach(columns, j, column) scols_line_set_data(
-			line, j, cell(c, json_object_get(row, json_string_value(column))));
+		json_array_foreach(columns, j, column) scols_line_set_data(line, j,
+			ud_cli_local(c, cell(c, json_object_get(row, json_string_value(column)))));
 	}
 	int rc = json_array_size(rows) ? scols_print_table(t) : 0;
 
@@ -189,7 +189,8 @@ static int print_object(struct cli *c, json_t *json)
 	int width = 0;
 
 	json_object_foreach(json, key, v) if ((int)strlen(key) > width) width = (int)strlen(key);
-	json_object_foreach(json, key, v) printf("%-*s  %s\n", width, key, cell(c, v));
+	json_object_foreach(json, key, v)
+		printf("%-*s  %s\n", width, key, ud_cli_local(c, cell(c, v)));
 	return CLI_DONE;
 }
 

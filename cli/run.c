@@ -3,6 +3,7 @@
  * Running a command: its words become the path, its flags the query or the body.
  */
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -516,10 +517,16 @@ static int match_header(
 /* A deletion is asked about on a terminal, and needs --yes elsewhere. */
 static int confirm(struct cli *c, const char *path)
 {
+	const char *name = ud_cli_flag(c, "confirm");
 	char line[16];
 
 	if (c->yes || c->explain)
 		return CLI_DONE;
+	if (name && strcmp(name, c->words[c->word_count - 1]) == 0)
+		return CLI_DONE;
+	if (name)
+		return ud_cli_fail(CLI_USAGE, "--confirm says %s, the command %s", name,
+			c->words[c->word_count - 1]);
 	if (c->no_input)
 		return ud_cli_fail(CLI_USAGE, "deleting needs --yes where nobody can be asked");
 	fprintf(stderr, "Delete %s? Type yes: ", path);
@@ -549,10 +556,26 @@ static void tell_progress(struct cli *c, const char *id, const char *state, json
 	c->told = line;
 }
 
+/* What somebody who breaks off a wait is told. */
+static char go_on[128];
+
+static void break_off(int number)
+{
+	ssize_t n = write(STDERR_FILENO, go_on, strlen(go_on));
+
+	(void)n;
+	_exit(128 + number);
+}
+
 /* Follow an operation to its end. */
 static int wait_for(struct cli *c, const char *id, int64_t seconds)
 {
 	int64_t end = ud_mono_ms(c->cx.env) + seconds * 1000;
+
+	snprintf(go_on, sizeof(go_on),
+		"understudy: it goes on without you; to wait again: understudy operation wait %.40s\n",
+		id);
+	signal(SIGINT, break_off);
 
 	for (;;) {
 		struct cli_reply r;
@@ -619,9 +642,13 @@ static int run_change(struct cli *c, const struct cli_command *cmd, const char *
 
 	(void)ud_cli_flag(c, "columns");
 	(void)ud_cli_flag(c, "no-wait");
+	const bool deletes = strcmp(cmd->method, "delete") == 0 && !strchr(path, '?');
+
+	if (deletes)
+		(void)ud_cli_flag(c, "confirm");
 	if (code == CLI_DONE)
 		code = ud_cli_check_flags(c);
-	if (code == CLI_DONE && strcmp(cmd->method, "delete") == 0 && !strchr(path, '?'))
+	if (code == CLI_DONE && deletes)
 		code = confirm(c, path);
 	bool match = strcmp(cmd->method, "patch") == 0 ||
 		json_object_get(json_object_get(cmd->operation, "responses"), "428");

@@ -24,4 +24,14 @@ struct ud_customer {
 };
 extern const struct ud_table ud_customers;
 
+/* How many of what a customer has. */
+struct ud_customer_counts {
+	int64_t users, subscriptions, vms, vms_running, vms_replicated, replications,
+		replications_critical, ip_addresses, recovery_plans, tickets_open,
+		failovers_under_way;
+};
+/* Count them; the caller has read the customer with its scope. */
+enum ud_code ud_customer_count(
+	struct ud_ctx *cx, const char *customer_id, struct ud_customer_counts *ret) UD_USE;
+
 #endif

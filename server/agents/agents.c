@@ -109,6 +109,11 @@ void ud_agents_heads(struct ud_agents *a, const char *host_id, const char *heads
 	call(a, &a->urgent);
 }
 
+void ud_agents_doubt(struct ud_agents *a, const char *host_id, int64_t number, const char *digest)
+{
+	ud_due_doubt(a->due, host_id, number, digest);
+}
+
 void ud_agents_heartbeat(struct ud_agents *a, const char *host_id, int64_t at_ms,
 	const struct ud_sample *samples, size_t n)
 {

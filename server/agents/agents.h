@@ -92,6 +92,10 @@ void ud_agents_heads(struct ud_agents *agents, const char *host_id, const char *
 void ud_agents_heartbeat(struct ud_agents *agents, const char *host_id, int64_t at_ms,
 	const struct ud_sample *samples, size_t n);
 
+/* Keep that a host's seal of the log does not fit ours; told with what else is due. Any thread. */
+void ud_agents_doubt(
+	struct ud_agents *agents, const char *host_id, int64_t number, const char *digest);
+
 /* What wakes agents: a table that is asked for news after each commit. */
 struct ud_agent_source {
 	const char *name; /* for the log */

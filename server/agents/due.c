@@ -11,6 +11,7 @@
 #include "base/id.h"
 #include "db/inventory.h"
 #include "server/agents/recovery.h"
+#include "server/agents/troubles.h"
 
 struct ud_due {
 	const struct ud_env *env;
@@ -154,9 +155,27 @@ void ud_due_heartbeat(struct ud_due *due, const char *host_id, int64_t at_ms,
 	pthread_mutex_unlock(&due->mutex);
 }
 
+static void add_doubt(ud_arena *arena, struct ud_due_batch *b, const struct ud_due_doubt *doubt)
+{
+	struct ud_due_doubt *d = ud_alloc(arena, sizeof(*d));
+
+	*d = (struct ud_due_doubt){ b->doubts, ud_strdup(arena, doubt->host_id),
+		ud_strdup(arena, doubt->digest), doubt->number };
+	b->doubts = d;
+}
+
+void ud_due_doubt(struct ud_due *due, const char *host_id, int64_t number, const char *digest)
+{
+	const struct ud_due_doubt doubt = { NULL, host_id, digest, number };
+
+	pthread_mutex_lock(&due->mutex);
+	add_doubt(due->arena, &due->batch, &doubt);
+	pthread_mutex_unlock(&due->mutex);
+}
+
 static bool any(const struct ud_due_batch *b)
 {
-	return b->deliveries || b->progress || b->heartbeats || b->heads;
+	return b->deliveries || b->progress || b->heartbeats || b->heads || b->doubts;
 }
 
 /* The lists are copied: their arena is used up by calls that come meanwhile. */
@@ -172,6 +191,8 @@ bool ud_due_take(struct ud_due *due, struct ud_ctx *cx, struct ud_due_batch *ret
 		add_heartbeat(cx->arena, ret, h);
 	for (const struct ud_due_heads *h = due->batch.heads; h; h = h->next)
 		add_heads(cx->arena, ret, h->host_id, h->heads);
+	for (const struct ud_due_doubt *d = due->batch.doubts; d; d = d->next)
+		add_doubt(cx->arena, ret, d);
 	if (any(ret)) {
 		ret->mark = (struct ud_command_mark){ ud_strdup(cx->arena, due->by), ++due->made };
 		ud_arena_release(&due->arena);
@@ -218,6 +239,8 @@ enum ud_code ud_due_store(struct ud_ctx *cx, void *data)
 		UD_TRY(ud_command_deliver(cx, d->host_id, d->promotes, batch->mark));
 	for (const struct ud_due_progress *d = batch->progress; d; d = d->next)
 		UD_TRY(ud_command_progress(cx, d->host_id, &d->progress));
+	for (const struct ud_due_doubt *d = batch->doubts; d; d = d->next)
+		UD_TRY(ud_troubles_seal(cx, d->host_id, d->number, d->digest));
 	for (const struct ud_due_heartbeat *h = batch->heartbeats; h; h = h->next) {
 		UD_TRY(ud_inventory_heartbeat(cx, h->host_id, h->at_ms));
 		for (size_t i = 0; i < h->count; i++)

@@ -35,6 +35,11 @@ struct ud_due_heads {
 	struct ud_due_heads *next;
 	const char *host_id, *heads; /* JSON list of ud_wire_head */
 };
+struct ud_due_doubt {
+	struct ud_due_doubt *next;
+	const char *host_id, *digest; /* of a seal of the log that does not fit those of the host */
+	int64_t number;
+};
 /* What one commit stores; in the arena of whoever took it. */
 struct ud_due_batch {
 	struct ud_command_mark mark;
@@ -42,6 +47,7 @@ struct ud_due_batch {
 	struct ud_due_progress *progress;
 	struct ud_due_heartbeat *heartbeats;
 	struct ud_due_heads *heads;
+	struct ud_due_doubt *doubts;
 };
 
 /* Nothing is due, and no mark counts. Release with ud_due_release. */
@@ -56,6 +62,7 @@ void ud_due_heartbeat(struct ud_due *due, const char *host_id, int64_t at_ms,
 	const struct ud_sample *samples, size_t n);
 /* The newest heads of a host replace what was there. */
 void ud_due_heads(struct ud_due *due, const char *host_id, const char *heads);
+void ud_due_doubt(struct ud_due *due, const char *host_id, int64_t number, const char *digest);
 /* Take all that is due; false = nothing. */
 bool ud_due_take(struct ud_due *due, struct ud_ctx *cx, struct ud_due_batch *ret);
 /* The batch's commit was acknowledged: its mark counts. */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/wire_inventory.h"
+#include "db/audit_seals.h"
 #include "db/events.h"
 #include "db/inventory.h"
 #include "server/agents/agents.h"
@@ -270,6 +271,61 @@ static enum ud_code facts(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer_none(cx, rq);
 }
 
+static enum ud_code add_seal(struct ud_ctx *cx, void *data, const struct ud_seal_row *row)
+{
+	const struct ud_wire_seal seal = { row->document };
+	struct ud_buf *b = data;
+
+	(void)cx;
+	ud_buf_putc(b, b->len ? ',' : '[');
+	ud_shape_encode(b, &ud_wire_seal_shape, &seal, NULL);
+	return UD_OK;
+}
+
+/* Is the seal that the host keeps one of ours? That of a time before a restored copy may be
+ * another; then the host gets those since, after *after. */
+static enum ud_code find_seal(struct ud_ctx *cx, const struct ud_wire_heartbeat *in,
+	const struct ud_seal_row *last, int64_t *after, bool *ret_fits)
+{
+	struct ud_seal_row row = { 0 };
+	bool found = false;
+
+	*after = in->seal_number;
+	*ret_fits = true;
+	if (in->seal_number <= 0 || !in->seal_digest)
+		return UD_OK;
+	UD_TRY(ud_audit_seal_get(cx, in->seal_number, &found, &row));
+	if (found && strcmp(row.digest, in->seal_digest) == 0)
+		return UD_OK;
+	*ret_fits = last->generation > in->seal_generation;
+	return *ret_fits ? ud_audit_seal_before(cx, in->seal_generation + 1, after) : UD_OK;
+}
+
+/* The seals after the one that the host keeps; one that does not fit ours is told of. */
+static enum ud_code next_seals(struct ud_ctx *cx, const struct ud_request *rq,
+	const struct ud_wire_heartbeat *in, struct ud_json *ret)
+{
+	struct ud_agents *agents = rq->server->settings.agents;
+	struct ud_seal_row last = { 0 };
+	struct ud_buf b = { 0 };
+	bool any = false, fits = true;
+	int64_t after = 0;
+
+	UD_TRY(ud_audit_seal_last(cx, &any, &last));
+	UD_TRY(find_seal(cx, in, &last, &after, &fits));
+	if (!fits)
+		ud_agents_doubt(agents, rq->agent->host_id, in->seal_number, in->seal_digest);
+	else if (in->seal_refused)
+		ud_agents_doubt(agents, rq->agent->host_id, in->seal_number, in->seal_refused);
+	if (!fits || last.number <= after)
+		return UD_OK;
+	enum ud_code code = ud_audit_seal_list(cx, after, UD_HEARD_SEALS, add_seal, &b);
+
+	ud_buf_puts(&b, b.len ? "]" : "[]");
+	ret->text = ud_buf_take(cx->arena, &b);
+	return code;
+}
+
 /* Cheap: it is kept in memory and stored with others'. */
 static enum ud_code heartbeat(struct ud_ctx *cx, struct ud_request *rq)
 {
@@ -288,6 +344,7 @@ static enum ud_code heartbeat(struct ud_ctx *cx, struct ud_request *rq)
 	if (!out.tell_all)
 		ud_agents_heartbeat(
 			rq->server->settings.agents, rq->agent->host_id, cx->now_ms, samples, n);
+	UD_TRY(next_seals(cx, rq, in, &out.seals));
 	return ud_answer(cx, rq, &ud_wire_heard_shape, &out);
 }
 

@@ -5,6 +5,8 @@
 #include "server/agents/troubles.h"
 
 #include "base/host_troubles.h"
+#include "base/log.h"
+#include "db/audit_seals.h"
 #include "db/events.h"
 #include "db/notifications.h"
 #include "db/people.h"
@@ -61,4 +63,29 @@ enum ud_code ud_troubles_follow(struct ud_ctx *cx, const struct ud_host *host,
 		if (!ud_host_troubled(&new, &old.items[i]))
 			UD_TRY(record(cx, host, kinds[old.items[i].kind].ended, old.items[i].name));
 	return UD_OK;
+}
+
+enum ud_code ud_troubles_seal(
+	struct ud_ctx *cx, const char *host_id, int64_t number, const char *digest)
+{
+	struct ud_texts hearers = { 0 };
+	struct ud_host host = { 0 };
+	bool new = false;
+
+	UD_TRY(ud_audit_seal_doubt(cx, host_id, number, digest, &new));
+	if (!new)
+		return UD_OK;
+	UD_TRY(ud_row_get(cx, &ud_hosts, host_id, &host));
+	const struct ud_news news = { "host.log_doubted", host_id, NULL,
+		ud_printf(cx->arena,
+			"%s keeps seal %lld of the log, and ours is another: the log went back, or"
+			" there are two",
+			host.name, (long long)number) };
+
+	ud_log(UD_LOG_ERROR, "log_doubted", "host", host_id, "digest", digest, NULL);
+	UD_TRY(ud_event_add_plain(cx, "host.log_doubted", NULL, "host", host_id,
+		ud_printf(cx->arena, "{\"number\":%lld,\"digest\":\"%s\"}", (long long)number,
+			digest)));
+	UD_TRY(ud_users_on_duty(cx, &hearers));
+	return ud_notify(cx, &news, &hearers);
 }

@@ -16,4 +16,9 @@
 enum ud_code ud_troubles_follow(struct ud_ctx *cx, const struct ud_host *host,
 	const struct ud_host_facts *before, const struct ud_host_facts *now) UD_USE;
 
+/* A host keeps a seal of the log that does not fit ours: said once per host, as event
+ * `host.log_doubted` and to the same people. In the caller's transaction. */
+enum ud_code ud_troubles_seal(
+	struct ud_ctx *cx, const char *host_id, int64_t number, const char *digest) UD_USE;
+
 #endif

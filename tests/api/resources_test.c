@@ -210,6 +210,45 @@ static enum ud_code tamper(struct ud_ctx *cx, void *data)
 	return ud_exec(cx, NULL, data, UD_NO_VALS);
 }
 
+/* The database itself refuses it, whoever asks. */
+static enum ud_code refused(struct ud_ctx *cx, void *data)
+{
+	if (ud_exec(cx, NULL, data, UD_NO_VALS) == UD_OK)
+		fail_msg("taken: %s", (const char *)data);
+	assert_non_null(strstr(cx->problem.detail, "records of the log are never"));
+	return cx->problem.code;
+}
+
+static void the_database_refuses_to_change_the_log(void **state)
+{
+	static const char *const rows[] = { "UPDATE events SET actor_name = 'x'",
+		"DELETE FROM events WHERE seq = 2" };
+	struct world *w = world_begin();
+
+	(void)state;
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		assert_int_not_equal(
+			ud_database_write(w->db, &w->cx, refused, (void *)(uintptr_t)rows[i]),
+			UD_OK);
+		ud_ctx_clear(&w->cx);
+	}
+	world_end(w);
+}
+
+/* Whoever owns the database can take its guard away. */
+static void unguard(struct world *w)
+{
+	static const char *const sqlite[] = { "DROP TRIGGER events_stay",
+		"DROP TRIGGER events_stay_as_written" };
+
+	if (strstr(w->url, "postgresql")) {
+		world_write(w, tamper, (void *)(uintptr_t) "DROP TRIGGER events_stay ON events");
+		return;
+	}
+	for (size_t i = 0; i < UD_LEN(sqlite); i++)
+		world_write(w, tamper, (void *)(uintptr_t)sqlite[i]);
+}
+
 static void the_chain_of_hashes_finds_every_change(void **state)
 {
 	static const struct {
@@ -230,6 +269,7 @@ static void the_chain_of_hashes_finds_every_change(void **state)
 	(void)state;
 	assert_true(json_is_true(json_object_get(r.json, "intact")));
 	assert_true(number_at(r.json, "records") > 10);
+	unguard(w);
 	for (size_t i = 0; i < UD_LEN(rows); i++) {
 		world_write(
 			w, tamper, (void *)(uintptr_t) "CREATE TABLE kept AS SELECT * FROM events");
@@ -384,6 +424,7 @@ int main(void)
 		cmocka_unit_test(ids_are_expanded_for_whoever_may_read_them),
 		cmocka_unit_test(a_test_network_is_isolated),
 		cmocka_unit_test(every_change_is_an_event_without_gaps),
+		cmocka_unit_test(the_database_refuses_to_change_the_log),
 		cmocka_unit_test(the_chain_of_hashes_finds_every_change),
 		cmocka_unit_test(a_stream_tells_what_happens_and_resumes),
 		cmocka_unit_test(an_export_runs_to_its_end),

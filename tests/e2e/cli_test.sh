@@ -121,6 +121,41 @@ explained() { UNDERSTUDY_TOKEN=$(cat "$dir/token") sh -c "$command" | is_json '.
 check "what --explain prints does the same" explained
 pages() { u api GET '/v1/vms?limit=1' --paginate | is_json '.data | length == 2'; }
 check "api calls as they are, page by page" pages
+check "auth token is token" says '^.data' 0 auth token list --jq '".data"'
+check "and revoke is delete" exits 3 auth token revoke tok_01k5s00000000000000000000a --yes
+u vm create --name gone >/dev/null
+check "a name that is typed again confirms a deletion" exits 0 vm delete gone --confirm gone
+check "a name that is not the one does not confirm" exits 2 site delete lon --confirm par
+check "auth whoami is whoami" says '^object *service_account$\|^object *user$' 0 auth whoami
+shown() { TZ=UTC u host list -c name,created_at "$@" | sed -n 2p; }
+zoned() { # 5 hours and 45 minutes ahead, without summer time
+	local there here
+	there=$(shown --time-zone Asia/Kathmandu) here=$(shown)
+	case $there in *' +05:45') ;; *) return 1 ;; esac
+	[ "$(date -ud "$(echo "$there" | cut -d' ' -f2-)" +%FT%T)" = "$(echo "$here" | awk '{ print substr($2, 1, 19) }')" ]
+}
+check "--time-zone shows what clocks show there" zoned
+check "and JSON stays UTC" holds '.data[0].created_at | endswith("Z")' host list --time-zone Asia/Kathmandu
+check "--utc stands before it" bash -c "'$bin/understudy' host list -c created_at --time-zone Asia/Kathmandu --utc | sed -n 2p | grep -q 'Z$'"
+check "a zone that is none ends with 2" exits 2 host list --time-zone Middle/Earth
+check "where it is a field it stays one" exits 0 site edit lon --time-zone Asia/Kathmandu
+check "the screen says how things are" says 'My tickets' 0 status
+check "also to programs" holds '.protection.replications == 0 and (.tickets | length) == 0 and .object == "status"' status
+check "a topic explains itself" says 'interrupted' 0 help exit-codes
+broken_off() { # the wait is interrupted once it has said where it is
+	local line rc
+	coproc WAIT { exec "$bin/understudy" operation wait op_01K5S00000000000000000000B --timeout 60s 2>&1; }
+	local pid=$WAIT_PID
+	read -r -t 60 line <&"${WAIT[0]}" || { kill "$pid"; return 1; }
+	exec {from}<&"${WAIT[0]}"
+	kill -INT "$pid"
+	grep -q 'understudy operation wait op_01K5S00000000000000000000B' <&"$from" || return 1
+	wait "$pid"
+	rc=$?
+	exec {from}<&-
+	[ "$rc" = 130 ]
+}
+check "a wait that is broken off says how to go on" broken_off
 check "an answer goes through jq" says '^lon-a$' 0 host list --jq '.data[].name'
 check "numbers stay JSON" says '^{"n":1}$' 0 host list --jq '{n: (.data | length)}'
 check "the raw call takes jq, too" says '^lon-a$' 0 api GET /v1/hosts --jq '.data[0].name'
