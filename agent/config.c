@@ -25,6 +25,7 @@ static const struct ud_option options[] = {
 	{ "replication", "media", UD_OPTION_TEXT, "", .about = "Folder for first copies that do not come over the link: ID/initial.udr written and read, or ID/DISK.qcow2 and ID/DISK.raw read, of the replication ID; empty = none." },
 	{ "replication", "scrub_days", UD_OPTION_INT, SCRUB_DAYS, 0, 365, .about = "Every replica on this host is read through and compared with its hashes in the background so often; 0 = never." },
 	{ "replication", "scrub_mib_per_second", UD_OPTION_INT, SCRUB_MIB, 0, 100000, .about = "MiB a second that this reads at most; 0 = as fast as it goes." },
+	{ "agent", "scripts", UD_OPTION_TEXT, "", .about = "Folder of programs that steps of recovery plans may run on this host, by file name: root's, for nobody else to change; empty = none." },
 	{ "guard", "program", UD_OPTION_TEXT, "", .about = "Path of understudy-guard; empty = beside this program." },
 	{ "guard", "watchdog", UD_OPTION_TEXT, "", .about = "The machine's watchdog device, for the lease guard to pet: /dev/watchdog; empty = none." },
 	{ "log", "level", UD_OPTION_CHOICE, "info", .choices = "error warning info debug", .about = "What is logged." },
@@ -36,7 +37,8 @@ static const char **member(struct ud_agent_config *c, size_t i)
 {
 	const char **all[] = { &c->server_url, &c->agent_id, &c->host_id, &c->command_key,
 		&c->hypervisor_uri, &c->replication_listen, &c->keytab, &c->media, &c->scrub_days,
-		&c->scrub_mib_per_second, &c->guard_program, &c->watchdog, &c->log_level };
+		&c->scrub_mib_per_second, &c->scripts, &c->guard_program, &c->watchdog,
+		&c->log_level };
 
 	_Static_assert(UD_LEN(all) == UD_LEN(options), "a member for every option");
 	return all[i];

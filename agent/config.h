@@ -19,6 +19,7 @@ struct ud_agent_config {
 	const char *media;                /* folder of first copies; "" = none */
 	const char *scrub_days;           /* replicas are read through so often; "0" = never */
 	const char *scrub_mib_per_second; /* not faster than that; "0" = as fast as it goes */
+	const char *scripts;              /* folder of programs that plans may run; "" = none */
 	const char *guard_program;        /* "" = beside this program */
 	const char *watchdog;             /* of the machine, for the lease guard; "" = none */
 	const char *log_level;

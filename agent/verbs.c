@@ -55,6 +55,7 @@ const struct ud_verb ud_agent_verbs[] = {
 	{ UD_VERB_TEST_DROP,         &ud_test_args_shape,       STEP | ALWAYS,         ud_do_test_drop,         NULL },
 	{ UD_VERB_BOOT_CHECK,        &ud_check_args_shape,      STEP | ALWAYS,         ud_do_boot_check,        NULL },
 	{ UD_VERB_SET_ADDRESSES,     &ud_addresses_args_shape,  STEP | AGAIN,          ud_do_set_addresses,     NULL },
+	{ UD_VERB_STEP_SCRIPT,       &ud_guest_args_shape,      STEP,                  ud_do_step_script,       NULL },
 	{ UD_VERB_RELATION_SET,      &ud_relation_shape,        ALWAYS | RAISES,       ud_do_relation_set,      NULL },
 	{ UD_VERB_RELATION_RESYNC,   &ud_relation_resync_shape, AGAIN,                 ud_do_relation_resync,   NULL },
 	{ UD_VERB_RELATION_DROP,     &ud_relation_drop_shape,   AGAIN,                 ud_do_relation_drop,     NULL },

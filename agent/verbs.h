@@ -130,6 +130,8 @@ enum ud_code ud_act_relate(
 	struct ud_ctx *cx, struct ud_act *act, const struct ud_relation *relation) UD_USE;
 enum ud_code ud_act_unrelate(struct ud_ctx *cx, struct ud_act *act, const char *replication_id)
 	UD_USE;
+/* verbs_script.c */
+ud_verb_run ud_do_step_script;
 /* verbs_check.c */
 ud_verb_run ud_do_boot_check;
 /* The UUID of a test's copy, from the journal; NULL = this host has no such test. */

@@ -167,6 +167,7 @@ const struct ud_shape ud_plan_readiness_shape = NAMED("plan_readiness", readines
 static const struct ud_field step_fields[] = {
 	COUNT("n", HEAD, "Its number in the run."),
 	TEXT("name", HEAD, "What is done."),
+	TEXT("title", MAYBE, "What people call it: of a plan's own steps."),
 	TEXT("phase", SAID, "Part of the run that it belongs to."),
 	ONE_OF("state", &ud_step_states, "How far it is."),
 	TEXT("vm_id", COLUMN, "For which VM."),

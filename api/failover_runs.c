@@ -34,7 +34,7 @@ static const uint32_t roles_of[UD_FLOW_OPS] = {
 	[UD_FLOW_EXTEND] = DECIDE,
 	[UD_FLOW_RETRY] = ENGINEER,
 	[UD_FLOW_SKIP] = ENGINEER,
-	[UD_FLOW_CONFIRM] = ENGINEER,
+	[UD_FLOW_CONFIRM] = LOOK,
 };
 
 /* ---- showing ---- */
@@ -74,6 +74,8 @@ static enum ud_code add_step(struct ud_ctx *cx, void *data, const struct ud_work
 	ud_buf_printf(&s->out, "%s{\"n\":%lld,\"name\":\"%s\",\"phase\":\"%s\",\"state\":\"%s\"",
 		s->count++ ? "," : "", (long long)listed_n(s, step), step->name, step->phase,
 		ud_step_states.names[step->state]);
+	ud_buf_puts(&s->out, ",\"title\":");
+	ud_buf_json(&s->out, step->title);
 	ud_buf_puts(&s->out, ",\"vm_id\":");
 	ud_buf_json(&s->out, step->vm_id);
 	ud_buf_puts(&s->out, ",\"host_id\":");
@@ -396,6 +398,8 @@ static enum ud_code press_step(struct ud_ctx *cx, struct ud_request *rq, enum ud
 	if (n < 1 || n > 100000 || *end)
 		return ud_fail(cx, UD_E_PARAMETER_INVALID, "n",
 			"A step is named by its number in the list of steps.");
+	if (op == UD_FLOW_CONFIRM && !in->notes)
+		return ud_fail_field(cx, "notes", "required", "Say what was done.");
 	struct ud_flow_press p = { .op = op, .step = n, .notes = in->notes };
 
 	UD_TRY(press(cx, rq, &p));
@@ -432,7 +436,7 @@ static const struct ud_route rows[] = {
 	{ "POST", "/v1/failovers/{id}/extend-commit-timer",  "failovers.extend-timer", DECIDE,    "failovers:write", UD_WRITE, &extend_shape, .resource = &failovers, .handle = extend, .about = "Give people more time before the timer decides, or a test is cleaned up." },
 	{ "POST", "/v1/failovers/{id}/steps/{n}/retry",      "failovers.retry-step",   ENGINEER,  "failovers:write", UD_WRITE, &notes_shape, .resource = &failovers, .handle = retry, .about = "Try a step again that waits for a person." },
 	{ "POST", "/v1/failovers/{id}/steps/{n}/skip",       "failovers.skip-step",    ENGINEER,  "failovers:write", UD_WRITE, &notes_shape, .resource = &failovers, .handle = skip, .about = "Go on without a step that waits for a person, where that is safe." },
-	{ "POST", "/v1/failovers/{id}/steps/{n}/confirm",    "failovers.confirm-step", ENGINEER,  "failovers:write", UD_WRITE, &notes_shape, .resource = &failovers, .handle = confirm, .about = "Confirm a step that people do." },
+	{ "POST", "/v1/failovers/{id}/steps/{n}/confirm",    "failovers.confirm-step", LOOK,  "failovers:write", UD_WRITE, &notes_shape, .resource = &failovers, .handle = confirm, .about = "Confirm a step that people do, or one of which nobody knows whether it was done; notes say what was done." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_failovers = { "Failovers", rows, UD_LEN(rows) };

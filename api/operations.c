@@ -19,6 +19,7 @@
 #include "db/vms.h"
 #include "server/fencing/fencing.h"
 #include "server/http/server.h"
+#include "server/webhooks/webhooks.h"
 
 static enum ud_code complete(struct ud_ctx *cx, void *row)
 {
@@ -211,6 +212,7 @@ const struct ud_job_kind ud_api_jobs[] = {
 	{ "customer_export", run_export },
 	{ UD_FENCE_OFF_KIND, ud_fencing_off },
 	{ UD_FENCE_CHECK_KIND, ud_fencing_check },
+	{ UD_WEBHOOK_KIND, ud_webhook_send },
 	{ NULL, NULL },
 };
 

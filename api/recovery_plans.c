@@ -14,23 +14,51 @@
 #include "api/tickets.h"
 #include "base/json_diff.h"
 #include "db/events.h"
+#include "db/plan_groups.h"
 #include "db/vms.h"
 
 enum { STALE_MS = 31 * INT64_C(86400000) };
 #define DAY_MS INT64_C(86400000)
+
+static bool runs_on_hosts(const struct ud_plan_steps *steps)
+{
+	for (size_t i = 0; i < steps->count; i++)
+		if (steps->items[i].kind == UD_PLAN_SCRIPT_HOST)
+			return true;
+	return false;
+}
+
+/* What runs on the provider's hosts is put in by the provider's people. */
+static enum ud_code check_hosts(
+	struct ud_ctx *cx, const struct ud_recovery_plan *old, const struct ud_recovery_plan *p)
+{
+	struct ud_plan_group *groups = NULL;
+	size_t n = 0;
+
+	if ((cx->scope->roles & ~UD_CUSTOMER) || !p->groups.text ||
+		(old && old->groups.text && strcmp(old->groups.text, p->groups.text) == 0))
+		return UD_OK;
+	UD_TRY(ud_plan_groups_read(cx, p->groups.text, &groups, &n));
+	for (size_t i = 0; i < n; i++)
+		if (runs_on_hosts(&groups[i].before) || runs_on_hosts(&groups[i].after))
+			return ud_fail_field(cx, "groups", "not_allowed",
+				"Steps of kind script_host are put in by the provider's people; groups"
+				" that have some are changed by them, too.");
+	return UD_OK;
+}
 
 static enum ud_code check(struct ud_ctx *cx, const void *old_row, void *row)
 {
 	struct ud_recovery_plan *p = row;
 	struct ud_plan_order order = { 0 };
 
-	(void)old_row;
 	UD_TRY(ud_failover_checks(cx, &p->checks));
 	if (p->commit_policy != UD_COMMIT_NONE && p->commit_minutes == UD_NONE)
 		return ud_fail_field(cx, "commit_minutes", "required",
 			"Say after how many minutes the timer decides.");
 	UD_TRY(ud_plan_order(cx, p->members.text, &order));
-	return ud_plan_groups_check(cx, &order, &p->groups);
+	UD_TRY(ud_plan_groups_check(cx, &order, &p->groups));
+	return check_hosts(cx, old_row, p);
 }
 
 /* The VMs are the customer's. */

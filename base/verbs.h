@@ -32,6 +32,8 @@
 #define UD_VERB_HOST_BALANCE "host_balance"
 #define UD_VERB_HOST_TEAM "host_team"
 #define UD_VERB_VM_UPGRADE "vm_upgrade"
+/* a step of a plan: a program of the host itself; program is the name of a file in its folder */
+#define UD_VERB_STEP_SCRIPT "step_script"
 
 /* The answer of all verbs of power: what was seen after it. */
 struct ud_power_result {

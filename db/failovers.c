@@ -78,7 +78,7 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_failover, commit_at,            .flags = UD_SERVER, .about = "When the timer decides."),
 	UD_FIELD(ud_failover, test_ends_at,         .flags = UD_SERVER, .about = "When the test is cleaned up by itself."),
 	UD_FIELD(ud_failover, operation_id,         .flags = UD_SERVER, .about = "Operation of the call that was made last."),
-	UD_FIELD(ud_failover, steps,                .flags = UD_COMPUTED, .about = "Steps: n, vm_id, name, phase, state, host_id, attempts, started_at, ended_at, error."),
+	UD_FIELD(ud_failover, steps,                .flags = UD_COMPUTED, .about = "Steps: n, vm_id, name, title (of a plan's own), phase, state, host_id, attempts, started_at, ended_at, error."),
 	UD_FIELD(ud_failover, allowed_operations,   .flags = UD_COMPUTED, .about = "What you may do with it now."),
 	UD_FIELD(ud_failover, blocked_operations,   .flags = UD_COMPUTED, .about = "What cannot be done now: op, reason_code, text, unblock_action, who."),
 };

@@ -21,7 +21,7 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_recovery_plan, commit_policy,       .values = &ud_commit_policies, .about = "What happens when nobody decides in time."),
 	UD_FIELD(ud_recovery_plan, commit_minutes,      .flags = UD_NULLABLE, .min = 1, .max = WEEK_MINUTES, .about = "How long that time is."),
 	UD_FIELD(ud_recovery_plan, checks,              .max = DOCUMENT, .about = "Services, program and arguments to look at inside the guests."),
-	UD_FIELD(ud_recovery_plan, groups,              .max = DOCUMENT, .about = "Groups of which more is said: group, gate (level power, os, service or probe; timeout_seconds; on_fail pause, stop or continue)."),
+	UD_FIELD(ud_recovery_plan, groups,              .max = DOCUMENT, .about = "Groups of which more is said: group, gate (level power, os, service or probe; timeout_seconds; on_fail pause, stop or continue), before and after (steps: name, kind, runs, timeout_seconds, on_fail, and what the kind needs)."),
 	UD_FIELD(ud_recovery_plan, drill_interval_days, .flags = UD_NULLABLE, .min = 1, .max = 366, .about = "Days between drills; null = none are due."),
 	UD_FIELD(ud_recovery_plan, verified_at,         .flags = UD_SERVER, .about = "When its dry run found nothing in the way."),
 	UD_FIELD(ud_recovery_plan, verified_version,    .flags = UD_SERVER | UD_NULLABLE, .about = "Version that was looked at then."),
@@ -154,6 +154,25 @@ enum ud_code ud_plan_order(struct ud_ctx *cx, const char *members, struct ud_pla
 
 /* ---- groups ---- */
 
+/* Guests that steps name belong to their group. */
+static enum ud_code check_guests(
+	struct ud_ctx *cx, const struct ud_plan_order *order, const struct ud_plan_group *g)
+{
+	for (size_t k = 0; k < g->after.count; k++) {
+		const char *id = g->after.items[k].vm_id;
+		size_t i = 0;
+
+		while (id && i < order->count &&
+			(strcmp(order->vm_ids[i], id) != 0 || order->groups[i] != g->group))
+			i++;
+		if (id && i == order->count)
+			return ud_fail_field(cx, "vm_id", "not_found",
+				"VM %s of step %s is not in group %lld.", id,
+				g->after.items[k].name, (long long)g->group);
+	}
+	return UD_OK;
+}
+
 static bool has_group(const struct ud_plan_order *order, int64_t group)
 {
 	for (size_t i = 0; i < order->count; i++)
@@ -178,6 +197,7 @@ enum ud_code ud_plan_groups_check(
 		if (!has_group(order, all[i].group))
 			return ud_fail_field(cx, "groups", "not_found",
 				"No member of the plan is in group %lld.", (long long)all[i].group);
+		UD_TRY(check_guests(cx, order, &all[i]));
 		all[i].first_wave = all[i].last_wave = UD_NONE;
 	}
 	groups->text = ud_plan_groups_text(cx, all, n);

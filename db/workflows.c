@@ -60,6 +60,8 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_workflow, serving_at,        .flags = UD_SERVER),
 	UD_FIELD(ud_workflow, checks_passed,     .flags = UD_SERVER),
 	UD_FIELD(ud_workflow, checks_failed,     .flags = UD_SERVER),
+	UD_FIELD(ud_workflow, plan_operation_id, .flags = UD_SERVER),
+	UD_FIELD(ud_workflow, plan_item,         .flags = UD_SERVER),
 	UD_FIELD(ud_workflow, gate_open, .flags = UD_SERVER),
 	UD_FIELD(ud_workflow, ended_at,          .flags = UD_SERVER),
 };
@@ -161,20 +163,20 @@ enum ud_code ud_step_put(
 {
 	return ud_exec(cx, NULL,
 		"INSERT INTO workflow_steps(workflow_id, customer_id, n, name, phase, state, host_id,"
-		" seq, attempts, started_at, ended_at, result, error)"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+		" seq, attempts, started_at, ended_at, result, error, title)"
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
 		" ON CONFLICT(workflow_id, n) DO UPDATE SET name = $4, phase = $5, state = $6,"
 		" host_id = $7, seq = $8, attempts = $9, started_at = $10, ended_at = $11,"
-		" result = $12, error = $13",
+		" result = $12, error = $13, title = $14",
 		UD_VALS(ud_t(w->row.id), ud_t(w->row.customer_id), ud_i(s->n), ud_t(s->name),
 			ud_t(s->phase), ud_t(step_names[s->state]), ud_t(s->host_id), ud_i(s->seq),
 			ud_i(s->attempts), ud_i(s->started_at.ms ? s->started_at.ms : UD_NONE),
 			ud_i(s->ended_at.ms ? s->ended_at.ms : UD_NONE), ud_t(s->result.text),
-			ud_t(s->error.text)));
+			ud_t(s->error.text), ud_t(s->title)));
 }
 
 /* workflow_id, vm_id, n, name, phase, state, host_id, seq, attempts, started_at, ended_at, result,
- * error */
+ * error, title */
 static void read_step(struct ud_ctx *cx, const ud_rows *rows, struct ud_workflow_step *ret)
 {
 	int state = ud_enum_index(&ud_step_states, ud_col_text(rows, 5));
@@ -192,6 +194,7 @@ static void read_step(struct ud_ctx *cx, const ud_rows *rows, struct ud_workflow
 		.ended_at.ms = ud_col_int_or_none(rows, 10),
 		.result.text = ud_col_dup(cx, rows, 11),
 		.error.text = ud_col_dup(cx, rows, 12),
+		.title = ud_col_dup(cx, rows, 13),
 		.took_ms = UD_NONE };
 }
 
@@ -203,7 +206,7 @@ enum ud_code ud_step_get(struct ud_ctx *cx, const struct ud_workflow *w, const c
 	/* every tenant: the workflow was read before */
 	UD_TRY(ud_query(cx, &rows,
 		"SELECT workflow_id, NULL, n, name, phase, state, host_id, seq, attempts, started_at,"
-		" ended_at, result, error FROM workflow_steps WHERE workflow_id = $1 AND name = $2"
+		" ended_at, result, error, title FROM workflow_steps WHERE workflow_id = $1 AND name = $2"
 		" ORDER BY n DESC LIMIT 1",
 		UD_VALS(ud_t(w->row.id), ud_t(name))));
 	UD_TRY(ud_next(cx, rows, ret_found));
@@ -241,7 +244,7 @@ enum ud_code ud_step_visit(
 	/* every tenant: the caller has read the failover with its scope */
 	UD_TRY(ud_query(cx, &rows,
 		"SELECT s.workflow_id, w.vm_id, s.n, s.name, s.phase, s.state, s.host_id, s.seq,"
-		" s.attempts, s.started_at, s.ended_at, s.result, s.error, t.verdict, t.took_ms"
+		" s.attempts, s.started_at, s.ended_at, s.result, s.error, s.title, t.verdict, t.took_ms"
 		" FROM workflow_steps s JOIN workflows w ON w.id = s.workflow_id"
 		" LEFT JOIN statements t ON t.subject_id = w.vm_id AND t.seq = s.seq"
 		" AND t.host_id = s.host_id WHERE w.failover_id = $1"
@@ -252,8 +255,8 @@ enum ud_code ud_step_visit(
 		struct ud_workflow_step step;
 
 		read_step(cx, rows, &step);
-		step.signature = ud_col_dup(cx, rows, 13);
-		step.took_ms = ud_col_int_or_none(rows, 14);
+		step.signature = ud_col_dup(cx, rows, 14);
+		step.took_ms = ud_col_int_or_none(rows, 15);
 		UD_TRY(visit(cx, data, &step));
 		UD_TRY(ud_next(cx, rows, &more));
 	}

@@ -57,6 +57,8 @@ struct ud_workflow {
 	bool reverse_pending; /* one end has the swapped relation, the other not yet */
 	struct ud_time outage_at, stopped_at, serving_at;
 	int64_t checks_passed, checks_failed;
+	const char *plan_operation_id; /* that it waits for; NULL = none */
+	int64_t plan_item;             /* which of the plan's own steps it is at, from 0 */
 	bool gate_open; /* people let those after it start although its checks fail */
 	struct ud_time ended_at;
 };
@@ -104,7 +106,8 @@ extern const struct ud_enum ud_step_states;
 struct ud_workflow_step {
 	int64_t n;
 	const char *workflow_id, *vm_id, *name, *phase;
-	unsigned state; /* enum ud_step_state */
+	const char *title; /* of a plan's own step: what people call it; else NULL */
+	unsigned state;    /* enum ud_step_state */
 	const char *host_id;
 	int64_t seq, attempts;
 	struct ud_time started_at, ended_at;

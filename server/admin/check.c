@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/x509.h"
 #include "server/admin/installation.h"
+#include "server/webhooks/webhooks.h"
 
 enum { CERTIFICATES_MAX = 1 << 20 };
 
@@ -112,6 +113,18 @@ static enum ud_code check_metrics(struct ud_ctx *cx, const struct ud_installatio
 	return UD_OK;
 }
 
+static enum ud_code check_webhooks(struct ud_ctx *cx, const struct ud_installation *in)
+{
+	const char *key = NULL;
+
+	UD_TRY(ud_installation_secret(cx, in->options.text[UD_O_WEBHOOKS_KEY_FILE], &key));
+	if (key && strlen(key) < UD_WEBHOOK_KEY_LEAST)
+		return ud_fail(cx, UD_E_VALIDATION, NULL,
+			"key_file: its first line has fewer than %d characters",
+			UD_WEBHOOK_KEY_LEAST);
+	return UD_OK;
+}
+
 static const struct {
 	const char *section;
 	enum ud_code (*check)(struct ud_ctx *cx, const struct ud_installation *in);
@@ -122,6 +135,7 @@ static const struct {
 	{ "server", check_attachments },
 	{ "database", check_database },
 	{ "failover", check_fence_agents },
+	{ "webhooks", check_webhooks },
 	{ "mail", check_mail },
 	{ "metrics", check_metrics },
 };

@@ -140,8 +140,11 @@ enum ud_code ud_installation_settings(
 		.idempotency_days = (int)o->number[UD_O_RETENTION_IDEMPOTENCY_DAYS],
 		.lease_seconds = (int)o->number[UD_O_FAILOVER_LEASE_SECONDS],
 		.fence_agents = o->text[UD_O_FAILOVER_FENCE_AGENTS],
+		.webhook_allow = o->text[UD_O_WEBHOOKS_ALLOW],
+		.webhook_ca_file = or_null(o->text[UD_O_WEBHOOKS_CA_FILE]),
 		.metrics_allow = o->text[UD_O_METRICS_ALLOW],
 	};
+	UD_TRY(ud_installation_secret(cx, o->text[UD_O_WEBHOOKS_KEY_FILE], &ret->webhook_key));
 	UD_TRY(ud_installation_mail(cx, o, &ret->smtp));
 	return ud_installation_secret(cx, o->text[UD_O_METRICS_TOKEN_FILE], &ret->metrics_token);
 }

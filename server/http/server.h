@@ -41,7 +41,8 @@ struct ud_server_settings {
 	const char *attachments;  /* folder of uploaded files; NULL = none are taken */
 	int lease_seconds;        /* of what hosts are granted */
 	const char *fence_agents; /* folder of programs that speak to fence devices */
-	struct ud_smtp smtp;      /* how letters leave; without a server none do */
+	const char *webhook_key, *webhook_allow, *webhook_ca_file; /* server/jobs/jobs.h */
+	struct ud_smtp smtp; /* how letters leave; without a server none do */
 	const char *metrics_allow, *metrics_token;
 	/* what agents are enrolled with: address of their port, and the pin of our root; NULL =
 	 * this installation has none */

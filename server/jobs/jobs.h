@@ -28,6 +28,9 @@ struct ud_job_kind {
 struct ud_job_means {
 	const unsigned char *seal; /* key of stored secrets */
 	const char *fence_agents;  /* folder of the programs that speak to fence devices */
+	/* what calls of plans are signed with (NULL = none are made), whom they may reach inside,
+	 * and the authorities that are trusted (NULL = the system's) */
+	const char *webhook_key, *webhook_allow, *webhook_ca_file;
 };
 
 struct ud_job {

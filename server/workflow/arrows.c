@@ -9,17 +9,18 @@
 
 /* ---- the beginning ---- */
 
-static enum ud_code insert_pending(
-	struct ud_ctx *cx, const struct ud_workflow *w, const struct step *s)
+static enum ud_code insert_pending(struct ud_ctx *cx, struct flow *fl, const struct ud_workflow *w)
 {
 	int64_t n = 1;
 
-	for (; s->name; s++) {
+	for (const struct step *s = ud_flow_steps(w->kind); s->name; s++) {
 		struct ud_workflow_step step = {
 			.n = n, .name = s->name, .phase = s->phase, .seq = UD_NONE
 		};
 
-		if (s->side)
+		if (s->items != NO_ITEMS)
+			UD_TRY(ud_flow_items_pending(cx, fl, w, s, &n));
+		if (s->side || s->items != NO_ITEMS)
 			continue;
 		UD_TRY(ud_step_put(cx, w, &step));
 		n++;
@@ -55,8 +56,7 @@ static enum ud_code insert_member(struct ud_ctx *cx, const struct ud_failover *f
 		ud_ctx_clear(cx);
 		return ud_fail(cx, UD_E_IN_USE, NULL, "VM %s is in another run.", m->vm_id);
 	}
-	UD_TRY(code);
-	return insert_pending(cx, &w, steps);
+	return code;
 }
 
 enum ud_code ud_flow_begin(struct ud_ctx *cx, const struct ud_commanding *c,
@@ -69,6 +69,8 @@ enum ud_code ud_flow_begin(struct ud_ctx *cx, const struct ud_commanding *c,
 	for (size_t i = 0; i < count; i++)
 		UD_TRY(insert_member(cx, &f, &members[i], (int64_t)i));
 	UD_TRY(ud_flow_open(cx, c, failover_id, &fl));
+	for (size_t i = 0; i < fl.all.count; i++)
+		UD_TRY(insert_pending(cx, &fl, &fl.all.items[i]));
 	fl.f.started_at.ms = cx->now_ms;
 	for (size_t i = 0; i < fl.all.count; i++) {
 		bool open = false;
@@ -140,6 +142,7 @@ static enum ud_code answered(struct ud_ctx *cx, struct flow *fl, const struct ud
 	if (e->state == UD_COMMAND_EXPIRED && strcmp(e->verb, "stop") == 0)
 		fl->w->stop_sent = false;
 	fl->w->seq = UD_NONE;
+	fl->unknown = e->state == UD_COMMAND_UNKNOWN;
 	reason_of(cx, fl, e);
 	return ud_flow_failed(cx, fl);
 }
@@ -221,6 +224,7 @@ static enum ud_code look_again(struct ud_ctx *cx, struct flow *fl)
 	ud_flow_reason(fl, "not_in_time",
 		ud_printf(cx->arena, "Step %s has not ended in time.", w->step), "support");
 	w->wake_at.ms = 0;
+	fl->unknown = w->seq != UD_NONE;
 	UD_TRY(ud_flow_failed(cx, fl));
 	return ud_flow_settle(cx, fl);
 }

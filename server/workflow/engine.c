@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/failover.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "db/events.h"
@@ -41,8 +42,10 @@ enum ud_code ud_flow_turn(struct ud_ctx *cx, struct flow *fl, size_t i, bool *re
 	UD_TRY(ud_workflow_take(cx, w, ret));
 	fl->read[i].fence = w->fence;
 	fl->w = w;
-	fl->again = false;
-	return *ret ? ud_step_get(cx, w, w->step, &found, &fl->step) : UD_OK;
+	fl->again = fl->unknown = false;
+	if (!*ret)
+		return UD_OK;
+	return ud_step_get(cx, w, ud_flow_row_name(cx, w), &found, &fl->step);
 }
 
 enum ud_code ud_flow_close(struct ud_ctx *cx, struct flow *fl)
@@ -70,6 +73,10 @@ static enum ud_code tell(struct ud_ctx *cx, struct flow *fl, const char *verb)
 
 	ud_buf_printf(&b, "{\"vm_id\":\"%s\",\"step\":\"%s\",\"phase\":\"%s\"", w->vm_id, w->step,
 		ud_flow_step(w->kind, w->step)->phase);
+	if (fl->step.title) {
+		ud_buf_puts(&b, ",\"title\":");
+		ud_buf_json(&b, fl->step.title);
+	}
 	if (fl->step.host_id)
 		ud_buf_printf(&b, ",\"host_id\":\"%s\"", fl->step.host_id);
 	if (w->reason_code) {
@@ -90,6 +97,11 @@ static enum ud_code tell(struct ud_ctx *cx, struct flow *fl, const char *verb)
 static enum ud_code log_line(
 	struct ud_ctx *cx, struct flow *fl, const char *event, const char *detail)
 {
+	const char *title = fl->step.title;
+
+	/* a plan's own steps are all one row of the table: their lines name them */
+	if (title)
+		detail = detail ? ud_printf(cx->arena, "%s: %s", title, detail) : title;
 	return ud_step_log(cx, fl->w, event, fl->step.host_id, fl->step.seq, detail);
 }
 
@@ -135,9 +147,14 @@ enum ud_code ud_flow_enter(struct ud_ctx *cx, struct flow *fl, const char *name)
 	w->state = UD_WORKFLOW_RUNNING;
 	w->tries = 0;
 	w->wake_at.ms = w->deadline_at.ms = 0;
-	UD_TRY(ud_step_get(cx, w, name, &found, &fl->step));
+	w->plan_operation_id = NULL;
+	fl->unknown = false;
+	const char *row = ud_flow_row_name(cx, w);
+
+	UD_TRY(ud_step_get(cx, w, row, &found, &fl->step));
 	if (!found || fl->step.state != UD_STEP_PENDING) {
-		fl->step = (struct ud_workflow_step){ .name = s->name, .phase = s->phase };
+		fl->step = (struct ud_workflow_step){ .name = row, .phase = s->phase };
+		UD_TRY(ud_flow_row_title(cx, fl, &fl->step.title));
 		UD_TRY(ud_step_next(cx, w, &fl->step.n));
 	}
 	fl->step.state = UD_STEP_RUNNING;
@@ -174,10 +191,12 @@ enum ud_code ud_flow_leave(struct ud_ctx *cx, struct flow *fl, enum ud_step_stat
 	const char *word, const char *detail)
 {
 	const struct step *s = ud_flow_step(fl->w->kind, fl->w->step);
+	const char *next = NULL;
 
 	UD_TRY(end_step(cx, fl, state, word, detail));
 	forget_reason(fl->w);
-	return ud_flow_enter(cx, fl, s->then ? s->then : s[1].name);
+	UD_TRY(ud_flow_next(cx, fl, s, &next));
+	return ud_flow_enter(cx, fl, next);
 }
 
 enum ud_code ud_flow_jump(struct ud_ctx *cx, struct flow *fl, const char *name,
@@ -232,6 +251,11 @@ enum ud_code ud_flow_failed(struct ud_ctx *cx, struct flow *fl)
 		fl->again = true;
 		return UD_OK;
 	}
+	if (s->items != NO_ITEMS) {
+		UD_TRY(ud_flow_item_failed(cx, fl, &held));
+		return held ? wait_for_person(cx, fl)
+			    : ud_flow_leave(cx, fl, UD_STEP_FAILED, "failed", w->reason_text);
+	}
 	switch (s->failure) {
 	case UNDO:
 		return ud_flow_undo(cx, fl, "failed");
@@ -265,9 +289,31 @@ enum ud_code ud_flow_anew(struct ud_ctx *cx, struct flow *fl, const char *word)
 
 /* ---- acting ---- */
 
-static enum ud_code command(struct ud_ctx *cx, struct flow *fl, const struct step *s)
+enum ud_code ud_flow_command(
+	struct ud_ctx *cx, struct flow *fl, const char *verb, const char *args, int64_t seconds)
 {
 	struct ud_workflow *w = fl->w;
+	struct ud_command_new in = { .host_id = fl->step.host_id,
+		.vm_id = w->vm_id,
+		.verb = verb,
+		.args = args,
+		.ticket_id = fl->f.ticket_id,
+		.plan_hash = fl->f.plan_hash,
+		.timeout_seconds = seconds ? seconds : STANDING_DOING_SECONDS,
+		.wait_seconds = seconds ? seconds : STANDING_SECONDS };
+
+	UD_TRY(ud_command_send(cx, fl->commanding, &in, &w->seq));
+	fl->step.seq = w->seq;
+	fl->step.attempts++;
+	w->stop_sent |= strcmp(verb, UD_VERB_STOP) == 0;
+	if (seconds)
+		w->deadline_at.ms = w->wake_at.ms = cx->now_ms + seconds * 1000 + GRACE_MS;
+	UD_TRY(ud_step_put(cx, w, &fl->step));
+	return log_line(cx, fl, "commanded", verb);
+}
+
+static enum ud_code command(struct ud_ctx *cx, struct flow *fl, const struct step *s)
+{
 	struct ud_buf b = { 0 };
 	enum ud_code code = s->args ? s->args(cx, fl, &b) : UD_OK;
 	const char *args = b.len ? ud_strndup(cx->arena, b.data, b.len) : "{}";
@@ -276,24 +322,7 @@ static enum ud_code command(struct ud_ctx *cx, struct flow *fl, const struct ste
 	ud_buf_free(&b);
 	UD_TRY(code);
 	UD_TRY(ud_flow_step_seconds(cx, fl, s, &seconds));
-	seconds = seconds ? seconds : STANDING_DOING_SECONDS;
-	struct ud_command_new in = { .host_id = fl->step.host_id,
-		.vm_id = w->vm_id,
-		.verb = s->verb,
-		.args = args,
-		.ticket_id = fl->f.ticket_id,
-		.plan_hash = fl->f.plan_hash,
-		.timeout_seconds = seconds,
-		.wait_seconds = s->timeout_seconds ? seconds : STANDING_SECONDS };
-
-	UD_TRY(ud_command_send(cx, fl->commanding, &in, &w->seq));
-	fl->step.seq = w->seq;
-	fl->step.attempts++;
-	w->stop_sent |= strcmp(s->verb, "stop") == 0;
-	if (s->timeout_seconds)
-		w->deadline_at.ms = w->wake_at.ms = cx->now_ms + seconds * 1000 + GRACE_MS;
-	UD_TRY(ud_step_put(cx, w, &fl->step));
-	return log_line(cx, fl, "commanded", s->verb);
+	return ud_flow_command(cx, fl, s->verb, args, seconds);
 }
 
 /* A step that waits is looked at again; its deadline runs from its beginning. */

@@ -18,6 +18,7 @@ struct flow {
 	struct ud_workflow *w;
 	struct ud_workflow_step step; /* of w, as stored */
 	bool again;                   /* the step has just begun: act */
+	bool unknown;                 /* nobody knows whether what it asked for was done */
 	struct ud_plan_group *groups; /* of the run, once they were read (gates.c) */
 	size_t group_count;
 };
@@ -40,6 +41,9 @@ enum failure {
 	UNDO,  /* go back: the source runs again, or a test's copy is dropped */
 	GO_ON, /* it is noted, and the next step begins */
 };
+
+/* Steps that a plan brings along: the row stands for all of its list. */
+enum items { NO_ITEMS, BEFORE, AFTER };
 
 #define UD_FLOW_BIT(op) (1U << UD_FLOW_##op)
 
@@ -64,6 +68,7 @@ struct step {
 	const char *then; /* NULL = the next row; else the step's name */
 	unsigned closes;  /* enum ud_workflow_state of a row that ends the workflow; 0 = none */
 	bool side;        /* not on the main way: listed only once it was entered */
+	enum items items; /* of the plan's own */
 	bool waivable;    /* protection is all that is missing here: two people may do without */
 };
 
@@ -95,6 +100,9 @@ enum ud_code ud_flow_jump(struct ud_ctx *cx, struct flow *fl, const char *name,
 enum ud_code ud_flow_failed(struct ud_ctx *cx, struct flow *fl) UD_USE;
 /* Call off what has not been committed. */
 enum ud_code ud_flow_undo(struct ud_ctx *cx, struct flow *fl, const char *word) UD_USE;
+/* Command the present step's host, and wait for its answer; seconds 0 = for as long as it takes. */
+enum ud_code ud_flow_command(struct ud_ctx *cx, struct flow *fl, const char *verb, const char *args,
+	int64_t seconds) UD_USE;
 /* The present step is taken up once more, as if it had just begun. */
 enum ud_code ud_flow_anew(struct ud_ctx *cx, struct flow *fl, const char *word) UD_USE;
 /* Go on as far as it goes by itself. */
@@ -112,6 +120,8 @@ enum ud_code ud_flow_group(struct ud_ctx *cx, struct flow *fl, const struct ud_w
 /* The step that this VM must be past before those start that come after it. */
 enum ud_code ud_flow_gate_until(
 	struct ud_ctx *cx, struct flow *fl, const struct ud_workflow *w, const char **ret) UD_USE;
+/* Is there a VM that starts after this one and has not begun to? */
+bool ud_flow_holds_any(const struct flow *fl, const struct ud_workflow *w);
 /* How long a look at the present VM waits for what it wants to see. */
 enum ud_code ud_flow_gate_seconds(struct ud_ctx *cx, struct flow *fl, int64_t *ret) UD_USE;
 /* How long the command of a step may take; 0 = it stands for ever. */
@@ -119,14 +129,35 @@ enum ud_code ud_flow_step_seconds(
 	struct ud_ctx *cx, struct flow *fl, const struct step *s, int64_t *ret) UD_USE;
 /* Does the failed present step hold VMs that start later? Then the reason says so. */
 enum ud_code ud_flow_gate_holds(struct ud_ctx *cx, struct flow *fl, bool *ret) UD_USE;
-/* Does this VM wait for people because a look has failed; and may they not go on without it? */
+/* Does this VM wait for people because of its gate; at a step of its own that later ones wait for;
+ * and must that step be passed? */
 bool ud_flow_at_gate(const struct ud_workflow *w);
-bool ud_flow_gate_shut(const struct ud_workflow *w);
+bool ud_flow_asks_itself(const struct ud_workflow *w);
+bool ud_flow_must_pass(const struct ud_workflow *w);
 /* The present look stays failed, and the next step begins. */
 enum ud_code ud_flow_gate_pass(
 	struct ud_ctx *cx, struct flow *fl, const char *word, const char *detail) UD_USE;
 /* VMs that wait at their gates go on when nobody is held by them any more. */
 enum ud_code ud_flow_gates_release(struct ud_ctx *cx, struct flow *fl) UD_USE;
+
+/* ---- plan_steps.c ---- */
+
+/* The next item of a list that this VM carries, from this one on; -1 = there is none. */
+enum ud_code ud_flow_item_next(struct ud_ctx *cx, struct flow *fl, const struct ud_workflow *w,
+	const struct step *s, int64_t from, int64_t *ret) UD_USE;
+/* The step after this one, which may be the same row with its next item; takes up that item. */
+enum ud_code ud_flow_next(
+	struct ud_ctx *cx, struct flow *fl, const struct step *s, const char **ret) UD_USE;
+/* What the row of the present step is called, and what people call it (NULL = no plan's). */
+const char *ud_flow_row_name(struct ud_ctx *cx, const struct ud_workflow *w);
+enum ud_code ud_flow_row_title(struct ud_ctx *cx, struct flow *fl, const char **ret) UD_USE;
+/* Write rows for the items of a list that this VM will carry, numbered from *n. */
+enum ud_code ud_flow_items_pending(struct ud_ctx *cx, struct flow *fl, const struct ud_workflow *w,
+	const struct step *s, int64_t *n) UD_USE;
+/* Was done what comes before the present VM's group? STAY, or ASK when it never will be. */
+enum ud_code ud_flow_before_done(struct ud_ctx *cx, struct flow *fl, enum found *ret) UD_USE;
+/* The present item has failed: the reason says so, and *ret_ask whether people decide. */
+enum ud_code ud_flow_item_failed(struct ud_ctx *cx, struct flow *fl, bool *ret_ask) UD_USE;
 
 /* ---- press.c ---- */
 

@@ -52,8 +52,7 @@ static bool before_start(const struct ud_workflow *w)
 		!ud_flow_is_past(w, "start_gate");
 }
 
-/* Is there a VM that starts after this one and has not begun to? */
-static bool holds_any(const struct flow *fl, const struct ud_workflow *w)
+bool ud_flow_holds_any(const struct flow *fl, const struct ud_workflow *w)
 {
 	for (size_t i = 0; i < fl->all.count; i++)
 		if (fl->all.items[i].boot_group > w->boot_group && before_start(&fl->all.items[i]))
@@ -61,13 +60,20 @@ static bool holds_any(const struct flow *fl, const struct ud_workflow *w)
 	return false;
 }
 
+/* Between groups what the plan does after the first one is done, too. */
 enum ud_code ud_flow_gate_until(
 	struct ud_ctx *cx, struct flow *fl, const struct ud_workflow *w, const char **ret)
 {
 	struct ud_plan_group g;
+	int64_t item = -1;
 
 	UD_TRY(ud_flow_group(cx, fl, w, &g));
 	*ret = checks[g.gate.level];
+	if (fl->w->boot_group <= g.last_wave)
+		return UD_OK;
+	UD_TRY(ud_flow_item_next(cx, fl, w, ud_flow_step(w->kind, "plan_after"), 0, &item));
+	if (item >= 0)
+		*ret = "plan_after";
 	return UD_OK;
 }
 
@@ -94,14 +100,29 @@ enum ud_code ud_flow_step_seconds(
 	return UD_OK;
 }
 
-bool ud_flow_at_gate(const struct ud_workflow *w)
+static bool waits_for(const struct ud_workflow *w, const char *code)
 {
-	return w->state == UD_WORKFLOW_WAITING && ud_flow_is_check(ud_flow_step(w->kind, w->step));
+	return w->state == UD_WORKFLOW_WAITING && w->reason_code &&
+		strcmp(w->reason_code, code) == 0;
 }
 
-bool ud_flow_gate_shut(const struct ud_workflow *w)
+bool ud_flow_at_gate(const struct ud_workflow *w)
 {
-	return ud_flow_at_gate(w) && w->reason_code && strcmp(w->reason_code, "gate_shut") == 0;
+	return (w->state == UD_WORKFLOW_WAITING &&
+		       ud_flow_is_check(ud_flow_step(w->kind, w->step))) ||
+		waits_for(w, "gate_shut");
+}
+
+bool ud_flow_asks_itself(const struct ud_workflow *w)
+{
+	return w->state == UD_WORKFLOW_WAITING &&
+		(ud_flow_at_gate(w) || ud_flow_step(w->kind, w->step)->items != NO_ITEMS);
+}
+
+bool ud_flow_must_pass(const struct ud_workflow *w)
+{
+	return waits_for(w, "gate_shut") || waits_for(w, "step_shut") ||
+		waits_for(w, "manual_needed");
 }
 
 enum ud_code ud_flow_gate_holds(struct ud_ctx *cx, struct flow *fl, bool *ret)
@@ -110,7 +131,8 @@ enum ud_code ud_flow_gate_holds(struct ud_ctx *cx, struct flow *fl, bool *ret)
 	struct ud_plan_group g;
 
 	*ret = false;
-	if (!ud_flow_is_check(ud_flow_step(w->kind, w->step)) || w->gate_open || !holds_any(fl, w))
+	if (!ud_flow_is_check(ud_flow_step(w->kind, w->step)) || w->gate_open ||
+		!ud_flow_holds_any(fl, w))
 		return UD_OK;
 	UD_TRY(ud_flow_group(cx, fl, w, &g));
 	const struct step *last = ud_flow_step(w->kind, checks[g.gate.level]);
@@ -128,7 +150,7 @@ enum ud_code ud_flow_gate_holds(struct ud_ctx *cx, struct flow *fl, bool *ret)
 enum ud_code ud_flow_gate_pass(
 	struct ud_ctx *cx, struct flow *fl, const char *word, const char *detail)
 {
-	fl->w->checks_failed++;
+	fl->w->checks_failed += ud_flow_is_check(ud_flow_step(fl->w->kind, fl->w->step));
 	return ud_flow_leave(cx, fl, UD_STEP_FAILED, word, detail);
 }
 
@@ -138,7 +160,7 @@ enum ud_code ud_flow_gates_release(struct ud_ctx *cx, struct flow *fl)
 		const struct ud_workflow *w = &fl->all.items[i];
 		bool open = false;
 
-		if (!ud_flow_at_gate(w) || holds_any(fl, w))
+		if (!ud_flow_at_gate(w) || ud_flow_holds_any(fl, w))
 			continue;
 		UD_TRY(ud_flow_turn(cx, fl, i, &open));
 		if (!open)

@@ -129,7 +129,7 @@ static enum ud_code gate(
 			continue;
 		*ret = STAY;
 		/* at its own gate people are asked there, and nowhere else */
-		if ((o->state == UD_WORKFLOW_WAITING && !ud_flow_at_gate(o)) ||
+		if ((o->state == UD_WORKFLOW_WAITING && !ud_flow_asks_itself(o)) ||
 			ud_workflow_closed(o))
 			return ud_flow_ask(fl, ret, "plan_member_stuck",
 				"A VM that comes first in the plan has not got there.", "support");
@@ -149,7 +149,8 @@ enum ud_code ud_look_start_gate(
 	struct ud_ctx *cx, struct flow *fl, enum found *ret, const char **ret_jump)
 {
 	(void)ret_jump;
-	return gate(cx, fl, false, NULL, ret);
+	UD_TRY(gate(cx, fl, false, NULL, ret));
+	return *ret == NEXT ? ud_flow_before_done(cx, fl, ret) : UD_OK;
 }
 
 /* ---- planned ---- */

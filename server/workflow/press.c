@@ -45,7 +45,9 @@ static const struct ud_flow_block ended = { "ended", "The run has ended.", NULL,
 static const struct ud_flow_block not_verified = { "not_verified", "The customer has not said yet whether the service works.", "verify", customer };
 static const struct ud_flow_block not_attested = { "attestation_needed", "Two people must state that the primary is off before this may be passed over.", "attest-down", customer };
 static const struct ud_flow_block not_returned = { "source_not_returned", "The old primary's host has not come back, or has not been demoted yet.", NULL, support };
-static const struct ud_flow_block gate_shut = { "gate_shut", "The plan says that nothing goes on here until the check passes: have it tried again, or cancel the VMs that wait.", "retry", support };
+static const struct ud_flow_block must_pass = { "gate_shut", "The plan says that nothing goes on here until this is done: have it tried again, or cancel the VMs that wait.", "retry", support };
+static const struct ud_flow_block by_people = { "manual_step", "People do this step: it is confirmed.", "confirm", support };
+static const struct ud_flow_block staff_step = { "manual_step", "This step is not the customer's to confirm.", NULL, support };
 static const struct ud_flow_block no_timer = { "no_timer", "Nobody asked for a timer: it stands until people decide.", NULL, support };
 /* clang-format on */
 
@@ -65,9 +67,20 @@ static bool of_kind(enum ud_failover_kind kind, enum ud_flow_op op)
 	}
 }
 
-/* Does this workflow take it now? NULL, or the reason why not. */
-static const struct ud_flow_block *takes(
-	const struct ud_failover *f, const struct ud_workflow *w, enum ud_flow_op op)
+static bool is_manual(const struct ud_workflow *w)
+{
+	return w->reason_code && strncmp(w->reason_code, "manual_", 7) == 0;
+}
+
+/* People know what nobody else does: that they did it, or that it was done. */
+static bool confirmable(const struct ud_workflow *w)
+{
+	return is_manual(w) || (w->reason_code && strcmp(w->reason_code, "outcome_unknown") == 0);
+}
+
+/* Does this workflow take it now from them (NULL = from anybody)? NULL, or the reason why not. */
+static const struct ud_flow_block *takes(const struct ud_scope *who, const struct ud_failover *f,
+	const struct ud_workflow *w, enum ud_flow_op op)
 {
 	const struct step *s = ud_flow_step(w->kind, w->step);
 	bool waits = w->state == UD_WORKFLOW_WAITING;
@@ -80,8 +93,15 @@ static const struct ud_flow_block *takes(
 		return &general[op];
 	if ((op == UD_FLOW_RETRY || op == UD_FLOW_SKIP) && !waits)
 		return &general[op];
-	if (op == UD_FLOW_SKIP && ud_flow_gate_shut(w))
-		return &gate_shut;
+	if (op == UD_FLOW_SKIP && ud_flow_must_pass(w))
+		return &must_pass;
+	if (op == UD_FLOW_CONFIRM && !(waits && confirmable(w)))
+		return &general[op];
+	if (op == UD_FLOW_CONFIRM && who && !(who->roles & ~UD_CUSTOMER) &&
+		strcmp(w->waiting_on, "customer") != 0)
+		return &staff_step;
+	if (op == UD_FLOW_RETRY && is_manual(w))
+		return &by_people;
 	if (op == UD_FLOW_SKIP && strcmp(w->step, "assess") == 0 && w->attested_at.ms <= 0)
 		return &not_attested;
 	if (op == UD_FLOW_COMMIT && f->validation == UD_VALIDATION_OPEN)
@@ -119,15 +139,17 @@ static enum ud_code meant(
 	for (size_t i = 0; i < all->count; i++) {
 		if (all->items[i].position != step / 100)
 			continue;
-		UD_TRY(ud_step_get(cx, &all->items[i], all->items[i].step, &found, &now));
+		UD_TRY(ud_step_get(
+			cx, &all->items[i], ud_flow_row_name(cx, &all->items[i]), &found, &now));
 		if (found && now.n == step % 100)
 			*ret_position = all->items[i].position;
 	}
 	return UD_OK;
 }
 
-static bool reason(const struct ud_failover *f, const struct ud_workflow_list *all,
-	enum ud_flow_op op, int64_t position, const struct ud_flow_block **ret)
+static bool reason(const struct ud_scope *who, const struct ud_failover *f,
+	const struct ud_workflow_list *all, enum ud_flow_op op, int64_t position,
+	const struct ud_flow_block **ret)
 {
 	*ret = for_all(f, op);
 	if (*ret)
@@ -135,7 +157,7 @@ static bool reason(const struct ud_failover *f, const struct ud_workflow_list *a
 	*ret = &general[op];
 	for (size_t i = 0; i < all->count; i++) {
 		const struct ud_workflow *w = &all->items[i];
-		const struct ud_flow_block *b = takes(f, w, op);
+		const struct ud_flow_block *b = takes(who, f, w, op);
 
 		if (position >= 0 && w->position != position)
 			continue;
@@ -159,7 +181,7 @@ enum ud_code ud_flow_may(struct ud_ctx *cx, const struct ud_failover *f, enum ud
 	if (step)
 		UD_TRY(meant(cx, &all, step, &position));
 	if (!step || position >= 0 || for_all(f, op))
-		*ret = reason(f, &all, op, position, &block);
+		*ret = reason(cx->scope, f, &all, op, position, &block);
 	*ret_block = *block;
 	return UD_OK;
 }
@@ -219,7 +241,7 @@ static enum ud_code do_press(struct ud_ctx *cx, struct flow *fl, const struct ud
 			"again");
 	case UD_FLOW_CLEANUP:
 		/* no copy of it has been made */
-		if (strcmp(w->step, "start_gate") == 0)
+		if (ud_flow_step(w->kind, w->step)->undo)
 			return call_off(cx, fl);
 		return ud_flow_jump(cx, fl, "cleanup", UD_STEP_DONE, "cleanup_asked");
 	case UD_FLOW_CANCEL:
@@ -254,14 +276,14 @@ enum ud_code ud_flow_press(struct ud_ctx *cx, const struct ud_commanding *c,
 		UD_TRY(meant(cx, &fl.all, press->step, &position));
 	if (press->step && position < 0 && !for_all(&fl.f, press->op))
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "%s", general[press->op].text);
-	if (!reason(&fl.f, &fl.all, press->op, position, &block))
+	if (!reason(cx->scope, &fl.f, &fl.all, press->op, position, &block))
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "%s", block->text);
 	if (press->operation_id)
 		fl.f.operation_id = press->operation_id;
 	for (size_t i = 0; i < fl.all.count; i++) {
 		bool open = false;
 
-		if (takes(&fl.f, &fl.all.items[i], press->op) ||
+		if (takes(cx->scope, &fl.f, &fl.all.items[i], press->op) ||
 			(position >= 0 && fl.all.items[i].position != position))
 			continue;
 		UD_TRY(ud_flow_turn(cx, &fl, i, &open));
@@ -281,7 +303,7 @@ void ud_flow_actions(struct ud_buf *b, const struct ud_failover *f, const struct
 	bool any = false;
 
 	for (enum ud_flow_op op = 0; op < UD_FLOW_OPS; op++) {
-		if (takes(f, w, op))
+		if (takes(NULL, f, w, op))
 			continue;
 		ud_buf_printf(b, "%s\"%s\"", any ? "," : "", op_names[op]);
 		any = true;

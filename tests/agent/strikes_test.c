@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/failover.h"
@@ -99,6 +100,22 @@ static void off(struct pair *p)
 static void paused(struct pair *p)
 {
 	pair_done(p, 0, UD_VERB_VM_PAUSE, NULL);
+}
+
+/* A folder of programs with one in it, as the administrator of a host would make it. */
+static void with_script(struct pair *p)
+{
+	const char *folder = ud_printf(p->cx->arena, "%s.scripts", p->host[0].journal);
+	const char *path = ud_printf(p->cx->arena, "%s/switch", folder);
+	FILE *f;
+
+	assert_true(mkdir(folder, 0755) == 0 || errno == EEXIST);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs("#!/bin/sh\necho \"$1\"\n", f);
+	fclose(f);
+	assert_int_equal(chmod(path, 0755), 0);
+	p->host[0].config.scripts = folder;
 }
 
 static void with_file(struct pair *p)
@@ -323,6 +340,8 @@ static const struct row {
 	{ UD_VERB_SET_ADDRESSES, 1, tested,
 		"{\"test_id\":\"tst_1\",\"wait_seconds\":0,\"cards\":[{\"mac\":\"52:54:00:00:00:01\","
 		"\"addresses\":[\"192.0.2.7/24\"]}]}",
+		NULL, NULL },
+	{ UD_VERB_STEP_SCRIPT, 0, with_script, "{\"program\":\"switch\",\"arguments\":[\"on\"]}",
 		NULL, NULL },
 	{ UD_VERB_RELATION_SET, 0, newly_related, NULL, to_source, NULL },
 	{ UD_VERB_RELATION_SET, 1, newly_related, NULL, to_target, NULL },

@@ -185,6 +185,8 @@ static void start(struct world *w)
 		.metrics_allow = "127.0.0.1,::1",
 		.trusted_proxies = "",
 		.fence_agents = UD_SOURCE_DIR "/tests/support/fence-agents",
+		.webhook_key = "a key for the tests alone",
+		.webhook_allow = "127.0.0.1",
 		.ticks_by_hand = true };
 	static const struct ud_keys keys = {
 		.pepper = "pepper", .cursor = "cursor", .seal = "seal"

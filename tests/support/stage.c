@@ -11,6 +11,7 @@
 #include "base/failover.h"
 #include "base/id.h"
 #include "base/replication.h"
+#include "base/verbs.h"
 #include "db/commands.h"
 #include "db/events.h"
 #include "db/hosts.h"
@@ -250,7 +251,9 @@ void stage_wait_device(struct stage *s)
 	json_t *list = json_object_get(r.json, "data"), *op;
 	size_t i;
 
-	json_array_foreach(list, i, op) while (strncmp(text_at(op, "kind"), "fence_", 6) == 0 &&
+	json_array_foreach(list, i, op) while (
+		(strncmp(text_at(op, "kind"), "fence_", 6) == 0 ||
+			strcmp(text_at(op, "kind"), "plan_webhook") == 0) &&
 		is_open(s, text_at(op, "id"))) assert_true(ud_now_ms(&ud_env_real) < end_ms);
 }
 
@@ -536,6 +539,10 @@ static enum ud_code perform(struct ud_ctx *cx, struct act *a)
 			up ? "true" : "false", now_text(a));
 	} else if (strcmp(verb, UD_VERB_SET_ADDRESSES) == 0) {
 		a->result = a->s->cards ? a->s->cards : "{\"cards\":[]}";
+	} else if (strcmp(verb, UD_VERB_VM_RUN) == 0 || strcmp(verb, UD_VERB_STEP_SCRIPT) == 0) {
+		a->result = fmt(a->s->w,
+			"{\"exit_status\":%d,\"output\":\"It said so.\",\"error_output\":\"\"}",
+			a->s->exits);
 	} else if (strcmp(verb, UD_VERB_RELATION_SET) == 0) {
 		return do_relation_set(cx, a);
 	} else if (strcmp(verb, UD_VERB_RELATION_RESYNC) == 0) {
@@ -588,6 +595,8 @@ static enum ud_code apply_act(struct ud_ctx *cx, void *data)
 		a->error = a->c->kept_error;
 	} else if (a->s->fail_times > 0 && strcmp(a->s->fail_verb, a->o->verb) == 0) {
 		let_fail(a, "hypervisor", "The hypervisor would not.");
+	} else if (a->s->unknown_verb && strcmp(a->s->unknown_verb, a->o->verb) == 0) {
+		a->outcome = UD_OUTCOME_UNKNOWN;
 	} else if (a->o->seq < a->c->seq) {
 		refuse(a, "stale");
 	} else {
@@ -652,6 +661,8 @@ static bool obey(struct stage *s, const struct stage_order *o)
 		s->fail_times--;
 	if (a.v->unseen > 0 && strcmp(o->verb, UD_VERB_BOOT_CHECK) == 0)
 		a.v->unseen--;
+	s->programs +=
+		strcmp(o->verb, UD_VERB_VM_RUN) == 0 || strcmp(o->verb, UD_VERB_STEP_SCRIPT) == 0;
 	a.c->seq = o->seq > a.c->seq ? o->seq : a.c->seq;
 	a.c->done_seq = o->seq;
 	a.c->kept_outcome = a.outcome;

@@ -49,6 +49,8 @@ struct stage {
 	const char *fail_verb;
 	int fail_times;
 	const char *cards;       /* the result of set_addresses; NULL = none were named */
+	const char *unknown_verb; /* nobody knows what became of commands of this verb */
+	int exits, programs;      /* of programs in guests: how they end, how many were begun */
 	const char *told_points; /* what fence tells instead of the points; NULL = those */
 	bool twice;
 	/* a fence's answer comes so much later than its points were read */
@@ -99,7 +101,8 @@ void stage_settle(struct stage *s);
 int stage_round(struct stage *s);
 /* What agents say of replication, now. */
 void stage_tell(struct stage *s);
-/* Wait, with the clock as it is, until no work with a fence device is open. */
+/* Wait, with the clock as it is, until no work with a fence device and no call of a plan is open.
+ */
 void stage_wait_device(struct stage *s);
 /* Time goes by; agents that are there are seen. */
 void stage_pass(struct stage *s, int64_t seconds);

@@ -60,4 +60,6 @@ export const maybe = (key, values = {}) => {
 export const t = (key, values = {}) => maybe(key, values) ?? key;
 /** A word of the API ("customer_admin") in people's words: its own text, or the word with spaces.
  * @param {string} group @param {string|null|undefined} value */
+/** What people call a step of a run: a plan's own have a title. */
+export const stepName = (s) => s.title || word('step', s.name);
 export const word = (group, value) => (value ? maybe(`${group}.${value}`) ?? value.replaceAll('_', ' ') : t('none'));

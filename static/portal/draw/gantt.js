@@ -3,7 +3,7 @@
 // present moment. Waits for people are cut short. Names stand above the bars on a phone. Its table twin is the list of steps.
 // RunLanes is the same with one row for each VM. The report of a run has the like of it, drawn by the server.
 import { html } from '../core/html.js';
-import { t, word } from '../core/i18n.js';
+import { t, stepName, word } from '../core/i18n.js';
 import { duration, timeOnly } from '../core/time.js';
 import { Twin, now, tone, useWidth } from '../ui/parts.js';
 import { timescale } from './timescale.js';
@@ -49,12 +49,12 @@ const Axis = ({ scale, x, height }) => {
     ${scale.cuts.map((c) => html`<g><rect class="cut" x=${x(c.from)} y="18" width=${Math.max(2, x(c.to) - x(c.from))} height=${height - 18}/><text class="axis" x=${(x(c.from) + x(c.to)) / 2} y="12" text-anchor="middle">${x(c.to) - x(c.from) > 84 ? `⋯ ${duration(c.to - c.from)} ⋯` : '⋯'}</text></g>`)}`;
 };
 const Bar = ({ r, x, y }) => html`${r.p.to > r.p.from && html`<rect x=${x(r.p.from)} y=${y} width=${Math.max(2, x(r.p.to) - x(r.p.from))} height="18" rx="3" class="dash s-idle" fill="none" style=${{ strokeWidth: 1 }}/>`}
-  ${r.a !== null && html`<rect x=${x(r.a)} y=${y + 4} width=${Math.max(3, x(r.b) - x(r.a))} height="10" rx="2" class=${`f-${barTone(r.state)}`}><title>${`${word('step', r.name)}: ${duration(r.b - r.a)}`}</title></rect>`}`;
+  ${r.a !== null && html`<rect x=${x(r.a)} y=${y + 4} width=${Math.max(3, x(r.b) - x(r.a))} height="10" rx="2" class=${`f-${barTone(r.state)}`}><title>${`${stepName(r)}: ${duration(r.b - r.a)}`}</title></rect>`}`;
 const NowLine = ({ rows, start, x, height }) => {
   const at = Math.max((now.value - start) / 1000, ...rows.map((r) => r.b || 0));
   return rows.some((r) => ['running', 'waiting'].includes(r.state) && !r.ended_at) ? html`<line class="s-bad" x1=${x(at)} x2=${x(at)} y1="18" y2=${height}/>` : null;
 };
-const StepTwin = ({ rows, several }) => html`<${Twin} label=${t('gantt.twin')} head=${[...(several ? [t('vm')] : []), t('step'), t('state'), t('host'), t('started'), t('ended'), t('took'), t('predicted')]} rows=${rows.map((r) => [...(several ? [r.vm] : []), word('step', r.name), word('state', r.state), r.host || '', timeOnly(r.started_at), timeOnly(r.ended_at), r.a === null ? '' : duration(r.b - r.a), r.predicted_seconds && !r.waits ? duration(r.predicted_seconds) : ''])}/>`;
+const StepTwin = ({ rows, several }) => html`<${Twin} label=${t('gantt.twin')} head=${[...(several ? [t('vm')] : []), t('step'), t('state'), t('host'), t('started'), t('ended'), t('took'), t('predicted')]} rows=${rows.map((r) => [...(several ? [r.vm] : []), stepName(r), word('state', r.state), r.host || '', timeOnly(r.started_at), timeOnly(r.ended_at), r.a === null ? '' : duration(r.b - r.a), r.predicted_seconds && !r.waits ? duration(r.predicted_seconds) : ''])}/>`;
 
 /** @param {{ steps: { name: string, state: string, vm_id?: string, vm?: string, started_at?: string, ended_at?: string, predicted_seconds?: number, host?: string }[], from: string }} props */
 export const Gantt = ({ steps, from }) => {
@@ -74,7 +74,7 @@ export const Gantt = ({ steps, from }) => {
     return { ...v, head, rows: v.rows.map((r) => { const here = { ...r, y: y + (narrow ? 18 : 0) }; y += row; return here; }) };
   });
   return html`<div ref=${ref}>${width > 0 && html`<svg class="picture" role="img" aria-label=${t('gantt.about', { n: steps.length, done: finished(steps) })} width=${width} height=${y + 4}>
-    <${Axis} scale=${scale} x=${x} height=${y}/>${placed.map((v) => html`<g>${v.head > 0 && html`<text class="strong" x="4" y=${v.head}>${v.name}</text>`}${v.rows.map((r) => html`<g><text x="4" y=${narrow ? r.y - 4 : r.y + 14}>${markOf(r.state)} ${word('step', r.name)}${r.host ? ` · ${r.host}` : ''}</text><${Bar} r=${r} x=${x} y=${r.y}/></g>`)}</g>`)}
+    <${Axis} scale=${scale} x=${x} height=${y}/>${placed.map((v) => html`<g>${v.head > 0 && html`<text class="strong" x="4" y=${v.head}>${v.name}</text>`}${v.rows.map((r) => html`<g><text x="4" y=${narrow ? r.y - 4 : r.y + 14}>${markOf(r.state)} ${stepName(r)}${r.host ? ` · ${r.host}` : ''}</text><${Bar} r=${r} x=${x} y=${r.y}/></g>`)}</g>`)}
     <${NowLine} rows=${rows} start=${start} x=${x} height=${y}/></svg>`}<${StepTwin} rows=${rows} several=${vms.length > 1}/></div>`;
 };
 
@@ -88,8 +88,8 @@ export const RunLanes = ({ steps, from }) => {
   const x = (s) => 4 + (scale.at(s) / scale.total) * (width - 16);
   const height = 24 + vms.length * 44;
   const doing = (v) => v.rows.find((r) => !['done', 'succeeded', 'skipped', 'undone'].includes(r.state) && r.a !== null) || v.rows[finished(v.rows) - 1] || v.rows[0];
-  const says = vms.map((v) => `${v.name}: ${word('step', doing(v).name)}`).join('; ');
+  const says = vms.map((v) => `${v.name}: ${stepName(doing(v))}`).join('; ');
   return html`<div ref=${ref}>${width > 0 && html`<svg class="picture" role="img" aria-label=${`${t('gantt.about', { n: steps.length, done: finished(steps) })}. ${says}`} width=${width} height=${height}><${Axis} scale=${scale} x=${x} height=${height}/>
-    ${vms.map((v, i) => html`<g><text x="4" y=${38 + i * 44}><tspan class="strong">${v.name}</tspan> ${markOf(doing(v).state)} ${word('step', doing(v).name)}</text>${v.rows.map((r) => html`<${Bar} r=${r} x=${x} y=${42 + i * 44}/>`)}</g>`)}
+    ${vms.map((v, i) => html`<g><text x="4" y=${38 + i * 44}><tspan class="strong">${v.name}</tspan> ${markOf(doing(v).state)} ${stepName(doing(v))}</text>${v.rows.map((r) => html`<${Bar} r=${r} x=${x} y=${42 + i * 44}/>`)}</g>`)}
     <${NowLine} rows=${rows} start=${start} x=${x} height=${height}/></svg>`}<${StepTwin} rows=${rows} several=${vms.length > 1}/></div>`;
 };

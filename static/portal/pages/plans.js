@@ -113,9 +113,11 @@ const Versions = ({ plan, name }) => {
 
 /** What each group must pass before the next one starts. */
 const Gates = ({ plan }) => {
-  const said = (g) => (plan.groups || []).find((x) => x.group === g)?.gate || { level: 'probe', timeout_seconds: 120, on_fail: 'pause' };
+  const group = (g) => (plan.groups || []).find((x) => x.group === g);
+  const said = (g) => group(g)?.gate || { level: 'probe', timeout_seconds: 120, on_fail: 'pause' };
+  const steps = (g, when) => (group(g)?.[when] || []).map((s) => `${s.name} (${word('plan_step_kind', s.kind)})`).join(', ');
   const numbers = [...new Set(plan.members.map((m) => m.group || 0))].sort((a, b) => a - b);
-  return html`<ul class="steps">${numbers.map((g) => html`<li key=${g}><b>${t('plan.group', { n: g + 1 })}</b><span class="grow">${t('plan.gate', { level: word('gate_level', said(g).level), time: duration(said(g).timeout_seconds) })} · ${word('on_fail', said(g).on_fail)}</span></li>`)}</ul>`;
+  return html`<ul class="steps">${numbers.map((g) => html`<li key=${g}><b>${t('plan.group', { n: g + 1 })}</b><span class="grow">${t('plan.gate', { level: word('gate_level', said(g).level), time: duration(said(g).timeout_seconds) })} · ${word('on_fail', said(g).on_fail)}${['before', 'after'].map((when) => steps(g, when) && html`<br/>${t(`plan.steps.${when}`, { names: steps(g, when) })}`)}</span></li>`)}</ul>`;
 };
 
 export const Plan = ({ id }) => {

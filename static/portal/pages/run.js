@@ -3,7 +3,7 @@
 // against the plan, what was measured.
 import { html, useEffect, useRef, useSignal } from '../core/html.js';
 import { get, post } from '../core/api.js';
-import { maybe, t, word } from '../core/i18n.js';
+import { maybe, t, stepName, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { duration } from '../core/time.js';
 import { Chain } from '../draw/chain.js';
@@ -52,7 +52,7 @@ export const sentenceOf = (f) => {
   if (spoken.includes(f.state) && maybe(`run.${f.state}`)) return maybe(`run.${f.state}`);
   const running = (f.steps || []).find((s) => s.state === 'running');
   if (f.waiting_for?.text) return f.waiting_for.text;
-  if (running) return maybe(`step.${running.name}.now`) || t('run.step', { step: word('step', running.name) });
+  if (running) return maybe(`step.${running.name}.now`) || t('run.step', { step: stepName(running) });
   return maybe(`run.${f.state}`) || word('state', f.state);
 };
 
@@ -96,7 +96,7 @@ const Stuck = ({ f, reload }) => {
   const actions = f.waiting_for?.actions || [];
   if (!steps.length || !actions.length) return null;
   const verb = { retry: 'retry', skip: 'skip', confirm: 'confirm' };
-  return html`<div class="note warning"><ul class="steps">${steps.map((s) => html`<li><span class="grow">${word('step', s.name)}${s.error?.detail ? `: ${s.error.detail}` : ''}</span>${actions.filter((a) => verb[a.op || a]).map((a) => html`<${Action} label=${t(`run.${a.op || a}`)} onPress=${async () => { await post(`/v1/failovers/${f.id}/steps/${s.n}/${verb[a.op || a]}`); reload(); }}/>`)}</li>`)}</ul></div>`;
+  return html`<div class="note warning"><ul class="steps">${steps.map((s) => html`<li><span class="grow">${stepName(s)}${s.error?.detail ? `: ${s.error.detail}` : ''}</span>${actions.filter((a) => verb[a.op || a]).map((a) => html`<${Action} label=${t(`run.${a.op || a}`)} onPress=${async () => { await post(`/v1/failovers/${f.id}/steps/${s.n}/${verb[a.op || a]}`); reload(); }}/>`)}</li>`)}</ul></div>`;
 };
 
 const namesOf = (f) => {
