@@ -168,7 +168,9 @@ static void people_do_a_step(void **state)
 	assert_non_null(strstr(r.body, "Tell the desk: They know."));
 	assert_non_null(strstr(r.body, "Open the door: Open."));
 	r = expect(s->w, OWN_VIEWER, "GET", fmt(s->w, "/v1/failovers/%s/steps", run), NULL, 200);
-	assert_non_null(strstr(r.body, "\"name\":\"plan_before.2\",\"title\":\"Open the door\""));
+	assert_non_null(strstr(r.body,
+		"\"name\":\"plan_before.2\",\"phase\":\"plan_steps\",\"state\":\"done\",\"title\":"
+		"\"Open the door\""));
 }
 
 /* Without it the group does not start; what is called off then leaves the VM where it was. */
@@ -324,7 +326,9 @@ static void tests_do_what_is_for_them(void **state)
 		s->w, OWN_VIEWER, "GET", fmt(s->w, "/v1/failovers/%s/steps", run), NULL, 200);
 
 	assert_null(strstr(r.body, "Tell the desk"));
-	assert_non_null(strstr(r.body, "\"name\":\"plan_after.2\",\"title\":\"Warm up\","));
+	assert_non_null(strstr(r.body,
+		"\"name\":\"plan_after.2\",\"phase\":\"plan_steps\",\"state\":\"done\",\"title\":"
+		"\"Warm up\""));
 }
 
 /* ---- calls ---- */
