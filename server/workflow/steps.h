@@ -17,15 +17,13 @@ typedef enum ud_code step_look(
 step_args ud_args_stop, ud_args_stop_hard, ud_args_relation, ud_args_promote, ud_args_promote_back,
 	ud_args_test_start, ud_args_test_drop, ud_args_check, ud_args_addresses;
 step_took ud_took_stop, ud_took_sync, ud_took_fence, ud_took_promote, ud_took_test_start,
-	ud_took_test_drop, ud_took_check, ud_took_addresses, ud_took_revert,
-	ud_took_plan;
+	ud_took_test_drop, ud_took_check, ud_took_addresses, ud_took_revert, ud_took_plan;
 
 /* looks.c and proofs.c: what can be seen in the rows */
 step_look ud_look_precheck_test, ud_look_precheck_planned, ud_look_stop_gate, ud_look_start_gate,
 	ud_look_published, ud_look_assess, ud_look_isolate, ud_look_evidence, ud_look_point,
 	ud_look_check, ud_look_addresses, ud_look_test_running, ud_look_validate,
-	ud_look_source_return, ud_look_undone, ud_look_reverted, ud_look_wait,
-	ud_look_plan;
+	ud_look_source_return, ud_look_undone, ud_look_reverted, ud_look_wait, ud_look_plan;
 
 /* moves.c: what writes */
 step_look ud_look_commit_epoch, ud_look_demote, ud_look_reverse, ud_look_reprotect,

@@ -48,10 +48,10 @@ struct stage {
 	/* the next so many commands of a verb fail, are refused, or are answered twice */
 	const char *fail_verb;
 	int fail_times;
-	const char *cards;       /* the result of set_addresses; NULL = none were named */
+	const char *cards;        /* the result of set_addresses; NULL = none were named */
 	const char *unknown_verb; /* nobody knows what became of commands of this verb */
 	int exits, programs;      /* of programs in guests: how they end, how many were begun */
-	const char *told_points; /* what fence tells instead of the points; NULL = those */
+	const char *told_points;  /* what fence tells instead of the points; NULL = those */
 	bool twice;
 	/* a fence's answer comes so much later than its points were read */
 	int64_t late_ms;
