@@ -2,6 +2,7 @@
 /*
  * What a plan has done before its groups start and after they did: by people, in guests, by calls.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -349,6 +350,8 @@ static void hear(struct ear *e, int fd)
 	ssize_t got;
 
 	while (!strstr(text, "\r\n\r\n") || !strchr(strstr(text, "\r\n\r\n"), '}')) {
+		if (poll(&(struct pollfd){ fd, POLLIN, 0 }, 1, 60000) != 1)
+			break;
 		got = read(fd, text + n, sizeof(text) - 1 - n);
 		if (got <= 0)
 			break;
@@ -400,7 +403,8 @@ static const char *header_line(struct stage *s, const struct ear *e, const char 
 {
 	const char *at = strstr(e->heard, name);
 
-	assert_non_null(at);
+	if (!at)
+		fail_msg("no %s in %s", name, e->heard);
 	at += strlen(name);
 	return fmt(s->w, "%.*s", (int)strcspn(at, "\r\n"), at);
 }

@@ -859,7 +859,8 @@ void stage_wants(struct stage *s, const char *run_id, const char *state, const c
 
 	if (strcmp(text_at(r.json, "state"), state) != 0 ||
 		(phase && strcmp(text_at(r.json, "phase"), phase) != 0))
-		fail_msg("wanted %s/%s: %s", state, phase ? phase : "", r.body);
+		fail_msg("wanted %s/%s, waits for \"%s\": %s", state, phase ? phase : "",
+			text_at(r.json, "waiting_for.text"), r.body);
 }
 
 struct reply stage_press(struct stage *s, enum who who, const char *run_id, const char *op,
