@@ -55,6 +55,7 @@ static const struct ud_error_info infos[] = {
 	[UD_E_VALIDATION] =               { "validation_failed",        422, false, "A field has a wrong value",             "Correct the fields that errors[] names." },
 	[UD_E_REPLICATION_BLOCKED] =      { "replication_blocked",      422, false, "This VM cannot be replicated so",       "Mend what errors[] names, or ask with dry_run=true for all of it." },
 	[UD_E_HYPERVISOR] =               { "hypervisor_failed",        424, true,  "The hypervisor refused or does not answer", "Look at the detail and the host's log." },
+	[UD_E_DEPENDENCY] =               { "dependency_failed",        424, true,  "What was asked refused or does not answer", "Look at the detail, then try again." },
 	[UD_E_RATE_LIMITED] =             { "rate_limited",             429, true,  "Too many requests",                     "Wait for Retry-After seconds." },
 	[UD_E_THROTTLED] =                { "throttled",                429, true,  "Too many failed sign-ins",              "Wait for Retry-After seconds." },
 	[UD_E_SLOW_DOWN] =                { "slow_down",                429, true,  "Asked again too early",                 "Wait for Retry-After seconds between two tries." },

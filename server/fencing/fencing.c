@@ -135,8 +135,7 @@ enum ud_code ud_fencing_check(struct ud_ctx *cx, struct ud_job *job)
 	ask(cx, job, &d, &t);
 	UD_TRY(ud_job_write(cx, job, apply_told, &t));
 	if (t.power == UD_HOST_POWER_UNKNOWN)
-		return ud_fail(
-			cx, UD_E_UNAVAILABLE, NULL, "The device could not tell: %s", t.words);
+		return ud_fail(cx, UD_E_DEPENDENCY, NULL, "The device could not tell: %s", t.words);
 	return UD_OK;
 }
 
@@ -173,6 +172,6 @@ enum ud_code ud_fencing_off(struct ud_ctx *cx, struct ud_job *job)
 	UD_TRY(ud_job_write(cx, job, apply_told, &t));
 	if (t.fenced)
 		return UD_OK;
-	return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "The host is not known to be off: %s",
+	return ud_fail(cx, UD_E_DEPENDENCY, NULL, "The host is not known to be off: %s",
 		t.power == UD_HOST_POWER_ON ? "its device says that it has power." : t.words);
 }

@@ -308,5 +308,5 @@ enum ud_code ud_webhook_send(struct ud_ctx *cx, struct ud_job *job)
 	job->op.result.text = ud_buf_take(cx->arena, &b);
 	if (o.outcome == UD_WEBHOOK_DONE)
 		return UD_OK;
-	return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s", o.text);
+	return ud_fail(cx, UD_E_DEPENDENCY, NULL, "%s", o.text);
 }

@@ -196,6 +196,8 @@ static void what_is_not_known_to_be_off_is_not_fenced(void **state)
 		set_power(s, powers[i]);
 		settle(s);
 		wants_person(s, run, "fence_unconfirmed");
+		assert_non_null(strstr(stage_text(s, run, "waiting_for.text"),
+			"The host is not known to be off: "));
 		stage_press(s, ENGINEER, run,
 			fmt(s->w, "steps/%lld/retry", (long long)stage_waiting_step(s, run)), "{}",
 			200);
