@@ -105,6 +105,9 @@ static enum ud_code check_points(struct ud_ctx *cx, struct dry *d, struct looked
 				"Choose another one.", false);
 		return UD_OK;
 	}
+	if (d->f->point_policy == UD_POINTS_CHOSEN && d->f->kind != UD_FAILOVER_PLANNED)
+		block(d, l, "choose_point", "The plan wants a recovery point to be chosen.",
+			"Choose a recovery point with the request.", false);
 	UD_TRY(ud_recovery_point_newest(cx, l->vm.replication_id, &newest));
 	if (!newest && d->f->kind != UD_FAILOVER_PLANNED)
 		block(d, l, "no_recovery_point", "There is no complete recovery point.",
@@ -470,6 +473,11 @@ static void write_plan(struct ud_ctx *cx, struct dry *d)
 	ud_buf_printf(&b, ",\"commit_policy\":\"%s\",\"commit_minutes\":%lld",
 		ud_commit_policies.names[f->commit_policy],
 		(long long)(f->commit_minutes == UD_NONE ? 0 : f->commit_minutes));
+	if (f->point_policy != UD_POINTS_LATEST)
+		ud_buf_printf(&b, ",\"point_policy\":\"%s\",\"point_within_seconds\":%lld",
+			ud_point_policies.names[f->point_policy],
+			(long long)(f->point_within_seconds == UD_NONE ? 0
+								       : f->point_within_seconds));
 	if (f->window_ends_at.ms > 0)
 		ud_buf_printf(&b, ",\"window_ends_at_ms\":%lld", (long long)f->window_ends_at.ms);
 	ud_buf_printf(&b,
@@ -548,6 +556,8 @@ enum ud_code ud_failover_of_plan(
 	f->plan_version = p->row.version;
 	f->row.customer_id = p->row.customer_id;
 	f->vm_ids = (struct ud_texts){ order.vm_ids, order.count };
+	f->point_policy = p->point_policy;
+	f->point_within_seconds = p->point_within_seconds;
 	f->allow_hard_stop |= p->allow_hard_stop;
 	if (!f->checks.text)
 		f->checks = p->checks;
@@ -571,6 +581,8 @@ static enum ud_code find_waves(struct ud_ctx *cx, struct dry *d)
 	d->f->plan_version = p.row.version;
 	UD_TRY(ud_plan_order(cx, p.members.text, &order));
 	d->f->groups = p.groups;
+	d->f->point_policy = p.point_policy;
+	d->f->point_within_seconds = p.point_within_seconds;
 	UD_TRY(ud_plan_groups_of_run(cx, &order, &d->f->groups));
 	for (size_t i = 0; i < d->count; i++)
 		for (size_t k = 0; k < order.count; k++)

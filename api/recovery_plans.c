@@ -56,6 +56,10 @@ static enum ud_code check(struct ud_ctx *cx, const void *old_row, void *row)
 	if (p->commit_policy != UD_COMMIT_NONE && p->commit_minutes == UD_NONE)
 		return ud_fail_field(cx, "commit_minutes", "required",
 			"Say after how many minutes the timer decides.");
+	if ((p->point_policy == UD_POINTS_COMMON) != (p->point_within_seconds != UD_NONE))
+		return ud_fail_field(cx, "point_within_seconds",
+			p->point_policy == UD_POINTS_COMMON ? "required" : "not_allowed",
+			"point_within_seconds belongs to the policy common, and to no other.");
 	UD_TRY(ud_plan_order(cx, p->members.text, &order));
 	UD_TRY(ud_plan_groups_check(cx, &order, &p->groups));
 	return check_hosts(cx, old_row, p);

@@ -13,6 +13,10 @@ static const char *const state_names[] = { "awaiting_approval", "approved", "sch
 	"closed_unprotected", "rolled_back", "failed", "solved" };
 _Static_assert(UD_LEN(state_names) == UD_FAILOVER_STATE_COUNT, "a name for every state");
 const struct ud_enum ud_failover_states = { "failover_state", state_names, UD_LEN(state_names) };
+static const char *const point_policy_names[] = { "latest", "latest_app_consistent", "common",
+	"chosen" };
+const struct ud_enum ud_point_policies = { "point_policy", point_policy_names,
+	UD_LEN(point_policy_names) };
 static const char *const policy_names[] = { "none", "commit", "rollback" };
 const struct ud_enum ud_commit_policies = { "commit_policy", policy_names, UD_LEN(policy_names) };
 static const char *const validation_names[] = { "open", "pass", "fail", "timeout" };
@@ -56,6 +60,8 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_failover, commit_minutes,       .flags = UD_SERVER | UD_NULLABLE, .max = WEEK_MINUTES, .about = "How long that time is."),
 	UD_FIELD(ud_failover, max_duration_seconds, .flags = UD_SERVER, .max = DAYS_14, .standard = HOURS_4, .about = "When a test is cleaned up by itself."),
 	UD_FIELD(ud_failover, checks,               .flags = UD_SERVER, .about = "Services and a program inside the guest that are looked at."),
+	UD_FIELD(ud_failover, point_policy,         .flags = UD_SERVER, .values = &ud_point_policies, .about = "Which points VMs start from when none was asked for."),
+	UD_FIELD(ud_failover, point_within_seconds, .flags = UD_SERVER | UD_NULLABLE, .about = "How far apart points of the policy common may lie."),
 	UD_FIELD(ud_failover, groups,               .flags = UD_SERVER, .about = "Groups of the plan as approved: group, first_wave, last_wave, gate."),
 	UD_FIELD(ud_failover, plan_hash,            .flags = UD_SERVER, .about = "Hash of what is approved."),
 	UD_FIELD(ud_failover, plan,                 .flags = UD_SERVER, .about = "What is approved: VMs, hosts, replications, choices."),

@@ -38,6 +38,14 @@ struct ud_failover_reason {
 /* Ended by a NULL code. */
 extern const struct ud_failover_reason ud_failover_reasons[];
 
+/* Which points VMs start from when the request names none. */
+enum ud_point_policy {
+	UD_POINTS_LATEST,
+	UD_POINTS_CONSISTENT, /* the newest that applications agreed to */
+	UD_POINTS_COMMON,     /* the newest of all VMs that lie together */
+	UD_POINTS_CHOSEN      /* the request must name it */
+};
+extern const struct ud_enum ud_point_policies;
 /* What happens when nobody has decided in time. */
 enum ud_commit_policy { UD_COMMIT_NONE, UD_COMMIT_COMMIT, UD_COMMIT_ROLLBACK };
 extern const struct ud_enum ud_commit_policies;
@@ -69,6 +77,8 @@ struct ud_failover {
 	unsigned commit_policy; /* enum ud_commit_policy */
 	int64_t commit_minutes, max_duration_seconds;
 	struct ud_json checks; /* {"services":[…],"program":…,"arguments":[…]} */
+	unsigned point_policy; /* enum ud_point_policy */
+	int64_t point_within_seconds;
 	struct ud_json groups; /* of its plan (db/plan_groups.h), each with its waves */
 	const char *plan_hash;
 	struct ud_json plan, blockers, predicted; /* as approved */

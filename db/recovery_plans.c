@@ -21,6 +21,8 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_recovery_plan, commit_policy,       .values = &ud_commit_policies, .about = "What happens when nobody decides in time."),
 	UD_FIELD(ud_recovery_plan, commit_minutes,      .flags = UD_NULLABLE, .min = 1, .max = WEEK_MINUTES, .about = "How long that time is."),
 	UD_FIELD(ud_recovery_plan, checks,              .max = DOCUMENT, .about = "Services, program and arguments to look at inside the guests."),
+	UD_FIELD(ud_recovery_plan, point_policy,        .values = &ud_point_policies, .about = "Which recovery points a test or an unplanned failover starts from: the latest, the latest that applications agreed to, the latest of all VMs that lie together (common), or one that is chosen with the request."),
+	UD_FIELD(ud_recovery_plan, point_within_seconds, .flags = UD_NULLABLE, .min = 1, .max = 86400, .about = "How far apart the points of common may lie."),
 	UD_FIELD(ud_recovery_plan, groups,              .max = DOCUMENT, .about = "Groups of which more is said: group, gate (level power, os, service or probe; timeout_seconds; on_fail pause, stop or continue), before and after (steps: name, kind, runs, timeout_seconds, on_fail, and what the kind needs)."),
 	UD_FIELD(ud_recovery_plan, drill_interval_days, .flags = UD_NULLABLE, .min = 1, .max = 366, .about = "Days between drills; null = none are due."),
 	UD_FIELD(ud_recovery_plan, verified_at,         .flags = UD_SERVER, .about = "When its dry run found nothing in the way."),

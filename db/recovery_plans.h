@@ -16,6 +16,8 @@ struct ud_recovery_plan {
 	unsigned commit_policy; /* enum ud_commit_policy */
 	int64_t commit_minutes;
 	struct ud_json checks;
+	unsigned point_policy; /* enum ud_point_policy */
+	int64_t point_within_seconds;
 	struct ud_json groups;       /* db/plan_groups.h; NULL = nothing is said of any */
 	int64_t drill_interval_days; /* UD_NONE = no drills are due */
 	struct ud_time verified_at;

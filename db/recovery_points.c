@@ -96,6 +96,33 @@ enum ud_code ud_recovery_point_newest(
 		UD_VALS(ud_t(replication_id)));
 }
 
+enum ud_code ud_recovery_points_usable(struct ud_ctx *cx, const char *replication_id,
+	struct ud_recovery_point **ret, size_t *ret_n)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	*ret = ud_alloc(cx->arena, UD_POINTS_USABLE * sizeof(**ret));
+	*ret_n = 0;
+	/* every tenant: the caller has read the replication with its scope */
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT id, taken_at, consistency FROM recovery_points"
+		" WHERE replication_id = $1 AND state IN ('complete', 'verified')"
+		" ORDER BY taken_at DESC, id DESC LIMIT 300",
+		UD_VALS(ud_t(replication_id))));
+	UD_TRY(ud_next(cx, rows, &more));
+	for (; more && *ret_n < UD_POINTS_USABLE; (*ret_n)++) {
+		int consistency = ud_enum_index(&ud_consistencies, ud_col_text(rows, 2));
+		struct ud_recovery_point *p = &(*ret)[*ret_n];
+
+		p->row.id = ud_col_dup(cx, rows, 0);
+		p->taken_at.ms = ud_col_int(rows, 1);
+		p->consistency = consistency < 0 ? UD_CONSISTENCY_CRASH : (unsigned)consistency;
+		UD_TRY(ud_next(cx, rows, &more));
+	}
+	return UD_OK;
+}
+
 enum { PINNED_MAX = 1000 };
 
 enum ud_code ud_recovery_points_pinned(

@@ -51,6 +51,10 @@ enum ud_code ud_recovery_points_drop_all(struct ud_ctx *cx, const char *replicat
 /* The newest complete or verified point of a relation; *ret_id NULL = none. */
 enum ud_code ud_recovery_point_newest(
 	struct ud_ctx *cx, const char *replication_id, const char **ret_id) UD_USE;
+/* The complete and verified points of a relation, newest first, at most UD_POINTS_USABLE. */
+enum { UD_POINTS_USABLE = 300 };
+enum ud_code ud_recovery_points_usable(struct ud_ctx *cx, const char *replication_id,
+	struct ud_recovery_point **ret, size_t *ret_n) UD_USE;
 /* Ids of the pinned points of a relation, at most 1000. */
 enum ud_code ud_recovery_points_pinned(
 	struct ud_ctx *cx, const char *replication_id, struct ud_texts *ret) UD_USE;

@@ -57,13 +57,16 @@ enum ud_code ud_look_precheck_test(
 {
 	struct ud_workflow *w = fl->w;
 	struct ud_recovery_point p = { 0 };
-	const char *id = fl->f.recovery_point_id;
+	const char *id = NULL;
 	bool found = false;
 
 	(void)ret_jump;
 	*ret = NEXT;
 	UD_TRY(needs_host(cx, fl, w->target_host_id, "target_unreachable",
 		"The replica's host does not answer.", ret));
+	if (*ret != NEXT)
+		return UD_OK;
+	UD_TRY(ud_flow_choose_point(cx, fl, ret, &id));
 	if (*ret != NEXT)
 		return UD_OK;
 	if (!id)
@@ -211,23 +214,6 @@ enum ud_code ud_look_isolate(
 	return UD_OK;
 }
 
-/* When the replica read its points, at the earliest: so late as it says after it was given the
- * command, and not when its answer came, which may be long after. Too early makes the loss larger
- * than it is, never smaller. */
-static enum ud_code read_at(struct ud_ctx *cx, const struct flow *fl,
-	const struct ud_workflow_step *fence, const struct ud_fence_result *r, int64_t *ret_ms)
-{
-	int64_t given = 0, at;
-
-	*ret_ms = fence->ended_at.ms;
-	if (fence->seq != UD_NONE && fence->host_id)
-		UD_TRY(ud_command_given(cx, fl->w->vm_id, fence->seq, fence->host_id, &given));
-	at = given + (r->after_ms != UD_NONE ? r->after_ms : 0);
-	if (given > 0 && at < *ret_ms)
-		*ret_ms = at;
-	return UD_OK;
-}
-
 /* How old a point was when the source was seen last: what is lost. told_ms: when its age was told.
  */
 static int64_t age_at_outage(const struct ud_workflow *w, int64_t age_ms, int64_t told_ms)
@@ -261,7 +247,7 @@ static enum ud_code take_told(struct ud_ctx *cx, struct flow *fl, const char *wa
 	*ret = i < n;
 	if (!*ret)
 		return UD_OK;
-	UD_TRY(read_at(cx, fl, &fence, &r, &told_ms));
+	UD_TRY(ud_flow_points_read_at(cx, fl->w, &fence, &r, &told_ms));
 	fl->w->recovery_point_id = points[i].id;
 	fl->w->point_age_ms = age_at_outage(fl->w, points[i].age_ms, told_ms);
 	fl->w->point_taken_at = points[i].taken_at;
@@ -271,11 +257,15 @@ static enum ud_code take_told(struct ud_ctx *cx, struct flow *fl, const char *wa
 enum ud_code ud_look_point(
 	struct ud_ctx *cx, struct flow *fl, enum found *ret, const char **ret_jump)
 {
+	const char *wanted = NULL;
 	bool found = false;
 
 	(void)ret_jump;
 	*ret = NEXT;
-	UD_TRY(take_told(cx, fl, fl->f.recovery_point_id, &found));
+	UD_TRY(ud_flow_choose_point(cx, fl, ret, &wanted));
+	if (*ret != NEXT)
+		return UD_OK;
+	UD_TRY(take_told(cx, fl, wanted, &found));
 	return found ? UD_OK
 		     : ud_flow_ask(fl, ret, "no_recovery_point",
 			       "The replica does not have the recovery point that was asked for.",

@@ -8,6 +8,8 @@
 
 #include "server/workflow/flow.h"
 
+struct ud_fence_result;
+
 typedef enum ud_code step_args(struct ud_ctx *cx, struct flow *fl, struct ud_buf *b);
 typedef enum ud_code step_took(struct ud_ctx *cx, struct flow *fl, const char *result);
 typedef enum ud_code step_look(
@@ -29,6 +31,14 @@ step_look ud_look_precheck_test, ud_look_precheck_planned, ud_look_stop_gate, ud
 step_look ud_look_commit_epoch, ud_look_demote, ud_look_reverse, ud_look_reprotect,
 	ud_look_protected, ud_look_hand_back, ud_look_commit_again, ud_look_relate;
 
+/* points.c: when a replica that was fenced read its points, at the earliest. */
+enum ud_code ud_flow_points_read_at(struct ud_ctx *cx, const struct ud_workflow *w,
+	const struct ud_workflow_step *fence, const struct ud_fence_result *r, int64_t *ret_ms)
+	UD_USE;
+/* The point that the present VM is to start from; *ret_id NULL = the newest. STAY or ASK
+ * when it cannot be told. */
+enum ud_code ud_flow_choose_point(
+	struct ud_ctx *cx, struct flow *fl, enum found *ret, const char **ret_id) UD_USE;
 /* The old primary has answered the standing order. */
 enum ud_code ud_flow_demoted(struct ud_ctx *cx, struct flow *fl, const char *result) UD_USE;
 /* Only a person can help: why, and who. */

@@ -420,6 +420,118 @@ static void a_drill_keeps_the_order_too(void **state)
 	stage_wants(s, run, "rolled_back", NULL);
 }
 
+/* ---- points ---- */
+
+static const char *point(struct stage *s, const char *id, int age_s, const char *consistency)
+{
+	return fmt(s->w,
+		"{\"id\":\"%s\",\"n\":7,\"taken_at\":\"2026-11-23T09:41:07Z\",\"age_ms\":%d,"
+		"\"consistency\":\"%s\",\"requested\":\"crash\",\"bytes\":4096,\"roots\":{},"
+		"\"epoch\":1,\"state\":\"complete\"}",
+		id, age_s * 1000, consistency);
+}
+
+static const char *rpt(struct stage *s, const char *two)
+{
+	return fmt(s->w, "rpt_000000000000000000000000%s", two);
+}
+
+/* An unplanned run of a plan with this policy, from points that the replicas tell. */
+static const char *lose_all(struct stage *s, const char *policy)
+{
+	const char *id = fmt(s->w, "%s", text_at(make(s, three(s), policy, 201).json, "id"));
+
+	stage_kill(s, 0);
+	stage_pass(s, 120);
+	const char *run = run_plan(s, "unplanned", "site_outage", id);
+
+	stage_settle(s);
+	for (int i = 0; i < 3; i++)
+		stage_attest(s, run, i);
+	stage_settle(s);
+	return run;
+}
+
+static int64_t started_from(struct stage *s, const char *point_id)
+{
+	return stage_count(s,
+		fmt(s->w, "SELECT COUNT(*) FROM workflows WHERE recovery_point_id = '%s'",
+			point_id));
+}
+
+/* The newest that lie together: an old point of one VM makes the others go back to its time. */
+static void all_start_from_one_time(void **state)
+{
+	struct stage *s = *state;
+
+	s->vms[0].told_points = fmt(s->w, "%s,%s", point(s, rpt(s, "a1"), 10, "crash"),
+		point(s, rpt(s, "a2"), 310, "crash"));
+	s->vms[1].told_points = fmt(s->w, "%s,%s", point(s, rpt(s, "b1"), 20, "crash"),
+		point(s, rpt(s, "b2"), 320, "crash"));
+	s->vms[2].told_points = point(s, rpt(s, "c2"), 300, "crash");
+	const char *run = lose_all(s, ",\"point_policy\":\"common\",\"point_within_seconds\":60");
+
+	stage_wants(s, run, "customer_validation", NULL);
+	assert_int_equal(started_from(s, rpt(s, "a2")), 1);
+	assert_int_equal(started_from(s, rpt(s, "b2")), 1);
+	assert_int_equal(started_from(s, rpt(s, "c2")), 1);
+}
+
+static void none_starts_when_no_time_is_common(void **state)
+{
+	struct stage *s = *state;
+
+	s->vms[2].told_points = point(s, rpt(s, "c2"), 3000, "crash");
+	const char *run = lose_all(s, ",\"point_policy\":\"common\",\"point_within_seconds\":60");
+
+	assert_string_equal(stage_text(s, run, "waiting_for.code"), "no_common_point");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(s->vms[i].at[1].starts, 0);
+}
+
+static void applications_agreed_to_the_point(void **state)
+{
+	struct stage *s = *state;
+
+	for (int i = 0; i < 3; i++)
+		s->vms[i].told_points =
+			fmt(s->w, "%s,%s", point(s, rpt(s, fmt(s->w, "%d1", i)), 10, "crash"),
+				point(s, rpt(s, fmt(s->w, "%d2", i)), 70, "application"));
+	const char *run = lose_all(s, ",\"point_policy\":\"latest_app_consistent\"");
+
+	stage_wants(s, run, "customer_validation", NULL);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(started_from(s, rpt(s, fmt(s->w, "%d2", i))), 1);
+}
+
+/* Tests go by the points that are known, and a plan may want one to be chosen. */
+static void the_policy_holds_for_tests(void **state)
+{
+	struct stage *s = *state;
+	const char *id = fmt(s->w, "%s",
+		text_at(make(s, three(s), ",\"point_policy\":\"latest_app_consistent\"", 201).json,
+			"id"));
+	const char *run = run_plan(s, "test", "test_recovery_plan", id);
+
+	stage_settle(s);
+	assert_string_equal(stage_text(s, run, "waiting_for.code"), "no_consistent_point");
+	make(s, three(s), ",\"point_policy\":\"common\"", 422);
+	make(s, three(s), ",\"point_within_seconds\":5", 422);
+	id = fmt(s->w, "%s",
+		text_at(make(s, three(s), ",\"point_policy\":\"chosen\"", 201).json, "id"));
+	struct reply r = call(s->w, OWN_OPERATOR, "POST", "/v1/tickets",
+		fmt(s->w,
+			"{\"type\":\"failover\",\"failover\":{\"kind\":\"test\",\"plan_id\":\"%s\","
+			"\"reason_code\":\"test_recovery_plan\"}}",
+			id),
+		(const char *[]){ "Idempotency-Key: chosen", NULL });
+
+	assert_int_equal(r.status, 201);
+	r = expect(s->w, OWN_VIEWER, "GET",
+		fmt(s->w, "/v1/failovers/%s", text_at(r.json, "failover_id")), NULL, 200);
+	assert_non_null(strstr(r.body, "choose_point"));
+}
+
 static void an_overdue_drill_opens_a_ticket(void **state)
 {
 	struct stage *s = *state;
@@ -501,6 +613,10 @@ int main(void)
 		STORY(a_gate_asks_for_its_level_only),
 		STORY(a_held_failover_can_be_rolled_back),
 		STORY(a_drill_keeps_the_order_too),
+		STORY(all_start_from_one_time),
+		STORY(none_starts_when_no_time_is_common),
+		STORY(applications_agreed_to_the_point),
+		STORY(the_policy_holds_for_tests),
 		STORY(an_overdue_drill_opens_a_ticket),
 		cmocka_unit_test_setup_teardown(a_hundred_vms_go_together, begin_many, end),
 	};

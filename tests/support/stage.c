@@ -503,8 +503,9 @@ static enum ud_code perform(struct ud_ctx *cx, struct act *a)
 	} else if (strcmp(verb, UD_VERB_SYNC) == 0) {
 		return do_sync(cx, a);
 	} else if (strcmp(verb, UD_VERB_FENCE) == 0) {
-		const char *points =
-			a->s->told_points ? a->s->told_points : point_json(a, a->v->point_id);
+		const char *points = a->s->told_points ? a->s->told_points
+			: a->v->told_points            ? a->v->told_points
+						       : point_json(a, a->v->point_id);
 
 		a->result = fmt(a->s->w,
 			"{\"points\":[%s],\"newest\":\"%s\",\"source_seen\":false,"

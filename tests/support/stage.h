@@ -28,6 +28,8 @@ struct stage_vm {
 	const char *onward_id; /* the copy of the copy, where there is one: stage_extend */
 	struct stage_copy at[STAGE_HOSTS];
 	int64_t cycles;
+	/* what fence tells of it, a list without brackets; NULL = its point */
+	const char *told_points;
 	int unseen; /* so many looks at its guest see nothing */
 };
 struct stage_host {

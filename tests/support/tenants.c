@@ -224,6 +224,7 @@ static enum ud_code fill_failovers(struct ud_ctx *cx, struct filling *f)
 		.members.text = fmt(f->t->world, "[{\"vm_id\":\"%s\"}]", f->vm),
 		.commit_minutes = UD_NONE,
 		.drill_interval_days = UD_NONE,
+		.point_within_seconds = UD_NONE,
 		.verified_version = UD_NONE };
 
 	UD_TRY(add(cx, f, &ud_recovery_plans, &plan, NULL));
