@@ -60,17 +60,62 @@ static json_t *columns_of(struct cli *c, json_t *schema, json_t *first)
 	return columns;
 }
 
+/* How many columns have room in a terminal: each as wide as its heading, the first as its longest
+ * cell. */
+static size_t columns_that_fit(struct cli *c, json_t *rows, json_t *columns, size_t width)
+{
+	const char *first = json_string_value(json_array_get(columns, 0));
+	size_t i, used = strlen(first ? first : "");
+	json_t *row;
+
+	json_array_foreach(rows, i, row)
+	{
+		size_t n = strlen(cell(c, json_object_get(row, first)));
+
+		used = n > used ? n : used;
+	}
+	for (i = 1; i < json_array_size(columns); i++) {
+		used += 1 + strlen(json_string_value(json_array_get(columns, i)));
+		if (used > width)
+			break;
+	}
+	return i;
+}
+
+/* Leave out what has no room, and say so. */
+static void narrow(struct cli *c, json_t *rows, json_t *columns, size_t width)
+{
+	size_t fit = columns_that_fit(c, rows, columns, width);
+
+	if (fit >= json_array_size(columns))
+		return;
+	if (!c->quiet)
+		fprintf(stderr, "Columns that have no room:");
+	while (json_array_size(columns) > fit) {
+		if (!c->quiet)
+			fprintf(stderr, " %s", json_string_value(json_array_get(columns, fit)));
+		json_array_remove(columns, fit);
+	}
+	if (!c->quiet)
+		fputs(" (a wider terminal, -c or -o json)\n", stderr);
+}
+
+/* A terminal that is too narrow gets fewer columns and cells cut short, but for the first, which
+ * names the thing; what is not a terminal gets all of it. */
 static int print_table(struct cli *c, json_t *rows, json_t *columns)
 {
 	struct libscols_table *t = scols_new_table();
+	bool terminal = isatty(STDOUT_FILENO);
 	json_t *row, *column;
 	size_t i, j;
 
+	if (terminal && !ud_cli_flag(c, "columns"))
+		narrow(c, rows, columns, scols_table_get_termwidth(t));
 	scols_table_enable_noheadings(t, 0);
 	scols_table_enable_colors(t, 0);
 	scols_table_enable_maxout(t, 0);
-	json_array_foreach(columns, j, column) scols_table_new_column(t, json_string_value(column),
-		0, isatty(STDOUT_FILENO) && j + 1 == json_array_size(columns) ? SCOLS_FL_TRUNC : 0);
+	json_array_foreach(columns, j, column) scols_table_new_column(
+		t, json_string_value(column), 0, terminal && j ? SCOLS_FL_TRUNC : 0);
 	json_array_foreach(rows, i, row)
 	{
 		struct libscols_line *line = scols_table_new_line(t, NULL);

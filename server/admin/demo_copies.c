@@ -259,6 +259,7 @@ static enum ud_code add_plan(struct ud_ctx *cx, struct ud_demo *d, size_t custom
 		.members.text = ud_printf(cx->arena, "[%s]", members),
 		.commit_policy = UD_COMMIT_NONE,
 		.commit_minutes = UD_NONE,
+		.point_within_seconds = UD_NONE,
 		.drill_interval_days = which ? 90 : 30,
 		.verified_at.ms = ud_demo_ago(d, 600 + (int64_t)customer * 90),
 		.verified_version = 1 };

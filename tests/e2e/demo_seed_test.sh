@@ -116,7 +116,7 @@ signs_in() {
 		-d "$(jq -n --rawfile p "$dir/password" '{email: "approver@harbour-foods.example", password: ($p | rtrimstr("\n"))}')"
 }
 check "copies go on, by their figures" until_true moving
-check "hosts stay awake" awake
+check "hosts stay awake" until_true awake
 check "past runs get their proof" until_true sealed
 # a record proves itself by its bytes: each way to have it keeps them
 u() { XDG_CONFIG_HOME=$dir UNDERSTUDY_URL=$url UNDERSTUDY_TOKEN=$(cat "$dir/a.token") "$bin/understudy" "$@" </dev/null; }
@@ -140,6 +140,39 @@ check "and by its own id" by_id
 check "what was touched is found out" changed
 check "the record is kept as a page" page
 check "and shown in another form where that is asked for" laid_out
+# lists in a terminal of so many columns: no line is longer, each row is there, and its first column is whole
+fits() {
+	XDG_CONFIG_HOME=$dir UNDERSTUDY_URL=$url UNDERSTUDY_TOKEN=$(cat "$dir/a.token") python3 - "$bin/understudy" "$1" <<'PY'
+import fcntl, json, os, pty, struct, subprocess, sys, termios
+
+def in_terminal(args, columns):
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    child = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=slave, stderr=subprocess.PIPE)
+    os.close(slave)
+    text = b""
+    try:
+        while part := os.read(master, 65536):
+            text += part
+    except OSError:
+        pass  # the other end is closed
+    child.communicate()
+    return text.decode().replace("\r", "").splitlines()
+
+program, columns, wrong = sys.argv[1], int(sys.argv[2]), 0
+for thing in ("customer", "vm", "host", "site", "replication", "plan", "ticket", "failover", "user", "network", "operation"):
+    rows = json.loads(subprocess.check_output([program, thing, "list", "--limit", "20", "-o", "json"], stdin=subprocess.DEVNULL))["data"]
+    lines = in_terminal([program, thing, "list", "--limit", "20"], columns)
+    whole = sum(any(line.split(" ")[0] == row["id"] for line in lines) for row in rows)
+    if whole != len(rows) or max(map(len, lines), default=0) > columns:
+        wrong = 1
+        print(f"{thing} list in {columns} columns: {whole} of {len(rows)} rows, longest line {max(map(len, lines), default=0)}")
+        print("\n".join(lines[:3]))
+sys.exit(wrong)
+PY
+}
+check "lists fit a terminal of 120 columns" fits 120
+check "and one of 60" fits 60
 # every GET, and some POSTs, against the specification: two checks
 if python3 "$UD_SOURCE_DIR/tests/e2e/answers.py" "$UD_SOURCE_DIR/api/openapi.json" "$url" $((n + 1)) <"$dir/a.token"; then
 	n=$((n + 2))
