@@ -68,7 +68,9 @@ static int count_all(struct cli *c, struct protection *p)
 		json_array_foreach(json_object_get(r.json, "data"), i, one) count_one(c, p, one);
 		const char *next = ud_cli_text(r.json, "next_cursor");
 
-		cursor = *next ? ud_strdup(c->cx.arena, next) : NULL;
+		cursor = json_is_true(json_object_get(r.json, "has_more"))
+			? ud_strdup(c->cx.arena, next)
+			: NULL;
 		ud_cli_reply_free(&r);
 	}
 	return code;
