@@ -92,6 +92,7 @@ SEEDS = (
     (tools.format, "a.c", HEAD + "int f(int x)\n{\n\treturn x;\n}\n", 0),
     (tools.windows, "base/a.c", HEAD + "#include <sys/wait.h>\n", at(1)),
     (tools.windows, "agent/a.c", HEAD + "int f(void);\nint f(void)\n{\n\treturn fork();\n}\n", at(4)),
+    (tools.windows, "tests/support/scripted_slots.c", HEAD + "#include <poll.h>\n", at(1)),
     (tools.windows, "base/a_posix.c", HEAD + "#include <sys/wait.h>\n", 0),
     (tools.windows, "agent/drivers/libvirt/a.c", HEAD + "#include <sys/wait.h>\n", 0),
     (tools.windows, "base/a.c", HEAD + "#include <jansson.h>\n#include <openssl/x509.h>\n#include <curl/curl.h>\n", 0),

@@ -120,13 +120,17 @@ def include_roots(tree):
 
 # What a Windows agent does not have: files named so, the driver of QEMU and its replication.
 POSIX = re.compile(r"_posix\.c$|^agent/(drivers/libvirt/|replication/)")
+# What its tests are linked with (cmake/windows.cmake).
+SCRIPTED = re.compile(r"^tests/support/scripted(_replication|_slots)?\.c$")
+TEST_FLAGS = {False: (), True: ("-Itests", "-DSIGKILL=9")}
 # Headers of libraries that both systems have; the compiler must not see the rest of /usr/include.
 SHARED_HEADERS = ("jansson.h", "jansson_config.h", "sqlite3.h", "ini.h", "sodium.h", "sodium", "openssl", "curl")
 
 
 def windows(tree):
-    """base/ and the agent's core compile for Windows; what is POSIX stands in files named _posix.c."""
+    """base/, the agent's core and its hypervisor in memory compile for Windows; what is POSIX stands in files named _posix.c."""
     files = [p for p in tree.product(".c") if p.startswith(("base/", "agent/")) and not POSIX.search(p)]
+    files += [p for p in tree.ours(".c") if SCRIPTED.search(p)]
     with tempfile.TemporaryDirectory() as headers:
         flags = []
         for folder in ("/usr/include", "/usr/include/x86_64-linux-gnu"):
@@ -138,7 +142,7 @@ def windows(tree):
         command = ["x86_64-w64-mingw32-gcc", "-fsyntax-only", "-std=gnu17", "-Wall", "-Wextra", "-Wshadow",
                    "-Wno-missing-field-initializers", "-D_GNU_SOURCE", '-DUD_VERSION="0"', "-I.", *flags]
         with ThreadPoolExecutor(JOBS) as pool:
-            for out in pool.map(lambda p: _run([*command, p], tree.root).stdout, files):
+            for out in pool.map(lambda p: _run([*command, *TEST_FLAGS[p.startswith("tests/")], p], tree.root).stdout, files):
                 yield from (f for f in _found(tree.root, out) if not f[0].startswith(".."))
 
 

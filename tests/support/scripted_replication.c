@@ -3,7 +3,7 @@
  * Replication between hypervisors in memory: what a guest has written is a number, a point is that
  * number at a moment, and it stands at both ends at once. Only one hypervisor is locked at a time.
  */
-#include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -464,7 +464,7 @@ enum ud_code scripted_point_verify(struct ud_ctx *cx, struct ud_hv *hv,
 
 	UD_TRY(scripted_leave(cx, hv, "point_verify", UD_OK));
 	while (patient && may->go_on(may->data))
-		poll(NULL, 0, 1);
+		sched_yield();
 	return patient ? ud_fail(cx, UD_E_INVALID_STATE, NULL, "Something else had to be done.")
 		       : UD_OK;
 }
