@@ -32,6 +32,11 @@ struct ud_receiver_calls {
 	void (*closed)(void *data, const char *replication_id, ud_store *store);
 	/* a point is durable; called after its commit, before the peer learns of it; may be NULL */
 	void (*published)(void *data, const char *replication_id, const struct ud_manifest *point);
+	/* the peer has looked, so long ago: that point, its newest here, was all it had; may be
+	 * NULL
+	 */
+	void (*confirmed)(
+		void *data, const char *replication_id, const char *point_id, int64_t age_ms);
 	/* pieces that this host's own disk of the VM has changed since the point; NULL =
 	 * unsupported
 	 */

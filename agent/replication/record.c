@@ -35,6 +35,10 @@ static const struct ud_field refused_fields[] = {
 	UD_FIELD(ud_refused, code,   .flags = UD_REQUIRED, .max = 64, .about = "Name of the problem."),
 	UD_FIELD(ud_refused, detail, .max = 4000, .about = "What is wrong."),
 };
+static const struct ud_field confirmed_fields[] = {
+	UD_FIELD(ud_confirmed, point_id, .flags = UD_REQUIRED, .max = 64, .about = "The newest point over there."),
+	UD_FIELD(ud_confirmed, age_ms,   .flags = UD_REQUIRED, .about = "How long ago that was looked at."),
+};
 static const struct ud_field range_fields[] = {
 	UD_FIELD(ud_range, disk,     .flags = UD_REQUIRED, .max = UD_DISK_NAME - 1, .about = "Name of the disk."),
 	UD_FIELD(ud_range, point_id, .max = 64, .about = "The point it is about."),
@@ -44,6 +48,8 @@ static const struct ud_field range_fields[] = {
 /* clang-format on */
 const struct ud_shape ud_hello_shape = { .bare = true, UD_SHAPE(ud_hello, hello_fields) };
 const struct ud_shape ud_have_shape = { .bare = true, UD_SHAPE(ud_have, have_fields) };
+const struct ud_shape ud_confirmed_shape = { .bare = true,
+	UD_SHAPE(ud_confirmed, confirmed_fields) };
 const struct ud_shape ud_begin_shape = { .bare = true, UD_SHAPE(ud_begin, begin_fields) };
 const struct ud_shape ud_ready_shape = { .bare = true, UD_SHAPE(ud_ready, ready_fields) };
 const struct ud_shape ud_refused_shape = { .bare = true, UD_SHAPE(ud_refused, refused_fields) };

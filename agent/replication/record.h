@@ -21,18 +21,19 @@ enum {
 
 enum ud_record_type {
 	UD_RECORD_HELLO = 1, /* ud_hello: the sender's first */
-	UD_RECORD_HAVE,      /* ud_have: the answer, and to HAVE */
-	UD_RECORD_BEGIN,     /* ud_begin */
-	UD_RECORD_READY,     /* ud_ready */
-	UD_RECORD_DATA,      /* ud_chunk */
-	UD_RECORD_ZERO,      /* ud_chunk without data */
-	UD_RECORD_FILE,      /* meta: name; payload: content */
-	UD_RECORD_END,       /* manifest with roots */
-	UD_RECORD_DONE,      /* manifest as stored; empty after MEND */
-	UD_RECORD_REFUSED,   /* ud_refused: the request failed */
-	UD_RECORD_HASHES,    /* ud_range; the answer's payload: 32 bytes each */
-	UD_RECORD_WRONG,     /* asks for wrong extents; the answer's payload: pieces */
-	UD_RECORD_MEND,      /* ud_range; payload: 64 KiB; the answer is DONE or REFUSED */
+	/* ud_have: the answer, and to HAVE; a sender's has nothing in it, or ud_confirmed */
+	UD_RECORD_HAVE,
+	UD_RECORD_BEGIN,   /* ud_begin */
+	UD_RECORD_READY,   /* ud_ready */
+	UD_RECORD_DATA,    /* ud_chunk */
+	UD_RECORD_ZERO,    /* ud_chunk without data */
+	UD_RECORD_FILE,    /* meta: name; payload: content */
+	UD_RECORD_END,     /* manifest with roots */
+	UD_RECORD_DONE,    /* manifest as stored; empty after MEND */
+	UD_RECORD_REFUSED, /* ud_refused: the request failed */
+	UD_RECORD_HASHES,  /* ud_range; the answer's payload: 32 bytes each */
+	UD_RECORD_WRONG,   /* asks for wrong extents; the answer's payload: pieces */
+	UD_RECORD_MEND,    /* ud_range; payload: 64 KiB; the answer is DONE or REFUSED */
 	/* ud_range with a point's id; answers with pieces until none are left */
 	UD_RECORD_CHANGED,
 	UD_RECORD_LEASE, /* meta: text; the answer's meta: text */
@@ -69,6 +70,10 @@ struct ud_have {
 	bool seeded, wrong;
 	int64_t free_bytes;
 };
+struct ud_confirmed { /* so long ago that point was all that the sender had */
+	const char *point_id;
+	int64_t age_ms;
+};
 struct ud_begin {
 	const char *digest;
 	struct ud_json manifest;
@@ -83,8 +88,8 @@ struct ud_range {
 	const char *disk, *point_id;
 	int64_t extent, count;
 };
-extern const struct ud_shape ud_hello_shape, ud_have_shape, ud_begin_shape, ud_ready_shape,
-	ud_refused_shape, ud_range_shape;
+extern const struct ud_shape ud_hello_shape, ud_have_shape, ud_confirmed_shape, ud_begin_shape,
+	ud_ready_shape, ud_refused_shape, ud_range_shape;
 
 /* ---- chunks ---- */
 

@@ -319,6 +319,22 @@ enum ud_code ud_sender_have(struct ud_ctx *cx, ud_sender *sender, struct ud_send
 
 /* ---- questions ---- */
 
+enum ud_code ud_sender_confirm(
+	struct ud_ctx *cx, ud_sender *sender, const char *point_id, int64_t age_ms)
+{
+	const struct ud_confirmed confirmed = { point_id, age_ms };
+	struct ud_sender_have have = { 0 };
+	struct ud_record record;
+
+	UD_TRY(ud_sender_reach(cx, sender, &have));
+	ud_record_init(&record);
+	enum ud_code code = ud_sender_ask(cx, sender, UD_RECORD_HAVE, &ud_confirmed_shape,
+		&confirmed, UD_RECORD_HAVE, &record);
+
+	ud_record_free(&record);
+	return code;
+}
+
 static enum ud_code take_pieces(struct ud_ctx *cx, const struct ud_record *record, size_t disks,
 	struct ud_piece *ret, size_t *ret_n)
 {

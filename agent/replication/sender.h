@@ -47,6 +47,9 @@ struct ud_sender_have {
  * link), UD_E_CERTIFICATE_REFUSED, or the target's own refusal. */
 enum ud_code ud_sender_have(struct ud_ctx *cx, ud_sender *sender, struct ud_sender_have *ret)
 	UD_USE;
+/* Tell it that its newest point was all that there is here, age_ms ago. Codes as ud_sender_have. */
+enum ud_code ud_sender_confirm(
+	struct ud_ctx *cx, ud_sender *sender, const char *point_id, int64_t age_ms) UD_USE;
 
 enum ud_ship {
 	UD_SHIP_FULL, /* everything; the target must be empty (a seed that was cut goes on) */

@@ -157,6 +157,13 @@ static enum ud_code on_hello(struct ud_ctx *cx, struct session *s)
 
 static enum ud_code on_have(struct ud_ctx *cx, struct session *s)
 {
+	struct ud_confirmed c = { 0 };
+
+	if (s->record.meta_n == 0)
+		return say_have(cx, s);
+	UD_TRY(ud_record_read(cx, &s->record, &ud_confirmed_shape, &c));
+	if (s->calls->confirmed)
+		s->calls->confirmed(s->calls->data, s->replication_id, c.point_id, c.age_ms);
 	return say_have(cx, s);
 }
 

@@ -102,6 +102,14 @@ static enum ud_code changed(struct ud_ctx *cx, void *data, const char *replicati
 	return UD_OK;
 }
 
+static void confirmed(void *data, const char *replication_id, const char *point_id, int64_t age_ms)
+{
+	struct ends *e = data;
+
+	(void)replication_id;
+	snprintf(e->confirmed, sizeof(e->confirmed), "%s %lld", point_id, (long long)age_ms);
+}
+
 static enum ud_code lease(struct ud_ctx *cx, void *data, const char *replication_id,
 	const char *peer, const char *message, const char **ret_answer)
 {
@@ -117,7 +125,11 @@ static void open_target(struct ends *e, const char *listen)
 		.peer = { .identity = ends_identity(
 				  e->cx, &e->authority, UD_X509_AGENT, "agt_target", 0),
 			.root = e->authority.root },
-		.calls = { .store = find_store, .changed = changed, .lease = lease, .data = e },
+		.calls = { .store = find_store,
+			.confirmed = confirmed,
+			.changed = changed,
+			.lease = lease,
+			.data = e },
 		.timeout_ms = 20000 };
 
 	assert_int_equal(ud_store_open(e->cx, &e->store_settings, &e->store), UD_OK);

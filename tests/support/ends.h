@@ -41,6 +41,7 @@ struct ends {
 	void *asked_data;
 	char peer[UD_PEER_NAME]; /* who came last, and by what it was proved */
 	enum ud_peer_auth auth;
+	char confirmed[80]; /* "POINT AGE" that it confirmed last */
 };
 
 /* cmocka's setup and teardown: *state is a struct ends *. */

@@ -474,13 +474,27 @@ bool trio_is_power(struct trio *s, struct host *h, const char *power)
 	return strcmp(host_must(&s->cx, h, work_power, trio_uuid), power) == 0;
 }
 
-int64_t trio_told(struct trio *s, struct host *h, const char *key)
+static int64_t number_of(struct trio *s, const char *text, const char *key)
 {
-	const char *at = strstr(
-		host_must(&s->cx, h, work_report, ""), ud_printf(s->cx.arena, "\"%s\":", key));
+	const char *at = strstr(text, ud_printf(s->cx.arena, "\"%s\":", key));
 
 	assert_non_null(at);
-	return strtoll(strchr(at, ':') + 1, NULL, 10);
+	at = strchr(at, ':') + 1;
+	return strncmp(at, "null", 4) == 0 ? UD_NONE : strtoll(at, NULL, 10);
+}
+
+int64_t trio_told(struct trio *s, struct host *h, const char *key)
+{
+	return number_of(s, host_must(&s->cx, h, work_report, ""), key);
+}
+
+int64_t trio_age(struct trio *s, struct host *h, const char *relation)
+{
+	const char *at = strstr(host_must(&s->cx, h, work_report, ""),
+		ud_printf(s->cx.arena, "\"replication_id\":\"%s\"", relation));
+
+	assert_non_null(at);
+	return number_of(s, at, "newest_point_age_ms");
 }
 
 /* ---- setting the scene ---- */

@@ -80,7 +80,9 @@ void trio_wants_clean(const char *verified);
 /* A number of the guest's word: "b". */
 long trio_number(struct trio *s, const char *verified, const char *key);
 bool trio_is_power(struct trio *s, struct host *h, const char *power);
-/* A number of what a host tells of its first relation. */
+/* A number of what a host tells of its first relation; UD_NONE = null. */
 int64_t trio_told(struct trio *s, struct host *h, const char *key);
+/* Of one of its relations: the age of the newest point; UD_NONE = not told. */
+int64_t trio_age(struct trio *s, struct host *h, const char *relation);
 
 #endif

@@ -46,6 +46,20 @@ static void points_arrive_with_the_same_roots(void **state)
 	assert_string_equal(text, "<domain/>");
 }
 
+/* A sender's word that this is all there is reaches the target, with how long ago it looked. */
+static void what_is_confirmed_is_told(void **state)
+{
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 };
+
+	ship(e, UD_SHIP_FULL, &s);
+	assert_int_equal(ud_sender_confirm(e->cx, e->sender, e->id[0], 1234), UD_OK);
+	assert_string_equal(e->confirmed, ud_printf(e->cx->arena, "%s 1234", e->id[0]));
+	disks_stir(e->disks, 5, 2);
+	ship(e, UD_SHIP_DELTA, &s); /* the connection is of use as before */
+	ends_check(e);
+}
+
 static void only_what_changed_travels(void **state)
 {
 	struct ends *e = *state;
@@ -617,6 +631,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(points_arrive_with_the_same_roots),
+		CASE(what_is_confirmed_is_told),
 		CASE(only_what_changed_travels),
 		CASE(either_end_may_restart_between_points),
 		CASE(a_lost_answer_is_no_second_point),

@@ -312,7 +312,10 @@ static enum ud_code confirm(struct ud_lv_cycle *c)
 	pthread_mutex_lock(&r->lv->book->lock);
 	r->confirmed_mono_ms = c->confirmed ? now : 0;
 	pthread_mutex_unlock(&r->lv->book->lock);
-	return UD_OK;
+	if (!c->confirmed)
+		return UD_OK;
+	/* who passes the point on goes by it */
+	return ud_sender_confirm(c->cx, r->sender, have.newest_id, ud_mono_ms(c->cx->env) - now);
 }
 
 /* A point of the VM itself. */

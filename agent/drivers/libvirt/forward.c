@@ -250,6 +250,18 @@ static enum ud_code pass_on(struct passing *p, struct ud_shipped *ret)
 	return accept(p, ret);
 }
 
+/* Our newest point is over there. When it was all that the first host had, so is what is there. */
+static void note_confirmed(struct passing *p)
+{
+	struct ud_lv_book *book = p->r->lv->book;
+
+	pthread_mutex_lock(&book->lock);
+	bool all = strcmp(p->first->confirmed_id, p->newest.point.id) == 0;
+
+	p->r->confirmed_mono_ms = all ? p->first->confirmed_mono_ms : 0;
+	pthread_mutex_unlock(&book->lock);
+}
+
 static enum ud_code forward(struct passing *p, bool *ret_new, struct ud_shipped *ret)
 {
 	enum ud_code code = ud_store_newest(p->cx, p->store, &p->newest);
@@ -267,10 +279,13 @@ static enum ud_code forward(struct passing *p, bool *ret_new, struct ud_shipped 
 	if (p->how == UD_SHIP_DELTA && strcmp(p->from, p->newest.point.id) == 0) {
 		ret->point = p->newest.point;
 		ret->point.id = p->state.point_id;
-		return ud_lv_state_write(p->cx, p->r, &p->state);
+		UD_TRY(ud_lv_state_write(p->cx, p->r, &p->state));
+	} else {
+		*ret_new = true;
+		UD_TRY(pass_on(p, ret));
 	}
-	*ret_new = true;
-	return pass_on(p, ret);
+	note_confirmed(p);
+	return UD_OK;
 }
 
 enum ud_code ud_lv_forward(

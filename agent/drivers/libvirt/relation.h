@@ -70,8 +70,10 @@ struct ud_lv_relation {
 	size_t age_count;
 	/* the newest durable point that was seen was taken then; 0 = none */
 	int64_t newest_mono_ms;
-	/* source: then the VM was off and its disks were the target's newest point; 0 = never */
+	/* then the VM was off and its disks were the target's newest point, as the source has seen
+	 * and the target was told, with that point's id; 0 = never */
 	int64_t confirmed_mono_ms;
+	char confirmed_id[40];
 	int64_t last_cycle_ms, latency_ms, pending_bytes;
 	int64_t next_due_mono_ms;
 	bool poked, ending, gone, thread_runs;

@@ -3,6 +3,7 @@
  * A target: the store of each relation, opened when it is needed; what the receiver asks; and the
  * care between points: filling a store from disks that are here, merging what is too old.
  */
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -239,6 +240,22 @@ static void published(void *data, const char *replication_id, const struct ud_ma
 	ud_lv_relation_changed(r);
 }
 
+/* What is passed on from here counts from then, too. */
+static void confirmed(void *data, const char *replication_id, const char *point_id, int64_t age_ms)
+{
+	UD_AUTO(ud_arena) *arena = ud_arena_new();
+	struct ud_ctx cx = { .arena = arena, .env = &ud_env_real };
+	struct ud_lv *lv = data;
+	struct ud_lv_relation *r = NULL;
+
+	if (ud_lv_relation_get(&cx, lv, replication_id, &r) != UD_OK)
+		return;
+	pthread_mutex_lock(&lv->book->lock);
+	r->confirmed_mono_ms = ud_mono_ms(&ud_env_real) - age_ms;
+	snprintf(r->confirmed_id, sizeof(r->confirmed_id), "%s", point_id);
+	pthread_mutex_unlock(&lv->book->lock);
+}
+
 static enum ud_code lease(struct ud_ctx *cx, void *data, const char *replication_id,
 	const char *peer, const char *message, const char **ret_answer)
 {
@@ -266,6 +283,7 @@ void ud_lv_receiver_calls(struct ud_lv *lv, struct ud_receiver_calls *ret)
 	*ret = (struct ud_receiver_calls){ .store = store_for,
 		.closed = closed,
 		.published = published,
+		.confirmed = confirmed,
 		.changed = ud_lv_parted_changed,
 		.lease = lease,
 		.data = lv };
