@@ -2,6 +2,7 @@
 /* Tables of what those answers carry. */
 #include "api/answers.h"
 
+#include "api/failover_predict.h"
 #include "base/machine.h"
 #include "base/replication.h"
 #include "db/addresses.h"
@@ -150,6 +151,7 @@ static const struct ud_field predicted_fields[] = {
 	COUNT("downtime_seconds", SAID, "Time without the service."),
 	TEXT("data_loss", MAYBE, "What would be lost."),
 	COUNT("runs", SAID, "Earlier runs that the times are learnt from."),
+	PARTS("addresses", &ud_predicted_card_shape, "What is kept for cards of its VMs where they come up."),
 };
 static const struct ud_shape predicted = UNNAMED(predicted_fields);
 static const struct ud_field readiness_fields[] = {

@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "api/basic.h"
+#include "api/failover_predict.h"
 #include "api/failovers.h"
 #include "api/tickets.h"
 #include "base/id.h"
@@ -76,24 +77,6 @@ static enum ud_code blockers(struct ud_ctx *cx, struct ud_buf *b, const struct u
 	return UD_OK;
 }
 
-/* What the dry run foretells. */
-struct foretold {
-	int64_t rpo_seconds, rto_seconds, rto_low_seconds, rto_high_seconds, downtime_seconds, runs;
-	const char *data_loss;
-};
-/* clang-format off */
-static const struct ud_field foretold_fields[] = {
-	UD_FIELD(foretold, rpo_seconds, .flags = UD_NULLABLE, .min = -1000000000, .max = 1000000000), /* below 0: clocks that differ */
-	UD_FIELD(foretold, rto_seconds, .flags = UD_NULLABLE),
-	UD_FIELD(foretold, rto_low_seconds, .flags = UD_NULLABLE),
-	UD_FIELD(foretold, rto_high_seconds, .flags = UD_NULLABLE),
-	UD_FIELD(foretold, downtime_seconds, .flags = UD_NULLABLE),
-	UD_FIELD(foretold, data_loss, .flags = UD_NULLABLE, .max = 1000),
-	UD_FIELD(foretold, runs, .flags = UD_NULLABLE),
-};
-/* clang-format on */
-static const struct ud_shape foretold_shape = { .bare = true, UD_SHAPE(foretold, foretold_fields) };
-
 static void put_seconds(struct ud_buf *b, const char *label, int64_t seconds)
 {
 	if (seconds != UD_NONE)
@@ -121,6 +104,17 @@ static enum ud_code put_machines(struct ud_ctx *cx, struct ud_buf *b, const stru
 	return UD_OK;
 }
 
+/* What cards get where they come up. */
+static void put_cards(
+	struct ud_ctx *cx, struct ud_buf *b, const struct ud_predicted_card *cards, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < cards[i].addresses.count; k++)
+			put_line(b, "Address there",
+				ud_printf(cx->arena, "%s, card %s: %s", cards[i].name, cards[i].mac,
+					cards[i].addresses.items[k]));
+}
+
 /* A moment, where there is one. */
 static void put_when(struct ud_buf *b, const char *label, struct ud_time at)
 {
@@ -137,7 +131,9 @@ static enum ud_code wish(struct ud_ctx *cx, struct ud_buf *b, const struct ud_ti
 {
 	const struct ud_failover_reason *why = ud_failover_reasons;
 	struct ud_failover f = { 0 };
-	struct foretold p = { .rpo_seconds = UD_NONE, .downtime_seconds = UD_NONE };
+	struct ud_predicted p = { .rpo_seconds = UD_NONE, .downtime_seconds = UD_NONE };
+	const struct ud_predicted_card *cards = NULL;
+	size_t n = 0;
 
 	UD_TRY(ud_row_get(cx, &ud_failovers, t->failover_id, &f));
 	while (why->code && strcmp(why->code, f.reason_code) != 0)
@@ -149,11 +145,11 @@ static enum ud_code wish(struct ud_ctx *cx, struct ud_buf *b, const struct ud_ti
 	put_when(b, "Begins at", f.scheduled_at);
 	put_when(b, "Back by", f.window_ends_at);
 	if (t->predicted.text) {
-		UD_TRY(ud_shape_read(
-			cx, &foretold_shape, t->predicted.text, strlen(t->predicted.text), &p));
+		UD_TRY(ud_predicted_read(cx, t->predicted.text, &p, &cards, &n));
 		put_seconds(b, "Predicted downtime", p.downtime_seconds);
 		put_seconds(b, "Predicted age of the data (RPO)", p.rpo_seconds);
 		put_line(b, "Predicted data loss", p.data_loss ? p.data_loss : "unknown");
+		put_cards(cx, b, cards, n);
 	}
 	ud_buf_puts(b, "</ul>\n");
 	return UD_OK;

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "api/failover_predict.h"
 #include "base/crypto.h"
 #include "base/machine.h"
 #include "base/pool_quorum.h"
@@ -383,71 +384,17 @@ static enum ud_code look(struct ud_ctx *cx, struct dry *d, const char *vm_id, st
 	return UD_OK;
 }
 
-/* ---- predicting ---- */
-
-struct predicted {
-	int64_t rpo_seconds, rto_seconds, rto_low_seconds, rto_high_seconds, downtime_seconds;
-	const char *data_loss;
-	int64_t runs; /* earlier ones that the time is learnt from */
-};
-/* clang-format off */
-static const struct ud_field predicted_fields[] = {
-	UD_FIELD(predicted, rpo_seconds, .flags = UD_NULLABLE),
-	UD_FIELD(predicted, rto_seconds),
-	UD_FIELD(predicted, rto_low_seconds),
-	UD_FIELD(predicted, rto_high_seconds),
-	UD_FIELD(predicted, downtime_seconds),
-	UD_FIELD(predicted, data_loss),
-	UD_FIELD(predicted, runs),
-};
-/* clang-format on */
-static const struct ud_shape predicted_shape = { UD_SHAPE(predicted, predicted_fields),
-	.bare = true };
-
-/* Without earlier runs: what shutdown, copy and boot took on common guests, generously. */
-static const struct {
-	int64_t likely, low, high;
-} usual[] = { [UD_FAILOVER_TEST] = { 60, 20, 300 },
-	[UD_FAILOVER_PLANNED] = { 120, 30, 900 },
-	[UD_FAILOVER_UNPLANNED] = { 180, 45, 1200 } };
-
-static const char *encoded(struct ud_ctx *cx, const struct ud_shape *shape, const void *row)
-{
-	struct ud_buf b = { 0 };
-
-	ud_shape_encode(&b, shape, row, NULL);
-	return ud_buf_take(cx->arena, &b);
-}
-
+/* The VMs as they are planned, and what it will cost: the oldest of their newest points counts. */
 static enum ud_code predict(struct ud_ctx *cx, struct dry *d)
 {
-	unsigned kind = d->f->kind;
-	struct predicted p = { .rpo_seconds = kind == UD_FAILOVER_PLANNED ? 0 : UD_NONE,
-		.rto_seconds = usual[kind].likely,
-		.rto_low_seconds = usual[kind].low,
-		.rto_high_seconds = usual[kind].high,
-		.data_loss = "none" };
-	struct ud_failover_history h = { 0 };
+	struct ud_plan_vm *vms = ud_alloc(cx->arena, sizeof(*vms) * (d->count + 1));
+	int64_t age_ms = UD_NONE;
 
-	for (size_t i = 0; kind != UD_FAILOVER_PLANNED && i < d->count; i++)
-		if (d->vms[i].age_ms != UD_NONE && d->vms[i].age_ms / 1000 > p.rpo_seconds)
-			p.rpo_seconds = d->vms[i].age_ms < 0 ? 0 : d->vms[i].age_ms / 1000;
-	if (d->count)
-		UD_TRY(ud_failover_past(cx, d->vms[0].vm.vm_id, kind, &h));
-	if (h.runs) {
-		p.runs = h.runs;
-		p.rto_seconds = h.mean_seconds;
-		p.rto_low_seconds = h.least_seconds / 2;
-		p.rto_high_seconds = h.most_seconds * 2 + 10;
+	for (size_t i = 0; i < d->count; i++) {
+		vms[i] = d->vms[i].vm;
+		age_ms = d->vms[i].age_ms > age_ms ? d->vms[i].age_ms : age_ms;
 	}
-	if (kind == UD_FAILOVER_UNPLANNED)
-		p.data_loss = p.rpo_seconds == UD_NONE
-			? "Changes since the last recovery point; its age is not known."
-			: ud_printf(cx->arena, "Changes of about the last %lld s.",
-				  (long long)p.rpo_seconds);
-	p.downtime_seconds = kind == UD_FAILOVER_TEST ? 0 : p.rto_seconds;
-	d->f->predicted.text = encoded(cx, &predicted_shape, &p);
-	return UD_OK;
+	return ud_failover_predict(cx, d->f, vms, d->count, age_ms);
 }
 
 /* ---- the plan ---- */

@@ -82,6 +82,17 @@ static const char *seconds_text(struct cli *c, int64_t n)
 		       : ud_printf(c->cx.arena, "%lld min", (long long)(n + 30) / 60);
 }
 
+/* What the VMs' cards get where they come up; cards that keep what they have are not told. */
+static void print_addresses(json_t *cards)
+{
+	json_t *card, *address;
+	size_t i, k;
+
+	json_array_foreach(cards, i, card) json_array_foreach(json_object_get(card, "addresses"), k,
+		address) printf("Address    %s, card %s: %s\n", ud_cli_text(card, "name"),
+		ud_cli_text(card, "mac"), json_string_value(address));
+}
+
 static void print_prediction(struct cli *c, json_t *p)
 {
 	printf("Predicted  downtime %s   RTO %s (%s to %s)   RPO %s   data loss %s\n",
@@ -90,6 +101,7 @@ static void print_prediction(struct cli *c, json_t *p)
 		seconds_text(c, ud_cli_int(p, "rto_low_seconds", -1)),
 		seconds_text(c, ud_cli_int(p, "rto_high_seconds", -1)),
 		seconds_text(c, ud_cli_int(p, "rpo_seconds", -1)), ud_cli_text(p, "data_loss"));
+	print_addresses(json_object_get(p, "addresses"));
 }
 
 /* What stands in the way, for people; CLI_REFUSED when something does. */

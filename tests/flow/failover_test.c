@@ -319,6 +319,25 @@ static const char *step_told(struct stage *s, const char *run, const char *name,
 	return NULL;
 }
 
+/* The dry run of a kind names this one address of the card. */
+static void foretells(struct stage *s, const char *kind, const char *reason, const char *address)
+{
+	struct reply r = call(s->w, OWN_OPERATOR, "POST", "/v1/tickets?dry_run=true",
+		fmt(s->w,
+			"{\"type\":\"failover\",\"failover\":{\"kind\":\"%s\","
+			"\"reason_code\":\"%s\",\"vm_ids\":[\"%s\"]}}",
+			kind, reason, s->vms[0].id),
+		(const char *const[]){ fmt(s->w, "Idempotency-Key: %s", kind), NULL });
+	json_t *cards = json_object_get(json_object_get(r.json, "predicted"), "addresses");
+	json_t *card = json_array_get(cards, 0);
+
+	assert_int_equal(json_array_size(cards), 1);
+	assert_string_equal(text_at(card, "vm_id"), s->vms[0].id);
+	assert_string_equal(text_at(card, "mac"), "52:54:00:00:00:01");
+	assert_int_equal(json_array_size(json_object_get(card, "addresses")), 1);
+	assert_string_equal(text_at(card, "addresses.0"), address);
+}
+
 /* A guest gets what was kept for it where it comes up; what its agent could not set is told, and
  * holds nothing up. */
 static void a_guest_gets_the_addresses_kept_for_it(void **state)
@@ -339,6 +358,8 @@ static void a_guest_gets_the_addresses_kept_for_it(void **state)
 	keep_address(s, "192.0.2.0/24", site, there, "failover_reserved", "192.0.2.7");
 	keep_address(s, "198.51.100.0/24", site, bubble, "test", "198.51.100.7");
 	world_write(s->w, tell_card, s);
+	foretells(s, "test", "validate_replication", "198.51.100.7/24");
+	foretells(s, "planned", "host_maintenance", "192.0.2.7/24");
 	const char *run = stage_start(s, "test", "validate_replication", 1, "");
 
 	s->cards = "{\"cards\":[{\"mac\":\"52:54:00:00:00:01\",\"addresses\":[\"198.51.100.7/24\"],"

@@ -102,7 +102,7 @@ const Approvals = ({ ticket, reload }) => {
     <${ApprovalButtons} ticket=${ticket} name=${name} reload=${reload}/></${Panel}>`;
 };
 
-export const Predicted = ({ of }) => html`<${Facts} rows=${[[t('predicted.downtime'), seconds(of.downtime_seconds)], [t('predicted.rto'), html`${seconds(of.rto_seconds)}${known(of.rto_low_seconds) && known(of.rto_high_seconds) && html` (${seconds(of.rto_low_seconds)} – ${seconds(of.rto_high_seconds)})`}`], [t('predicted.rpo'), seconds(of.rpo_seconds)], [t('data-loss'), of.data_loss === 'none' ? html`<${Toned} tone="ok">${t('none')}</${Toned}>` : of.data_loss]]}/>`;
+export const Predicted = ({ of }) => html`<${Facts} rows=${[[t('predicted.downtime'), seconds(of.downtime_seconds)], [t('predicted.rto'), html`${seconds(of.rto_seconds)}${known(of.rto_low_seconds) && known(of.rto_high_seconds) && html` (${seconds(of.rto_low_seconds)} – ${seconds(of.rto_high_seconds)})`}`], [t('predicted.rpo'), seconds(of.rpo_seconds)], [t('data-loss'), of.data_loss === 'none' ? html`<${Toned} tone="ok">${t('none')}</${Toned}>` : of.data_loss], of.addresses?.length > 0 && [t('predicted.addresses'), html`${of.addresses.map((a) => html`<div key=${a.vm_id + a.mac}>${a.name} <span class="muted">${a.mac}</span> <span class="mono">${a.addresses.join(', ')}</span></div>`)}`]]}/>`;
 const known = (n) => n !== null && n !== undefined;
 const seconds = (n) => html`<span class="num">${duration(n)}</span>`;
 

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Predictions. Nothing here is part of what is approved by its hash: times are learnt, and
+ * addresses are those that are kept when the run comes to them.
+ */
+#include "api/failover_predict.h"
+
+#include <string.h>
+
+#include "base/failover.h"
+#include "db/network_maps.h"
+
+enum { CARDS_MAX = UD_WORKFLOWS_MAX * UD_FAILOVER_CARDS, CLOCKS_DIFFER = 1000000000 };
+
+/* clang-format off */
+static const struct ud_field predicted_fields[] = {
+	UD_FIELD(ud_predicted, rpo_seconds, .flags = UD_NULLABLE, .min = -CLOCKS_DIFFER, .max = CLOCKS_DIFFER),
+	UD_FIELD(ud_predicted, rto_seconds),
+	UD_FIELD(ud_predicted, rto_low_seconds),
+	UD_FIELD(ud_predicted, rto_high_seconds),
+	UD_FIELD(ud_predicted, downtime_seconds),
+	UD_FIELD(ud_predicted, data_loss, .max = 1000),
+	UD_FIELD(ud_predicted, runs),
+	UD_FIELD(ud_predicted, addresses, .part = &ud_predicted_card_shape, .many = true),
+};
+static const struct ud_field card_fields[] = {
+	UD_FIELD(ud_predicted_card, vm_id,     .flags = UD_REQUIRED, .about = "Of which VM."),
+	UD_FIELD(ud_predicted_card, name,      .about = "Its name."),
+	UD_FIELD(ud_predicted_card, mac,       .flags = UD_REQUIRED, .about = "Its card."),
+	UD_FIELD(ud_predicted_card, addresses, .max = UD_CARD_ADDRESSES, .about = "Addresses that the card gets, with their lengths."),
+	UD_FIELD(ud_predicted_card, gateways,  .max = 2, .about = "Router of each family."),
+	UD_FIELD(ud_predicted_card, dns,       .max = UD_CARD_ADDRESSES, .about = "Servers of names; none = as they are."),
+};
+/* clang-format on */
+const struct ud_shape ud_predicted_shape = { UD_SHAPE(ud_predicted, predicted_fields),
+	.bare = true };
+const struct ud_shape ud_predicted_card_shape = { UD_SHAPE(ud_predicted_card, card_fields),
+	.bare = true };
+
+/* Without earlier runs: what shutdown, copy and boot took on common guests, generously. */
+static const struct {
+	int64_t likely, low, high;
+} usual[] = { [UD_FAILOVER_TEST] = { 60, 20, 300 },
+	[UD_FAILOVER_PLANNED] = { 120, 30, 900 },
+	[UD_FAILOVER_UNPLANNED] = { 180, 45, 1200 } };
+
+/* The cards of one VM, behind those that stand in the list. */
+static enum ud_code add_cards(
+	struct ud_ctx *cx, const struct ud_plan_vm *vm, bool test, struct ud_buf *list)
+{
+	struct ud_card_addresses *cards = NULL;
+	struct ud_json kept = { 0 };
+	size_t n = 0;
+
+	if (!vm->target_host_id)
+		return UD_OK;
+	UD_TRY(ud_network_map_addresses(
+		cx, vm->vm_id, vm->source_host_id, vm->target_host_id, test, &kept));
+	UD_TRY(ud_shape_read_list(
+		cx, &ud_card_addresses_shape, kept.text, UD_FAILOVER_CARDS, (void **)&cards, &n));
+	for (size_t i = 0; i < n; i++) {
+		const struct ud_predicted_card card = { vm->vm_id, vm->name, cards[i].mac,
+			cards[i].addresses, cards[i].gateways, cards[i].dns };
+
+		ud_buf_puts(list, list->len > 1 ? "," : "");
+		ud_shape_encode(list, &ud_predicted_card_shape, &card, NULL);
+	}
+	return UD_OK;
+}
+
+static enum ud_code find_addresses(
+	struct ud_ctx *cx, const struct ud_plan_vm *vms, size_t n, bool test, struct ud_json *ret)
+{
+	struct ud_buf list = { 0 };
+	enum ud_code code = UD_OK;
+
+	ud_buf_putc(&list, '[');
+	for (size_t i = 0; i < n && code == UD_OK; i++)
+		code = add_cards(cx, &vms[i], test, &list);
+	ud_buf_putc(&list, ']');
+	ret->text = ud_buf_take(cx->arena, &list);
+	return code;
+}
+
+static const char *loss_of(struct ud_ctx *cx, unsigned kind, int64_t rpo_seconds)
+{
+	if (kind != UD_FAILOVER_UNPLANNED)
+		return "none";
+	return rpo_seconds == UD_NONE
+		? "Changes since the last recovery point; its age is not known."
+		: ud_printf(cx->arena, "Changes of about the last %lld s.", (long long)rpo_seconds);
+}
+
+static int64_t rpo_of(unsigned kind, int64_t age_ms)
+{
+	if (kind == UD_FAILOVER_PLANNED)
+		return 0;
+	return age_ms == UD_NONE ? UD_NONE : age_ms < 0 ? 0 : age_ms / 1000;
+}
+
+enum ud_code ud_failover_predict(struct ud_ctx *cx, struct ud_failover *f,
+	const struct ud_plan_vm *vms, size_t n, int64_t age_ms)
+{
+	struct ud_predicted p = { .rpo_seconds = rpo_of(f->kind, age_ms),
+		.rto_seconds = usual[f->kind].likely,
+		.rto_low_seconds = usual[f->kind].low,
+		.rto_high_seconds = usual[f->kind].high };
+	struct ud_failover_history h = { 0 };
+	struct ud_buf b = { 0 };
+
+	if (n)
+		UD_TRY(ud_failover_past(cx, vms[0].vm_id, f->kind, &h));
+	if (h.runs) {
+		p.runs = h.runs;
+		p.rto_seconds = h.mean_seconds;
+		p.rto_low_seconds = h.least_seconds / 2;
+		p.rto_high_seconds = h.most_seconds * 2 + 10;
+	}
+	p.data_loss = loss_of(cx, f->kind, p.rpo_seconds);
+	p.downtime_seconds = f->kind == UD_FAILOVER_TEST ? 0 : p.rto_seconds;
+	UD_TRY(find_addresses(cx, vms, n, f->kind == UD_FAILOVER_TEST, &p.addresses));
+	ud_shape_encode(&b, &ud_predicted_shape, &p, NULL);
+	f->predicted.text = ud_buf_take(cx->arena, &b);
+	return UD_OK;
+}
+
+enum ud_code ud_predicted_read(struct ud_ctx *cx, const char *text, struct ud_predicted *ret,
+	const struct ud_predicted_card **ret_cards, size_t *ret_n)
+{
+	UD_TRY(ud_shape_read(cx, &ud_predicted_shape, text, strlen(text), ret));
+	return ud_shape_read_list(cx, &ud_predicted_card_shape, ret->addresses.text, CARDS_MAX,
+		(void **)ret_cards, ret_n);
+}
