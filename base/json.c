@@ -8,13 +8,13 @@
 
 #include "base/shape.h"
 
-enum { MAX_DEPTH = 32, MAX_MEMBERS = 2000 };
+enum { MAX_DEPTH = 32 };
 
 /*
  * Depth and number of members outside strings: each list or object has one more member than commas.
  * NULL when within bounds, else the rule, and where.
  */
-static const char *bounds(const char *s, size_t n, size_t *ret_at)
+static const char *bounds(struct ud_ctx *cx, const char *s, size_t n, int most, size_t *ret_at)
 {
 	int depth = 0, members = 0;
 	bool in_string = false;
@@ -38,8 +38,8 @@ static const char *bounds(const char *s, size_t n, size_t *ret_at)
 		members += opens || s[i] == ',';
 		if (depth > MAX_DEPTH)
 			return "the JSON is nested deeper than 32 levels";
-		if (members > MAX_MEMBERS)
-			return "the JSON has more than 2,000 members";
+		if (members > most)
+			return ud_printf(cx->arena, "the JSON has more than %d members", most);
 	}
 	return NULL;
 }
@@ -80,11 +80,11 @@ static const char *walk(json_t *v)
 	}
 }
 
-enum ud_code ud_json_parse(struct ud_ctx *cx, const char *text, size_t n, json_t **ret)
+enum ud_code ud_json_parse(struct ud_ctx *cx, const char *text, size_t n, int members, json_t **ret)
 {
 	json_error_t error;
 	size_t at = 0;
-	const char *rule = bounds(text, n, &at);
+	const char *rule = bounds(cx, text, n, members, &at);
 
 	if (rule)
 		return fail_at(cx, text, at, rule);

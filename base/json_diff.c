@@ -135,8 +135,8 @@ enum ud_code ud_json_diff(struct ud_ctx *cx, const char *from, const char *to,
 	json_t *a = NULL, *z = NULL;
 
 	if (from)
-		UD_TRY(ud_json_parse(cx, from, strlen(from), &a));
-	enum ud_code code = ud_json_parse(cx, to, strlen(to), &z);
+		UD_TRY(ud_json_parse(cx, from, strlen(from), UD_JSON_MEMBERS, &a));
+	enum ud_code code = ud_json_parse(cx, to, strlen(to), UD_JSON_MEMBERS, &z);
 
 	for (size_t i = 0; code == UD_OK && i < shape->field_count; i++) {
 		const struct ud_field *f = &shape->fields[i];

@@ -188,11 +188,14 @@ struct ud_texts *ud_field_texts(const struct ud_field *f, const void *row);
 
 /*
  * Parse a body: at most depth 32 (checked before jansson sees it), no duplicate keys, no NUL, no
- * reals, integers within ±2^53, at most 2,000 members in all. UD_E_MALFORMED otherwise, with line
+ * reals, integers within ±2^53, at most so many members in all. UD_E_MALFORMED otherwise, with line
  * and column where the text does not parse. The tree is released with the arena's request by the
  * caller (json_decref).
  */
-enum ud_code ud_json_parse(struct ud_ctx *cx, const char *text, size_t n, json_t **ret) UD_USE;
+enum ud_code ud_json_parse(struct ud_ctx *cx, const char *text, size_t n, int members, json_t **ret)
+	UD_USE;
+/* Of one object's body, and of one that holds many. */
+enum { UD_JSON_MEMBERS = 2000, UD_JSON_MANY = 20000 };
 
 /* Read a bare shape from a text: ud_json_parse and ud_shape_decode (UD_CREATE) in one. */
 enum ud_code ud_shape_read(struct ud_ctx *cx, const struct ud_shape *shape, const char *text,

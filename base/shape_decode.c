@@ -393,7 +393,7 @@ enum ud_code ud_shape_read(
 	struct ud_given given = { 0 };
 	json_t *tree = NULL;
 
-	UD_TRY(ud_json_parse(cx, text, n, &tree));
+	UD_TRY(ud_json_parse(cx, text, n, UD_JSON_MEMBERS, &tree));
 	enum ud_code code = ud_shape_decode(cx, shape, UD_CREATE, tree, row, &given);
 
 	json_decref(tree);
@@ -421,7 +421,7 @@ enum ud_code ud_shape_read_list(struct ud_ctx *cx, const struct ud_shape *shape,
 	json_t *list = NULL;
 
 	if (text)
-		UD_TRY(ud_json_parse(cx, text, strlen(text), &list));
+		UD_TRY(ud_json_parse(cx, text, strlen(text), UD_JSON_MEMBERS, &list));
 	size_t n = json_array_size(list);
 	char *rows = ud_alloc(cx->arena, (n + 1) * shape->size);
 	enum ud_code code = UD_OK;

@@ -99,6 +99,8 @@ bool ud_cli_call(struct cli *c, const char *method, const char *path, const char
 void ud_cli_reply_free(struct cli_reply *r);
 /* The exit code of an answer, its problem said on standard error. */
 int ud_cli_reply_code(const struct cli *c, const struct cli_reply *r);
+/* The exit code that stands for a status. */
+int ud_cli_status_code(int status);
 /* GET a stream of text and hand each line to a function until it ends. An exit code. */
 int ud_cli_follow(struct cli *c, const char *path, void (*line)(struct cli *c, const char *text));
 
@@ -109,6 +111,12 @@ void ud_cli_send(struct cli *c, const char *path, const char *data, size_t n, co
 /* ---- attach.c ---- */
 /* ticket attach TICKET FILE [--internal]; an exit code. */
 int ud_cli_run_attach(struct cli *c);
+
+/* ---- batch.c ---- */
+/* A JSON document: itself, @FILE or - (standard input); NULL when it is none. */
+json_t *ud_cli_document(const char *text);
+/* Print what became of a batch; the exit code of the first of its calls that failed. */
+int ud_cli_batch_print(struct cli *c, json_t *json);
 
 /* ---- examples.c ---- */
 /* A call of the command that can be typed as it stands, in the arena. */

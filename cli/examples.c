@@ -68,6 +68,7 @@ static const struct {
 	{ "customer_id", "cus" DIGITS },
 	{ "display_name", "Night shift" },
 	{ "email", "ops@example.net" },
+	{ "items", "[{\"body\":{\"name\":\"first\"}}]" },
 	{ "members", "[{\"vm_id\":\"vm" DIGITS "\",\"group\":1}]" },
 	{ "name", "first" },
 	{ "note", "as agreed" },

@@ -182,7 +182,7 @@ static void say_problem(const struct cli_reply *r)
 		fprintf(stderr, "  %s\n", remedy);
 }
 
-int ud_cli_reply_code(const struct cli *c, const struct cli_reply *r)
+int ud_cli_status_code(int status)
 {
 	static const struct {
 		int status, code;
@@ -202,15 +202,22 @@ int ud_cli_reply_code(const struct cli *c, const struct cli_reply *r)
 		{ 0, CLI_UNREACHABLE },
 	};
 
-	(void)c;
-	if (r->status >= 200 && r->status < 300)
+	if (status >= 200 && status < 300)
 		return CLI_DONE;
-	if (r->status)
-		say_problem(r);
 	for (size_t i = 0; i < UD_LEN(map); i++)
-		if (map[i].status == r->status)
+		if (map[i].status == status)
 			return map[i].code;
 	return CLI_UNEXPECTED;
+}
+
+int ud_cli_reply_code(const struct cli *c, const struct cli_reply *r)
+{
+	int code = ud_cli_status_code(r->status);
+
+	(void)c;
+	if (code != CLI_DONE && r->status)
+		say_problem(r);
+	return code;
 }
 
 struct following {

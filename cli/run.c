@@ -101,6 +101,14 @@ static json_t *field_value(
 {
 	char *end = NULL;
 
+	if (ud_cli_has_type(json_object_get(schema, "items"), "object")) {
+		json_t *list = ud_cli_document(text);
+
+		if (!json_is_array(list))
+			*ret_code = ud_cli_fail(
+				CLI_USAGE, "--%s takes a JSON list, or @FILE with one, or -", name);
+		return list;
+	}
 	if (ud_cli_has_type(schema, "array"))
 		return list_of(c, name);
 	if (ud_cli_has_type(schema, "integer")) {
@@ -609,24 +617,29 @@ static int wait_for(struct cli *c, const char *id, int64_t seconds)
 	}
 }
 
+/* Does the call make many? */
+static bool is_batch(const struct cli_command *cmd)
+{
+	return json_object_get(json_object_get(cmd->operation, "responses"), "207") != NULL;
+}
+
 /* A call that must not happen twice has a key, its own where none was given. */
 static const char *key_header(struct cli *c, const struct cli_command *cmd, const char *key)
 {
 	json_t *p;
 	size_t i;
+	bool needed = is_batch(cmd); /* some of its calls may */
 
-	if (key)
-		return ud_printf(c->cx.arena, "Idempotency-Key: %s", key);
 	json_array_foreach(json_object_get(cmd->operation, "parameters"), i, p)
 	{
 		const char *name = json_string_value(json_object_get(p, "name"));
 
-		if (name && strcmp(name, "Idempotency-Key") == 0 &&
-			json_is_true(json_object_get(p, "required")))
-			return ud_printf(c->cx.arena, "Idempotency-Key: %s",
-				ud_id_new(c->cx.arena, c->cx.env, ud_now_ms(c->cx.env), "key"));
+		needed |= name && strcmp(name, "Idempotency-Key") == 0 &&
+			json_is_true(json_object_get(p, "required"));
 	}
-	return NULL;
+	if (needed && !key)
+		key = ud_id_new(c->cx.arena, c->cx.env, ud_now_ms(c->cx.env), "key");
+	return key ? ud_printf(c->cx.arena, "Idempotency-Key: %s", key) : NULL;
 }
 
 static int run_change(struct cli *c, const struct cli_command *cmd, const char *path)
@@ -670,6 +683,8 @@ static int run_change(struct cli *c, const struct cli_command *cmd, const char *
 
 		if (code == CLI_DONE && r.status == 202 && wait && id)
 			code = wait_for(c, ud_strdup(c->cx.arena, id), ud_cli_seconds(wait));
+		else if (code == CLI_DONE && is_batch(cmd))
+			code = ud_cli_batch_print(c, r.json);
 		else if (code == CLI_DONE && !c->quiet)
 			code = ud_cli_print(c, r.json, ud_cli_answer_schema(c, cmd));
 	}

@@ -15,6 +15,7 @@
 #include "base/spool.h"
 #include "db/idempotency.h"
 #include "server/auth/auth.h"
+#include "server/http/batch.h"
 #include "server/http/forms.h"
 #include "server/http/io.h"
 #include "server/http/limits.h"
@@ -44,13 +45,18 @@ static enum ud_code parse_target(struct ud_io *io)
 	return ud_form_read(rq);
 }
 
+const char *ud_request_principal(const struct ud_request *rq)
+{
+	return rq->scope.token_id ? rq->scope.token_id
+		: rq->scope.id    ? rq->scope.id
+				  : rq->scope.address;
+}
+
 static enum ud_code check_rate(struct ud_request *rq)
 {
 	struct ud_ctx *cx = &rq->cx;
-	const char *who = rq->scope.token_id ? rq->scope.token_id
-		: rq->scope.id               ? rq->scope.id
-					     : rq->scope.address;
-	struct ud_limit_state s = ud_limits_take(rq->server->limits, who, ud_mono_ms(cx->env));
+	struct ud_limit_state s =
+		ud_limits_take(rq->server->limits, ud_request_principal(rq), ud_mono_ms(cx->env));
 
 	if (!s.quota || (rq->route->roles & UD_ANYONE && s.allowed && !rq->scope.id))
 		return UD_OK;
@@ -122,25 +128,15 @@ static const char *printable(ud_arena *arena, const char *text, size_t n)
 	return copy;
 }
 
-static enum ud_code read_headers(struct ud_request *rq)
+/* ?dry_run=, and what the row wants said beside the body. */
+static enum ud_code check_demands(struct ud_request *rq)
 {
-	const char *dry = ud_request_param(rq, "dry_run"),
-		   *agent = ud_request_header(rq, "User-Agent");
+	const char *dry = ud_request_param(rq, "dry_run");
 
-	rq->user_agent = agent ? printable(rq->cx.arena, agent, 200) : NULL;
-	UD_TRY(bounded_header(rq, "If-Match", 255, &rq->if_match));
-	UD_TRY(bounded_header(rq, "If-None-Match", 255, &rq->if_none_match));
-	UD_TRY(bounded_header(rq, "Idempotency-Key", 255, &rq->idempotency_key));
-	if (rq->form)
-		rq->idempotency_key = rq->form->key;
-	if (rq->route->roles & UD_ANYONE)
-		rq->idempotency_key = NULL; /* keys are a principal's own, and here there is none */
 	if (dry && strcmp(dry, "true") != 0 && strcmp(dry, "false") != 0)
 		return ud_fail(
 			&rq->cx, UD_E_PARAMETER_INVALID, "dry_run", "dry_run is true or false.");
-	rq->dry_run = dry && strcmp(dry, "true") == 0;
-	if (rq->route->flags & UD_WAIT)
-		UD_TRY(read_wait(rq));
+	rq->dry_run |= dry && strcmp(dry, "true") == 0;
 	if (rq->dry_run && !(rq->route->flags & UD_WRITE))
 		return ud_fail(&rq->cx, UD_E_UNKNOWN_PARAMETER, "dry_run",
 			"dry_run is for calls that change something.");
@@ -150,6 +146,23 @@ static enum ud_code read_headers(struct ud_request *rq)
 	if (rq->route->flags & UD_MATCH_REQUIRED && !rq->if_match)
 		return ud_fail(&rq->cx, UD_E_PRECONDITION_REQUIRED, NULL, "If-Match is missing.");
 	return UD_OK;
+}
+
+static enum ud_code read_headers(struct ud_request *rq)
+{
+	const char *agent = ud_request_header(rq, "User-Agent");
+
+	rq->user_agent = agent ? printable(rq->cx.arena, agent, 200) : NULL;
+	UD_TRY(bounded_header(rq, "If-Match", 255, &rq->if_match));
+	UD_TRY(bounded_header(rq, "If-None-Match", 255, &rq->if_none_match));
+	UD_TRY(bounded_header(rq, "Idempotency-Key", 255, &rq->idempotency_key));
+	if (rq->form)
+		rq->idempotency_key = rq->form->key;
+	if (rq->route->roles & UD_ANYONE)
+		rq->idempotency_key = NULL; /* keys are a principal's own, and here there is none */
+	if (rq->route->flags & UD_WAIT)
+		UD_TRY(read_wait(rq));
+	return check_demands(rq);
 }
 
 static bool is_type(const char *header, const char *type)
@@ -185,7 +198,8 @@ static enum ud_code read_body(struct ud_io *io)
 	if (!shape) {
 		if (!rq->body.len)
 			return UD_OK;
-		UD_TRY(ud_json_parse(&rq->cx, rq->body.data, rq->body.len, &rq->json));
+		UD_TRY(ud_json_parse(
+			&rq->cx, rq->body.data, rq->body.len, UD_JSON_MEMBERS, &rq->json));
 		if (json_is_object(rq->json) && json_object_size(rq->json) == 0)
 			return UD_OK;
 		return ud_fail(&rq->cx, UD_E_UNKNOWN_FIELD, NULL, "This call takes no fields.");
@@ -193,7 +207,8 @@ static enum ud_code read_body(struct ud_io *io)
 	if (!rq->body.len)
 		return ud_fail(
 			&rq->cx, UD_E_MALFORMED, NULL, "The call needs a JSON object as its body.");
-	UD_TRY(ud_json_parse(&rq->cx, rq->body.data, rq->body.len, &rq->json));
+	UD_TRY(ud_json_parse(&rq->cx, rq->body.data, rq->body.len,
+		rq->route->flags & UD_BATCH ? UD_JSON_MANY : UD_JSON_MEMBERS, &rq->json));
 	rq->in = ud_alloc(rq->cx.arena, shape->size);
 	if (strcmp(rq->route->method, "PATCH") == 0)
 		return UD_OK;
@@ -358,6 +373,8 @@ static enum ud_code begin_write(struct ud_io *io)
 
 	if (!rq->upload) /* a file's are looked at by its prepare */
 		UD_TRY(check_params(rq));
+	if (rq->route->flags & UD_BATCH)
+		return rq->route->handle(&rq->cx, rq);
 	if (rq->upload) { /* what is hashed for a repeated call */
 		rq->body.len = 0;
 		ud_buf_puts(&rq->body, ud_spool_seal(rq->upload));
@@ -464,6 +481,50 @@ static enum ud_code admit(struct ud_io *io)
 	return rq->route->flags & UD_WRITE ? begin_write(io) : run_read(io);
 }
 
+/* Only what changes something, and not by a file, stands in a batch. */
+static enum ud_code admit_item(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+
+	rq->route = ud_route_find(&rq->cx, rq);
+	if (!rq->route)
+		return rq->cx.problem.code;
+	if (!(rq->route->flags & UD_WRITE) || rq->route->flags & (UD_BATCH | UD_UPLOAD) ||
+		rq->route->roles & UD_ANYONE)
+		return ud_fail_field(
+			&rq->cx, "path", "not_in_batch", "%s stands alone.", rq->route->operation);
+	UD_TRY(ud_auth_allow(&rq->cx, rq));
+	UD_TRY(check_demands(rq));
+	UD_TRY(read_body(io));
+	return begin_write(io);
+}
+
+/* On to the writer, over the slow pool where the row says so. */
+static void send_on(struct ud_io *io)
+{
+	struct ud_request *rq = &io->rq;
+
+	if (!(rq->route->flags & UD_SLOW)) {
+		ud_dispatch_post(io);
+	} else if (!ud_slow_post(rq->server->slow, io)) {
+		ud_answer_problem(
+			rq, ud_fail(&rq->cx, UD_E_OVERLOADED, NULL, "too many sign-ins at once"));
+		ud_loop_finish(io);
+	}
+}
+
+enum ud_code ud_dispatch_item(struct ud_io *io)
+{
+	UD_TRY(parse_target(io));
+	UD_TRY(read_begin(io));
+	enum ud_code code = admit_item(io);
+
+	ud_read_end(&io->rq.cx, io->loop->reader);
+	if (code == UD_OK)
+		send_on(io);
+	return code;
+}
+
 static void join_waiting(struct ud_io *io)
 {
 	struct ud_loop *loop = io->loop;
@@ -527,14 +588,10 @@ void ud_dispatch(struct ud_io *io)
 			ud_loop_finish(io); /* not here, inside the library's call */
 	} else {
 		suspend(io);
-		if (!(rq->route->flags & UD_SLOW))
-			ud_dispatch_post(io);
-		else if (!ud_slow_post(rq->server->slow, io)) {
-			ud_answer_problem(rq,
-				ud_fail(&rq->cx, UD_E_OVERLOADED, NULL,
-					"too many sign-ins at once"));
-			ud_loop_finish(io);
-		}
+		if (rq->route->flags & UD_BATCH)
+			ud_batch_start(io);
+		else
+			send_on(io);
 	}
 }
 
@@ -564,6 +621,10 @@ void ud_dispatch_again(struct ud_io *io)
 	struct ud_request *rq = &io->rq;
 	bool again = true;
 
+	if (io->batch) {
+		ud_batch_item_done(io);
+		return;
+	}
 	leave_waiting(io);
 	while (again && !io->gone && rq->route && !(rq->route->flags & UD_WRITE)) {
 		enum ud_code code = look_again(io);

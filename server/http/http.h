@@ -55,6 +55,7 @@ enum ud_route_flags {
 	UD_DOWNLOAD = 1 << 15, /* answers a file: ud_answer_file */
 	UD_UNLISTED = 1 << 13, /* a page's file, not a call: not in the specification */
 	UD_WHOLE = 1 << 16,    /* answers a list that comes whole, without pages */
+	UD_BATCH = 1 << 17,    /* many calls in one (batch.h): the handler runs on the loop */
 };
 
 enum { UD_UPLOAD_MAX = 50 << 20 };

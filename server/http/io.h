@@ -93,6 +93,7 @@ struct ud_io {
 	/* in the loop's list of waiters, and among those of its key (waiters.c) */
 	struct ud_io *waiting_next, **waiting_link;
 	struct ud_io *key_next, **key_link;
+	struct ud_io *batch;      /* of an item: the call that it is a part of (batch.h) */
 	const char *request_hash; /* with an Idempotency-Key */
 	size_t header_mark;       /* headers set before the writer's turn */
 	bool dry_run_fine;        /* the work was done and is to be undone */
@@ -184,6 +185,13 @@ void ud_dispatch_again(struct ud_io *io);
  * the caller is let in and the file begun before the body comes.
  */
 enum ud_code ud_dispatch_upload(struct ud_io *io) UD_USE;
+/*
+ * An item of a batch: everything before its handler, with the batch's caller; then it is on its way
+ * to the writer and comes back to ud_dispatch_again. An error when it is not.
+ */
+enum ud_code ud_dispatch_item(struct ud_io *io) UD_USE;
+/* Whose requests are counted together: the token's, the principal's, else the address's. */
+const char *ud_request_principal(const struct ud_request *rq);
 /* Hand a prepared write to the writer. Any thread. */
 void ud_dispatch_post(struct ud_io *io);
 

@@ -147,10 +147,19 @@ struct ud_limit_state ud_limits_take(struct ud_limits *l, const char *who, int64
 	s.allowed = b->tokens_milli >= 1000;
 	if (s.allowed)
 		b->tokens_milli -= 1000;
-	s.remaining = b->tokens_milli / 1000;
+	s.remaining = b->tokens_milli > 0 ? b->tokens_milli / 1000 : 0;
 	int64_t missing = s.allowed ? full - b->tokens_milli : 1000 - b->tokens_milli;
 
 	s.reset_seconds = (missing * 60 / l->requests_per_minute + 999) / 1000;
 	pthread_mutex_unlock(&l->mutex);
 	return s;
+}
+
+void ud_limits_charge(struct ud_limits *l, const char *who, int64_t n, int64_t now)
+{
+	if (!l->requests_per_minute)
+		return;
+	pthread_mutex_lock(&l->mutex);
+	find_bucket(l, who, now)->tokens_milli -= n * 1000;
+	pthread_mutex_unlock(&l->mutex);
 }

@@ -31,5 +31,10 @@ struct ud_limit_state {
 };
 /* Take one request of a principal's (or address's) token bucket. quota 0 = unlimited. */
 struct ud_limit_state ud_limits_take(struct ud_limits *limits, const char *who, int64_t mono_ms);
+/*
+ * Take n more of a call that was let in and does the work of many. The bucket may owe them: the
+ * next calls wait for it.
+ */
+void ud_limits_charge(struct ud_limits *limits, const char *who, int64_t n, int64_t mono_ms);
 
 #endif

@@ -13,6 +13,7 @@
 #include "db/events.h"
 #include "db/vms.h"
 #include "server/auth/auth.h"
+#include "support/batches.h"
 #include "support/callers.h"
 
 struct matrix {
@@ -20,7 +21,7 @@ struct matrix {
 	struct tenants t;
 	struct callers callers;
 	bool used[128]; /* rows of reasons */
-	size_t cells, proven;
+	size_t cells, proven, batched;
 };
 
 static int begin(void **state)
@@ -304,7 +305,9 @@ static json_t *sample(const struct matrix *m, const struct cell *x, const struct
 		return json_false();
 	case UD_INSTANT:
 		return json_string("2030-01-01T00:00:00.000Z");
-	case UD_JSON: /* or a list of one object that names a VM */
+	case UD_JSON: /* or a list of one object that names a VM; of a batch, a call to nothing */
+		if (x->route->flags & UD_BATCH)
+			return json_pack("[{s:s}]", "path", "/nothing/at/all/here");
 		return given ? json_pack("[{s:s}]", given, id_of(m, x->caller, "vm", OWN))
 			     : json_object();
 	case UD_TEXTS:
@@ -675,6 +678,56 @@ static bool opens_a_stream(const struct ud_route *r, const struct caller *c)
 	return r->flags & UD_STREAM && !admission(r, c).status;
 }
 
+/* The cell's call as the only item of a batch. */
+static const char *batch_body(const struct matrix *m, const struct cell *x)
+{
+	const char *path = path_of(m, x) + collection_length(x->route->path), *body = body_of(m, x);
+	size_t n = strcspn(path, "?"); /* the batch itself is tried dry */
+	json_t *item = json_pack("{s:s, s:s, s:s}", "method", x->route->method, "if_match", "*",
+		"idempotency_key", "tried-dry");
+
+	if (n)
+		json_object_set_new(item, "path", json_stringn(path, n));
+	if (body)
+		json_object_set_new(item, "body", json_loads(body, 0, NULL));
+	json_t *whole = json_pack("{s:[o]}", "items", item);
+	const char *text = ud_json_text(m->w->arena, whole, JSON_COMPACT);
+
+	json_decref(whole);
+	return text;
+}
+
+/* A result as the reply that it stands for. */
+static struct reply result_of(struct matrix *m, const struct reply *got)
+{
+	json_t *one = json_array_get(json_object_get(got->json, "results"), 0);
+	json_t *body = json_object_get(one, "body");
+
+	return (struct reply){ .status = (int)number_at(one, "status"),
+		.json = json_is_object(body) ? body : NULL,
+		.body = (char *)ud_json_text(m->w->arena, body, JSON_COMPACT) };
+}
+
+/* In a batch a call is answered as it is alone. */
+static void try_in_batch(
+	struct matrix *m, const struct cell *x, const struct reply *alone, const char *words)
+{
+	const struct ud_route *b = batch_of(x->route);
+
+	if (!b || admission(b, x->caller).status)
+		return;
+	struct reply whole = callers_call(&m->callers, x->caller, "POST",
+			     fmt(m->w, "%s?dry_run=true", b->path), batch_body(m, x), false),
+		     got = result_of(m, &whole);
+	bool done = alone->status / 100 == 2;
+
+	if (whole.status != 207 || got.status != alone->status ||
+		(!done && strcmp(words_of(m, x, &got), words) != 0))
+		complain(m, x, &whole, fmt(m->w, "in a batch; alone %d %s", alone->status, words));
+	check_silence(m, x, &got, words_of(m, x, &got));
+	m->batched++;
+}
+
 /* Try one cell; its words, or NULL when there is no such cell. */
 static const char *try(struct matrix *m, const struct cell *x)
 {
@@ -695,6 +748,7 @@ static const char *try(struct matrix *m, const struct cell *x)
 	if (!v.status && !(r->roles & UD_ANYONE))
 		check_admitted(m, x, &got);
 	check_silence(m, x, &got, words);
+	try_in_batch(m, x, &got, words);
 	if (got.status / 100 == 2 && strstr(words, tenants_marks[x->caller->base]))
 		m->proven++;
 	return fmt(m->w, "%d %s", got.status,
@@ -746,8 +800,9 @@ static void every_route_keeps_tenants_apart(void **state)
 	for (const struct ud_routes *const *part = ud_api; *part; part++)
 		for (size_t i = 0; i < (*part)->count; i++, routes++)
 			try_route(m, &(*part)->rows[i]);
-	printf("# %zu routes, %zu callers, %zu cells; %zu answers showed the caller's own rows\n",
-		routes, m->callers.count, m->cells, m->proven);
+	printf("# %zu routes, %zu callers, %zu cells, %zu of them in a batch, too; %zu answers showed the caller's own rows\n",
+		routes, m->callers.count, m->cells, m->batched, m->proven);
+	assert_true(m->batched > 2000);
 	assert_true(m->proven > 2000);
 	_Static_assert(UD_LEN(reasons) <= UD_LEN(m->used), "a flag for every reason");
 	for (size_t i = 0; i < UD_LEN(reasons); i++)

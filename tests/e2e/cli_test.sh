@@ -119,6 +119,15 @@ check "all pages come with --all" bash -c "[ \$('$bin/understudy' vm list --limi
 command=$(u host edit lon-a --cpu-count 8 --explain)
 explained() { UNDERSTUDY_TOKEN=$(cat "$dir/token") sh -c "$command" | is_json '.cpu_count == 8'; }
 check "what --explain prints does the same" explained
+cat >"$dir/sites.json" <<-end
+	[{"body": {"name": "Paris", "code": "par", "kind": "provider_dc", "time_zone": "Europe/Paris"}}, {"body": {"name": "Rome"}},
+	 {"body": {"name": "Nice", "code": "nce", "kind": "provider_dc", "time_zone": "Europe/Paris"}}]
+end
+check "of many calls in one each is told, and the first that failed gives the exit code" \
+	says '1 *422 .*validation_failed' 6 site batch --items "@$dir/sites.json"
+check "those that can be done are done" bash -c "'$bin/understudy' site list -o name | grep -cx 'Paris\|Nice' | grep -qx 2"
+check "a batch comes through a pipe" bash -c "jq '[.[0]] | .[].body.code = \"orly\"' <'$dir/sites.json' | '$bin/understudy' site batch --items - -o json | jq -e '.results[0].status == 201'"
+check "what is no list is refused at once" exits 2 site batch --items '{}'
 pages() { u api GET '/v1/vms?limit=1' --paginate | is_json '.data | length == 2'; }
 check "api calls as they are, page by page" pages
 check "auth token is token" says '^.data' 0 auth token list --jq '".data"'

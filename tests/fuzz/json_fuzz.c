@@ -34,7 +34,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct ud_ctx cx = { .arena = arena, .env = &ud_env_real };
 	json_t *body = NULL;
 
-	if (ud_json_parse(&cx, (const char *)data, size, &body) == UD_OK) {
+	if (ud_json_parse(&cx, (const char *)data, size, UD_JSON_MEMBERS, &body) == UD_OK) {
 		decode(&cx, ud_vms.shape, body);
 		decode(&cx, ud_tokens.shape, body);
 		json_decref(body);

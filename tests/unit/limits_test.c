@@ -77,6 +77,24 @@ static void a_bucket_empties_and_fills_again(void **state)
 	ud_limits_release(&l);
 }
 
+static void many_calls_in_one_are_owed(void **state)
+{
+	struct ud_limits *l = ud_limits_new(10, 0, 60, 5);
+
+	(void)state;
+	assert_true(ud_limits_take(l, "tok_1", 1000).allowed);
+	ud_limits_charge(l, "tok_1", 10, 1000); /* 4 were left: 6 are owed, one a second */
+	struct ud_limit_state s = ud_limits_take(l, "tok_1", 7900);
+
+	assert_false(s.allowed);
+	assert_int_equal(s.remaining, 0);
+	assert_int_equal(s.reset_seconds, 1);
+	s = ud_limits_take(l, "tok_1", 1000000);
+	assert_true(s.allowed);
+	assert_int_equal(s.remaining, 4);
+	ud_limits_release(&l);
+}
+
 static void no_limit_is_no_limit(void **state)
 {
 	struct ud_limits *l = ud_limits_new(10, 0, 0, 1);
@@ -84,6 +102,7 @@ static void no_limit_is_no_limit(void **state)
 	(void)state;
 	for (int i = 0; i < 1000; i++)
 		assert_true(ud_limits_take(l, "x", 0).allowed);
+	ud_limits_charge(l, "x", 1000, 0);
 	assert_int_equal(ud_limits_take(l, "x", 0).quota, 0);
 	ud_limits_release(&l);
 }
@@ -95,6 +114,7 @@ int main(void)
 		cmocka_unit_test(an_exempt_address_counts_in_the_total_only),
 		cmocka_unit_test(many_addresses_do_not_crowd_out_one),
 		cmocka_unit_test(a_bucket_empties_and_fills_again),
+		cmocka_unit_test(many_calls_in_one_are_owed),
 		cmocka_unit_test(no_limit_is_no_limit),
 	};
 

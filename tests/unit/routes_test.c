@@ -17,6 +17,7 @@
 #include "base/env.h"
 #include "db/engine/migrate.h"
 #include "db/migrations.h"
+#include "support/batches.h"
 
 static void each(void (*check)(const struct ud_route *r))
 {
@@ -76,7 +77,7 @@ static void who_only_reads_changes_nothing(void **state)
 
 static void no_two_routes_are_the_same(void **state)
 {
-	const struct ud_route *all[400];
+	const struct ud_route *all[800];
 	size_t n = 0;
 
 	(void)state;
@@ -90,6 +91,35 @@ static void no_two_routes_are_the_same(void **state)
 					strcmp(all[i]->path, all[j]->path) == 0))
 				fail_msg("%s and %s", all[i]->operation, all[j]->operation);
 	assert_true(n > 100);
+}
+
+/* ---- batches ---- */
+
+/* Who may send one of a batch's items. */
+static uint32_t roles_of_items(const struct ud_route *batch)
+{
+	uint32_t roles = 0;
+
+	for (const struct ud_routes *const *part = ud_api; *part; part++)
+		for (size_t i = 0; i < (*part)->count; i++)
+			if (batch_of(&(*part)->rows[i]) == batch)
+				roles |= (*part)->rows[i].roles;
+	return roles;
+}
+
+static void check_batch(const struct ud_route *r)
+{
+	if (r->flags & UD_BATCH && r->roles != roles_of_items(r))
+		fail_msg("%s may be sent by %x, its items by %x", r->path, r->roles,
+			roles_of_items(r));
+	if (!stands_alone(r) && !batch_of(r))
+		fail_msg("%s %s has no batch", r->method, r->path);
+}
+
+static void every_collection_has_a_batch_for_whom_it_is(void **state)
+{
+	(void)state;
+	each(check_batch);
 }
 
 static void check_words(const struct ud_shape *s)
@@ -215,6 +245,7 @@ int main(void)
 		cmocka_unit_test(every_route_has_a_policy_and_words),
 		cmocka_unit_test(who_only_reads_changes_nothing),
 		cmocka_unit_test(no_two_routes_are_the_same),
+		cmocka_unit_test(every_collection_has_a_batch_for_whom_it_is),
 		cmocka_unit_test(every_field_has_words),
 		cmocka_unit_test(every_code_has_a_row_of_its_own),
 		cmocka_unit_test(every_filter_and_order_has_an_index),

@@ -120,7 +120,7 @@ static enum ud_code place_cards(struct ud_ctx *cx, struct ud_lv *lv, xmlNodePtr 
 	json_t *list = NULL;
 
 	if (networks)
-		UD_TRY(ud_json_parse(cx, networks, strlen(networks), &list));
+		UD_TRY(ud_json_parse(cx, networks, strlen(networks), UD_JSON_MEMBERS, &list));
 	for (xmlNodePtr card = ud_lv_child(root, "devices/interface"); card;
 		card = ud_lv_next(card)) {
 		xmlNodePtr mac = ud_lv_child(card, "mac");

@@ -64,7 +64,7 @@ enum ud_code ud_lv_ask(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d, cons
 		return refused(cx);
 	const char *text = ud_lv_take(cx, answer);
 
-	UD_TRY(ud_json_parse(cx, text, strlen(text), &tree));
+	UD_TRY(ud_json_parse(cx, text, strlen(text), UD_JSON_MEMBERS, &tree));
 	*ret = ud_json_text(cx->arena, json_object_get(tree, "return"), JSON_ENCODE_ANY);
 	json_decref(tree);
 	return UD_OK;

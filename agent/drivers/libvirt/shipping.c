@@ -25,7 +25,7 @@ static enum ud_code windows_of(struct ud_ctx *cx, const struct ud_relation *rela
 	*ret_n = 0;
 	if (!text)
 		return UD_OK;
-	UD_TRY(ud_json_parse(cx, text, strlen(text), &list));
+	UD_TRY(ud_json_parse(cx, text, strlen(text), UD_JSON_MEMBERS, &list));
 	*ret = ud_alloc(cx->arena, sizeof(**ret) * (json_array_size(list) + 1));
 	json_array_foreach(list, i, item)
 	{

@@ -276,7 +276,7 @@ static enum ud_code check_disks(
 	enum ud_code code = UD_OK;
 	size_t i, left = 0;
 
-	UD_TRY(ud_json_parse(c->cx, m->disks.text, strlen(m->disks.text), &list));
+	UD_TRY(ud_json_parse(c->cx, m->disks.text, strlen(m->disks.text), UD_JSON_MEMBERS, &list));
 	json_array_foreach(list, i, item)
 	{
 		struct ud_disk disk = { 0 };
