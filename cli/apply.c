@@ -43,25 +43,6 @@ struct wants {
 	size_t count;
 };
 
-/* What ids of this beginning name, and where they are listed. */
-static const struct {
-	const char *prefix, *object, *collection;
-} kinds[] = {
-	{ "cus", "customer", "/v1/customers" },
-	{ "sit", "site", "/v1/sites" },
-	{ "fdm", "fault_domain", "/v1/fault-domains" },
-	{ "hst", "host", "/v1/hosts" },
-	{ "vm", "vm", "/v1/vms" },
-	{ "net", "network", "/v1/networks" },
-	{ "ipb", "ip_block", "/v1/ip-blocks" },
-	{ "pol", "policy", "/v1/policies" },
-	{ "pln", "recovery_plan", "/v1/recovery-plans" },
-	{ "que", "queue", "/v1/queues" },
-	{ "cal", "calendar", "/v1/calendars" },
-	{ "tca", "ticket_category", "/v1/ticket-categories" },
-	{ "usr", "user", "/v1/users" },
-};
-
 /* ---- what the specification says ---- */
 
 /* "recovery_plan" of "#/components/schemas/RecoveryPlan". */
@@ -126,22 +107,6 @@ static json_t *edit_fields(struct cli *c, const char *collection)
 
 /* ---- references by name ---- */
 
-/* Index in kinds of what a field's id names, or -1. */
-static int kind_of(const char *field, json_t *schema)
-{
-	const char *pattern = json_string_value(json_object_get(schema, "pattern"));
-
-	if (strcmp(field, "customer_id") == 0)
-		return 0;
-	for (size_t i = 0; pattern && i < UD_LEN(kinds); i++) {
-		size_t n = strlen(kinds[i].prefix);
-
-		if (strncmp(pattern + 1, kinds[i].prefix, n) == 0 && pattern[n + 1] == '_')
-			return (int)i;
-	}
-	return -1;
-}
-
 static const char *name_of(json_t *document)
 {
 	static const char *const keys[] = { "name", "prefix", "address", "email", "account_number",
@@ -171,16 +136,16 @@ static int put_reference(struct wants *w, struct want *me, const char *key, cons
 	struct cli *c = w->c;
 	const char *field = ud_printf(c->cx.arena, "%s_id", key), *id = NULL;
 	json_t *schema = json_object_get(me->create_fields, field);
-	int kind = schema ? kind_of(field, schema) : -1;
+	const struct cli_kind *kind = schema ? ud_cli_named(field, schema) : NULL;
 
-	if (kind < 0)
+	if (!kind)
 		return ud_cli_fail(CLI_USAGE, "%s: %s has no field %s", me->where, me->object, key);
-	if (!ud_cli_find(c, kinds[kind].collection, kinds[kind].prefix, name, &id) &&
-		made_before(w, me, kinds[kind].object, name)) {
+	if (!ud_cli_find(c, kind->collection, kind->prefix, name, &id) &&
+		made_before(w, me, kind->object, name)) {
 		me->action = LATER;
 		return CLI_DONE;
 	}
-	int code = id ? CLI_DONE : ud_cli_resolve(c, kinds[kind].collection, name, &id);
+	int code = id ? CLI_DONE : ud_cli_resolve(c, kind->collection, name, &id);
 
 	if (code == CLI_DONE)
 		json_object_set_new(me->body, field, json_string(id));

@@ -112,6 +112,18 @@ void ud_cli_send(struct cli *c, const char *path, const char *data, size_t n, co
 /* ticket attach TICKET FILE [--internal]; an exit code. */
 int ud_cli_run_attach(struct cli *c);
 
+/* ---- names.c ---- */
+/* What ids of this beginning name, and where they are listed. */
+struct cli_kind {
+	const char *prefix, *object, *collection;
+};
+/* What the id in a field or a query parameter names, by its schema or its name; NULL = nothing that
+ * has a name. */
+const struct cli_kind *ud_cli_named(const char *field, json_t *schema);
+/* The id for a flag's text that may be a name; other texts as they are. An exit code. */
+int ud_cli_reference(
+	struct cli *c, const char *field, json_t *schema, const char *text, const char **ret);
+
 /* ---- batch.c ---- */
 /* A JSON document: itself, @FILE or - (standard input); NULL when it is none. */
 json_t *ud_cli_document(const char *text);

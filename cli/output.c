@@ -52,7 +52,8 @@ static json_t *columns_of(struct cli *c, json_t *schema, json_t *first)
 	}
 	if (brief && strcmp(c->output, "wide") != 0) {
 		json_array_append_new(columns, json_string("id"));
-		json_array_foreach(brief, i, v) json_array_append(columns, v);
+		json_array_foreach(brief, i, v) if (strcmp(json_string_value(v), "id") != 0)
+			json_array_append(columns, v);
 		return columns;
 	}
 	json_object_foreach(first, key, v) if (!json_is_object(v) && strcmp(key, "object") != 0)

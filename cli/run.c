@@ -137,6 +137,9 @@ static json_t *body_of(struct cli *c, json_t *schema, int *ret_code)
 	{
 		const char *name = flag_name(c, field), *text = ud_cli_flag(c, name);
 
+		int code = text ? ud_cli_reference(c, field, s, text, &text) : CLI_DONE;
+
+		*ret_code = code ? code : *ret_code;
 		if (text)
 			json_object_set_new(body, field, field_value(c, name, text, s, ret_code));
 		else if (ud_cli_has_type(s, "boolean") &&
@@ -160,8 +163,9 @@ static const char *with_query(struct cli *c, const char *path, const char *name,
 }
 
 /* Query parameters from flags: those of the specification, and any by --filter name=value. */
-static const char *with_parameters(struct cli *c, const struct cli_command *cmd, const char *path)
+static int add_parameters(struct cli *c, const struct cli_command *cmd, const char **ret)
 {
+	const char *path = *ret;
 	json_t *parameters = json_object_get(cmd->operation, "parameters"), *p;
 	size_t i;
 
@@ -174,7 +178,10 @@ static const char *with_parameters(struct cli *c, const struct cli_command *cmd,
 			strcmp(name, "wait") == 0)
 			continue;
 		const char *text = ud_cli_flag(c, flag_name(c, name));
+		int code = text ? ud_cli_reference(c, name, NULL, text, &text) : CLI_DONE;
 
+		if (code)
+			return code;
 		if (text)
 			path = with_query(
 				c, path, name, strcmp(name, "dry_run") == 0 ? "true" : text);
@@ -187,7 +194,8 @@ static const char *with_parameters(struct cli *c, const struct cli_command *cmd,
 		c->flags[i].used = true;
 		path = with_query(c, path, ud_strndup(c->cx.arena, v, (size_t)(eq - v)), eq + 1);
 	}
-	return path;
+	*ret = path;
+	return CLI_DONE;
 }
 
 /* True when a row has this very name. */
@@ -698,9 +706,10 @@ int ud_cli_run_operation(struct cli *c, const struct cli_command *cmd, size_t us
 	const char *path = "";
 	int code = fill_path(c, cmd, used, &path);
 
+	if (code == CLI_DONE)
+		code = add_parameters(c, cmd, &path);
 	if (code)
 		return code;
-	path = with_parameters(c, cmd, path);
 	return strcmp(cmd->method, "get") == 0 ? run_get(c, cmd, path) : run_change(c, cmd, path);
 }
 

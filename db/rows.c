@@ -401,6 +401,10 @@ static void add_condition(struct ud_ctx *cx, struct ud_sql *s, const struct ud_c
 		ud_sql_add(s, c->column);
 		ud_sql_add(s, " IS NULL");
 		break;
+	case UD_OP_NOT_NULL:
+		ud_sql_add(s, c->column);
+		ud_sql_add(s, " IS NOT NULL");
+		break;
 	case UD_OP_LABEL:
 	case UD_OP_CONTAINS:
 		ud_sql_add(s, c->column);

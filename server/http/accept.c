@@ -36,9 +36,14 @@ static enum ud_code listen_unix(struct ud_ctx *cx, const char *path, int *ret_fd
 			cx, UD_E_UNAVAILABLE, NULL, "%s: the path is too long for a socket", path);
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool taken = fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
 
-	unlink(path);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 || listen(fd, BACKLOG) != 0) {
+	if (taken)
+		errno = EADDRINUSE;
+	else
+		unlink(path);
+	if (fd < 0 || taken || bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 ||
+		listen(fd, BACKLOG) != 0) {
 		if (fd >= 0)
 			close(fd);
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", path, strerror(errno));
@@ -59,6 +64,22 @@ static int bound_port(int fd)
 	if (getsockname(fd, &a.any, &n) != 0)
 		return 0;
 	return ntohs(a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port);
+}
+
+/* Does somebody listen there? Only our own loops share a port; errno says why not. */
+static bool is_taken(const struct addrinfo *ai)
+{
+	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return true;
+	set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	bool taken = bind(fd, ai->ai_addr, ai->ai_addrlen) != 0;
+	int why = errno;
+
+	close(fd);
+	errno = why;
+	return taken;
 }
 
 static int listen_at(const struct addrinfo *ai)
@@ -95,7 +116,7 @@ static bool split_address(
 	return true;
 }
 
-enum ud_code ud_listen(struct ud_ctx *cx, const char *where, int *ret_fd, int *ret_port)
+enum ud_code ud_listen(struct ud_ctx *cx, const char *where, bool first, int *ret_fd, int *ret_port)
 {
 	const char *host, *port;
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
@@ -112,7 +133,7 @@ enum ud_code ud_listen(struct ud_ctx *cx, const char *where, int *ret_fd, int *r
 
 	if (rc != 0)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", where, gai_strerror(rc));
-	*ret_fd = listen_at(ai);
+	*ret_fd = first && is_taken(ai) ? -1 : listen_at(ai);
 	freeaddrinfo(ai);
 	if (*ret_fd < 0)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "%s: %s", where, strerror(errno));

@@ -200,8 +200,12 @@ void ud_dispatch_post(struct ud_io *io);
 const struct ud_route *ud_route_find(struct ud_ctx *cx, struct ud_request *rq);
 
 /* accept.c */
-/* Open the listening socket; several for one TCP address share its port. */
-enum ud_code ud_listen(struct ud_ctx *cx, const char *where, int *ret_fd, int *ret_port) UD_USE;
+/*
+ * Open the listening socket; several for one TCP address share its port. first: none of ours is
+ * there yet, so whoever listens there is somebody else, and UD_E_UNAVAILABLE says so.
+ */
+enum ud_code ud_listen(struct ud_ctx *cx, const char *where, bool first, int *ret_fd, int *ret_port)
+	UD_USE;
 /* Take waiting connections of a loop's listening socket. */
 void ud_accept_all(struct ud_loop *loop);
 /* Give one socket to the loop's daemon. */

@@ -25,6 +25,7 @@ static const struct ud_field common[] = {
 	{ .name = "customer_id",
 		.type = UD_TEXT,
 		.offset = offsetof(struct ud_row, customer_id),
+		.refers = "cus",
 		.flags = UD_FILTER },
 	{ .name = "created_at",
 		.type = UD_INSTANT,
@@ -123,6 +124,13 @@ static enum ud_code add_label(
 }
 
 /* "created_at[gte]" into field and operator. */
+/* "null" asks for rows without a value where it cannot be one: of ids, instants and integers. */
+static bool asks_for_none(const struct ud_field *f, const struct ud_condition *c, const char *text)
+{
+	return strcmp(text, "null") == 0 && (c->op == UD_OP_EQ || c->op == UD_OP_NE) &&
+		(f->refers || f->type == UD_INSTANT || f->type == UD_INT);
+}
+
 static enum ud_code add_filter(
 	struct ud_ctx *cx, struct ud_list *list, const struct ud_shape *shape, struct ud_param *p)
 {
@@ -149,6 +157,10 @@ static enum ud_code add_filter(
 
 		c->column = f->name;
 		c->op = operators[i].op;
+		if (asks_for_none(f, c, p->value)) {
+			c->op = c->op == UD_OP_EQ ? UD_OP_NULL : UD_OP_NOT_NULL;
+			return UD_OK;
+		}
 		UD_TRY(add_values(cx, f, c, p->value));
 		bool single = c->op != UD_OP_EQ && c->op != UD_OP_NE;
 

@@ -105,7 +105,7 @@ static enum ud_code listen_for(struct ud_ctx *cx, struct ud_server *s, size_t i,
 		return UD_OK; /* one socket, one loop: a proxy in front keeps few connections */
 	if (i > 0)
 		where = ud_printf(cx->arena, "%.*s:%d", (int)(colon - where), where, s->port);
-	UD_TRY(ud_listen(cx, where, ret_fd, &port));
+	UD_TRY(ud_listen(cx, where, i == 0, ret_fd, &port));
 	if (i == 0)
 		s->port = port;
 	return UD_OK;

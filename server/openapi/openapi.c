@@ -273,13 +273,17 @@ static const struct {
 
 static void filter_parameters(json_t *list, const struct ud_route *r)
 {
+	static const char about[] =
+		"Only objects with this value; comma = or; null = none (ids, instants, integers); [ne], [gte], [gt], [lte], [lt] behind the name.";
+	static const char *const common[] = { "customer_id", "created_at", "updated_at" };
 	const struct ud_shape *s = ud_route_answer(r);
 
+	for (size_t i = 0; s && !s->bare && i < UD_LEN(common); i++)
+		json_array_append_new(list, parameter("query", common[i], "string", false, about));
 	for (size_t i = 0; s && i < s->field_count; i++)
 		if (s->fields[i].flags & UD_FILTER)
 			json_array_append_new(list,
-				parameter("query", s->fields[i].name, "string", false,
-					"Only objects with this value; comma = or; [ne], [gte], [gt], [lte], [lt] behind the name."));
+				parameter("query", s->fields[i].name, "string", false, about));
 }
 
 /* Which objects may come beside their ids. */

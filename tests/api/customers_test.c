@@ -265,6 +265,39 @@ static void lists_filter_by_field_label_and_instant(void **state)
 	assert_null(json_object_get(json_array_get(json_object_get(r.json, "data"), 0), "state"));
 }
 
+/* What belongs to nobody is found, too: machines that no customer has yet. */
+static void null_finds_what_has_none(void **state)
+{
+	struct world *w = *state;
+	static const struct {
+		const char *query, *names;
+	} rows[] = {
+		{ "customer_id=null", "nul-free" },
+		{ "customer_id[ne]=null", "nul-given" },
+		{ "host_id=null", "nul-free nul-given" },
+		{ "host_id[ne]=null", "" },
+	};
+
+	expect(w, LEAD, "POST", "/v1/vms", "{\"name\":\"nul-free\"}", 201);
+	expect(w, LEAD, "POST", "/v1/vms",
+		fmt(w, "{\"name\":\"nul-given\",\"customer_id\":\"%s\"}", w->own), 201);
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		struct reply r = expect(w, LEAD, "GET",
+			fmt(w, "/v1/vms?sort=name&q=nul-&%s", rows[i].query), NULL, 200);
+		const char *names = "";
+
+		for (size_t k = 0; k < json_array_size(json_object_get(r.json, "data")); k++)
+			names = fmt(w, "%s%s%s", names, *names ? " " : "",
+				text_at(r.json, fmt(w, "data.%zu.name", k)));
+		if (strcmp(names, rows[i].names) != 0)
+			fail_msg("%s: %s", rows[i].query, r.body);
+	}
+	/* a bound is a value */
+	struct reply r = call(w, LEAD, "GET", "/v1/vms?created_at[gte]=null", NULL, NULL);
+
+	expect_code(&r, 400, "parameter_invalid");
+}
+
 static void a_customer_sees_itself_and_nobody_else(void **state)
 {
 	struct world *w = *state;
@@ -320,6 +353,7 @@ int main(void)
 		cmocka_unit_test(pages_hold_every_row_once_while_others_write),
 		cmocka_unit_test(wrong_list_parameters_are_named),
 		cmocka_unit_test(lists_filter_by_field_label_and_instant),
+		cmocka_unit_test(null_finds_what_has_none),
 		cmocka_unit_test(a_customer_sees_itself_and_nobody_else),
 		cmocka_unit_test(states_move_by_verbs),
 		cmocka_unit_test(addresses_and_methods_that_do_not_exist_are_problems),

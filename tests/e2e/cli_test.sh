@@ -120,12 +120,12 @@ command=$(u host edit lon-a --cpu-count 8 --explain)
 explained() { UNDERSTUDY_TOKEN=$(cat "$dir/token") sh -c "$command" | is_json '.cpu_count == 8'; }
 check "what --explain prints does the same" explained
 cat >"$dir/sites.json" <<-end
-	[{"body": {"name": "Paris", "code": "par", "kind": "provider_dc", "time_zone": "Europe/Paris"}}, {"body": {"name": "Rome"}},
+	[{"body": {"name": "Turin", "code": "trn", "kind": "provider_dc", "time_zone": "Europe/Paris"}}, {"body": {"name": "Rome"}},
 	 {"body": {"name": "Nice", "code": "nce", "kind": "provider_dc", "time_zone": "Europe/Paris"}}]
 end
 check "of many calls in one each is told, and the first that failed gives the exit code" \
 	says '1 *422 .*validation_failed' 6 site batch --items "@$dir/sites.json"
-check "those that can be done are done" bash -c "'$bin/understudy' site list -o name | grep -cx 'Paris\|Nice' | grep -qx 2"
+check "those that can be done are done" bash -c "'$bin/understudy' site list -o name | grep -cx 'Turin\|Nice' | grep -qx 2"
 check "a batch comes through a pipe" bash -c "jq '[.[0]] | .[].body.code = \"orly\"' <'$dir/sites.json' | '$bin/understudy' site batch --items - -o json | jq -e '.results[0].status == 201'"
 check "what is no list is refused at once" exits 2 site batch --items '{}'
 pages() { u api GET '/v1/vms?limit=1' --paginate | is_json '.data | length == 2'; }
@@ -320,6 +320,22 @@ printf 'name,site,hypervisor\nosl-e,osl,kvm\nosl e,osl,kvm\n' >"$dir/hosts.csv"
 check "a row that is refused is named" says "hosts.csv:3: host osl e" 6 import csv host "$dir/hosts.csv" --preview
 printf 'name,cpu_count\nx,many\n' >"$dir/hosts.csv"
 check "so is a cell that does not fit" says 'hosts.csv:2: many is no value of cpu_count' 2 import csv host "$dir/hosts.csv" --preview
+check "a host is made at a site by its code" holds ".site_id == \"$site\"" host create --name by-code --site-id lon --hypervisor kvm
+check "and found by it" bash -c "'$bin/understudy' host list --site-id lon -o name | grep -qx by-code"
+check "a VM is given to a customer by its name" exits 0 vm create --name by-name --customer-id Acme
+check "a name that nothing has ends with 3" exits 3 vm create --name by-name-2 --customer-id Nobody
+# taken TEXT LINES…: with these lines in its configuration a server does not start, and says so
+taken() {
+	local text=$1
+	shift
+	configure "$@"
+	timeout 30 "$bin/understudyd" serve --config "$dir/i/understudyd.conf" >"$dir/said" 2>&1
+	[ $? = 1 ] && grep -q "$text" "$dir/said" || { cat "$dir/said"; return 1; }
+}
+check "a second server does not share the port of the first" taken "127.0.0.1:$port: Address already in use"
+read -r free < <("$UD_SOURCE_DIR/tests/support/free_ports")
+check "nor do agents get the portal's" taken "127.0.0.1:$free: Address already in use" '[server]' "listen=127.0.0.1:$free" '[agents]' "listen=127.0.0.1:$free"
+configure
 check "a replication goes by its VM's name" says rpl_01k5s00000000000000000000a 0 replication show sql-01 -o name
 check "so do its points" exits 0 replication points sql-01
 check "it has no third host" exits 3 replication show sql-01/extended
