@@ -1,22 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Operations: following and canceling them, the table of their kinds, and the export of everything
- * that is kept of a customer.
+ * Operations: following and canceling them, the table of their kinds, and the export of what is
+ * kept of a customer: all its rows. What is internal is none of its rows and stays out.
  */
 #include <string.h>
 
 #include "api/answers.h"
 #include "api/api.h"
 #include "db/addresses.h"
+#include "db/approvals.h"
+#include "db/calendars.h"
+#include "db/checkpoints.h"
 #include "db/commands.h"
 #include "db/customers.h"
 #include "db/events.h"
+#include "db/evidence.h"
+#include "db/failovers.h"
 #include "db/hosts.h"
 #include "db/networks.h"
 #include "db/operations.h"
 #include "db/people.h"
+#include "db/recovery_plans.h"
+#include "db/recovery_points.h"
+#include "db/replications.h"
 #include "db/subscriptions.h"
+#include "db/ticket_parts.h"
+#include "db/tickets.h"
 #include "db/vms.h"
+#include "db/waivers.h"
 #include "server/fencing/fencing.h"
 #include "server/http/server.h"
 #include "server/webhooks/webhooks.h"
@@ -125,12 +136,31 @@ static const struct {
 	{ "networks", &ud_networks },
 	{ "ip_blocks", &ud_ip_blocks },
 	{ "ip_addresses", &ud_ip_addresses },
+	{ "replications", &ud_replications },
+	{ "recovery_points", &ud_recovery_points },
+	{ "checkpoints", &ud_checkpoints },
+	{ "recovery_plans", &ud_recovery_plans },
+	{ "approval_policies", &ud_approval_policies },
+	{ "calendars", &ud_calendars },
+	{ "slas", &ud_slas },
+	{ "tickets", &ud_tickets },
+	{ "ticket_comments", &ud_ticket_comments },
+	{ "ticket_attachments", &ud_ticket_attachments },
+	{ "ticket_watchers", &ud_ticket_watchers },
+	{ "ticket_links", &ud_ticket_links },
+	{ "time_entries", &ud_time_entries },
+	{ "approvals", &ud_approvals },
+	{ "attestations", &ud_attestations },
+	{ "waivers", &ud_waiver_table },
+	{ "failovers", &ud_failovers },
+	{ "evidence", &ud_evidence_table },
 };
 
 struct export
 {
 	struct ud_buf out;
 	const struct ud_table *table;
+	struct ud_texts stored; /* its fields that are kept, not made for an answer */
 	const char *last_id;
 	bool any;
 };
@@ -142,9 +172,24 @@ static enum ud_code export_row(struct ud_ctx *cx, void *data, const void *row)
 	if (e->any)
 		ud_buf_puts(&e->out, ",\n");
 	e->any = true;
-	ud_shape_encode(&e->out, e->table->shape, row, NULL);
+	ud_shape_encode(&e->out, e->table->shape, row, &e->stored);
 	e->last_id = ud_strdup(cx->arena, ((const struct ud_row *)row)->id);
 	return UD_OK;
+}
+
+static struct ud_texts stored_fields(struct ud_ctx *cx, const struct ud_shape *shape)
+{
+	static const char *const common[] = { "customer_id", "version", "created_at", "updated_at",
+		"labels" };
+	struct ud_texts t = { ud_alloc(
+		cx->arena, (shape->field_count + UD_LEN(common)) * sizeof(char *)) };
+
+	for (size_t i = 0; i < UD_LEN(common); i++)
+		t.items[t.count++] = common[i];
+	for (size_t i = 0; i < shape->field_count; i++)
+		if (!(shape->fields[i].flags & UD_COMPUTED))
+			t.items[t.count++] = shape->fields[i].name;
+	return t;
 }
 
 /* All rows of a table, page by page, each page on a fresh snapshot so that nobody waits for us. */
@@ -190,6 +235,7 @@ static enum ud_code export_all(struct ud_ctx *cx, struct ud_job *job, struct exp
 		ud_buf_printf(&e->out, "%s\"%s\":[",
 			i ? ",\n" : "{\"object\":\"customer_export\",\n", exported[i].name);
 		e->table = exported[i].table;
+		e->stored = stored_fields(cx, e->table->shape);
 		UD_TRY(export_table(cx, job, e));
 		ud_buf_putc(&e->out, ']');
 	}
@@ -224,7 +270,7 @@ static const struct ud_route rows[] = {
 	{ "GET",  "/v1/operations/{id}",        "operations.show",   UD_PEOPLE,      "operations:read",  UD_WAIT, .resource = &operations, .handle = show, .about = "Show an operation; wait=SECONDS answers when it has ended." },
 	{ "POST", "/v1/operations/{id}/cancel", "operations.cancel", UD_STAFF_WRITE | UD_CUSTOMER_ADMIN, "operations:write", UD_WRITE, .resource = &operations, .handle = cancel, .about = "Cancel an operation that has not ended." },
 	{ "GET",  "/v1/operations/{id}/result", "operations.result", EXPORT,         "operations:read",  0, .answer = &ud_result_shape, .handle = result, .about = "Download what an operation made." },
-	{ "POST", "/v1/customers/{id}/export",  "customers.export",  EXPORT,         "customers:read",   UD_WRITE, .status = 202, .resource = &operations, .handle = request_export, .about = "Begin an export of everything that is kept of a customer." },
+	{ "POST", "/v1/customers/{id}/export",  "customers.export",  EXPORT,         "customers:read",   UD_WRITE, .status = 202, .resource = &operations, .handle = request_export, .about = "Begin an export of all rows that belong to a customer; files of tickets and the log are fetched apart." },
 };
 /* clang-format on */
 const struct ud_routes ud_api_operations = { "Operations", rows, UD_LEN(rows) };

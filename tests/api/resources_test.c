@@ -338,9 +338,27 @@ static void a_stream_tells_what_happens_and_resumes(void **state)
 	assert_null(strstr(text, "streamed"));
 }
 
+/* A ticket with something for everybody and something for the provider's people. */
+static const char *ticket_with_comments(struct world *w)
+{
+	const char *key[] = { "Idempotency-Key: k-export", NULL };
+	struct reply r = call(w, OWN_ADMIN, "POST", "/v1/tickets",
+		"{\"type\":\"request\",\"subject\":\"exported\"}", key);
+
+	assert_int_equal(r.status, 201);
+	const char *id = fmt(w, "%s", text_at(r.json, "id")),
+		   *comments = fmt(w, "/v1/tickets/%s/comments", id);
+
+	expect(w, LEAD, "POST", comments, "{\"body\":\"said to all\"}", 201);
+	expect(w, LEAD, "POST", comments, "{\"body\":\"said inside\",\"visibility\":\"internal\"}",
+		201);
+	return id;
+}
+
 static void an_export_runs_to_its_end(void **state)
 {
 	struct world *w = *state;
+	const char *ticket = ticket_with_comments(w);
 	struct reply r =
 		expect(w, OWN_ADMIN, "POST", fmt(w, "/v1/customers/%s/export", w->own), "{}", 202);
 	const char *path = header_of(w, &r, "Location");
@@ -357,7 +375,12 @@ static void an_export_runs_to_its_end(void **state)
 	assert_string_equal(text_at(r.json, "customers.0.id"), w->own);
 	assert_true(json_array_size(json_object_get(r.json, "users")) >= 4);
 	assert_null(strstr(r.body, "canary"));
-	assert_null(strstr(r.body, "hash"));
+	assert_null(strstr(r.body, "hash\":\""));
+	assert_string_equal(text_at(r.json, "tickets.0.id"), ticket);
+	assert_string_equal(text_at(r.json, "ticket_comments.0.body"), "said to all");
+	assert_int_equal(json_array_size(json_object_get(r.json, "ticket_comments")), 1);
+	assert_null(strstr(r.body, "said inside"));
+	assert_null(strstr(r.body, "allowed_operations"));
 	expect(w, OTHER_ADMIN, "GET", path, NULL, 404);
 	r = expect(w, OWN_ADMIN, "POST", fmt(w, "%s/cancel", path), "{}", 409);
 	assert_string_equal(text_at(r.json, "code"), "invalid_state");
