@@ -161,6 +161,7 @@ static struct ud_io *begin_item(struct ud_io *outer, const struct item *it, size
 	rq->cx.request_id = outer->rq.cx.request_id;
 	rq->cx.scope = &rq->scope;
 	rq->method = methods.names[it->method];
+	rq->path = io->raw;
 	rq->user_agent = outer->rq.user_agent;
 	rq->dry_run = outer->rq.dry_run;
 	rq->if_match = it->if_match;
@@ -187,6 +188,14 @@ static void end_item(struct ud_io *io)
 	ud_front_end(io);
 }
 
+/* A server that goes begins no more work: what was not begun is to be sent again. */
+static enum ud_code run_item(struct ud_io *io)
+{
+	if (atomic_load(&io->loop->stop))
+		return ud_fail(&io->rq.cx, UD_E_OVERLOADED, NULL, "the server is stopping");
+	return ud_dispatch_item(io);
+}
+
 /* Go on until an item is on its way to the writer, or all are done. */
 static void go_on(struct ud_io *outer)
 {
@@ -195,7 +204,7 @@ static void go_on(struct ud_io *outer)
 	while (b->next < b->count) {
 		size_t i = b->next++;
 		struct ud_io *io = begin_item(outer, &b->items[i], i);
-		enum ud_code code = ud_dispatch_item(io);
+		enum ud_code code = run_item(io);
 
 		if (code == UD_OK)
 			return;

@@ -4,8 +4,11 @@
  * leaves the others alone. That every call of the API keeps tenants apart in a batch as well is
  * tenancy_test.c's to show.
  */
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "support/harness.h"
 
@@ -342,6 +345,87 @@ static void two_hundred_items_and_no_more(void **state)
 	want(&r, 0, 400, "malformed");
 }
 
+/* Send a batch and do not wait for its answer. */
+static int send_batch(struct world *w, const char *items, const char *key)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)w->server->port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const char *body = fmt(w, "{\"items\":%s}", items);
+	const char *text = fmt(w,
+		"POST /v1/sites/batch HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: %s\r\n"
+		"Idempotency-Key: %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+		"Connection: close\r\n\r\n%s",
+		w->token[OPERATOR], key, strlen(body), body);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	for (size_t n = strlen(text); n;) {
+		ssize_t sent = send(fd, text, n, MSG_NOSIGNAL);
+
+		assert_true(sent > 0);
+		text += sent;
+		n -= (size_t)sent;
+	}
+	return fd;
+}
+
+/* What comes until the other end closes, without the head. */
+static json_t *read_answer(struct world *w, int fd)
+{
+	struct ud_buf b = { 0 };
+	char part[4096];
+
+	for (ssize_t n; (n = recv(fd, part, sizeof(part), 0)) > 0;)
+		ud_buf_add(&b, part, (size_t)n);
+	close(fd);
+	const char *text = ud_buf_take(w->arena, &b), *body = strstr(text, "\r\n\r\n");
+
+	json_t *json = json_loads(body ? body + 4 : "", 0, NULL);
+
+	if (!json)
+		fail_msg("no answer: %s", text);
+	return json;
+}
+
+/* A server that is stopped in the middle says of each item whether it was done; the rest follows.
+ */
+static void a_server_that_stops_says_what_was_done(void **state)
+{
+	struct world *w = *state;
+	const char *items = many(w, 200, 1);
+
+	for (char *p = strstr(items, "many-"); p; p = strstr(p, "many-"))
+		memcpy(p, "stop", 4);
+	int fd = send_batch(w, items, "k-stop");
+
+	/* it was begun: so it is answered */
+	while (sites_like(w, "stop-") == 0) {
+	}
+	world_restart(w);
+	json_t *answer = read_answer(w, fd), *one;
+	int64_t done = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "results"), i, one)
+	{
+		int64_t status = number_at(one, "status");
+
+		if (status != 201 && status != 503)
+			fail_msg("item %zu: %lld", i, (long long)status);
+		done += status == 201;
+	}
+	assert_int_equal(i, 200);
+	json_decref(answer);
+	printf("# %lld of 200 items were done before the server stopped\n", (long long)done);
+	assert_int_equal(sites_like(w, "stop-"), done);
+	struct reply r = batch(w, OPERATOR, "sites", items, "k-stop");
+
+	for (i = 0; i < 200; i++)
+		want(&r, i, 201, "");
+	assert_int_equal(sites_like(w, "stop-"), 200);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +439,7 @@ int main(void)
 		cmocka_unit_test(a_batch_of_the_wrong_form_does_nothing),
 		cmocka_unit_test(items_stay_in_their_collection),
 		cmocka_unit_test(two_hundred_items_and_no_more),
+		cmocka_unit_test(a_server_that_stops_says_what_was_done),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
