@@ -27,10 +27,10 @@ static const struct {
 	SLOT(guest_read), SLOT(freeze), SLOT(thaw), SLOT(checkpoint_create), SLOT(checkpoint_list),
 	SLOT(checkpoint_apply), SLOT(checkpoint_delete), SLOT(limits_get), SLOT(limits_set),
 	SLOT(upgrade), SLOT(balance), SLOT(team), SLOT(definition_export), SLOT(definition_import),
-	SLOT(undefine), SLOT(diagnose), SLOT(replicate), SLOT(peer_ask), SLOT(replica_check),
-	SLOT(relation_set), SLOT(relation_drop), SLOT(relation_resync), SLOT(relation_test),
-	SLOT(relations), SLOT(points), SLOT(point_verify), SLOT(prepare), SLOT(fail_over),
-	SLOT(complete), SLOT(cancel), SLOT(displace), SLOT(test_start), SLOT(test_drop) };
+	SLOT(undefine), SLOT(diagnose), SLOT(replicate), SLOT(peer_ask), SLOT(relation_set),
+	SLOT(relation_drop), SLOT(relation_resync), SLOT(relation_test), SLOT(relations),
+	SLOT(points), SLOT(point_verify), SLOT(prepare), SLOT(fail_over), SLOT(complete),
+	SLOT(cancel), SLOT(displace), SLOT(test_start), SLOT(test_drop) };
 
 void ud_hv_capabilities(struct ud_ctx *cx, const struct ud_driver *driver, struct ud_texts *ret)
 {
@@ -358,12 +358,6 @@ enum ud_code ud_hv_peer_ask(struct ud_ctx *cx, struct ud_hv *hv, const char *rep
 	const char *message, const char **ret_answer)
 {
 	return FOR(peer_ask, replication_id, replication_id, message, ret_answer);
-}
-
-enum ud_code ud_hv_replica_check(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
-	const struct ud_texts *excluded_disks, ud_hv_blocked *visit, void *data)
-{
-	return LOOK(replica_check, uuid, uuid, excluded_disks, visit, data);
 }
 
 enum ud_code ud_hv_relation_set(struct ud_ctx *cx, struct ud_hv *hv,

@@ -36,7 +36,6 @@ typedef enum ud_code ud_hv_visitor(struct ud_ctx *cx, void *data, const struct u
 typedef enum ud_code ud_hv_sampled(struct ud_ctx *cx, void *data, const struct ud_sample *sample);
 typedef enum ud_code ud_hv_checkpointed(
 	struct ud_ctx *cx, void *data, const struct ud_checkpoint_info *checkpoint);
-typedef enum ud_code ud_hv_blocked(struct ud_ctx *cx, void *data, const struct ud_blocker *blocker);
 typedef enum ud_code ud_hv_related(
 	struct ud_ctx *cx, void *data, const struct ud_replication_report *report);
 typedef enum ud_code ud_hv_pointed(struct ud_ctx *cx, void *data, const struct ud_point *point);
@@ -238,9 +237,6 @@ struct ud_driver {
 	/* pass a message to the relation's other end, beside all data, and take its answer */
 	enum ud_code (*peer_ask)(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
 		const char *message, const char **ret_answer);
-	/* what forbids to replicate this VM from here; nothing is changed */
-	enum ud_code (*replica_check)(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
-		const struct ud_texts *excluded_disks, ud_hv_blocked *visit, void *data);
 	/* UD_E_CONFLICT: an older generation, or a lower epoch, than stands here */
 	enum ud_code (*relation_set)(struct ud_ctx *cx, struct ud_hv *hv,
 		const struct ud_relation *relation, struct ud_relation_result *ret);
@@ -367,8 +363,6 @@ enum ud_code ud_hv_replicate(struct ud_ctx *cx, struct ud_hv *hv,
 	const struct ud_hv_replication *with, int *ret_port) UD_USE;
 enum ud_code ud_hv_peer_ask(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
 	const char *message, const char **ret_answer) UD_USE;
-enum ud_code ud_hv_replica_check(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
-	const struct ud_texts *excluded_disks, ud_hv_blocked *visit, void *data) UD_USE;
 enum ud_code ud_hv_relation_set(struct ud_ctx *cx, struct ud_hv *hv,
 	const struct ud_relation *relation, struct ud_relation_result *ret) UD_USE;
 enum ud_code ud_hv_relation_drop(struct ud_ctx *cx, struct ud_hv *hv,

@@ -195,9 +195,16 @@ static enum ud_code check_board(struct ud_ctx *cx, struct dry *d, struct looked 
 	UD_TRY(ud_inventory_vm_facts(cx, l->vm.vm_id, l->vm.source_host_id, &seen_as, &at));
 	if (!read_facts(cx, facts, &host) || !seen_as)
 		return UD_OK;
-	if (ud_shape_read(cx, &ud_machine_shape, seen_as, strlen(seen_as), &machine) != UD_OK)
+	if (ud_shape_read(cx, &ud_machine_shape, seen_as, strlen(seen_as), &machine) != UD_OK) {
 		ud_ctx_clear(cx); /* what cannot be read is not known */
-	else if (!ud_machine_fits(&machine, &host))
+		return UD_OK;
+	}
+	if (ud_machine_lacks_kvm(&machine, &host))
+		block(d, l, "kvm_missing",
+			"The VM runs with KVM, which does not work on the replica's host.",
+			"Switch virtualization on in that host's firmware.",
+			d->f->kind == UD_FAILOVER_UNPLANNED);
+	if (!ud_machine_fits(&machine, &host))
 		block(d, l, "machine_type_unknown",
 			ud_printf(cx->arena, "The replica's host cannot run machines of type %s.",
 				machine.machine_type),

@@ -341,6 +341,11 @@ static enum ud_code check_disks(struct ud_ctx *cx, struct ud_preflight *p)
 		return UD_OK;
 	}
 	for (size_t i = 0; i < p->disk_count; i++) {
+		if (p->disks[i].boot && is_excluded(p, p->disks[i].target))
+			about(p, p->disks[i].target, "boot_disk_excluded",
+				"A replica without the disk that the guest boots from cannot "
+				"start.",
+				"Do not leave it out.");
 		if (is_excluded(p, p->disks[i].target) || p->disks[i].read_only)
 			continue;
 		copied++;
@@ -358,6 +363,25 @@ static enum ud_code check_disks(struct ud_ctx *cx, struct ud_preflight *p)
 			about(p, p->wanted.excluded_disk_ids.items[i], "unknown_disk",
 				"The VM has no disk with this name.", "Look at the VM's disks.");
 	}
+	return UD_OK;
+}
+
+/* What the hypervisor sees in the VM itself. */
+static enum ud_code check_bars(struct ud_ctx *cx, struct ud_preflight *p)
+{
+	struct ud_blocker *bars = NULL;
+	size_t n = 0;
+
+	if (!p->has_machine)
+		return UD_OK;
+	if (ud_shape_read_list(cx, &ud_blocker_shape, p->machine.bars.text, LISTED_MAX,
+		    (void **)&bars, &n) != UD_OK)
+		ud_ctx_clear(cx); /* what cannot be read is not known */
+	for (size_t i = 0; i < n; i++)
+		if (bars[i].warning)
+			warn(p, bars[i].code, bars[i].text, bars[i].fix);
+		else
+			add(p, bars[i].code, bars[i].text, bars[i].fix);
 	return UD_OK;
 }
 
@@ -379,8 +403,13 @@ static enum ud_code check_room(struct ud_ctx *cx, struct ud_preflight *p)
 
 static enum ud_code check_board(struct ud_ctx *cx, struct ud_preflight *p)
 {
-	if (p->has_machine && p->target.has_facts &&
-		!ud_machine_fits(&p->machine, &p->target.facts))
+	if (!p->has_machine || !p->target.has_facts)
+		return UD_OK;
+	if (ud_machine_lacks_kvm(&p->machine, &p->target.facts))
+		about(p, p->wanted.target_host_id, "kvm_missing",
+			"The VM runs with KVM, which does not work on the target.",
+			"Switch virtualization on in the target's firmware, or choose another host.");
+	if (!ud_machine_fits(&p->machine, &p->target.facts))
 		about(p, p->wanted.target_host_id, "machine_type_unknown",
 			ud_printf(cx->arena, "The target cannot run machines of type %s.",
 				p->machine.machine_type),
@@ -399,6 +428,7 @@ static enum ud_code (*const rules[])(struct ud_ctx *cx, struct ud_preflight *p) 
 	check_interval,
 	check_points,
 	check_disks,
+	check_bars,
 	check_board,
 	check_room,
 };

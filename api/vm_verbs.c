@@ -9,6 +9,7 @@
 #include "api/api.h"
 #include "api/verbs.h"
 #include "base/crypto.h"
+#include "base/replication.h"
 #include "base/time.h"
 #include "base/verbs.h"
 #include "db/checkpoints.h"
@@ -140,7 +141,7 @@ static enum ud_code limits(struct ud_ctx *cx, struct ud_request *rq)
 struct vm_facts {
 	const char *vm_id, *host_id;
 	struct ud_time observed_at;
-	struct ud_json disks, nics;
+	struct ud_json disks, nics, bars;
 	const char *machine_type, *accelerator;
 	bool autostart;
 };
@@ -151,6 +152,7 @@ static const struct ud_field facts_fields[] = {
 	UD_FIELD(vm_facts, observed_at,  .about = "When it told."),
 	UD_FIELD(vm_facts, disks,        .about = "Its disks with their chains."),
 	UD_FIELD(vm_facts, nics,         .about = "Its network cards with the addresses the guest tells."),
+	UD_FIELD(vm_facts, bars,         .part = &ud_blocker_shape, .many = true, .about = "What of it, disks aside, stands in the way of a replica."),
 	UD_FIELD(vm_facts, machine_type, .about = "Type of the virtual board."),
 	UD_FIELD(vm_facts, accelerator,  .about = "kvm, or tcg where there is none."),
 	UD_FIELD(vm_facts, autostart,    .about = "Started by the hypervisor at boot."),
@@ -200,6 +202,7 @@ static enum ud_code facts(struct ud_ctx *cx, struct ud_request *rq)
 		.observed_at.ms = at,
 		.disks = m.disks,
 		.nics = m.nics,
+		.bars = m.bars,
 		.machine_type = m.machine_type,
 		.accelerator = m.accelerator,
 		.autostart = m.autostart };

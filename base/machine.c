@@ -65,6 +65,7 @@ static const struct ud_field machine_fields[] = {
 	UD_FIELD(ud_machine, nics,            .max = LIST, .about = "Its network cards."),
 	UD_FIELD(ud_machine, disk_bytes,      .flags = UD_NULLABLE, .about = "Virtual size of all disks."),
 	UD_FIELD(ud_machine, definition_hash, .max = 64, .about = "SHA-256 of the stored definition."),
+	UD_FIELD(ud_machine, bars,            .max = LIST, .about = "What of it, disks aside, stands in the way of a replica."),
 	UD_FIELD(ud_machine, test_of,         .max = 36, .about = "UUID of the VM that it is a test's copy of."),
 };
 static const struct ud_field host_fields[] = {
@@ -134,6 +135,12 @@ const struct ud_shape ud_host_balance_shape = { UD_SHAPE(ud_host_balance, balanc
 	.bare = true };
 const struct ud_shape ud_host_team_shape = { UD_SHAPE(ud_host_team, team_fields), .bare = true };
 const struct ud_shape ud_vm_limits_shape = { UD_SHAPE(ud_vm_limits, limit_fields), .bare = true };
+
+bool ud_machine_lacks_kvm(const struct ud_machine *machine, const struct ud_host_facts *host)
+{
+	return machine->accelerator && strcmp(machine->accelerator, "kvm") == 0 &&
+		host->accelerator && strcmp(host->accelerator, "tcg") == 0;
+}
 
 bool ud_machine_fits(const struct ud_machine *machine, const struct ud_host_facts *host)
 {

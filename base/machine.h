@@ -60,6 +60,8 @@ struct ud_machine {
 	struct ud_json disks, nics;  /* arrays of ud_disk_shape and ud_nic_shape */
 	int64_t disk_bytes;          /* sum of the virtual sizes */
 	const char *definition_hash; /* SHA-256 of the stored definition: changes with it */
+	struct ud_json bars;         /* what of it, disks aside, stands in the way of a replica:
+				      * array of ud_blocker (base/replication.h) */
 	const char *test_of;         /* UUID of the VM it is a test's copy of; NULL = it is none */
 };
 extern const struct ud_shape ud_machine_shape;
@@ -89,6 +91,8 @@ extern const struct ud_shape ud_host_facts_shape;
  * among those that the host tells? Also true when one of them tells none, and when the list is as
  * long as a list can be. */
 bool ud_machine_fits(const struct ud_machine *machine, const struct ud_host_facts *host);
+/* Does the VM want KVM where it does not work? False when one of them tells nothing of it. */
+bool ud_machine_lacks_kvm(const struct ud_machine *machine, const struct ud_host_facts *host);
 
 /* Figures of a VM, or of the host (uuid NULL), since its start; rates are made by the reader. */
 struct ud_sample {

@@ -94,6 +94,9 @@ static void everything_in_the_way_is_told_at_once(void **state)
 			",\"excluded_disk_ids\":[\"vdb\"]", "", true },
 		{ "[{\"target\":\"vda\",\"format\":\"qcow2\"}]", ",\"excluded_disk_ids\":[\"vda\"]",
 			"nothing_to_copy", false },
+		{ "[{\"target\":\"vda\",\"format\":\"qcow2\",\"boot\":true},{\"target\":\"vdb\","
+		  "\"format\":\"qcow2\"}]",
+			",\"excluded_disk_ids\":[\"vda\"]", "boot_disk_excluded", false },
 		{ "[{\"target\":\"vda\",\"format\":\"qcow2\"}]", ",\"excluded_disk_ids\":[\"vdz\"]",
 			"unknown_disk", false },
 		{ "[{\"target\":\"vda\",\"format\":\"qcow2\",\"allocated_bytes\":60000}]", "",
@@ -248,6 +251,59 @@ static void a_machine_that_is_too_new_is_named(void **state)
 	}
 }
 
+/* What the hypervisor tells of the VM itself counts like what we see. */
+static void what_the_hypervisor_sees_is_told(void **state)
+{
+	static const struct {
+		const char *members, *code;
+		bool possible;
+	} rows[] = {
+		{ "\"bars\":[{\"code\":\"virtual_fibre_channel\",\"text\":\"It has an adapter.\","
+		  "\"fix\":\"Remove it.\"}],\"disks\":[{\"target\":\"vda\",\"format\":\"qcow2\"}]",
+			"virtual_fibre_channel", false },
+		{ "\"bars\":[{\"code\":\"tpm_state\",\"text\":\"It has a TPM.\",\"fix\":\"Keep keys.\","
+		  "\"warning\":true}],\"disks\":[{\"target\":\"vda\",\"format\":\"qcow2\"}]",
+			"tpm_state", true },
+	};
+	struct scene *s = *state;
+	bool possible;
+
+	scene_vm(s);
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		scene_machine(s, s->vm, rows[i].members);
+		assert_true(blocked_by(s, scene_wish(s, HOST_B, ""), rows[i].code, &possible));
+		assert_int_equal(possible, rows[i].possible);
+	}
+	scene_machine(s, s->vm, rows[0].members);
+	struct reply r = call(
+		s->w, LEAD, "POST", scene_protect_path(s, ""), scene_wish(s, HOST_B, ""), NULL);
+
+	expect_code(&r, 422, "replication_blocked");
+	assert_string_equal(text_at(r.json, "errors.0.code"), "virtual_fibre_channel");
+}
+
+/* Hosts here have no KVM. */
+static void a_vm_that_wants_kvm_needs_it_there(void **state)
+{
+	static const struct {
+		const char *accelerator;
+		bool fits;
+	} rows[] = { { "kvm", false }, { "tcg", true } };
+	struct scene *s = *state;
+	bool possible;
+
+	scene_vm(s);
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		scene_machine(s, s->vm,
+			fmt(s->w,
+				"\"accelerator\":\"%s\",\"disks\":[{\"target\":\"vda\",\"format\":\"qcow2\"}]",
+				rows[i].accelerator));
+		assert_int_equal(blocked_by(s, scene_wish(s, HOST_B, ""), "kvm_missing", &possible),
+			!rows[i].fits);
+		assert_int_equal(possible, rows[i].fits);
+	}
+}
+
 static void a_vm_is_copied_once(void **state)
 {
 	struct scene *s = *state;
@@ -267,6 +323,8 @@ int main(void)
 		cmocka_unit_test(a_host_of_the_same_site_needs_a_waiver),
 		cmocka_unit_test(a_host_of_the_same_rack_needs_a_waiver),
 		cmocka_unit_test(a_machine_that_is_too_new_is_named),
+		cmocka_unit_test(what_the_hypervisor_sees_is_told),
+		cmocka_unit_test(a_vm_that_wants_kvm_needs_it_there),
 		cmocka_unit_test(a_vm_is_copied_once),
 	};
 

@@ -215,6 +215,54 @@ static void io(struct trio *s, struct host *h, const char *command)
 
 /* ---- the story ---- */
 
+#define OTHER_UUID "0d5ad4f1-41d3-4d85-9ad1-6d6b2a2f5aff"
+#define OTHER(parts_, devices_)                                                                   \
+	"<domain type='qemu'><name>other</name><uuid>" OTHER_UUID "</uuid>"                       \
+	"<memory unit='MiB'>64</memory>" parts_ "<os><type arch='x86_64' machine='pc'>hvm</type>" \
+	"</os><devices>" devices_ "</devices></domain>"
+
+/* in: a definition */
+static enum ud_code work_define_as_is(struct host_inside *h, const char *in, const char **ret_out)
+{
+	UD_AUTO(ud_lv_domain) *d = virDomainDefineXML(ud_lv_of(h->hv)->conn, in);
+
+	(void)ret_out;
+	return d ? UD_OK : ud_lv_fail(h->cx, "define");
+}
+
+/* What would be missed at a replica, and what could not be started there, is told by the host
+ * before anything is made. */
+static void what_a_definition_puts_in_the_way_is_told(void **state)
+{
+	static const struct {
+		const char *xml, *told;
+	} rows[] = {
+		{ OTHER("", ""), "" },
+		{ OTHER("", "<graphics type='vnc' port='-1'/><console type='pty'/>"), "" },
+		{ OTHER("<memoryBacking><nosharepages/></memoryBacking>", ""),
+			"parts_left_out(warning) " },
+		{ OTHER("",
+			  "<filesystem type='mount'><source dir='/srv'/><target dir='data'/>"
+			  "</filesystem>"),
+			"parts_left_out(warning) " },
+		{ OTHER("",
+			  "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/>"
+			  "<product id='0xbeef'/></source></hostdev>"),
+			"host_device(warning) " },
+	};
+	struct trio *s = *state;
+
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		host_must(&s->cx, &s->a, work_define_as_is, rows[i].xml);
+		assert_string_equal(host_must(&s->cx, &s->a, work_check, OTHER_UUID), rows[i].told);
+	}
+	host_must(&s->cx, &s->a, work_define_as_is,
+		"<domain type='qemu'><name>other</name><uuid>" OTHER_UUID "</uuid>"
+		"<memory unit='MiB'>64</memory><os><type arch='x86_64' machine='pc'>hvm</type>"
+		"<loader type='rom'>/srv/own.bin</loader></os></domain>");
+	assert_string_equal(host_must(&s->cx, &s->a, work_check, OTHER_UUID), "definition_unfit ");
+}
+
 /* A medium is written at one host, carried, and taken in at the other; then deltas come. */
 static void a_first_copy_comes_on_a_medium(void **state)
 {
@@ -570,6 +618,7 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_definition_puts_in_the_way_is_told),
 		cmocka_unit_test(a_first_copy_comes_on_a_medium),
 		cmocka_unit_test(a_disk_is_added),
 		cmocka_unit_test(a_disk_grows),

@@ -16,7 +16,7 @@
 static const char host_facts[] =
 	"{\"hypervisor\":\"kvm\",\"memory_free_bytes\":8589934592,"
 	"\"pools\":[{\"name\":\"default\",\"path\":\"/p\",\"capacity_bytes\":100000,\"available_bytes\":50000}],"
-	"\"machine_types\":[\"pc-q35-7.2\",\"8.0\"],\"capabilities\":[\"relation_set\"]}";
+	"\"accelerator\":\"tcg\",\"machine_types\":[\"pc-q35-7.2\",\"8.0\"],\"capabilities\":[\"relation_set\"]}";
 
 /* Inventory, put where agents' reports would put it. */
 struct facts {

@@ -131,8 +131,6 @@ void scripted_did(struct scripted *s, const char *slot);
 /* Slots of replication, in a file of their own. */
 enum ud_code scripted_replicate(
 	struct ud_ctx *cx, struct ud_hv *hv, const struct ud_hv_replication *with, int *ret_port);
-enum ud_code scripted_replica_check(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
-	const struct ud_texts *excluded_disks, ud_hv_blocked *visit, void *data);
 enum ud_code scripted_relation_set(struct ud_ctx *cx, struct ud_hv *hv,
 	const struct ud_relation *relation, struct ud_relation_result *ret);
 enum ud_code scripted_relation_drop(struct ud_ctx *cx, struct ud_hv *hv,

@@ -246,22 +246,6 @@ enum ud_code scripted_cycle(struct ud_ctx *cx, struct scripted *s, const char *r
 	return cycle(cx, s, replication_id, &p);
 }
 
-enum ud_code scripted_replica_check(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
-	const struct ud_texts *excluded_disks, ud_hv_blocked *visit, void *data)
-{
-	struct scripted_vm *vm;
-	enum ud_code code = UD_OK;
-
-	(void)excluded_disks;
-	UD_TRY(scripted_enter(cx, hv, "replica_check", uuid, SCRIPTED_LOOKS, &vm));
-	if (strstr(vm->m.disks.text, "\"shared\":true"))
-		code = visit(cx, data,
-			&(struct ud_blocker){ .code = "shared_disk",
-				.text = "A disk is shared with other VMs.",
-				.fix = "Exclude it, or give the VM a disk of its own." });
-	return scripted_leave(cx, hv, "replica_check", code);
-}
-
 enum ud_code scripted_relation_set(struct ud_ctx *cx, struct ud_hv *hv,
 	const struct ud_relation *relation, struct ud_relation_result *ret)
 {

@@ -534,7 +534,6 @@ const struct ud_driver scripted_driver = {
 	.undefine = undefine,
 	.diagnose = diagnose,
 	.replicate = scripted_replicate,
-	.replica_check = scripted_replica_check,
 	.relation_set = scripted_relation_set,
 	.relation_drop = scripted_relation_drop,
 	.relation_resync = scripted_relation_resync,

@@ -50,7 +50,7 @@ host_work work_test_start;              /* "RELATION POINT"; UUID of the copy, t
 host_work work_test_drop;               /* test */
 host_work work_addresses;               /* "VM TEST MAC ADDRESS ROUTER NAMES"; TEST "-" = none;
 					 * what became of the card, and why */
-host_work work_check;                   /* codes of what stands in the way */
+host_work work_check;                   /* codes of what the VM itself puts in the way */
 
 /* A relation's text for work_set. */
 const char *trio_relation(struct trio *s, const char *id, const struct host *peer, const char *role,

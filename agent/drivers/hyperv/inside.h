@@ -312,8 +312,6 @@ enum ud_code ud_hy_limits_get(
 enum ud_code ud_hy_limits_set(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
 	const struct ud_vm_limits *limits) UD_USE;
 /* relation.c */
-enum ud_code ud_hy_replica_check(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
-	const struct ud_texts *excluded, ud_hv_blocked *visit, void *data) UD_USE;
 enum ud_code ud_hy_relation_set(struct ud_ctx *cx, struct ud_hv *hv,
 	const struct ud_relation *relation, struct ud_relation_result *ret) UD_USE;
 enum ud_code ud_hy_relation_drop(struct ud_ctx *cx, struct ud_hv *hv,

@@ -56,6 +56,9 @@ static const struct ud_field nic_fields[] = {
 static const char *const nic_paths[] = { "VMId", "Id", "MacAddress", "SwitchName", "Name", "Connected", "IsLegacy",
 	"IPAddresses" };
 
+struct adapter { const char *vm; };
+static const struct ud_field adapter_fields[] = { UD_FIELD(adapter, vm, .flags = UD_REQUIRED) };
+static const char *const adapter_paths[] = { "VMId" };
 struct host { const char *fqdn, *path; int64_t cpus, memory; struct ud_texts versions; };
 static const struct ud_field host_fields[] = {
 	UD_FIELD(host, fqdn),
@@ -112,6 +115,7 @@ static const char *const os_paths[] = { "Caption", "Version", "LastBootUpTime", 
 static const struct ud_shape vm_shape = SHAPE(ud_hy_vm, vm_fields),
 			     disk_shape = SHAPE(ud_hy_disk, disk_fields),
 			     nic_shape = SHAPE(ud_hy_nic, nic_fields),
+			     adapter_shape = SHAPE(adapter, adapter_fields),
 			     host_shape = SHAPE(host, host_fields),
 			     vhd_shape = SHAPE(vhd, vhd_fields), net_shape = SHAPE(net, net_fields),
 			     team_shape = SHAPE(team, team_fields),
@@ -119,6 +123,7 @@ static const struct ud_shape vm_shape = SHAPE(ud_hy_vm, vm_fields),
 const struct ud_hy_class ud_hy_vms = { &vm_shape, vm_paths };
 const struct ud_hy_class ud_hy_disks = { &disk_shape, disk_paths };
 const struct ud_hy_class ud_hy_nics = { &nic_shape, nic_paths };
+static const struct ud_hy_class adapters = { &adapter_shape, adapter_paths };
 static const struct ud_hy_class hosts = { &host_shape, host_paths };
 static const struct ud_hy_class vhds = { &vhd_shape, vhd_paths };
 static const struct ud_hy_class nets = { &net_shape, net_paths };
@@ -161,7 +166,8 @@ struct seen {
 	struct ud_hy_nic *nics;
 	struct vhd *vhds;
 	struct ud_hy_link *links;
-	size_t vm_n, disk_n, nic_n, vhd_n, link_n;
+	struct adapter *adapters; /* of Fibre Channel */
+	size_t vm_n, disk_n, nic_n, vhd_n, link_n, adapter_n;
 };
 
 static const struct vhd *vhd_of(const struct seen *s, const char *path)
@@ -252,6 +258,25 @@ static void add_nics(
 	ret->nics.text = ud_buf_take(cx->arena, &b);
 }
 
+/* What of it, disks aside, Hyper-V cannot replicate. */
+static void add_bars(
+	struct ud_ctx *cx, const struct seen *s, const struct ud_hy_vm *vm, struct ud_machine *ret)
+{
+	static const struct ud_blocker bar = { .code = "virtual_fibre_channel",
+		.text = "The VM has a virtual Fibre Channel adapter.",
+		.fix = "Remove it." };
+	struct ud_buf b = { 0 };
+	bool has = false;
+
+	for (size_t i = 0; i < s->adapter_n; i++)
+		has |= strcmp(s->adapters[i].vm, vm->uuid) == 0;
+	ud_buf_putc(&b, '[');
+	if (has)
+		ud_shape_encode(&b, &ud_blocker_shape, &bar, NULL);
+	ud_buf_putc(&b, ']');
+	ret->bars.text = ud_buf_take(cx->arena, &b);
+}
+
 /* What the VM is made of, so that a change of it shows. */
 static const char *hash_of(struct ud_ctx *cx, const struct ud_hy_vm *vm, const struct seen *s)
 {
@@ -300,6 +325,7 @@ static void fill(
 			ret->test_of = s->links[i].vm;
 	add_disks(cx, s, vm, ret);
 	add_nics(cx, s, vm, ret);
+	add_bars(cx, s, vm, ret);
 }
 
 /* All VMs, or the one of that UUID, with their parts. */
@@ -317,6 +343,9 @@ static enum ud_code see(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, s
 	int nic_call = ud_hy_call(&b, "Get-VMNetworkAdapter", &ud_hy_nics);
 
 	ud_hy_ref(&b, "VM", vm_call);
+	int adapter_call = ud_hy_call(&b, "Get-VMFibreChannelHba", &adapters);
+
+	ud_hy_ref(&b, "VM", vm_call);
 	int vhd_call = ud_hy_call(&b, "Get-VHD", &vhds);
 
 	ud_hy_each(&b, "VMId", vm_call, "Id");
@@ -328,6 +357,7 @@ static enum ud_code see(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, s
 	UD_TRY(ud_hy_rows(&b, vm_call, &ret->vms, &ret->vm_n));
 	UD_TRY(ud_hy_rows(&b, disk_call, &ret->disks, &ret->disk_n));
 	UD_TRY(ud_hy_rows(&b, nic_call, &ret->nics, &ret->nic_n));
+	UD_TRY(ud_hy_rows(&b, adapter_call, &ret->adapters, &ret->adapter_n));
 	UD_TRY(ud_hy_rows(&b, vhd_call, &ret->vhds, &ret->vhd_n));
 	return ud_hy_rows(&b, link_call, &ret->links, &ret->link_n);
 }

@@ -185,7 +185,6 @@ const struct ud_driver ud_driver_hyperv = {
 	.diagnose = ud_hy_diagnose,
 	.selftest = ud_hy_selftest,
 	.replicate = replicate,
-	.replica_check = ud_hy_replica_check,
 	.relation_set = ud_hy_relation_set,
 	.relation_drop = ud_hy_relation_drop,
 	.relation_resync = ud_hy_relation_resync,

@@ -160,6 +160,10 @@ enum ud_code ud_lv_host_boot(struct ud_ctx *cx, const char **ret) UD_USE;
 enum ud_code ud_lv_reduce(
 	struct ud_ctx *cx, const char *text, ud_lv_doc **ret, const char **ret_dropped) UD_USE;
 
+/* What of a VM, its disks aside, cannot be replicated or would be missed: a list of ud_blocker.
+ * root and stored: its definition as it is, and as it is stored. */
+const char *ud_lv_bars(struct ud_ctx *cx, xmlNodePtr root, const char *stored, bool transient);
+
 /* ---- slots: as agent/driver.h says of each, in the table's order ---- */
 enum ud_code ud_lv_facts(struct ud_ctx *cx, struct ud_hv *hv, struct ud_host_facts *ret) UD_USE;
 enum ud_code ud_lv_inventory(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_visitor *visit, void *data)

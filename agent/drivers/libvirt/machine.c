@@ -294,8 +294,9 @@ static enum ud_code see(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d, str
 
 	if (!stored)
 		return ud_lv_fail(cx, "read the VM's definition");
-	ud_sha256_hex(stored, strlen(stored), hash);
-	ud_free(stored);
+	const char *text = ud_lv_take(cx, stored);
+
+	ud_sha256_hex(text, strlen(text), hash);
 	m.definition_hash = ud_strdup(cx->arena, hash);
 	UD_TRY(ud_lv_definition(cx, d, 0, &doc));
 	struct look l = { cx, lv, d, xmlDocGetRootElement(doc), &m };
@@ -305,6 +306,7 @@ static enum ud_code see(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d, str
 	see_nics(&l);
 	m.guest_os = guest_os_of(&l);
 	m.transient = virDomainIsPersistent(d) == 0;
+	m.bars.text = ud_lv_bars(cx, l.root, text, m.transient);
 	m.autostart = virDomainGetAutostart(d, &autostart) == 0 && autostart;
 	*ret = m;
 	return UD_OK;

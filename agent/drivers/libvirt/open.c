@@ -409,7 +409,6 @@ const struct ud_driver ud_driver_libvirt = {
 	.diagnose = ud_lv_diagnose,
 	.replicate = ud_lv_replicate,
 	.peer_ask = ud_lv_peer_ask,
-	.replica_check = ud_lv_replica_check,
 	.relation_set = ud_lv_relation_set,
 	.relation_drop = ud_lv_relation_drop,
 	.relation_resync = ud_lv_relation_resync,

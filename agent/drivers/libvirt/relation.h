@@ -346,8 +346,6 @@ enum ud_code ud_lv_replicate(struct ud_ctx *cx, struct ud_hv *hv,
 	const struct ud_hv_replication *with, int *ret_port) UD_USE;
 enum ud_code ud_lv_peer_ask(struct ud_ctx *cx, struct ud_hv *hv, const char *replication_id,
 	const char *message, const char **ret_answer) UD_USE;
-enum ud_code ud_lv_replica_check(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
-	const struct ud_texts *excluded_disks, ud_hv_blocked *visit, void *data) UD_USE;
 enum ud_code ud_lv_relation_set(struct ud_ctx *cx, struct ud_hv *hv,
 	const struct ud_relation *relation, struct ud_relation_result *ret) UD_USE;
 enum ud_code ud_lv_relation_drop(struct ud_ctx *cx, struct ud_hv *hv,
