@@ -7,6 +7,7 @@
 #include "base/replication.h"
 #include "db/addresses.h"
 #include "db/hosts.h"
+#include "db/recovery_plans.h"
 #include "db/replications.h"
 #include "db/sites.h"
 #include "db/subscriptions.h"
@@ -158,6 +159,7 @@ static const struct ud_field readiness_fields[] = {
 	TEXT("plan_id", SAID, "The plan."),
 	COUNT("version", SAID, "Its version."),
 	ONE_OF("readiness", &readiness, "Whether its dry run found nothing in the way, and not long ago."),
+	{ .name = "stale_because", .type = UD_TEXTS, .flags = SAID, .values = &ud_stale_reasons, .about = "What is another than when it was verified." },
 	YES_NO("blocked", "Something stands in its way now."),
 	PARTS("blockers", &ud_blocker_shape, "What that is, and what to mind."),
 	PART("predicted", &predicted, SAID, "What it would cost."),

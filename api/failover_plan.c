@@ -17,6 +17,7 @@
 #include "db/fence_devices.h"
 #include "db/hosts.h"
 #include "db/inventory.h"
+#include "db/network_maps.h"
 #include "db/recovery_points.h"
 #include "db/replications.h"
 #include "db/vms.h"
@@ -336,9 +337,43 @@ static enum ud_code check_device(struct ud_ctx *cx, struct dry *d, struct looked
 	return check_pool(cx, d, l);
 }
 
+/* What is gone is not known to be another site. */
+static bool is_one_site(struct ud_ctx *cx, const char *host_id, const char *other_id)
+{
+	struct ud_host a = { 0 }, b = { 0 };
+
+	if (ud_row_get(cx, &ud_hosts, host_id, &a) == UD_OK &&
+		ud_row_get(cx, &ud_hosts, other_id, &b) == UD_OK)
+		return strcmp(a.site_id, b.site_id) == 0;
+	ud_ctx_clear(cx);
+	return true;
+}
+
+/* A card without a network there stays as it is, and in a test has no link. */
+static enum ud_code check_cards(struct ud_ctx *cx, struct dry *d, struct looked *l)
+{
+	const struct ud_network_way way = { l->vm.vm_id, l->vm.source_host_id, l->vm.target_host_id,
+		d->f->kind == UD_FAILOVER_TEST, d->f->network_map.text };
+	struct ud_texts unmapped = { 0 };
+	struct ud_json cards = { 0 };
+
+	if (!l->related || is_one_site(cx, way.from_host_id, way.to_host_id))
+		return UD_OK;
+	UD_TRY(ud_network_map_cards(cx, &way, &cards, &unmapped));
+	for (size_t i = 0; i < unmapped.count; i++)
+		block(d, l, "network_unmapped",
+			ud_printf(cx->arena,
+				"Nothing says what the network of card %s is there: %s.",
+				unmapped.items[i],
+				way.test ? "in the test it has no link"
+					 : "it is connected to what has the same name"),
+			"Say it in the network's failover map or in the plan's network_map.", true);
+	return UD_OK;
+}
+
 static enum ud_code (*const rules[])(struct ud_ctx *cx, struct dry *d,
 	struct looked *l) = { check_protection, check_points, check_hosts, check_agent, check_board,
-	check_other_runs, check_chain, check_reason, check_device };
+	check_other_runs, check_chain, check_reason, check_device, check_cards };
 
 /* ---- looking ---- */
 
@@ -432,6 +467,8 @@ static void write_plan(struct ud_ctx *cx, struct dry *d)
 			ud_point_policies.names[f->point_policy],
 			(long long)(f->point_within_seconds == UD_NONE ? 0
 								       : f->point_within_seconds));
+	if (f->network_map.text)
+		ud_buf_printf(&b, ",\"network_map\":%s", f->network_map.text);
 	if (f->window_ends_at.ms > 0)
 		ud_buf_printf(&b, ",\"window_ends_at_ms\":%lld", (long long)f->window_ends_at.ms);
 	ud_buf_printf(&b,
@@ -512,6 +549,7 @@ enum ud_code ud_failover_of_plan(
 	f->vm_ids = (struct ud_texts){ order.vm_ids, order.count };
 	f->point_policy = p->point_policy;
 	f->point_within_seconds = p->point_within_seconds;
+	f->network_map = p->network_map;
 	f->allow_hard_stop |= p->allow_hard_stop;
 	if (!f->checks.text)
 		f->checks = p->checks;
@@ -537,6 +575,7 @@ static enum ud_code find_waves(struct ud_ctx *cx, struct dry *d)
 	d->f->groups = p.groups;
 	d->f->point_policy = p.point_policy;
 	d->f->point_within_seconds = p.point_within_seconds;
+	d->f->network_map = p.network_map;
 	UD_TRY(ud_plan_groups_of_run(cx, &order, &d->f->groups));
 	for (size_t i = 0; i < d->count; i++)
 		for (size_t k = 0; k < order.count; k++)

@@ -45,17 +45,18 @@ static const struct {
 	[UD_FAILOVER_UNPLANNED] = { 180, 45, 1200 } };
 
 /* The cards of one VM, behind those that stand in the list. */
-static enum ud_code add_cards(
-	struct ud_ctx *cx, const struct ud_plan_vm *vm, bool test, struct ud_buf *list)
+static enum ud_code add_cards(struct ud_ctx *cx, const struct ud_failover *f,
+	const struct ud_plan_vm *vm, struct ud_buf *list)
 {
+	const struct ud_network_way way = { vm->vm_id, vm->source_host_id, vm->target_host_id,
+		f->kind == UD_FAILOVER_TEST, f->network_map.text };
 	struct ud_card_addresses *cards = NULL;
 	struct ud_json kept = { 0 };
 	size_t n = 0;
 
 	if (!vm->target_host_id)
 		return UD_OK;
-	UD_TRY(ud_network_map_addresses(
-		cx, vm->vm_id, vm->source_host_id, vm->target_host_id, test, &kept));
+	UD_TRY(ud_network_map_addresses(cx, &way, &kept));
 	UD_TRY(ud_shape_read_list(
 		cx, &ud_card_addresses_shape, kept.text, UD_FAILOVER_CARDS, (void **)&cards, &n));
 	for (size_t i = 0; i < n; i++) {
@@ -68,15 +69,15 @@ static enum ud_code add_cards(
 	return UD_OK;
 }
 
-static enum ud_code find_addresses(
-	struct ud_ctx *cx, const struct ud_plan_vm *vms, size_t n, bool test, struct ud_json *ret)
+static enum ud_code find_addresses(struct ud_ctx *cx, const struct ud_failover *f,
+	const struct ud_plan_vm *vms, size_t n, struct ud_json *ret)
 {
 	struct ud_buf list = { 0 };
 	enum ud_code code = UD_OK;
 
 	ud_buf_putc(&list, '[');
 	for (size_t i = 0; i < n && code == UD_OK; i++)
-		code = add_cards(cx, &vms[i], test, &list);
+		code = add_cards(cx, f, &vms[i], &list);
 	ud_buf_putc(&list, ']');
 	ret->text = ud_buf_take(cx->arena, &list);
 	return code;
@@ -118,7 +119,7 @@ enum ud_code ud_failover_predict(struct ud_ctx *cx, struct ud_failover *f,
 	}
 	p.data_loss = loss_of(cx, f->kind, p.rpo_seconds);
 	p.downtime_seconds = f->kind == UD_FAILOVER_TEST ? 0 : p.rto_seconds;
-	UD_TRY(find_addresses(cx, vms, n, f->kind == UD_FAILOVER_TEST, &p.addresses));
+	UD_TRY(find_addresses(cx, f, vms, n, &p.addresses));
 	ud_shape_encode(&b, &ud_predicted_shape, &p, NULL);
 	f->predicted.text = ud_buf_take(cx->arena, &b);
 	return UD_OK;

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/networks.h"
 #include "db/events.h"
-#include "db/network_maps.h"
 #include "db/references.h"
 
 static enum ud_code check(struct ud_ctx *cx, const void *old_row, void *row)
@@ -81,15 +81,15 @@ static enum ud_code show_map(struct ud_ctx *cx, struct ud_request *rq)
 }
 
 /* A network named in an entry: it stands in the entry's site, and a test's is for tests. */
-static enum ud_code check_network(struct ud_ctx *cx, const struct ud_network *from,
-	const char *field, const char *id, const char *site_id, bool test)
+static enum ud_code check_network(struct ud_ctx *cx, const char *customer_id, const char *field,
+	const char *id, const char *site_id, bool test)
 {
 	struct ud_network to = { 0 };
 	bool fine = true;
 
 	if (!id)
 		return UD_OK;
-	UD_TRY(ud_reference_check(cx, field, "net", id, from->row.customer_id, &fine));
+	UD_TRY(ud_reference_check(cx, field, "net", id, customer_id, &fine));
 	if (!fine)
 		return UD_E_VALIDATION;
 	UD_TRY(ud_row_get(cx, &ud_networks, id, &to));
@@ -103,27 +103,32 @@ static enum ud_code check_network(struct ud_ctx *cx, const struct ud_network *fr
 	return UD_OK;
 }
 
-static enum ud_code check_entry(struct ud_ctx *cx, const struct ud_network *from,
-	const struct ud_network_map_entry *entries, size_t i)
+enum ud_code ud_network_map_check(
+	struct ud_ctx *cx, const char *customer_id, const struct ud_network_map_entry *e)
 {
-	const struct ud_network_map_entry *e = &entries[i];
 	bool fine = true;
 
 	UD_TRY(ud_reference_check(
-		cx, "target_site_id", "sit", e->target_site_id, from->row.customer_id, &fine));
+		cx, "target_site_id", "sit", e->target_site_id, customer_id, &fine));
 	if (!fine)
 		return UD_E_VALIDATION;
-	for (size_t k = 0; k < i; k++)
-		if (strcmp(entries[k].target_site_id, e->target_site_id) == 0)
-			return ud_fail_field(
-				cx, "target_site_id", "duplicate", "A site has one entry.");
 	if (!e->real_network_id && !e->test_network_id)
 		return ud_fail_field(cx, "real_network_id", "required",
 			"An entry names a real network, a test network or both.");
 	UD_TRY(check_network(
-		cx, from, "real_network_id", e->real_network_id, e->target_site_id, false));
+		cx, customer_id, "real_network_id", e->real_network_id, e->target_site_id, false));
 	return check_network(
-		cx, from, "test_network_id", e->test_network_id, e->target_site_id, true);
+		cx, customer_id, "test_network_id", e->test_network_id, e->target_site_id, true);
+}
+
+static enum ud_code check_entry(struct ud_ctx *cx, const struct ud_network *from,
+	const struct ud_network_map_entry *entries, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(entries[k].target_site_id, entries[i].target_site_id) == 0)
+			return ud_fail_field(
+				cx, "target_site_id", "duplicate", "A site has one entry.");
+	return ud_network_map_check(cx, from->row.customer_id, &entries[i]);
 }
 
 static enum ud_code put_map(struct ud_ctx *cx, struct ud_request *rq)

@@ -10,14 +10,17 @@
 #include "api/answers.h"
 #include "api/api.h"
 #include "api/failover_plan.h"
+#include "api/networks.h"
+#include "api/plan_facts.h"
 #include "api/recovery_plans.h"
 #include "api/tickets.h"
 #include "base/json_diff.h"
 #include "db/events.h"
 #include "db/plan_groups.h"
+#include "db/references.h"
 #include "db/vms.h"
 
-enum { STALE_MS = 31 * INT64_C(86400000) };
+enum { STALE_MS = 31 * INT64_C(86400000), COMPARED_MS = 600000 };
 #define DAY_MS INT64_C(86400000)
 
 static bool runs_on_hosts(const struct ud_plan_steps *steps)
@@ -65,6 +68,60 @@ static enum ud_code check(struct ud_ctx *cx, const void *old_row, void *row)
 	return check_hosts(cx, old_row, p);
 }
 
+/* Where customers' people may plug VMs in: networks of their own. The provider's are put in by the
+ * provider's people. */
+static enum ud_code check_owner(struct ud_ctx *cx, const char *network_id)
+{
+	struct ud_network n = { 0 };
+
+	if (!network_id)
+		return UD_OK;
+	UD_TRY(ud_row_get(cx, &ud_networks, network_id, &n));
+	return n.row.customer_id
+		? UD_OK
+		: ud_fail_field(cx, "network_map", "not_allowed",
+			  "Networks of the provider are put in by the provider's people.");
+}
+
+static enum ud_code check_network(struct ud_ctx *cx, const struct ud_recovery_plan *p,
+	const struct ud_plan_network *said, size_t i)
+{
+	const struct ud_plan_network *s = &said[i];
+	const struct ud_network_map_entry e = { s->target_site_id, s->real_network_id,
+		s->test_network_id };
+	bool fine = true;
+
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(said[k].network_id, s->network_id) == 0 &&
+			strcmp(said[k].target_site_id, s->target_site_id) == 0)
+			return ud_fail_field(cx, "network_map", "duplicate",
+				"A network has one entry for a site.");
+	UD_TRY(ud_reference_check(
+		cx, "network_id", "net", s->network_id, p->row.customer_id, &fine));
+	if (!fine)
+		return UD_E_VALIDATION;
+	UD_TRY(ud_network_map_check(cx, p->row.customer_id, &e));
+	if (cx->scope->roles & ~UD_CUSTOMER)
+		return UD_OK;
+	UD_TRY(check_owner(cx, e.real_network_id));
+	return check_owner(cx, e.test_network_id);
+}
+
+static enum ud_code check_networks(
+	struct ud_ctx *cx, const struct ud_recovery_plan *old, const struct ud_recovery_plan *p)
+{
+	struct ud_plan_network *said = NULL;
+	size_t n = 0;
+
+	if (old && old->network_map.text && p->network_map.text &&
+		strcmp(old->network_map.text, p->network_map.text) == 0)
+		return UD_OK;
+	UD_TRY(ud_plan_networks_read(cx, p->network_map.text, &said, &n));
+	for (size_t i = 0; i < n; i++)
+		UD_TRY(check_network(cx, p, said, i));
+	return UD_OK;
+}
+
 /* The VMs are the customer's. */
 static enum ud_code before(
 	struct ud_ctx *cx, const struct ud_given *given, const void *old_row, void *row)
@@ -72,9 +129,10 @@ static enum ud_code before(
 	struct ud_recovery_plan *p = row;
 	struct ud_plan_order order = { 0 };
 
-	(void)given, (void)old_row;
+	(void)given;
 	if (!p)
 		return UD_OK;
+	UD_TRY(check_networks(cx, old_row, p));
 	UD_TRY(ud_plan_order(cx, p->members.text, &order));
 	for (size_t i = 0; i < order.count; i++) {
 		struct ud_vm vm = { 0 };
@@ -90,17 +148,36 @@ static enum ud_code before(
 	return UD_OK;
 }
 
+static void add_reason(struct ud_ctx *cx, struct ud_recovery_plan *p, const char *reason)
+{
+	const char **items = ud_alloc(cx->arena, sizeof(char *) * (p->stale_because.count + 1));
+
+	for (size_t i = 0; i < p->stale_because.count; i++)
+		items[i] = p->stale_because.items[i];
+	items[p->stale_because.count++] = reason;
+	p->stale_because.items = items;
+}
+
+static void complete_readiness(struct ud_ctx *cx, struct ud_recovery_plan *p)
+{
+	p->readiness = "unverified";
+	if (p->verified_at.ms <= 0) {
+		p->stale_because.count = 0;
+		return;
+	}
+	if (p->verified_version != p->row.version)
+		add_reason(cx, p, "plan");
+	if (cx->now_ms - p->verified_at.ms >= STALE_MS)
+		add_reason(cx, p, "age");
+	p->readiness = p->stale_because.count ? "stale" : "verified";
+}
+
 static enum ud_code complete(struct ud_ctx *cx, void *row)
 {
 	struct ud_recovery_plan *p = row;
 	int64_t last = 0;
 
-	p->readiness = "unverified";
-	if (p->verified_at.ms > 0)
-		p->readiness = p->verified_version == p->row.version &&
-				cx->now_ms - p->verified_at.ms < STALE_MS
-			? "verified"
-			: "stale";
+	complete_readiness(cx, p);
 	UD_TRY(ud_plan_last_drill(cx, p->row.id, &last));
 	p->last_drill_at.ms = last > 0 ? last : UD_NONE;
 	p->next_drill_due_at.ms = p->drill_interval_days == UD_NONE
@@ -230,10 +307,26 @@ static enum ud_code answer_readiness(struct ud_ctx *cx, struct ud_request *rq,
 {
 	ud_buf_printf(&rq->out,
 		"{\"object\":\"plan_readiness\",\"plan_id\":\"%s\",\"version\":%lld,"
-		"\"readiness\":\"%s\",\"blocked\":%s,\"blockers\":%s,\"predicted\":%s}",
-		p->row.id, (long long)p->row.version, p->readiness, blocked ? "true" : "false",
-		f->blockers.text, f->predicted.text);
+		"\"readiness\":\"%s\",\"stale_because\":",
+		p->row.id, (long long)p->row.version, p->readiness);
+	ud_texts_write(&rq->out, &p->stale_because);
+	ud_buf_printf(&rq->out, ",\"blocked\":%s,\"blockers\":%s,\"predicted\":%s}",
+		blocked ? "true" : "false", f->blockers.text, f->predicted.text);
 	return ud_answer_text(cx, rq, 200, "application/json");
+}
+
+/* What a verified plan stood on, and is another now; a reason that was seen stays. */
+static enum ud_code compare(struct ud_ctx *cx, struct ud_recovery_plan *p)
+{
+	const char *before = NULL, *now = NULL;
+
+	if (p->verified_version != p->row.version || p->stale_because.count)
+		return UD_OK;
+	UD_TRY(ud_plan_verified_facts(cx, p->row.id, &before));
+	if (!before)
+		return UD_OK;
+	UD_TRY(ud_plan_facts(cx, p, &now));
+	return ud_plan_facts_compare(cx, before, now, &p->stale_because);
 }
 
 static enum ud_code readiness(struct ud_ctx *cx, struct ud_request *rq)
@@ -243,6 +336,7 @@ static enum ud_code readiness(struct ud_ctx *cx, struct ud_request *rq)
 	bool blocked = false;
 
 	UD_TRY(ud_row_get(cx, &ud_recovery_plans, rq->arg[0], &p));
+	UD_TRY(compare(cx, &p));
 	UD_TRY(complete(cx, &p));
 	UD_TRY(dry_run(cx, &p, &f, &blocked));
 	return answer_readiness(cx, rq, &p, &f, blocked);
@@ -253,18 +347,54 @@ static enum ud_code validate(struct ud_ctx *cx, struct ud_request *rq)
 {
 	struct ud_recovery_plan old = { 0 }, p;
 	struct ud_failover f = { 0 };
+	const char *facts = NULL;
 	bool blocked = false;
 
 	UD_TRY(ud_row_get(cx, &ud_recovery_plans, rq->arg[0], &old));
 	UD_TRY(dry_run(cx, &old, &f, &blocked));
+	UD_TRY(ud_plan_facts(cx, &old, &facts));
 	p = old;
+	p.stale_because.count = 0;
 	p.verified_at.ms = blocked ? UD_NONE : cx->now_ms;
 	p.verified_version = blocked ? UD_NONE : old.row.version + 1;
 	UD_TRY(ud_row_update(cx, &ud_recovery_plans, &old, &p));
+	UD_TRY(ud_plan_verified(cx, p.row.id, blocked ? NULL : facts));
 	UD_TRY(ud_event_add(
 		cx, blocked ? "blocked" : "verified", ud_recovery_plans.shape, &old, &p));
 	UD_TRY(complete(cx, &p));
 	return answer_readiness(cx, rq, &p, &f, blocked);
+}
+
+enum ud_code ud_plans_stale_due(struct ud_ctx *cx, bool *ret)
+{
+	struct ud_texts ids = { 0 };
+
+	UD_TRY(ud_plans_to_compare(cx, cx->now_ms - COMPARED_MS, &ids));
+	*ret = ids.count > 0;
+	return UD_OK;
+}
+
+static enum ud_code look_again(struct ud_ctx *cx, const char *plan_id)
+{
+	struct ud_recovery_plan old = { 0 }, p;
+
+	UD_TRY(ud_row_get(cx, &ud_recovery_plans, plan_id, &old));
+	p = old;
+	UD_TRY(compare(cx, &p));
+	UD_TRY(ud_plan_compared(cx, plan_id, &p.stale_because));
+	return p.stale_because.count ? ud_event_add(cx, "stale", ud_recovery_plans.shape, &old, &p)
+				     : UD_OK;
+}
+
+enum ud_code ud_plans_stale_apply(struct ud_ctx *cx, const struct ud_commanding *c)
+{
+	struct ud_texts ids = { 0 };
+
+	(void)c;
+	UD_TRY(ud_plans_to_compare(cx, cx->now_ms - COMPARED_MS, &ids));
+	for (size_t i = 0; i < ids.count; i++)
+		UD_TRY(look_again(cx, ids.items[i]));
+	return UD_OK;
 }
 
 /* ---- drills ---- */

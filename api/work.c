@@ -35,6 +35,7 @@ static const struct ud_tick ticks[] = {
 	{ "seal_evidence",    1000,  true,      ud_evidence_due,    ud_evidence_make },
 	{ "seal_log",         60000, false,     ud_seals_due,       ud_seals_make },
 	{ "overdue_drills",   60000, false,     ud_drills_due,      ud_drills_apply },
+	{ "stale_plans",      5000,  false,     ud_plans_stale_due, ud_plans_stale_apply },
 	{ "move_failovers",   500,   true,      ud_flow_due,        ud_flow_tick },
 	{ "expire_commands",  1000,  false,     ud_command_overdue, expire_commands },
 	{ "replications",     10000, false,     ud_replication_watch_due, ud_replication_watch },

@@ -89,7 +89,7 @@ void ud_shape_init(const struct ud_shape *shape, void *row)
 	}
 }
 
-static void encode_texts(struct ud_buf *b, const struct ud_texts *t)
+void ud_texts_write(struct ud_buf *b, const struct ud_texts *t)
 {
 	ud_buf_putc(b, '[');
 	for (size_t i = 0; i < t->count; i++) {
@@ -143,7 +143,7 @@ void ud_field_encode(struct ud_buf *b, const struct ud_field *f, const void *row
 		ud_buf_puts(b, text ? text : "null");
 		break;
 	case UD_TEXTS:
-		encode_texts(b, ud_field_texts(f, row));
+		ud_texts_write(b, ud_field_texts(f, row));
 		break;
 	}
 }

@@ -177,6 +177,8 @@ bool ud_shape_equal(const struct ud_shape *shape, const void *a, const void *b);
 /* Read the stored form of a list of texts, a JSON array, into cx->arena; NULL gives an empty list.
  */
 void ud_texts_read(struct ud_ctx *cx, const char *text, struct ud_texts *ret);
+/* Append that form. */
+void ud_texts_write(struct ud_buf *b, const struct ud_texts *t);
 /* Typed access to a member at the field's offset. */
 const char **ud_field_text(const struct ud_field *f, const void *row);
 int64_t *ud_field_int(const struct ud_field *f, const void *row);

@@ -63,6 +63,7 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_failover, point_policy,         .flags = UD_SERVER, .values = &ud_point_policies, .about = "Which points VMs start from when none was asked for."),
 	UD_FIELD(ud_failover, point_within_seconds, .flags = UD_SERVER | UD_NULLABLE, .about = "How far apart points of the policy common may lie."),
 	UD_FIELD(ud_failover, groups,               .flags = UD_SERVER, .about = "Groups of the plan as approved: group, first_wave, last_wave, gate."),
+	UD_FIELD(ud_failover, network_map,          .flags = UD_SERVER, .about = "Networks of the plan as approved; they go before the networks' own maps."),
 	UD_FIELD(ud_failover, plan_hash,            .flags = UD_SERVER, .about = "Hash of what is approved."),
 	UD_FIELD(ud_failover, plan,                 .flags = UD_SERVER, .about = "What is approved: VMs, hosts, replications, choices."),
 	UD_FIELD(ud_failover, blockers,             .flags = UD_SERVER, .about = "What the dry run found."),

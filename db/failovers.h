@@ -79,7 +79,8 @@ struct ud_failover {
 	struct ud_json checks; /* {"services":[…],"program":…,"arguments":[…]} */
 	unsigned point_policy; /* enum ud_point_policy */
 	int64_t point_within_seconds;
-	struct ud_json groups; /* of its plan (db/plan_groups.h), each with its waves */
+	struct ud_json groups;      /* of its plan (db/plan_groups.h), each with its waves */
+	struct ud_json network_map; /* of its plan (db/network_maps.h); NULL = none */
 	const char *plan_hash;
 	struct ud_json plan, blockers, predicted; /* as approved */
 	const char *requested_by;

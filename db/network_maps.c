@@ -17,9 +17,27 @@ static const struct ud_field entry_fields[] = {
 	UD_FIELD(ud_network_map_entry, real_network_id, .refers = "net", .about = "What the network is there."),
 	UD_FIELD(ud_network_map_entry, test_network_id, .refers = "net", .about = "What it is there in a test: an isolated network."),
 };
+static const struct ud_field plan_fields[] = {
+	UD_FIELD(ud_plan_network, network_id,      .flags = UD_REQUIRED, .refers = "net", .about = "Network of the VMs' site."),
+	UD_FIELD(ud_plan_network, target_site_id,  .flags = UD_REQUIRED, .refers = "sit", .about = "Site that a VM may be failed over to."),
+	UD_FIELD(ud_plan_network, real_network_id, .refers = "net", .about = "What the network is there."),
+	UD_FIELD(ud_plan_network, test_network_id, .refers = "net", .about = "What it is there in a test: an isolated network."),
+};
 /* clang-format on */
 const struct ud_shape ud_network_map_entry_shape = { UD_SHAPE(ud_network_map_entry, entry_fields),
 	.bare = true };
+const struct ud_shape ud_plan_network_shape = { UD_SHAPE(ud_plan_network, plan_fields),
+	.bare = true };
+
+enum ud_code ud_plan_networks_read(
+	struct ud_ctx *cx, const char *text, struct ud_plan_network **ret, size_t *ret_n)
+{
+	*ret_n = 0;
+	if (!text)
+		return UD_OK;
+	return ud_shape_read_list(
+		cx, &ud_plan_network_shape, text, UD_PLAN_NETWORKS, (void **)ret, ret_n);
+}
 
 enum ud_code ud_network_map_get(
 	struct ud_ctx *cx, const char *network_id, struct ud_network_map_entry *ret, size_t *ret_n)
@@ -62,44 +80,101 @@ enum ud_code ud_network_map_set(struct ud_ctx *cx, const char *network_id,
 
 enum { CARDS_MAX = 64 };
 
-/* Where a VM goes. */
+/* Where a VM goes, with what its plan says. */
 struct way {
-	const char *vm_id, *from_host_id, *to_host_id;
-	bool test;
+	const struct ud_network_way *asked;
+	struct ud_plan_network *said;
+	size_t said_n;
 };
 
-/* The network at the other host that a card's is mapped to; its id NULL = none. A network of the
- * VM's own customer goes before the provider's. */
+/* The network at the other host that a card's is mapped to; its id NULL = none. */
 struct target {
 	const char *id, *switch_name;
 };
 
+static const char *said_of(const struct way *way, const char *network_id, const char *site_id)
+{
+	for (size_t i = 0; i < way->said_n; i++)
+		if (strcmp(way->said[i].network_id, network_id) == 0 &&
+			strcmp(way->said[i].target_site_id, site_id) == 0)
+			return way->asked->test ? way->said[i].test_network_id
+						: way->said[i].real_network_id;
+	return NULL;
+}
+
+/* A network that is gone is as one that was not said. */
+static enum ud_code find_said(
+	struct ud_ctx *cx, const char *vm_id, const char *network_id, struct target *ret)
+{
+	bool found = false;
+
+	/* every tenant: the caller has read the VM with its scope; networks are its own or the
+	 * provider's */
+	UD_TRY(ud_query_text(cx, &found, &ret->switch_name,
+		"SELECT COALESCE(n.switch_name, n.name) FROM networks n JOIN vms v ON v.id = $2"
+		" WHERE n.id = $1 AND (n.customer_id IS NULL OR n.customer_id = v.customer_id)",
+		UD_VALS(ud_t(network_id), ud_t(vm_id))));
+	ret->id = found ? network_id : NULL;
+	return UD_OK;
+}
+
+/* Networks that a card's may be, the customer's own before the provider's, each with what it is
+ * mapped to: the first one that is mapped to anything counts. */
+enum { SAME_SWITCH = 8 };
+struct candidate {
+	const char *network_id, *site_id;
+	struct target mapped;
+};
+
+static enum ud_code find_candidates(struct ud_ctx *cx, const struct ud_network_way *way,
+	const char *source, struct candidate *ret, size_t *ret_n)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	*ret_n = 0;
+	/* every tenant: the caller has read the VM with its scope; networks are its own or the
+	 * provider's */
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT n.id, b.site_id, t.id, COALESCE(t.switch_name, t.name) FROM vms v"
+		" JOIN hosts a ON a.id = $2 JOIN hosts b ON b.id = $3"
+		" JOIN networks n ON n.site_id = a.site_id AND COALESCE(n.switch_name, n.name) = $4"
+		" AND (n.customer_id IS NULL OR n.customer_id = v.customer_id)"
+		" LEFT JOIN network_maps m ON m.network_id = n.id AND m.target_site_id = b.site_id"
+		" LEFT JOIN networks t ON t.id = CASE WHEN $5 = 1 THEN m.test_network_id"
+		" ELSE m.real_network_id END"
+		" WHERE v.id = $1"
+		" ORDER BY CASE WHEN n.customer_id IS NULL THEN 1 ELSE 0 END, n.id LIMIT $6",
+		UD_VALS(ud_t(way->vm_id), ud_t(way->from_host_id), ud_t(way->to_host_id),
+			ud_t(source), ud_i(way->test), ud_i(SAME_SWITCH))));
+	UD_TRY(ud_next(cx, rows, &more));
+	while (more) {
+		ret[(*ret_n)++] =
+			(struct candidate){ ud_col_dup(cx, rows, 0), ud_col_dup(cx, rows, 1),
+				{ ud_col_dup(cx, rows, 2), ud_col_dup(cx, rows, 3) } };
+		UD_TRY(ud_next(cx, rows, &more));
+	}
+	return UD_OK;
+}
+
 static enum ud_code find_target(
 	struct ud_ctx *cx, const struct way *way, const char *source, struct target *ret)
 {
-	UD_AUTO(ud_rows) *rows = NULL;
-	bool found = false;
+	struct candidate c[SAME_SWITCH];
+	size_t n = 0;
 
 	*ret = (struct target){ 0 };
 	if (!source)
 		return UD_OK;
-	/* every tenant: the caller has read the VM with its scope; networks are its own or the
-	 * provider's */
-	UD_TRY(ud_query(cx, &rows,
-		"SELECT t.id, COALESCE(t.switch_name, t.name) FROM vms v"
-		" JOIN hosts a ON a.id = $2 JOIN hosts b ON b.id = $3"
-		" JOIN networks n ON n.site_id = a.site_id AND COALESCE(n.switch_name, n.name) = $4"
-		" AND (n.customer_id IS NULL OR n.customer_id = v.customer_id)"
-		" JOIN network_maps m ON m.network_id = n.id AND m.target_site_id = b.site_id"
-		" JOIN networks t ON t.id = CASE WHEN $5 = 1 THEN m.test_network_id"
-		" ELSE m.real_network_id END"
-		" WHERE v.id = $1"
-		" ORDER BY CASE WHEN n.customer_id IS NULL THEN 1 ELSE 0 END, n.id LIMIT 1",
-		UD_VALS(ud_t(way->vm_id), ud_t(way->from_host_id), ud_t(way->to_host_id),
-			ud_t(source), ud_i(way->test))));
-	UD_TRY(ud_next(cx, rows, &found));
-	if (found)
-		*ret = (struct target){ ud_col_dup(cx, rows, 0), ud_col_dup(cx, rows, 1) };
+	UD_TRY(find_candidates(cx, way->asked, source, c, &n));
+	for (size_t i = 0; i < n && !ret->id; i++) {
+		const char *said = said_of(way, c[i].network_id, c[i].site_id);
+
+		if (said)
+			UD_TRY(find_said(cx, way->asked->vm_id, said, ret));
+		if (!ret->id)
+			*ret = c[i].mapped;
+	}
 	return UD_OK;
 }
 
@@ -131,14 +206,24 @@ static void add_card(struct ud_buf *b, const char *mac, const char *network)
 	ud_buf_putc(b, '}');
 }
 
-enum ud_code ud_network_map_cards(struct ud_ctx *cx, const char *vm_id, const char *from_host_id,
-	const char *to_host_id, bool test, struct ud_json *ret, struct ud_texts *ret_unmapped)
+/* The cards of the VM where it comes from, and what its plan says. */
+static enum ud_code begin_way(struct ud_ctx *cx, const struct ud_network_way *asked,
+	struct way *ret, struct ud_nic **ret_cards, size_t *ret_n)
 {
-	const struct way way = { vm_id, from_host_id, to_host_id, test };
+	*ret = (struct way){ .asked = asked };
+	*ret_n = 0;
+	UD_TRY(ud_plan_networks_read(cx, asked->plan_map, &ret->said, &ret->said_n));
+	return read_cards(cx, asked->vm_id, asked->from_host_id, ret_cards, ret_n);
+}
+
+enum ud_code ud_network_map_cards(struct ud_ctx *cx, const struct ud_network_way *asked,
+	struct ud_json *ret, struct ud_texts *ret_unmapped)
+{
 	struct ud_nic *cards = NULL;
 	struct ud_buf b = { 0 };
+	struct way way;
 	size_t n = 0;
-	enum ud_code code = read_cards(cx, vm_id, from_host_id, &cards, &n);
+	enum ud_code code = begin_way(cx, asked, &way, &cards, &n);
 
 	*ret_unmapped = (struct ud_texts){ ud_alloc(cx->arena, (n + 1) * sizeof(char *)), 0 };
 	ud_buf_putc(&b, '[');
@@ -150,7 +235,7 @@ enum ud_code ud_network_map_cards(struct ud_ctx *cx, const char *vm_id, const ch
 		code = find_target(cx, &way, cards[i].source, &to);
 		if (to.id)
 			add_card(&b, cards[i].mac, to.switch_name);
-		else
+		else if (cards[i].source)
 			ret_unmapped->items[ret_unmapped->count++] = cards[i].mac;
 	}
 	ud_buf_putc(&b, ']');
@@ -177,8 +262,8 @@ static const char *with_length(struct ud_ctx *cx, const char *address, const cha
 }
 
 /* In a test those for tests; else those kept for failovers, and those that it always had there. */
-static enum ud_code held_in(struct ud_ctx *cx, const struct way *way, const char *network_id,
-	struct held *ret, size_t *ret_n)
+static enum ud_code held_in(struct ud_ctx *cx, const struct ud_network_way *way,
+	const char *network_id, struct held *ret, size_t *ret_n)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
 	bool more = false;
@@ -266,7 +351,7 @@ static bool is_alone(const struct target *to, size_t n, size_t i)
 	return true;
 }
 
-static enum ud_code add_addresses(struct ud_ctx *cx, const struct way *way,
+static enum ud_code add_addresses(struct ud_ctx *cx, const struct ud_network_way *way,
 	const struct ud_nic *nic, const struct target *to, bool alone, struct ud_buf *b)
 {
 	struct ud_card_addresses card;
@@ -283,15 +368,15 @@ static enum ud_code add_addresses(struct ud_ctx *cx, const struct way *way,
 	return UD_OK;
 }
 
-enum ud_code ud_network_map_addresses(struct ud_ctx *cx, const char *vm_id,
-	const char *from_host_id, const char *to_host_id, bool test, struct ud_json *ret)
+enum ud_code ud_network_map_addresses(
+	struct ud_ctx *cx, const struct ud_network_way *asked, struct ud_json *ret)
 {
-	const struct way way = { vm_id, from_host_id, to_host_id, test };
 	struct target to[CARDS_MAX] = { 0 };
 	struct ud_nic *cards = NULL;
 	struct ud_buf b = { 0 };
+	struct way way;
 	size_t n = 0;
-	enum ud_code code = read_cards(cx, vm_id, from_host_id, &cards, &n);
+	enum ud_code code = begin_way(cx, asked, &way, &cards, &n);
 
 	ud_buf_putc(&b, '[');
 	for (size_t i = 0; i < n && code == UD_OK; i++)
@@ -299,7 +384,7 @@ enum ud_code ud_network_map_addresses(struct ud_ctx *cx, const char *vm_id,
 			code = find_target(cx, &way, cards[i].source, &to[i]);
 	for (size_t i = 0; i < n && code == UD_OK; i++)
 		if (to[i].id)
-			code = add_addresses(cx, &way, &cards[i], &to[i], is_alone(to, n, i), &b);
+			code = add_addresses(cx, asked, &cards[i], &to[i], is_alone(to, n, i), &b);
 	ud_buf_putc(&b, ']');
 	ret->text = ud_buf_take(cx->arena, &b);
 	return code;

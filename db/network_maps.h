@@ -23,23 +23,40 @@ enum ud_code ud_network_map_get(struct ud_ctx *cx, const char *network_id,
 enum ud_code ud_network_map_set(struct ud_ctx *cx, const char *network_id,
 	const struct ud_network_map_entry *entries, size_t n) UD_USE;
 
+/* What a recovery plan says of one network and site; it goes before the network's own map. */
+struct ud_plan_network {
+	const char *network_id, *target_site_id, *real_network_id, *test_network_id;
+};
+extern const struct ud_shape ud_plan_network_shape;
+enum { UD_PLAN_NETWORKS = 100 };
+/* Read the network_map of a plan or of a run; NULL gives none. UD_E_VALIDATION naming what is
+ * wrong. */
+enum ud_code ud_plan_networks_read(
+	struct ud_ctx *cx, const char *text, struct ud_plan_network **ret, size_t *ret_n) UD_USE;
+
+/* Where a VM goes. The caller has read it with its scope. */
+struct ud_network_way {
+	const char *vm_id, *from_host_id, *to_host_id;
+	bool test;
+	const char *plan_map; /* network_map of its plan; NULL = none */
+};
+
 /*
  * What a VM's cards are to be connected to when it starts at another host: [{"mac","network"}] as
- * promote and test_start take it, network being the switch's name there. test: of a test. Cards
- * whose network has no entry are left out of it and named in *ret_unmapped by their MAC addresses;
- * without an inventory of the VM both are empty. The caller has read the VM with its scope.
+ * promote and test_start take it, network being the switch's name there. Cards whose network has no
+ * entry are left out of it and named in *ret_unmapped by their MAC addresses, those that are in no
+ * network aside; without an inventory of the VM both are empty.
  */
-enum ud_code ud_network_map_cards(struct ud_ctx *cx, const char *vm_id, const char *from_host_id,
-	const char *to_host_id, bool test, struct ud_json *ret, struct ud_texts *ret_unmapped)
-	UD_USE;
+enum ud_code ud_network_map_cards(struct ud_ctx *cx, const struct ud_network_way *way,
+	struct ud_json *ret, struct ud_texts *ret_unmapped) UD_USE;
 /*
  * The addresses that each card is to have there (ud_card_addresses of base/failover.h, as
  * set_addresses takes them): those of the VM in blocks of the network that the card's is mapped to,
  * kept for failovers (without any: its usual ones), or for tests. Length, router and servers of
  * names are the block's. An address that names no card counts where the VM has one card in that
- * network; cards without any are left out. The caller has read the VM with its scope.
+ * network; cards without any are left out.
  */
-enum ud_code ud_network_map_addresses(struct ud_ctx *cx, const char *vm_id,
-	const char *from_host_id, const char *to_host_id, bool test, struct ud_json *ret) UD_USE;
+enum ud_code ud_network_map_addresses(
+	struct ud_ctx *cx, const struct ud_network_way *way, struct ud_json *ret) UD_USE;
 
 #endif

@@ -12,6 +12,10 @@
 
 enum { DOCUMENT = 256 << 10, WEEK_MINUTES = 7 * 1440 };
 
+static const char *const stale_names[] = { "plan", "age", "members", "hosts", "certificates",
+	"networks" };
+const struct ud_enum ud_stale_reasons = { "stale_reason", stale_names, UD_LEN(stale_names) };
+
 /* clang-format off */
 static const struct ud_field fields[] = {
 	UD_FIELD(ud_recovery_plan, name,                .flags = UD_REQUIRED | UD_UNIQUE | UD_SEARCH | UD_SORT | UD_BRIEF, .max = 100, .rule = ud_rule_name, .about = "Name of the plan, unique."),
@@ -24,10 +28,12 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_recovery_plan, point_policy,        .values = &ud_point_policies, .about = "Which recovery points a test or an unplanned failover starts from: the latest, the latest that applications agreed to, the latest of all VMs that lie together (common), or one that is chosen with the request."),
 	UD_FIELD(ud_recovery_plan, point_within_seconds, .flags = UD_NULLABLE, .min = 1, .max = 86400, .about = "How far apart the points of common may lie."),
 	UD_FIELD(ud_recovery_plan, groups,              .max = DOCUMENT, .about = "Groups of which more is said: group, gate (level power, os, service or probe; timeout_seconds; on_fail pause, stop or continue), before and after (steps: name, kind, runs, timeout_seconds, on_fail, and what the kind needs)."),
+	UD_FIELD(ud_recovery_plan, network_map,         .max = DOCUMENT, .about = "What networks are at other sites for this plan alone: network_id, target_site_id, real_network_id, test_network_id. What it does not say is as the networks' own maps say."),
 	UD_FIELD(ud_recovery_plan, drill_interval_days, .flags = UD_NULLABLE, .min = 1, .max = 366, .about = "Days between drills; null = none are due."),
 	UD_FIELD(ud_recovery_plan, verified_at,         .flags = UD_SERVER, .about = "When its dry run found nothing in the way."),
 	UD_FIELD(ud_recovery_plan, verified_version,    .flags = UD_SERVER | UD_NULLABLE, .about = "Version that was looked at then."),
-	UD_FIELD(ud_recovery_plan, readiness,           .flags = UD_COMPUTED | UD_BRIEF, .about = "Unverified, verified, or stale: changed since, or 31 days old."),
+	UD_FIELD(ud_recovery_plan, stale_because,       .flags = UD_SERVER, .values = &ud_stale_reasons, .max = UD_LEN(stale_names), .about = "What is another than when it was verified: the plan itself, definitions of its VMs, hosts, certificates of agents, networks or addresses; age: it was 31 days ago."),
+	UD_FIELD(ud_recovery_plan, readiness,           .flags = UD_COMPUTED | UD_BRIEF, .about = "Unverified, verified, or stale: what it stood on has changed since, or 31 days have passed."),
 	UD_FIELD(ud_recovery_plan, last_drill_at,       .flags = UD_COMPUTED, .about = "When a test of it last passed."),
 	UD_FIELD(ud_recovery_plan, next_drill_due_at,   .flags = UD_COMPUTED | UD_BRIEF, .about = "When the next one is due."),
 };
@@ -287,6 +293,38 @@ enum ud_code ud_plan_version_get(struct ud_ctx *cx, const char *plan_id, int64_t
 	return UD_OK;
 }
 
+enum ud_code ud_plan_verified(struct ud_ctx *cx, const char *plan_id, const char *facts)
+{
+	/* every tenant: the caller has read the plan with its scope */
+	return ud_exec(cx, NULL,
+		"UPDATE recovery_plans SET verified_facts = $2, looked_at = $3 WHERE id = $1",
+		UD_VALS(ud_t(plan_id), ud_t(facts), ud_i(cx->now_ms)));
+}
+
+enum ud_code ud_plan_verified_facts(struct ud_ctx *cx, const char *plan_id, const char **ret)
+{
+	bool found = false;
+
+	/* every tenant: the caller has read the plan with its scope */
+	return ud_query_text(cx, &found, ret,
+		"SELECT verified_facts FROM recovery_plans WHERE id = $1 AND verified_facts IS NOT NULL",
+		UD_VALS(ud_t(plan_id)));
+}
+
+enum ud_code ud_plan_compared(
+	struct ud_ctx *cx, const char *plan_id, const struct ud_texts *differs)
+{
+	struct ud_buf b = { 0 };
+
+	ud_texts_write(&b, differs);
+	const char *text = ud_buf_take(cx->arena, &b);
+
+	/* every tenant: the plan was read before */
+	return ud_exec(cx, NULL,
+		"UPDATE recovery_plans SET stale_because = $2, looked_at = $3 WHERE id = $1",
+		UD_VALS(ud_t(plan_id), ud_t(text), ud_i(cx->now_ms)));
+}
+
 enum ud_code ud_plan_last_drill(struct ud_ctx *cx, const char *plan_id, int64_t *ret_ms)
 {
 	bool found = false;
@@ -299,15 +337,39 @@ enum ud_code ud_plan_last_drill(struct ud_ctx *cx, const char *plan_id, int64_t 
 		UD_VALS(ud_t(plan_id)));
 }
 
-enum { BATCH = 100 };
+enum { BATCH = 100, HANDFUL = 5 };
+
+/* The ids that a statement gives, at most max. */
+static enum ud_code read_ids(struct ud_ctx *cx, ud_rows *rows, size_t max, struct ud_texts *ret)
+{
+	bool more = false;
+
+	*ret = (struct ud_texts){ ud_alloc(cx->arena, sizeof(char *) * max), 0 };
+	UD_TRY(ud_next(cx, rows, &more));
+	while (more && ret->count < max) {
+		ret->items[ret->count++] = ud_col_dup(cx, rows, 0);
+		UD_TRY(ud_next(cx, rows, &more));
+	}
+	return UD_OK;
+}
+
+enum ud_code ud_plans_to_compare(struct ud_ctx *cx, int64_t before_ms, struct ud_texts *ret)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+
+	/* every tenant: hosts and networks are the same for all */
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT id FROM recovery_plans WHERE verified_facts IS NOT NULL"
+		" AND verified_version = version AND stale_because = '[]' AND looked_at <= $1"
+		" ORDER BY looked_at, id LIMIT $2",
+		UD_VALS(ud_i(before_ms), ud_i(HANDFUL))));
+	return read_ids(cx, rows, HANDFUL, ret);
+}
 
 enum ud_code ud_plans_with_drills(struct ud_ctx *cx, struct ud_texts *ret)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
-	bool more = false;
 
-	ret->items = ud_alloc(cx->arena, sizeof(char *) * BATCH);
-	ret->count = 0;
 	/* every tenant: the clock is the same for all */
 	UD_TRY(ud_query(cx, &rows,
 		"SELECT p.id FROM recovery_plans p WHERE p.drill_interval_days IS NOT NULL"
@@ -317,12 +379,7 @@ enum ud_code ud_plans_with_drills(struct ud_ctx *cx, struct ud_texts *ret)
 		" AND COALESCE(p.drill_told_at, 0) + p.drill_interval_days * 86400000 <= $1"
 		" ORDER BY p.id LIMIT 100",
 		UD_VALS(ud_i(cx->now_ms))));
-	UD_TRY(ud_next(cx, rows, &more));
-	while (more && ret->count < BATCH) {
-		ret->items[ret->count++] = ud_col_dup(cx, rows, 0);
-		UD_TRY(ud_next(cx, rows, &more));
-	}
-	return UD_OK;
+	return read_ids(cx, rows, BATCH, ret);
 }
 
 enum ud_code ud_plan_told(struct ud_ctx *cx, const char *plan_id)

@@ -19,14 +19,18 @@ struct ud_recovery_plan {
 	unsigned point_policy; /* enum ud_point_policy */
 	int64_t point_within_seconds;
 	struct ud_json groups;       /* db/plan_groups.h; NULL = nothing is said of any */
+	struct ud_json network_map;  /* list of ud_plan_network; NULL = the networks' own maps */
 	int64_t drill_interval_days; /* UD_NONE = no drills are due */
 	struct ud_time verified_at;
 	int64_t verified_version;
+	struct ud_texts stale_because; /* of ud_stale_reasons; stored: what was seen since */
 	/* computed */
 	const char *readiness; /* unverified, verified, stale */
 	struct ud_time last_drill_at, next_drill_due_at;
 };
 extern const struct ud_table ud_recovery_plans;
+/* Why a plan that was verified has to be looked at again. */
+extern const struct ud_enum ud_stale_reasons;
 
 /* One VM of a plan. Groups start in their order; inside a group a VM starts after those it names.
  */
@@ -74,6 +78,19 @@ enum ud_code ud_plan_versions(
  */
 enum ud_code ud_plan_version_get(struct ud_ctx *cx, const char *plan_id, int64_t version,
 	const char **ret_document, int64_t *ret_before) UD_USE;
+/*
+ * A plan was verified: what it stood on (api/plan_facts.h); NULL = it is not verified any more. And
+ * that again, *ret NULL = there is none. The caller has read the plan with its scope.
+ */
+enum ud_code ud_plan_verified(struct ud_ctx *cx, const char *plan_id, const char *facts) UD_USE;
+enum ud_code ud_plan_verified_facts(struct ud_ctx *cx, const char *plan_id, const char **ret)
+	UD_USE;
+/* Ids of plans that count as verified and were not compared with that since an instant, those
+ * longest ago first, a handful. It was compared: what differs. No new version: runs are approved
+ * for one. */
+enum ud_code ud_plans_to_compare(struct ud_ctx *cx, int64_t before_ms, struct ud_texts *ret) UD_USE;
+enum ud_code ud_plan_compared(
+	struct ud_ctx *cx, const char *plan_id, const struct ud_texts *differs) UD_USE;
 /* When a test of the plan last passed; 0 = never. */
 enum ud_code ud_plan_last_drill(struct ud_ctx *cx, const char *plan_id, int64_t *ret_ms) UD_USE;
 /* Ids of plans that have drills and were not told of being overdue for a day, a batch. */

@@ -43,6 +43,15 @@ enum ud_code ud_args_relation(struct ud_ctx *cx, struct flow *fl, struct ud_buf 
 	return UD_OK;
 }
 
+/* From where to where, by the plan that was approved. */
+static struct ud_network_way way_of(const struct flow *fl)
+{
+	const struct ud_workflow *w = fl->w;
+
+	return (struct ud_network_way){ w->vm_id, w->source_host_id, w->target_host_id,
+		w->kind == UD_FAILOVER_TEST, fl->f.network_map.text };
+}
+
 enum ud_code ud_args_promote(struct ud_ctx *cx, struct flow *fl, struct ud_buf *b)
 {
 	struct ud_promote_args a = { .replication_id = fl->w->replication_id,
@@ -50,8 +59,9 @@ enum ud_code ud_args_promote(struct ud_ctx *cx, struct flow *fl, struct ud_buf *
 		.peer_fenced = true };
 	struct ud_texts unmapped = { 0 };
 
-	UD_TRY(ud_network_map_cards(cx, fl->w->vm_id, fl->w->source_host_id, fl->w->target_host_id,
-		false, &a.networks, &unmapped));
+	const struct ud_network_way way = way_of(fl);
+
+	UD_TRY(ud_network_map_cards(cx, &way, &a.networks, &unmapped));
 	ud_shape_encode(b, &ud_promote_args_shape, &a, NULL);
 	return UD_OK;
 }
@@ -77,8 +87,9 @@ enum ud_code ud_args_test_start(struct ud_ctx *cx, struct flow *fl, struct ud_bu
 		.name = ud_printf(cx->arena, "%s - Test", vm.name) };
 	struct ud_texts unmapped = { 0 };
 
-	UD_TRY(ud_network_map_cards(cx, fl->w->vm_id, fl->w->source_host_id, fl->w->target_host_id,
-		true, &a.networks, &unmapped));
+	const struct ud_network_way way = way_of(fl);
+
+	UD_TRY(ud_network_map_cards(cx, &way, &a.networks, &unmapped));
 	ud_shape_encode(b, &ud_test_start_args_shape, &a, NULL);
 	return UD_OK;
 }
@@ -171,10 +182,9 @@ enum ud_code ud_look_check(
 
 static enum ud_code cards_to_set(struct ud_ctx *cx, struct flow *fl, struct ud_json *ret)
 {
-	const struct ud_workflow *w = fl->w;
+	const struct ud_network_way way = way_of(fl);
 
-	return ud_network_map_addresses(cx, w->vm_id, w->source_host_id, w->target_host_id,
-		w->kind == UD_FAILOVER_TEST, ret);
+	return ud_network_map_addresses(cx, &way, ret);
 }
 
 enum ud_code ud_args_addresses(struct ud_ctx *cx, struct flow *fl, struct ud_buf *b)

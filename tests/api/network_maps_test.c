@@ -24,17 +24,25 @@ static const char *network(struct scene *s, int site, const char *name, const ch
 struct cards {
 	struct scene *s;
 	bool test;
+	const char *plan_map;
 	struct ud_json json;
 	struct ud_texts unmapped;
 };
+
+static struct ud_network_way way_of(const struct cards *c)
+{
+	return (struct ud_network_way){ c->s->vm, c->s->agents[HOST_A].host_id,
+		c->s->agents[HOST_B].host_id, c->test, c->plan_map };
+}
 
 static enum ud_code ask(struct ud_ctx *cx, void *data)
 {
 	struct cards *c = data;
 	struct scene *s = c->s;
 
-	UD_TRY(ud_network_map_cards(cx, s->vm, s->agents[HOST_A].host_id, s->agents[HOST_B].host_id,
-		c->test, &c->json, &c->unmapped));
+	const struct ud_network_way way = way_of(c);
+
+	UD_TRY(ud_network_map_cards(cx, &way, &c->json, &c->unmapped));
 	c->json.text = ud_strdup(s->w->arena, c->json.text);
 	return UD_OK;
 }
@@ -86,8 +94,9 @@ static enum ud_code ask_addresses(struct ud_ctx *cx, void *data)
 	struct cards *c = data;
 	struct scene *s = c->s;
 
-	UD_TRY(ud_network_map_addresses(cx, s->vm, s->agents[HOST_A].host_id,
-		s->agents[HOST_B].host_id, c->test, &c->json));
+	const struct ud_network_way way = way_of(c);
+
+	UD_TRY(ud_network_map_addresses(cx, &way, &c->json));
 	c->json.text = ud_strdup(s->w->arena, c->json.text);
 	return UD_OK;
 }
@@ -170,11 +179,83 @@ static void a_card_gets_the_address_that_is_kept_for_it(void **state)
 	assert_null(strstr(addresses(s, false), "10.9.0.7/24"));
 }
 
+/* What a plan says of a network and site goes before the network's own map; what it does not say is
+ * as that one says; a network that is gone is as one that was not said. */
+static void a_plan_goes_before_the_network(void **state)
+{
+	struct scene *s = *state;
+	const char *here = network(s, HOST_A, "edge", "production");
+	const char *usual = network(s, HOST_B, "edge-b", "production");
+	const char *bubble = network(s, HOST_B, "edge-t", "test");
+	const char *special = network(s, HOST_B, "edge-s", "production");
+	const char *b = s->sites[HOST_B];
+	struct cards c = { .s = s };
+
+	expect(s->w, LEAD, "PUT", fmt(s->w, "/v1/networks/%s/failover-map", here),
+		fmt(s->w,
+			"{\"entries\":[{\"target_site_id\":\"%s\",\"real_network_id\":\"%s\",\"test_network_id\":\"%s\"}]}",
+			b, usual, bubble),
+		200);
+	scene_machine(
+		s, s->vm, "\"nics\":[{\"mac\":\"52:54:00:00:00:0c\",\"source\":\"br-edge\"}]");
+	c.plan_map = fmt(s->w,
+		"[{\"network_id\":\"%s\",\"target_site_id\":\"%s\",\"real_network_id\":\"%s\"}]",
+		here, b, special);
+	world_write(s->w, ask, &c);
+	assert_non_null(strstr(c.json.text, "\"br-edge-s\""));
+	c.test = true;
+	world_write(s->w, ask, &c);
+	assert_non_null(strstr(c.json.text, "\"br-edge-t\""));
+	c.test = false;
+	expect(s->w, LEAD, "DELETE", fmt(s->w, "/v1/networks/%s", special), NULL, 204);
+	world_write(s->w, ask, &c);
+	assert_non_null(strstr(c.json.text, "\"br-edge-b\""));
+}
+
+static bool warns(struct scene *s, const char *vm, const char *kind, const char *reason)
+{
+	const char *headers[] = { fmt(s->w, "Idempotency-Key: %s-%s", vm, kind), NULL };
+	struct reply r = call(s->w, OWN_OPERATOR, "POST", "/v1/tickets?dry_run=true",
+		fmt(s->w,
+			"{\"type\":\"failover\",\"failover\":{\"kind\":\"%s\",\"reason_code\":\"%s\","
+			"\"vm_ids\":[\"%s\"]}}",
+			kind, reason, vm),
+		headers);
+
+	assert_non_null(strstr(r.body, "plan_hash"));
+	return strstr(r.body, "network_unmapped") != NULL;
+}
+
+/* Before anybody approves it is said which card will have no network. */
+static void a_card_without_a_network_is_told_before(void **state)
+{
+	struct scene *s = *state;
+	const char *vm = scene_vm(s);
+
+	scene_protect(s, vm);
+	scene_machine(s, vm, "\"nics\":[{\"mac\":\"52:54:00:00:00:0d\"}]");
+	assert_false(warns(s, vm, "test", "validate_replication"));
+	scene_machine(s, vm, "\"nics\":[{\"mac\":\"52:54:00:00:00:0d\",\"source\":\"br-lone\"}]");
+	assert_true(warns(s, vm, "test", "validate_replication"));
+	assert_true(warns(s, vm, "planned", "host_maintenance"));
+	const char *here = network(s, HOST_A, "lone", "production");
+	const char *there = network(s, HOST_B, "lone-b", "production");
+
+	expect(s->w, LEAD, "PUT", fmt(s->w, "/v1/networks/%s/failover-map", here),
+		fmt(s->w, "{\"entries\":[{\"target_site_id\":\"%s\",\"real_network_id\":\"%s\"}]}",
+			s->sites[HOST_B], there),
+		200);
+	assert_true(warns(s, vm, "test", "validate_replication"));
+	assert_false(warns(s, vm, "planned", "host_maintenance"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_map_says_where_cards_are_plugged_in),
 		cmocka_unit_test(a_card_gets_the_address_that_is_kept_for_it),
+		cmocka_unit_test(a_plan_goes_before_the_network),
+		cmocka_unit_test(a_card_without_a_network_is_told_before),
 	};
 
 	return cmocka_run_group_tests(tests, scene_setup, scene_teardown);

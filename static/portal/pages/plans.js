@@ -86,7 +86,7 @@ const Ready = ({ plan, name, reload }) => {
     await Promise.all([data.reload(), reload()]);
   };
   return html`<${Panel} title=${t('plan.now')} more=${mayChange() && html`<${Action} label=${t('plan.validate')} onPress=${look}/>`}><p><${Readiness} value=${plan.readiness}/> ${plan.verified_at && html`<span class="muted"><${Ago} at=${plan.verified_at}/></span>`}</p>
-    <${Loaded} of=${data}>${(r) => html`${r.blockers?.length ? html`<${Blockers} list=${r.blockers} name=${name}/>` : html`<p class="ok">● ${t('request.clear')}</p>`}${r.predicted && html`<${Predicted} of=${r.predicted}/>`}`}</${Loaded}></${Panel}>`;
+    <${Loaded} of=${data}>${(r) => html`${r.stale_because.length > 0 && html`<p class="warning">${t('plan.stale', { what: r.stale_because.map((w) => word('stale_reason', w)).join(', ') })}</p>`}${r.blockers?.length ? html`<${Blockers} list=${r.blockers} name=${name}/>` : html`<p class="ok">● ${t('request.clear')}</p>`}${r.predicted && html`<${Predicted} of=${r.predicted}/>`}`}</${Loaded}></${Panel}>`;
 };
 
 const Trend = ({ plan }) => {
@@ -120,6 +120,15 @@ const Gates = ({ plan }) => {
   return html`<ul class="steps">${numbers.map((g) => html`<li key=${g}><b>${t('plan.group', { n: g + 1 })}</b><span class="grow">${t('plan.gate', { level: word('gate_level', said(g).level), time: duration(said(g).timeout_seconds) })} · ${word('on_fail', said(g).on_fail)}${['before', 'after'].map((when) => steps(g, when) && html`<br/>${t(`plan.steps.${when}`, { names: steps(g, when) })}`)}</span></li>`)}</ul>`;
 };
 
+/** What networks are at other sites for this plan alone. */
+const Networks = ({ said }) => {
+  const networks = useData('/v1/networks?limit=200', ['network.'], { all: true });
+  const sites = useData('/v1/sites?limit=200', ['site.'], { all: true });
+  const called = (of, id) => (of.data.value?.data || []).find((x) => x.id === id)?.name || id;
+  const there = (id) => (id ? called(networks, id) : t('plan.networks.usual'));
+  return html`<${Panel} title=${t('plan.networks')}><ul class="steps">${said.map((e) => html`<li key=${e.network_id + e.target_site_id}><b>${called(networks, e.network_id)}</b><span class="grow">${t('plan.networks.there', { site: called(sites, e.target_site_id), real: there(e.real_network_id), test: there(e.test_network_id) })}</span></li>`)}</ul></${Panel}>`;
+};
+
 export const Plan = ({ id }) => {
   const data = useData(`/v1/recovery-plans/${id}`, ['recovery_plan.', 'failover.']);
   const vms = useData('/v1/vms?limit=200', ['vm.'], { all: true });
@@ -135,7 +144,7 @@ export const Plan = ({ id }) => {
     ${dialog.value === 'edit' && html`<${Edit} plan=${p} onClose=${close} done=${() => { toast(t('saved')); data.reload(); }}/>`}
     ${dialog.value === 'delete' && html`<${TypedConfirm} title=${t('plan.delete')} text=${t('plan.delete.text')} name=${p.name} label=${t('delete')} onYes=${gone} onClose=${close}/>`}
     ${isLate(p) && html`<p class="note bad">${t('plan.late.text')}</p>`}${p.note && html`<p>${p.note}</p>`}
-    <${Panel} title=${t('plan.order')}><${Lanes} members=${drawn(p)}/><${Gates} plan=${p}/></${Panel}>
+    <${Panel} title=${t('plan.order')}><${Lanes} members=${drawn(p)}/><${Gates} plan=${p}/></${Panel}>${p.network_map?.length > 0 && html`<${Networks} said=${p.network_map}/>`}
     <div class="grid"><${Ready} plan=${p} name=${name} reload=${data.reload}/><${Panel} title=${t('facts')}><${Facts} rows=${[[t('vms'), p.members.length], [t('plan.undecided'), `${t(`plan.undecided.${p.commit_policy}`)}${p.commit_minutes ? ` · ${duration(p.commit_minutes * 60)}` : ''}`], [t('plan.hard'), p.allow_hard_stop ? t('yes') : t('no')], [t('plan.every'), p.drill_interval_days ?? t('none')], [t('plan.drilled'), html`<${Ago} at=${p.last_drill_at}/>`], [t('plan.due'), html`<${DrillDue} plan=${p}/>`]]}/><${Trend} plan=${p}/></${Panel}></div>
     <${Panel} title=${t('page.failovers')}><${List} path="/v1/failovers" search=${false} fixed=${{ plan_id: id, sort: '-created_at' }} topics=${['failover.']} open=${(f) => `/app/failovers/${f.id}`} columns=${runColumns} empty=${html`<${Empty} title=${t('failovers.none')} text=${t('plan.tried')}/>`}/></${Panel}>
     <${Versions} plan=${p} name=${name}/>`}</${Loaded}>`;
