@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules that read the text alone. Each is a function of the tree that yields (file, line, sentence); its name
 is the rule's name. The exceptions of a rule stand in the list beside it."""
+import hashlib
 import json
 import re
 
@@ -286,5 +287,37 @@ def blanks(tree):
             yield path, text.count("\n") + 1, "no newline at the end of the file"
 
 
+VOID = re.compile(r"<(area|br|col|embed|hr|img|input|link|meta|source|track|wbr)\b")
+
+
+def _tag_end(text, at):
+    """Where the tag that begins at `at` ends; what stands in ${…} is not the tag's own."""
+    depth = 0
+    for i in range(at, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[i], 0)
+        if text[i] == ">" and depth == 0:
+            return i
+    return len(text)
+
+
+def voids(tree):
+    """In the portal's templates elements without content close themselves: htm loses what follows one that does not."""
+    for path in tree.ours(".js"):
+        text = tree.texts[path]
+        for m in VOID.finditer(text) if path.startswith("static/portal/") else ():
+            if text[_tag_end(text, m.start()) - 1] != "/":
+                yield path, text.count("\n", 0, m.start()) + 1, f"<{m.group(1)}> does not close itself"
+
+
+def vendored(tree):
+    """What others made is as its manifest says."""
+    path = "static/vendor/MANIFEST.json"
+    for entry in json.loads(tree.texts.get(path, "[]")):
+        text = tree.texts.get(f"static/vendor/{entry['file']}")
+        if text is None or hashlib.sha256(text.encode()).hexdigest() != entry["sha256"]:
+            yield path, 1, f"{entry['file']} is not what was vendored"
+
+
 RULES = (spdx, subject, comments, static, use, malloc, clock, random, shell, sql_place, sql_params, tenant,
-         select_star, todo, arrows, slashes, json_t, libvirt, words, json_valid, blanks)
+         select_star, todo, arrows, slashes, json_t, libvirt, words, json_valid, blanks, voids,
+         vendored)
