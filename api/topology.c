@@ -267,6 +267,7 @@ static enum ud_code topology_of_vm(struct ud_ctx *cx, struct ud_request *rq)
 struct rates {
 	struct ud_buf *out;
 	struct ud_sample last;
+	int64_t last_cpu_us;
 	bool have_last, any;
 };
 
@@ -280,8 +281,8 @@ static void put_rate(
 		ud_buf_int(b, (now - before) * scale / ms);
 }
 
-static enum ud_code put_sample(
-	struct ud_ctx *cx, void *data, int64_t taken_at, const struct ud_sample *s)
+static enum ud_code put_sample(struct ud_ctx *cx, void *data, int64_t taken_at, int64_t cpu_us,
+	const struct ud_sample *s)
 {
 	struct rates *r = data;
 	int64_t ms = s->taken_mono_ms - r->last.taken_mono_ms;
@@ -296,10 +297,9 @@ static enum ud_code put_sample(
 			ud_buf_puts(r->out, "null");
 		else
 			ud_buf_int(r->out, s->memory_used_bytes);
-		/* nanoseconds over milliseconds: a ten-thousandth part is a percent */
-		if (s->cpu_ns != UD_NONE && r->last.cpu_ns != UD_NONE)
-			put_rate(r->out, "cpu_percent", s->cpu_ns / 10000, r->last.cpu_ns / 10000,
-				ms, 1);
+		/* microseconds over milliseconds: a tenth part is a percent */
+		if (cpu_us != UD_NONE && r->last_cpu_us != UD_NONE)
+			put_rate(r->out, "cpu_percent", cpu_us / 10, r->last_cpu_us / 10, ms, 1);
 		else
 			ud_buf_puts(r->out, ",\"cpu_percent\":null");
 		put_rate(r->out, "disk_read_bytes_per_second", s->disk_read_bytes,
@@ -317,6 +317,7 @@ static enum ud_code put_sample(
 		ud_buf_putc(r->out, '}');
 	}
 	r->last = *s;
+	r->last_cpu_us = cpu_us;
 	r->have_last = true;
 	return UD_OK;
 }

@@ -226,9 +226,9 @@ enum ud_code ud_inventory_sample(
 			ud_i(s->net_receive_bytes), ud_i(s->net_send_bytes)));
 }
 
-static void read_sample(const ud_rows *rows, struct ud_sample *ret)
+static void read_sample(const ud_rows *rows, int64_t *ret_cpu_us, struct ud_sample *ret)
 {
-	int64_t *const members[] = { &ret->taken_mono_ms, &ret->cpu_ns, &ret->memory_used_bytes,
+	int64_t *const members[] = { &ret->taken_mono_ms, ret_cpu_us, &ret->memory_used_bytes,
 		&ret->disk_read_bytes, &ret->disk_write_bytes, &ret->disk_reads, &ret->disk_writes,
 		&ret->net_receive_bytes, &ret->net_send_bytes };
 
@@ -248,9 +248,10 @@ static enum ud_code visit_samples(struct ud_ctx *cx, const char *sql, const stru
 	UD_TRY(ud_next(cx, rows, &more));
 	while (more) {
 		struct ud_sample s;
+		int64_t cpu_us;
 
-		read_sample(rows, &s);
-		UD_TRY(visit(cx, data, ud_col_int(rows, 0), &s));
+		read_sample(rows, &cpu_us, &s);
+		UD_TRY(visit(cx, data, ud_col_int(rows, 0), cpu_us, &s));
 		UD_TRY(ud_next(cx, rows, &more));
 	}
 	return UD_OK;
@@ -261,7 +262,7 @@ enum ud_code ud_inventory_samples(struct ud_ctx *cx, const char *vm_id, int64_t 
 {
 	/* every tenant: the caller has read the VM with its scope */
 	return visit_samples(cx,
-		"SELECT taken_at, mono_ms, cpu_ns, memory_used_bytes, disk_read_bytes,"
+		"SELECT taken_at, mono_ms, cpu_ns / 1000, memory_used_bytes, disk_read_bytes,"
 		" disk_write_bytes, disk_reads, disk_writes, net_receive_bytes, net_send_bytes FROM"
 		" (SELECT taken_at, mono_ms, cpu_ns, memory_used_bytes, disk_read_bytes,"
 		" disk_write_bytes, disk_reads, disk_writes, net_receive_bytes, net_send_bytes"
@@ -275,7 +276,7 @@ enum ud_code ud_inventory_host_samples(struct ud_ctx *cx, const char *host_id, i
 {
 	/* every tenant: the caller has read the host with its scope */
 	return visit_samples(cx,
-		"SELECT taken_at, MAX(mono_ms), CAST(SUM(cpu_ns) AS BIGINT),"
+		"SELECT taken_at, MAX(mono_ms), CAST(SUM(cpu_ns / 1000) AS BIGINT),"
 		" CAST(SUM(memory_used_bytes) AS BIGINT), CAST(SUM(disk_read_bytes) AS BIGINT),"
 		" CAST(SUM(disk_write_bytes) AS BIGINT), CAST(SUM(disk_reads) AS BIGINT),"
 		" CAST(SUM(disk_writes) AS BIGINT), CAST(SUM(net_receive_bytes) AS BIGINT),"

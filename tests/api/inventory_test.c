@@ -387,6 +387,36 @@ static void many_vms_come_in_pages(void **state)
 	assert_int_equal(number_at(r.json, "total"), MANY);
 }
 
+/* Each VM has used its processors for a hundred years and one second more from sample to sample. */
+static enum ud_code much_used(struct ud_ctx *cx, void *data)
+{
+	(void)data;
+	for (int64_t i = 0; i < 2; i++)
+		UD_TRY(ud_exec(cx, NULL,
+			"INSERT INTO samples(vm_id, taken_at, mono_ms, cpu_ns) SELECT id, $1, $2, $3"
+			" FROM vms",
+			UD_VALS(ud_i(cx->now_ms - 60000 + i * 10000), ud_i(1000000 + i * 10000),
+				ud_i(INT64_C(3155760000000000000) + i * 1000000000))));
+	return UD_OK;
+}
+
+static void figures_of_a_host_are_told_however_long_its_vms_have_run(void **state)
+{
+	enum { VMS = 5 };
+	struct scene *s = *state;
+
+	for (int i = 1; i <= VMS; i++)
+		scripted_add(s->hv[0], scripted_uuid(s->hv[0], i), fmt(s->w, "vm-%02d", i));
+	run(s, 0);
+	until(s, fmt(s->w, "/v1/hosts/%s", s->host[0]), "state", "active");
+	until(s, "/v1/vms?q=vm-05", "data.0.name", "vm-05");
+	world_write(s->w, much_used, NULL);
+	struct reply r = expect(
+		s->w, LEAD, "GET", fmt(s->w, "/v1/hosts/%s/metrics", s->host[0]), NULL, 200);
+
+	assert_int_equal(number_at(r.json, "data.0.cpu_percent"), VMS * 10);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -403,6 +433,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_protected_vm_is_started_by_nobody_at_boot, begin, end),
 		cmocka_unit_test_setup_teardown(many_vms_come_in_pages, begin, end),
+		cmocka_unit_test_setup_teardown(
+			figures_of_a_host_are_told_however_long_its_vms_have_run, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
