@@ -77,6 +77,22 @@ export const visit = async (page, path) => {
 export const shot = async (page, name) => {
   if (shots) await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
 };
+/** What axe does not see: text below 11 pixels, words of a picture that leave it, words of a control that are cut off. */
+export const cramped = (page) => page.evaluate(() => {
+  const found = [];
+  const say = (what, e) => found.push(`${what}: ${e.textContent.trim().slice(0, 40)}`);
+  const shown = (e) => e.getClientRects().length && !e.closest('.sr');
+  for (const e of document.querySelectorAll('body *')) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+    if (own && shown(e) && parseFloat(getComputedStyle(e).fontSize) < 11) say('below 11 px', e);
+  }
+  for (const e of document.querySelectorAll('svg.picture text')) {
+    const [word, picture] = [e.getBoundingClientRect(), e.closest('svg').getBoundingClientRect()];
+    if (word.width && (word.left < picture.left - 2 || word.right > picture.right + 2 || word.bottom > picture.bottom + 2)) say('outside its picture', e);
+  }
+  for (const e of document.querySelectorAll('button, .button, select, h1, h2, th, dd, .state')) if (shown(e) && e.tagName !== 'SELECT' && getComputedStyle(e).overflowX !== 'visible' && e.scrollWidth > e.clientWidth + 1) say('cut off', e);
+  return found.slice(0, 6);
+});
 /** Violations that axe finds, one line each. */
 export const axe = async (page) => {
   await page.evaluate(axeSource);

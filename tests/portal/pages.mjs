@@ -5,7 +5,8 @@
 // that, what is done on pages of plans, policies, notifications, network maps and the war room.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { api, axe, base, equal, finish, it, ok, open, person, phrase, shot, signIn, token, visit } from './harness.mjs';
+import { api, axe, base, cramped, equal, finish, it, ok, open, person, phrase, shot, signIn, token, visit } from './harness.mjs';
+import { desk } from './desk.mjs';
 import { Keyboard, Mouse } from './hands.mjs';
 
 const first = async (path) => (await api('GET', path)).data[0] || {};
@@ -42,7 +43,20 @@ const look = async (page, who, path, theme, width) => {
   await page.evaluate(() => new Promise((go) => { requestAnimationFrame(() => requestAnimationFrame(go)); }));
   equal(await axe(page), [], `${theme} ${width}`);
   equal(await page.evaluate(() => document.documentElement.scrollWidth > innerWidth + 1), false, `sideways scroll at ${width}`);
+  equal(await cramped(page), [], `what does not fit, ${theme} ${width}`);
   await shot(page, `${who}${fileOf(path)}-${theme}-${width}`);
+};
+
+// Words are longer in other languages: the pseudo-locale's are by two fifths.
+const stretch = async (page, path, width) => {
+  await page.setViewportSize({ width, height: 900 });
+  await page.evaluate(() => localStorage.setItem('us.locale', 'en-XA'));
+  await visit(page, path);
+  await page.evaluate(() => new Promise((go) => { requestAnimationFrame(() => requestAnimationFrame(go)); }));
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth + 1);
+  const tight = await cramped(page);
+  await page.evaluate(() => localStorage.removeItem('us.locale'));
+  equal([wide, tight], [false, []], `with words two fifths longer, at ${width}: sideways scroll, and what does not fit`);
 };
 
 const browser = await open();
@@ -668,7 +682,10 @@ if (!only || only === 'stories') {
   await drawn();
   await gap();
   await plainly();
-  for (const [n, [Hand, how]] of [[Mouse, 'by mouse'], [Keyboard, 'by keyboard alone']].entries()) await told(Hand, how, n);
+  for (const [n, [Hand, how]] of [[Mouse, 'by mouse'], [Keyboard, 'by keyboard alone']].entries()) {
+    await told(Hand, how, n);
+    await desk(browser, customer, Hand, how, n);
+  }
 }
 
 let n = 0;
@@ -681,6 +698,7 @@ for (const [who, email, paths] of people) {
     await it(`${who} ${plain(path)} (${shapes.length > 1 ? 'each theme and width' : shapes[0].join(' ')})`, async () => {
       page.wrong.length = 0;
       for (const [theme, width] of shapes) await look(page, who, path, theme, width);
+      for (const width of new Set(shapes.map(([, w]) => w))) await stretch(page, path, width);
       equal(page.wrong, [], 'wrong');
     });
   }

@@ -23,7 +23,8 @@ const csrf = () => localStorage.getItem('us.csrf') || '';
 
 const headersFor = (method, body, options) => {
   const headers = { Accept: 'application/json' };
-  if (body !== undefined) headers['Content-Type'] = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+  if (options.file) headers['Content-Type'] = body.type || 'application/octet-stream';
+  else if (body !== undefined) headers['Content-Type'] = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
   if (method !== 'GET') headers['X-CSRF-Token'] = csrf();
   if (method === 'POST') headers['Idempotency-Key'] = options.key || newKey();
   if (options.match !== undefined) headers['If-Match'] = `"v${options.match}"`;
@@ -46,7 +47,7 @@ const read = async (response) => {
 export const call = async (method, path, body, options = {}) => {
   /** @type {RequestInit} */
   const request = { method, credentials: 'same-origin', headers: headersFor(method, body, options), signal: options.signal };
-  if (body !== undefined) request.body = JSON.stringify(body);
+  if (body !== undefined) request.body = options.file ? body : JSON.stringify(body);
   let response;
   try {
     response = await fetch(path, request);
@@ -84,6 +85,8 @@ export const post = (path, body = {}, options) => call('POST', path, body, optio
  * @param {P} path @param {any} body @param {number} [match] @returns {Promise<import('answers').Answer<P, 'patch'>>}
  */
 export const patch = (path, body, match) => call('PATCH', path, body, { match });
+/** Send a file as it is. @param {string} path @param {File} file @param {any} [options] */
+export const upload = (path, file, options) => call('POST', path, file, { ...options, file: true });
 export const remove = (path, match) => call('DELETE', path, undefined, match === undefined ? {} : { match });
 
 /** All pages of a list, at most `most` rows. @param {string} path */

@@ -10,6 +10,9 @@ export const dateTime = (iso, tz = zone()) => (iso ? format(iso, { day: '2-digit
 export const timeOnly = (iso, tz = zone()) => (iso ? format(iso, { hour: '2-digit', minute: '2-digit', second: '2-digit' }, tz) : '');
 export const dayOnly = (iso, tz = zone()) => (iso ? format(iso, { day: '2-digit', month: 'short', year: 'numeric' }, tz) : '');
 
+/** The day of an instant on the person's clock: "2026-11-25". @param {string} iso */
+export const dayKey = (iso, tz = zone()) => new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeZone: tz }).format(new Date(iso));
+
 const clockAt = (at, timeZone) => Date.parse(`${new Intl.DateTimeFormat('sv-SE', { dateStyle: 'short', timeStyle: 'medium', timeZone }).format(at).replace(' ', 'T')}Z`);
 /** "2026-12-01T06:00", as it is typed into a field, on the clock of a zone -> the instant, as the API wants it. @param {string} typed */
 export const instant = (typed, tz = zone()) => {

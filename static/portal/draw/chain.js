@@ -3,17 +3,16 @@
 // A leg with `back` is drawn the other way. Laid out for the width there is: in a row, or one below the other on a phone. A test copy hangs below its replica.
 import { html } from '../core/html.js';
 import { t, word } from '../core/i18n.js';
-import { Twin, tone, useWidth } from '../ui/parts.js';
+import { Twin, shape, tone, useWidth } from '../ui/parts.js';
 
 const BOX = { w: 220, h: 78 };
 const LETTER = 7; // about as wide as one is
 
 const Node = ({ x, y, w, node }) => {
   const state = node.tone || tone(node.state).tone;
-  const shape = tone(node.state).shape;
   return html`<g transform=${`translate(${x},${y})`}><rect class=${`node s-${state} ${node.dashed ? 'dash' : ''}`} width=${w} height=${BOX.h} rx="8"/>
     <text x="12" y="24" class="strong">${node.letter} · ${node.host}</text><text x="12" y="44" class="muted">${node.text}</text>
-    <text x="12" y="64" class=${`f-${state}`}>${shape} ${word('state', node.state)}</text></g>`;
+    <text x="12" y="64" class=${`f-${state}`}>${shape(state)} ${word('state', node.state)}</text></g>`;
 };
 
 const Arrow = ({ from, to, down, leg }) => {

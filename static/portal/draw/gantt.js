@@ -48,7 +48,7 @@ const Axis = ({ scale, x, height }) => {
   return html`${ticks.map((s) => html`<g><line class="grid-line" x1=${x(s)} x2=${x(s)} y1="20" y2=${height}/><text class="axis" x=${x(s)} y="12" text-anchor=${s ? 'middle' : 'start'}>${duration(s)}</text></g>`)}
     ${scale.cuts.map((c) => html`<g><rect class="cut" x=${x(c.from)} y="18" width=${Math.max(2, x(c.to) - x(c.from))} height=${height - 18}/><text class="axis" x=${(x(c.from) + x(c.to)) / 2} y="12" text-anchor="middle">${x(c.to) - x(c.from) > 84 ? `⋯ ${duration(c.to - c.from)} ⋯` : '⋯'}</text></g>`)}`;
 };
-const Bar = ({ r, x, y }) => html`${r.p.to > r.p.from && html`<rect x=${x(r.p.from)} y=${y} width=${Math.max(2, x(r.p.to) - x(r.p.from))} height="18" rx="3" class="dash s-idle" fill="none" style=${{ strokeWidth: 1 }}/>`}
+const Bar = ({ r, x, y }) => html`${r.p.to > r.p.from && html`<rect x=${x(r.p.from)} y=${y} width=${Math.max(2, x(r.p.to) - x(r.p.from))} height="18" rx=${x(r.p.to) - x(r.p.from) > 12 ? 3 : 0} class=${x(r.p.to) - x(r.p.from) > 12 ? 'dash s-idle' : 's-idle'} fill="none" style=${{ strokeWidth: 1 }}/>`}
   ${r.a !== null && html`<rect x=${x(r.a)} y=${y + 4} width=${Math.max(3, x(r.b) - x(r.a))} height="10" rx="2" class=${`f-${barTone(r.state)}`}><title>${`${stepName(r)}: ${duration(r.b - r.a)}`}</title></rect>`}`;
 const NowLine = ({ rows, start, x, height }) => {
   const at = Math.max((now.value - start) / 1000, ...rows.map((r) => r.b || 0));

@@ -6,8 +6,8 @@ import { useData } from '../core/live.js';
 import { Calendar } from '../draw/calendar.js';
 import { List } from '../ui/list.js';
 import { Ago, Empty, Loaded, Panel, State, When } from '../ui/parts.js';
-import { Run, title } from './run.js';
-import { duration } from '../core/time.js';
+import { Run, title, what } from './run.js';
+import { dayKey, duration } from '../core/time.js';
 
 export const columns = [
   { label: t('kind'), under: true, cell: (f) => html`<a href=${`/app/failovers/${f.id}`}>${title(f)}</a>` }, { label: t('state'), cell: (f) => html`<${State} value=${f.state}/>` }, { label: t('reason'), folds: true, cell: (f) => word('reason', f.reason_code) },
@@ -27,10 +27,10 @@ export const Drills = () => {
   const move = (n) => { month.value = new Date(month.value.getFullYear(), month.value.getMonth() + n, 1); };
   const entries = {};
   for (const f of tests.data.value?.data || []) {
-    const day = (f.started_at || f.scheduled_at || f.created_at).slice(0, 10);
-    (entries[day] ||= []).push({ state: f.verdict || f.state, text: word('reason', f.reason_code), to: `/app/failovers/${f.id}` });
+    const day = dayKey(f.started_at || f.scheduled_at || f.created_at);
+    (entries[day] ||= []).push({ state: f.verdict || f.state, text: what(f), to: `/app/failovers/${f.id}` });
   }
-  for (const p of (plans.data.value?.data || []).filter((x) => x.next_drill_due_at)) (entries[p.next_drill_due_at.slice(0, 10)] ||= []).push({ state: Date.parse(p.next_drill_due_at) < Date.now() ? 'missed' : 'scheduled', text: t('drills.due', { plan: p.name }), to: `/app/plans/${p.id}` });
+  for (const p of (plans.data.value?.data || []).filter((x) => x.next_drill_due_at)) (entries[dayKey(p.next_drill_due_at)] ||= []).push({ state: Date.parse(p.next_drill_due_at) < Date.now() ? 'missed' : 'scheduled', text: t('drills.due', { plan: p.name }), to: `/app/plans/${p.id}` });
   const last = (tests.data.value?.data || []).filter((f) => f.rto_measured_seconds !== null && f.rto_measured_seconds !== undefined);
   return html`<div class="bar"><h1>${t('page.drills')}</h1><button onClick=${() => move(-1)}>${t('calendar.before')}</button><button onClick=${() => move(1)}>${t('calendar.after')}</button><a class="button primary" href="/app/request?kind=test">${t('drills.start')}</a></div>
     <${Panel} title=${t('drills.calendar')}><${Loaded} of=${tests}>${() => html`<${Calendar} month=${month.value} entries=${entries}/>`}</${Loaded}></${Panel}>

@@ -33,9 +33,9 @@ const Safety = ({ vms, replications }) => {
   for (const vm of vms) n[classOf(vm, by.get(vm.id))] += 1;
   const [tone, text] = sentence(n);
   const worst = replications.filter((r) => r.rpo_measured_seconds !== null && r.rpo_measured_seconds !== undefined).reduce((w, r) => Math.max(w, r.rpo_measured_seconds), -1);
-  return html`<section class="panel" aria-label=${t('home.safety')}><div style=${{ display: 'flex', gap: '16px', alignItems: 'center', flexWrap: 'wrap' }}>
-    <${Ring} label=${t('home.safety')} parts=${groups.map(([g, tn]) => ({ n: n[g], tone: tn, label: t(`home.${g}.label`) }))}/>
-    <div><p class="big"><${Toned} tone=${tone}>${text}</${Toned}></p><p class="muted">${groups.map(([g, tn], i) => html`${i ? ' · ' : ''}${n[g] ? html`<${Toned} tone=${tn}>${n[g]} ${t(`home.${g}.label`)}</${Toned}>` : `${n[g]} ${t(`home.${g}.label`)}`}`)}${worst >= 0 ? ` · ${t('home.worst', { time: duration(worst) })}` : ''}</p></div></div>
+  return html`<section class="panel" aria-label=${t('home.safety')}>
+    <${Ring} label=${t('home.safety')} parts=${groups.map(([g, tn]) => ({ n: n[g], tone: tn, label: t(`home.${g}.label`) }))}>
+    <p class="big"><${Toned} tone=${tone}>${text}</${Toned}></p><p class="muted">${groups.map(([g, tn], i) => html`${i ? ' · ' : ''}${n[g] ? html`<${Toned} tone=${tn}>${n[g]} ${t(`home.${g}.label`)}</${Toned}>` : `${n[g]} ${t(`home.${g}.label`)}`}`)}${worst >= 0 ? ` · ${t('home.worst', { time: duration(worst) })}` : ''}</p></${Ring}>
     ${!vms.length && html`<${Empty} title=${t('home.none')} text=${isStaff.value ? t('home.none.staff') : t('home.none.customer')}>${has('operator', 'support_lead') && html`<a class="button primary" href="/app/sites">${t('home.none.do')}</a>`}</${Empty}>`}</section>`;
 };
 

@@ -27,7 +27,7 @@ export const Plans = () => {
   const parts = ['verified', 'stale', 'unverified'].map(part);
   return html`<div class="bar"><h1>${t('page.plans')}</h1>${mayChange() && html`<button class="primary" onClick=${() => { making.value = true; }}>${t('plan.new')}</button>`}</div>
     ${making.value && html`<${Edit} onClose=${() => { making.value = false; }} done=${(p) => go(`/app/plans/${p.id}`)}/>`}
-    ${plans.data.value?.data.length > 0 && html`<${Panel} title=${t('plan.readiness')}><div class="ring"><${Ring} label=${t('plan.readiness')} parts=${parts}/><p>${parts.map((p, i) => html`${i ? ' · ' : ''}<span class=${p.n ? p.tone : 'muted'}>${p.n} ${p.label}</span>`)}<br/><span class="muted">${t('plan.readiness.text')}</span></p></div></${Panel}>`}
+    ${plans.data.value?.data.length > 0 && html`<${Panel} title=${t('plan.readiness')}><${Ring} label=${t('plan.readiness')} parts=${parts}><p>${parts.map((p, i) => html`${i ? ' · ' : ''}<span class=${p.n ? p.tone : 'muted'}>${p.n} ${p.label}</span>`)}<br/><span class="muted">${t('plan.readiness.text')}</span></p></${Ring}></${Panel}>`}
     <${List} path="/v1/recovery-plans" customers fixed=${{ sort: 'name' }} topics=${['recovery_plan.', 'failover.']} open=${(p) => `/app/plans/${p.id}`} columns=${[
       { label: t('name'), sort: 'name', cell: (p) => html`<a href=${`/app/plans/${p.id}`}>${p.name}</a>` }, { label: t('vms'), num: true, cell: (p) => p.members.length }, { label: t('plan.readiness'), cell: (p) => html`<${Readiness} value=${p.readiness}/>` },
       { label: t('plan.drilled'), cell: (p) => html`<${Ago} at=${p.last_drill_at}/>` }, { label: t('plan.due'), cell: (p) => html`<${DrillDue} plan=${p}/>` }]} empty=${html`<${Empty} title=${t('plan.none')} text=${t('plan.none.text')}/>`}/>`;

@@ -8,6 +8,7 @@ import { useData } from '../core/live.js';
 import { go, query } from '../core/router.js';
 import { isStaff, me } from '../core/store.js';
 import { instant, zone } from '../core/time.js';
+import { Chain } from '../draw/chain.js';
 import { Points } from '../draw/points.js';
 import { Ago, Blockers, Loaded, Panel, ProblemBox, State, Text } from '../ui/parts.js';
 import { useHosts } from './hosts.js';
@@ -28,6 +29,18 @@ const kept = () => {
   return d && d.who === me.value.id && Date.now() - d.at < DAY && (!location.search || location.search === d.from) ? d : null;
 };
 const forget = () => localStorage.removeItem(KEPT);
+
+// What it would change: the arrow that turns or breaks off, the copy that starts. Of several machines the first is drawn.
+const arrows = { test: { state: 'replicating' }, planned: { state: 'reversing', back: true }, unplanned: { state: 'error', tone: 'bad' } };
+const Turn = ({ kind, chain, legs, hosts, name }) => {
+  const [first, third] = [false, true].map((ext) => legs.find((r) => (r.leg === 'extended') === ext));
+  if (!first) return null;
+  const test = kind === 'test';
+  const nodes = [{ letter: 'P', host: hosts.name(first.source_host_id), text: name, state: 'primary', tone: kind === 'unplanned' ? 'bad' : 'ok' }, { letter: 'R', host: hosts.name(first.target_host_id), text: t(`request.turn.${test ? 'stays' : 'starts'}`), state: test ? 'replica' : 'failing_over', dashed: !test },
+    ...(third ? [{ letter: 'E', host: hosts.name(third.target_host_id), text: name, state: chain === 'reverse' && !test ? 'paused' : third.state }] : [])];
+  const drawn = [{ ...arrows[kind], label: t(`request.turn.${kind}`) }, ...(third ? [{ state: chain === 'reverse' && !test ? 'paused' : third.state, label: chain === 'reverse' && !test ? '' : t('request.turn.test') }] : [])];
+  return html`<${Panel} title=${t('request.turn')}><${Chain} nodes=${nodes} legs=${drawn} label=${t('request.turn')} test=${test ? { letter: '◆', host: hosts.name(first.target_host_id), text: t('run.test-copy'), state: 'test_running' } : null}/></${Panel}>`;
+};
 
 export const Request = () => {
   const q = query();
@@ -145,6 +158,7 @@ export const Request = () => {
     ${extended && kind.value !== 'test' && html`<fieldset><legend>${t('request.chain')}</legend>${['keep', 'reverse'].map((c) => html`<label class="check"><input type="radio" name="chain" value=${c} checked=${chain.value === c} onChange=${() => { chain.value = c; }}/>${t(`request.chain.${c}`)}</label>`)}</fieldset>`}
     <fieldset><legend>${t('request.when')}</legend><label class="check"><input type="radio" name="when" checked=${!when.value} onChange=${() => { when.value = ''; }}/>${t('request.now')}</label><${Text} id="at" kind="datetime-local" label=${t('request.at')} hint=${zone()} value=${when} problem=${wrong.scheduled_at}/>
       ${returns && html`<${Text} id="back" kind="datetime-local" label=${t('request.back')} hint=${`${zone()} · ${t('request.back.hint')}`} value=${back} problem=${wrong.window_ends_at}/>`}</fieldset>
+    ${moving.length > 0 && html`<${Turn} kind=${kind.value} chain=${chain.value} legs=${(legs.data.value?.data || []).filter((r) => r.vm_id === moving[0])} hosts=${hosts} name=${name}/>`}
     <${Panel} title=${t('request.preflight')}><div aria-live="polite">${!ready ? html`<p class="muted">${t('request.preflight.text')}</p>` : dry.value ? html`${dry.value.blockers?.length ? html`<${Blockers} list=${dry.value.blockers} name=${nameOf}/>` : html`<p class="ok">● ${t('request.clear')}</p>`}${dry.value.predicted && html`<${Predicted} of=${dry.value.predicted}/>`}` : html`<div class="skeleton"/>`}</div></${Panel}>
     ${kind.value === 'unplanned' && moving.length > 0 && html`<p class="note bad">${t('request.unplanned')}</p><${Text} id="typed" label=${t('confirm.type', { name })} value=${typed} autocomplete="off"/>`}
     <${ProblemBox} problem=${problem.value}/><div class="actions"><button class="primary" aria-disabled=${missing() || busy.value ? 'true' : undefined} aria-describedby="missing">${busy.value ? t('working') : t('request.send')}</button><span class="why" id="missing">${missing()}</span></div></form>`;

@@ -7,13 +7,21 @@ import { maybe, t, stepName, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { duration } from '../core/time.js';
 import { Chain } from '../draw/chain.js';
+import { Against } from '../draw/against.js';
 import { Gantt } from '../draw/gantt.js';
 import { Points } from '../draw/points.js';
 import { Action, Area, Countdown, Dialog, Facts, Form, Loaded, Operations, Panel, State, Toned, TypedConfirm, When, now, toast, tone } from '../ui/parts.js';
 import { useHosts } from './hosts.js';
 import { operation } from './operation.js';
 
-export const title = (f) => `${t(`kind.${f.kind}.title`)}`;
+const kindOf = (f) => t(`kind.${f.kind}.title`);
+/** What a run is about, briefly. */
+export const what = (f) => {
+  const names = (f.plan?.members || []).map((m) => m.name);
+  if (!names.length) return t('vms.count', { n: (f.vm_ids || []).length });
+  return names.length < 3 ? names.join(', ') : t('run.and-more', { name: names[0], n: names.length - 1 });
+};
+export const title = (f) => `${kindOf(f)} · ${what(f)}`;
 /** How long each step took in the last run of this kind that reached its end; {} when there was none. */
 const useLast = (f) => {
   const runs = useData(f ? `/v1/failovers?kind=${f.kind}&limit=20` : null);
@@ -56,21 +64,20 @@ export const sentenceOf = (f) => {
   return maybe(`run.${f.state}`) || word('state', f.state);
 };
 
-const ask = { verify: 'verify', commit: 'commit', rollback: 'rollback' };
-const plain = ['cleanup-test', 'reverse', 'cancel', 'extend-commit-timer'];
+const asked = ['verify', 'commit'];
+const plain = ['rollback', 'cleanup-test', 'reverse', 'cancel', 'extend-commit-timer'];
 const Buttons = ({ f, reload }) => {
   const dialog = useSignal('');
   const run = (op) => async () => {
-    if (ask[op]) { dialog.value = op; return; }
+    if (asked.includes(op)) { dialog.value = op; return; }
     await operation(`/v1/failovers/${f.id}/${op}`, t(`run.do.${op}`));
     reload();
   };
   const close = () => { dialog.value = ''; reload(); };
-  const ops = Object.fromEntries([...Object.keys(ask), ...plain].map((op) => [op, { label: t(`run.do.${op}`), kind: op === 'verify' ? 'primary' : ['rollback', 'cancel'].includes(op) ? 'danger' : '', run: run(op) }]));
+  const ops = Object.fromEntries([...asked, ...plain].map((op) => [op, { label: t(`run.do.${op}`), ...(op === 'rollback' ? { loses: { text: t('run.rollback.text'), type: 'roll back' } } : {}), kind: op === 'verify' ? 'primary' : ['rollback', 'cancel'].includes(op) ? 'danger' : '', run: run(op) }]));
   return html`<${Operations} object=${f} ops=${ops}/>
     ${dialog.value === 'verify' && html`<${Verify} f=${f} onClose=${close}/>`}
-    ${dialog.value === 'commit' && html`<${Commit} f=${f} onClose=${close}/>`}
-    ${dialog.value === 'rollback' && html`<${TypedConfirm} title=${t('run.do.rollback')} text=${t('run.rollback.text')} name="roll back" label=${t('run.do.rollback')} onYes=${() => operation(`/v1/failovers/${f.id}/rollback`, t('run.do.rollback'))} onClose=${close}/>`}`;
+    ${dialog.value === 'commit' && html`<${Commit} f=${f} onClose=${close}/>`}`;
 };
 
 // What a decision gives up, in numbers: of each VM the points that the run did not start from.
@@ -146,17 +153,27 @@ export const Run = ({ id, ticket, whole = false }) => {
     const f = data.data.value;
     if (!f) return;
     const done = (f.steps || []).filter((s) => ['succeeded', 'done'].includes(s.state)).length;
-    document.title = `${tone(f.state).shape} ${done}/${(f.steps || []).length} ${title(f)} · ${ticket?.number || ''}`;
+    document.title = [tone(f.state).shape, f.steps?.length && `${done}/${f.steps.length}`, title(f), ticket?.number && `· ${ticket.number}`].filter(Boolean).join(' ');
   }, [data.data.value]);
   return html`<${Loaded} of=${data}>${(f) => html`<section class="panel" aria-label=${t('run')}><p class=${`big ${tone(f.state).tone}`}><span aria-hidden="true">${tone(f.state).shape} </span>${sentenceOf(f)}</p>${f.state === 'committed_unprotected' && f.waiting_for?.text && html`<p>${f.waiting_for.text}</p>`}
-      <${Facts} rows=${[[t('kind'), title(f)], [t('state'), html`<${State} value=${f.state}/>`], [t('waiting-for'), waitsFor(f)],
+      <${Facts} rows=${[[t('kind'), kindOf(f)], [t('vms'), (f.plan?.members || []).map((m) => m.name).join(', ') || (f.vm_ids || []).length], [t('state'), html`<${State} value=${f.state}/>`], [t('waiting-for'), waitsFor(f)],
         ...measured(f),
         f.state === 'running' && leftOf(steps, now.value) !== null && [t('run.left'), html`<span class="num">${duration(leftOf(steps, now.value))}</span>`],
         f.scheduled_at && [t('scheduled-at'), html`<${When} at=${f.scheduled_at}/>`], f.window_ends_at && [t('window-end'), html`<${When} at=${f.window_ends_at}/>`], f.commit_at && [t('commit-at'), html`<${Countdown} to=${f.commit_at}/>`], f.test_ends_at && f.state === 'test_running' && [t('test-ends'), html`<${Countdown} to=${f.test_ends_at}/>`], f.verdict && [t('verdict'), html`<${State} value=${f.verdict}/>`]]}/>
       <${Buttons} f=${f} reload=${data.reload}/><${Tell} key=${f.id} f=${f}/><${Stuck} f=${f} reload=${data.reload}/></section>
     <${Panel} title=${t(ended.includes(f.state) ? 'chain.then' : 'chain')}><${Chain} ...${chainOf(f, namesOf(f), hosts)}/></${Panel}>
+    ${(!none(f.rto_measured_seconds) || !none(f.rpo_measured_seconds)) && html`<${Promised} f=${f}/>`}
     ${steps.length > 0 && html`<${Panel} title=${t(planned ? 'gantt.planned' : 'gantt')}><${Gantt} steps=${steps} from=${f.started_at || f.created_at || new Date(now.value).toISOString()}/></${Panel}>`}
     ${ended.includes(f.state) && html`<${Evidence} f=${f}/>`}${whole && ticket && html`<p><a href=${`/app/tickets/${ticket.number}`}>${t('run.ticket')}</a></p>`}`}</${Loaded}>`;
+};
+
+// The promise of the VM that was promised most.
+const Promised = ({ f }) => {
+  const legs = useData(`/v1/replications?vm_id=${f.vm_ids.join(',')}&limit=200`).data.value;
+  const least = (key) => Math.min(...(legs?.data || []).filter((r) => r.leg !== 'extended' && r[key]).map((r) => r[key]));
+  const rows = f.kind === 'test' ? ['rto'] : ['rpo', 'rto']; // a test loses nothing
+  const drawn = rows.map((k) => ({ label: t(`${k}.measured`), value: f[`${k}_measured_seconds`], target: least(`${k}_target_seconds`) })).filter((r) => !none(r.value) && Number.isFinite(r.target));
+  return drawn.length ? html`<${Panel} title=${t('run.against')}><${Against} rows=${drawn}/></${Panel}>` : null;
 };
 
 const Evidence = ({ f }) => {

@@ -20,7 +20,7 @@ const runStates = 'approved,scheduled,running,waiting,test_running,customer_vali
 const useRunning = () => useData(`/v1/failovers?state=${runStates}&limit=50&expand=customer`, ['failover.', 'workflow.']);
 const Whose = ({ f }) => (f.customer ? html`<a href=${`/app/customers/${f.customer_id}`}>${f.customer.name}</a> ` : null);
 
-const RunRow = ({ f }) => html`<li><${State} value=${f.state}/><span class="grow"><${Whose} f=${f}/><a href=${`/app/failovers/${f.id}`}>${title(f)}</a> <span class="muted">${word('reason', f.reason_code)} · ${t('vms.count', { n: (f.vm_ids || []).length })}</span></span>${f.commit_at ? html`<${Countdown} to=${f.commit_at}/>` : html`<${Ago} at=${f.started_at}/>`}</li>`;
+const RunRow = ({ f }) => html`<li><${State} value=${f.state}/><span class="grow"><${Whose} f=${f}/><a href=${`/app/failovers/${f.id}`}>${title(f)}</a> <span class="muted">${word('reason', f.reason_code)}</span></span>${f.commit_at ? html`<${Countdown} to=${f.commit_at}/>` : html`<${Ago} at=${f.started_at}/>`}</li>`;
 
 const Stats = ({ queue }) => {
   const stats = useData(`/v1/queues/${queue.id}/stats`, ['ticket.']);
@@ -93,6 +93,6 @@ export const Board = () => {
   const name = (id) => (vms.data.value?.data || []).find((v) => v.id === id)?.name || id;
   const { list } = protectionOf();
   const dots = (list.data.value?.data || []).filter((r) => r.rpo_measured_seconds !== null && r.rpo_target_seconds).map((r) => ({ name: name(r.vm_id), part: r.rpo_measured_seconds / r.rpo_target_seconds }));
-  return html`<div class="bar"><h1>${t('page.board')}</h1></div>${dots.length > 0 && html`<${Panel} title=${t('rpo')}><${Dots} dots=${dots}/></${Panel}>`}<${List} path="/v1/replications" customers topics=${['replication.', 'recovery_point.']} search=${false} open=${(r) => `/app/vms/${r.vm_id}`} filters=${[{ name: 'state', label: t('state'), options: ['replicating', 'seeding', 'paused', 'error', 'resync_required', 'resyncing', 'prepared', 'failed_over_uncommitted'].map((s) => [s, word('state', s)]) }]} columns=${[
+  return html`<div class="bar"><h1>${t('page.board')}</h1></div>${dots.length > 0 && html`<${Panel} title=${t('rpo')}><${Dots} dots=${dots}/></${Panel}>`}<${List} path="/v1/replications" customers topics=${['replication.', 'recovery_point.']} search=${false} open=${(r) => `/app/vms/${r.vm_id}`} filters=${[{ name: 'state', label: t('state'), options: ['replicating', 'seeding', 'paused', 'error', 'resync_required', 'resyncing', 'prepared', 'failed_over_uncommitted'].map((s) => [s, word('state', s)]) }, { name: 'health', label: t('health'), options: ['critical', 'warning', 'normal'].map((s) => [s, word('state', s)]) }]} columns=${[
     { label: t('vm'), under: true, cell: (r) => html`<a href=${`/app/vms/${r.vm_id}`}>${name(r.vm_id)}</a>` }, { label: t('leg'), folds: true, cell: (r) => word('leg', r.leg) }, { label: t('state'), cell: (r) => html`<${State} value=${r.state}/>` }, { label: t('health'), cell: (r) => html`<${State} value=${r.health}/>` }, { label: t('rpo'), cell: (r) => html`<${Rpo} r=${r}/>` }, { label: t('schedule'), num: true, cell: (r) => duration(r.schedule_interval_seconds) }]}/>`;
 };

@@ -5,11 +5,13 @@ import { get, newKey, post } from '../core/api.js';
 import { t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { go } from '../core/router.js';
-import { isStaff, me, shortcuts } from '../core/store.js';
+import { isStaff, me } from '../core/store.js';
 import { dateTime, duration } from '../core/time.js';
 import { List } from '../ui/list.js';
 import { Ago, Area, Blockers, Choice, Countdown, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, State, Text, Toned, When, now, toast } from '../ui/parts.js';
 import { PickMacro, expand, useMacros } from './macros.js';
+import { Moves } from './ticket-moves.js';
+import { Files, Links, Viewers, Watchers, Worked } from './ticket-parts.js';
 import { Run, useNames } from './run.js';
 
 export const open = ['new', 'open', 'pending_customer', 'pending_vendor', 'pending_maintenance', 'pending_machine'];
@@ -17,7 +19,8 @@ export const types = ['incident', 'request', 'change', 'failover', 'drill', 'fir
 const severities = ['low', 'normal', 'high', 'urgent'];
 
 /** How long until a clock ends, in words, shape and colour. */
-export const Due = ({ at, breached }) => {
+export const Due = ({ at, breached, over = false }) => {
+  if (over) return html`<span class="muted">${t(breached ? 'sla.was-late' : 'sla.none')}</span>`;
   if (breached) return html`<${Toned} tone="bad">${t('sla.breached')}</${Toned}>`;
   if (!at || at.startsWith('9999')) return html`<span class="muted">${t('sla.none')}</span>`;
   const left = Date.parse(at) - now.value;
@@ -31,7 +34,7 @@ const columns = [
   { label: t('type'), folds: true, cell: (x) => word('ticket_type', x.type) },
   { label: t('state'), cell: (x) => html`<${State} group="ticket_state" value=${x.state}/>` },
   { label: t('severity'), cell: (x) => word('severity', x.severity) },
-  { label: t('due'), sort: 'due_at', cell: (x) => html`<${Due} at=${x.due_at} breached=${x.resolve_breached || x.response_breached}/>` },
+  { label: t('due'), sort: 'due_at', cell: (x) => html`<${Due} at=${x.due_at} breached=${x.resolve_breached || x.response_breached} over=${!open.includes(x.state)}/>` },
   { label: t('assignee'), folds: true, cell: (x) => x.assignee_name || html`<span class="muted">${t('nobody')}</span>` },
 ];
 const filters = [
@@ -146,29 +149,9 @@ const ApprovalButtons = ({ ticket, name, reload }) => {
   return html`<${Operations} object=${ticket} ops=${ops}/>${Asked && html`<${Asked} ticket=${ticket} name=${name} onClose=${close}/>`}`;
 };
 
-const simple = ['claim', 'release', 'escalate', 'acknowledge', 'resume', 'close', 'reopen', 'solve', 'cancel'];
-const Moves = ({ ticket, reload }) => {
-  const may = new Set(ticket.allowed_operations || []);
-  useEffect(() => {
-    const keys = { a: 'claim', e: 'solve' };
-    const places = { r: 'reply', m: 'macro' };
-    const key = async (event) => {
-      if (['INPUT', 'TEXTAREA', 'SELECT'].includes(event.target.tagName) || event.ctrlKey || event.metaKey || shortcuts.value !== 'on' || document.querySelector('dialog[open]')) return;
-      if (places[event.key]) { event.preventDefault(); document.getElementById(places[event.key])?.focus(); }
-      if (event.key === 'A' && may.has('approve')) await post(`/v1/tickets/${ticket.id}/approve`, { plan_hash: ticket.plan_hash }).then(reload, (p) => toast(p.message, true));
-      const op = keys[event.key];
-      if (op && may.has(op)) await post(`/v1/tickets/${ticket.id}/${op}`).then(reload, (p) => toast(p.message, true));
-    };
-    addEventListener('keydown', key);
-    return () => removeEventListener('keydown', key);
-  });
-  const ops = Object.fromEntries(simple.map((op) => [op, { label: t(`ticket.${op}`), kind: op === 'cancel' ? 'danger' : '', run: async () => { await post(`/v1/tickets/${ticket.id}/${op}`); reload(); } }]));
-  return html`<${Operations} object=${ticket} ops=${ops}/>`;
-};
-
 const History = ({ ticket }) => {
   const data = useData(`/v1/tickets/${ticket.id}/history?limit=100`, ['ticket.']);
-  return html`<${Panel} title=${t('history')}><${Loaded} of=${data}>${(h) => html`<ul class="steps">${h.data.map((e) => html`<li><span class="grow">${word('event', e.type || e.action)} <span class="muted">${e.actor?.name || e.actor_name || ''}</span></span><${When} at=${e.created_at || e.at}/></li>`)}</ul>`}</${Loaded}></${Panel}>`;
+  return html`<${Panel} title=${t('history')}><${Loaded} of=${data}>${(h) => html`<ul class="steps">${h.data.map((e) => html`<li><span class="grow">${word('event', e.type || e.action)} <span class="muted">${e.actor?.object === 'system' ? t('by-itself') : e.actor?.name || e.actor_name || ''}</span></span><${When} at=${e.created_at || e.at}/></li>`)}</ul>`}</${Loaded}></${Panel}>`;
 };
 
 export const Ticket = ({ id }) => {
@@ -191,9 +174,9 @@ const CustomerCard = ({ id }) => {
 const OneTicket = ({ id }) => {
   const data = useData(`/v1/tickets/${id}`, ['ticket.', 'failover.', 'approval.']);
   return html`<${Loaded} of=${data}>${(x) => html`<div class="bar"><h1>${x.subject}</h1><${State} group="ticket_state" value=${x.state}/></div><p class="muted"><span class="num">${x.number}</span> · ${word('ticket_type', x.type)} · ${word('severity', x.severity)} · ${t('opened-by', { name: x.requester_name || '' })} <${Ago} at=${x.created_at}/></p>
-    <${Moves} ticket=${x} reload=${data.reload}/><br/>
+    ${isStaff.value && html`<${Viewers} ticket=${x}/>`}<${Moves} ticket=${x} reload=${data.reload}/><br/>
     ${x.failover_id && html`<${Run} id=${x.failover_id} ticket=${x}/>`}
     ${x.approval && x.approval !== 'none' && html`<${Approvals} ticket=${x} reload=${data.reload}/>`}
-    <div class="grid"><${Thread} ticket=${x}/><div><${Panel} title=${t('facts')}><${Facts} rows=${[[t('assignee'), x.assignee_name || t('nobody')], [t('sla.response'), x.responded_at ? html`<${When} at=${x.responded_at}/>` : html`<${Due} at=${x.response_due_at} breached=${x.response_breached}/>`], [t('sla.resolve'), x.solved_at ? html`<${When} at=${x.solved_at}/>` : html`<${Due} at=${x.resolve_due_at} breached=${x.resolve_breached}/>`], [t('waiting-on'), word('waiting_on', x.waiting_on)]]}/></${Panel}>${isStaff.value && x.customer_id && html`<${CustomerCard} id=${x.customer_id}/>`}<${History} ticket=${x}/></div></div>`}</${Loaded}>`;
+    <div class="grid"><div><${Thread} ticket=${x}/><${Files} ticket=${x}/><${Links} ticket=${x}/></div><div><${Panel} title=${t('facts')}><${Facts} rows=${[[t('assignee'), x.assignee_name || t('nobody')], [t('sla.response'), x.responded_at ? html`<${When} at=${x.responded_at}/>` : html`<${Due} at=${x.response_due_at} breached=${x.response_breached}/>`], [t('sla.resolve'), x.solved_at ? html`<${When} at=${x.solved_at}/>` : html`<${Due} at=${x.resolve_due_at} breached=${x.resolve_breached}/>`], [t('waiting-on'), word('waiting_on', x.waiting_on)]]}/></${Panel}>${isStaff.value && x.customer_id && html`<${CustomerCard} id=${x.customer_id}/>`}<${Watchers} ticket=${x}/>${isStaff.value && html`<${Worked} ticket=${x}/>`}<${History} ticket=${x}/></div></div>`}</${Loaded}>`;
 };
 export { get };

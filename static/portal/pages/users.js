@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // People and their roles.
 import { html, useSignal } from '../core/html.js';
-import { post } from '../core/api.js';
+import { patch, post } from '../core/api.js';
 import { t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { has, me } from '../core/store.js';
@@ -26,16 +26,24 @@ const Invite = ({ onClose }) => {
     <${Choice} id="role" label=${t('role')} value=${role} options=${roles.map((r) => [r, word('role', r)])} problem=${wrong.role}/>`}</${Form}>`}</${Dialog}>`;
 };
 
-const Row = ({ user }) => html`<span style=${{ display: 'flex', gap: '8px', flexWrap: 'wrap' }}>${user.state === 'deactivated' ? html`<${Action} label=${t('enable')} onPress=${() => post(`/v1/users/${user.id}/enable`)}/>` : user.id !== me.value.id && html`<${Action} label=${t('disable')} kind="danger" onPress=${() => post(`/v1/users/${user.id}/disable`)}/>`}
+const Roles = ({ user, onClose }) => {
+  const chosen = useSignal(user.roles.map((r) => r.role));
+  const flip = (r) => { chosen.value = chosen.value.includes(r) ? chosen.value.filter((x) => x !== r) : [...chosen.value, r]; };
+  return html`<${Dialog} title=${t('users.roles.of', { name: user.display_name })} onClose=${onClose}><${Form} label=${t('save')} send=${() => patch(`/v1/users/${user.id}`, { roles: chosen.value }, user.version)} done=${() => { toast(t('saved')); onClose(); }}>${(wrong) => html`
+    <fieldset><legend>${t('role')}</legend>${(user.customer_id ? customerRoles : staffRoles).map((r) => html`<label class="check"><input type="checkbox" checked=${chosen.value.includes(r)} onChange=${() => flip(r)}/>${word('role', r)}</label>`)}</fieldset>${wrong.roles && html`<p class="field-problem">${wrong.roles}</p>`}`}</${Form}></${Dialog}>`;
+};
+
+const Row = ({ user, onRoles }) => html`<span class="acts"><button type="button" aria-label=${`${t('users.roles')}: ${user.display_name}`} onClick=${onRoles}>${t('users.roles')}</button>${user.state === 'deactivated' ? html`<${Action} label=${t('enable')} onPress=${() => post(`/v1/users/${user.id}/enable`)}/>` : user.id !== me.value.id && html`<${Action} label=${t('disable')} kind="danger" onPress=${() => post(`/v1/users/${user.id}/disable`)}/>`}
   ${user.factor_enrolled && user.id !== me.value.id && html`<${Action} label=${t('users.reset-factor')} onPress=${() => post(`/v1/users/${user.id}/reset-mfa`)}/>`}</span>`;
 
 export const Users = () => {
   const inviting = useSignal(false);
+  const changing = useSignal(/** @type {any} */ (null));
   return html`<div class="bar"><h1>${t('page.users')}</h1><button class="primary" onClick=${() => { inviting.value = true; }}>${t('users.invite')}</button></div>
-    ${inviting.value && html`<${Invite} onClose=${() => { inviting.value = false; }}/>`}
+    ${inviting.value && html`<${Invite} onClose=${() => { inviting.value = false; }}/>`}${changing.value && html`<${Roles} user=${changing.value} onClose=${() => { changing.value = null; }}/>`}
     <${List} path="/v1/users" customers topics=${['user.']} columns=${[
-      { label: t('name'), cell: (u) => u.display_name }, { label: t('email'), cell: (u) => u.email }, { label: t('role'), cell: (u) => u.roles.map((r) => word('role', r.role)).join(', ') },
-      { label: t('state'), cell: (u) => html`<${State} value=${u.state}/>` }, { label: t('factor'), cell: (u) => (u.factor_enrolled ? t('yes') : t('no')) }, { label: t('last-seen'), cell: (u) => html`<${Ago} at=${u.last_seen_at}/>` },
-      { label: t('actions'), cell: (u) => html`<${Row} user=${u}/>` }]}/>`;
+      { label: t('name'), under: true, cell: (u) => u.display_name }, { label: t('email'), folds: true, cell: (u) => u.email }, { label: t('role'), cell: (u) => u.roles.map((r) => word('role', r.role)).join(', ') },
+      { label: t('state'), cell: (u) => html`<${State} value=${u.state}/>` }, { label: t('factor'), folds: true, cell: (u) => t(u.factor_enrolled ? 'factor.yes' : 'factor.no') }, { label: t('last-seen'), cell: (u) => html`<${Ago} at=${u.last_seen_at}/>` },
+      { label: t('actions'), cell: (u) => html`<${Row} user=${u} onRoles=${() => { changing.value = u; }}/>` }]}/>`;
 };
 export { has };

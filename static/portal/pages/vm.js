@@ -4,7 +4,7 @@ import { html, useSignal } from '../core/html.js';
 import { post } from '../core/api.js';
 import { t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
-import { has } from '../core/store.js';
+import { has, isStaff } from '../core/store.js';
 import { bytes, duration } from '../core/time.js';
 import { Chain } from '../draw/chain.js';
 import { Points } from '../draw/points.js';
@@ -14,9 +14,11 @@ import { Checkpoints } from './checkpoints.js';
 import { Figures } from './figures.js';
 import { useHosts } from './hosts.js';
 import { operation } from './operation.js';
+import { Owner } from './owner.js';
 
 const powerVerbs = ['start', 'shutdown', 'stop', 'save', 'pause', 'resume', 'reset'];
-const verbs = (vm) => Object.fromEntries(powerVerbs.map((v) => [v, { label: t(`power.${v}.do`), kind: ['stop', 'reset'].includes(v) ? 'danger' : '', run: () => operation(`/v1/vms/${vm.id}/${v}`, t(`power.${v}.do`)) }]));
+const hard = ['stop', 'reset']; // the guest is not asked
+const verbs = (vm) => Object.fromEntries(powerVerbs.map((v) => [v, { label: t(`power.${v}.do`), ...(hard.includes(v) ? { kind: 'danger', loses: { text: t('power.hard.text'), type: vm.name } } : {}), run: () => operation(`/v1/vms/${vm.id}/${v}`, t(`power.${v}.do`)) }]));
 
 const legLabel = (r) => (r.state === 'replicating' && r.rpo_measured_seconds !== null && r.rpo_measured_seconds !== undefined ? t('behind', { time: duration(r.rpo_measured_seconds) }) : word('state', r.state));
 const chainOf = (vm, legs, hostName) => {
@@ -52,21 +54,20 @@ const Protect = ({ vm, onClose }) => {
     ${blockers.value?.length > 0 && html`<div class="problem" role="alert"><h3>${t('blockers')}</h3><${Blockers} list=${blockers.value}/></div>`}`}</${Form}></${Dialog}>`;
 };
 
-const replicationVerbs = (r) => ({
-  pause: { label: t('replication.pause'), run: () => operation(`/v1/replications/${r.id}/pause`, t('replication.pause')) },
-  resume: { label: t('replication.resume'), run: () => operation(`/v1/replications/${r.id}/resume`, t('replication.resume')) },
-  resync: { label: t('replication.resync'), kind: 'danger', run: () => operation(`/v1/replications/${r.id}/resync`, t('replication.resync')) },
-  remove: { label: t('replication.remove'), kind: 'danger', run: () => operation(`/v1/replications/${r.id}/remove`, t('replication.remove')) },
-});
+// What may become of a replication; the last two are of one that was removed and whose disks are still there.
+const replicationOps = { pause: '', resume: '', seed: '', resync: '', 'test-connection': '', reverse: '', remove: 'danger', 'agree-to-deletion': 'danger', 'delete-replica': 'danger' };
+const replicationVerbs = (r, name) => Object.fromEntries(Object.entries(replicationOps).map(([op, kind]) => [op, { kind, label: t(`replication.${op}`), ...(kind ? { loses: { text: t(`replication.${op}.text`), type: name } } : {}), run: () => operation(`/v1/replications/${r.id}/${op}`, t(`replication.${op}`)) }]));
+const Removed = ({ r, name, host }) => ((r.allowed_operations || []).length ? html`<${Panel} title=${t('leg.removed')}><p>${t('leg.removed.text', { host })}</p><${Operations} object=${r} ops=${replicationVerbs(r, name)}/></${Panel}>` : null);
 
-const Leg = ({ r }) => {
+const Leg = ({ r, name }) => {
   const points = useData(`/v1/replications/${r.id}/recovery-points?limit=200`, ['recovery_point.', 'replication.']);
   const measured = useData(`/v1/replications/${r.id}/measurements`, ['replication.']);
-  const samples = (measured.data.value?.minutes || []).map((m) => ({ at: Date.parse(m.at) / 1000, value: m.rpo_seconds ?? null }));
+  const samples = (measured.data.value?.minutes || []).map((m) => ({ at: Date.parse(m.at) / 1000, value: m.rpo_seconds ?? null, state: m.state }));
+  const kept = measured.data.value?.kept_permille;
   return html`<${Panel} title=${r.leg === 'extended' ? t('leg.extended') : t('leg.primary')} more=${html`<${State} value=${r.state}/>`}>
-    <${Facts} rows=${[[t('rpo.measured'), duration(r.rpo_measured_seconds)], [t('rpo.target'), duration(r.rpo_target_seconds)], [t('schedule'), duration(r.schedule_interval_seconds)], [t('health'), html`<${State} value=${r.health}/>`], [t('points.kept'), r.recovery_points_kept], [t('compression'), r.compression], [t('authentication'), word('authentication', r.authentication)]]}/>
+    <${Facts} rows=${[[t('rpo.measured'), duration(r.rpo_measured_seconds)], [t('rpo.target'), duration(r.rpo_target_seconds)], [t('rpo.kept'), kept === null || kept === undefined ? null : html`<span class=${kept < 1000 ? 'warning' : ''}>${t('rpo.kept.of', { percent: (kept / 10).toFixed(1) })}</span>`], [t('schedule'), duration(r.schedule_interval_seconds)], [t('health'), html`<${State} value=${r.health}/>`], [t('points.kept'), r.recovery_points_kept], [t('compression'), r.compression], [t('authentication'), word('authentication', r.authentication)]]}/>
     ${(r.health_reasons || []).map((x) => html`<p class="note warning">${x.text || x}</p>`)}
-    <${Operations} object=${r} ops=${replicationVerbs(r)}/><h3>${t('points')}</h3><${Loaded} of=${points}>${(p) => html`<${Points} points=${p.data}/>`}</${Loaded}>
+    <${Operations} object=${r} ops=${replicationVerbs(r, name)}/><h3>${t('points')}</h3><${Loaded} of=${points}>${(p) => html`<${Points} points=${p.data}/>`}</${Loaded}>
     <h3>${t('rpo.timeline')}</h3><${RpoTimeline} samples=${samples} target=${r.rpo_target_seconds}/></${Panel}>`;
 };
 
@@ -92,14 +93,15 @@ export const Vm = ({ id }) => {
   const hosts = useHosts(id);
   const protecting = useSignal(false);
   return html`<${Loaded} of=${vm}>${(v) => {
-    const list = (legs.data.value?.data || []).filter((r) => r.state !== 'disabled');
+    const [list, removed] = [false, true].map((gone) => (legs.data.value?.data || []).filter((r) => (r.state === 'disabled') === gone));
     const chain = chainOf(v, list, hosts.name);
     return html`<div class="bar"><h1>${v.name}</h1><${State} group="power" value=${v.power}/>${list.length > 0 && html`<a class="button primary" href=${`/app/request?vm=${v.id}`}>${t('request.button')}</a>`}</div>
     ${protecting.value && html`<${Protect} vm=${v} onClose=${() => { protecting.value = false; legs.reload(); }}/>`}
     ${v.split_brain_suspected && html`<p class="note bad" role="alert"><b>■ ${t('split-brain')}</b> ${t('split-brain.text')}</p>`}
+    ${isStaff.value && html`<${Owner} vm=${v}/>`}
     <${Panel} title=${t('chain')}><${Chain} ...${chain}/>${!list.length && html`<${Empty} title=${t('vm.unprotected')} text=${t('vm.unprotected.text')}>${has('support_engineer', 'support_lead', 'customer_operator', 'customer_admin', 'customer_approver', 'operator') && html`<button class="primary" onClick=${() => { protecting.value = true; }}>${t('protect')}</button>`}</${Empty}>`}</${Panel}>
     <${Operations} object=${v} ops=${verbs(v)}/><br/>
-    ${list.map((r) => html`<${Leg} key=${r.id} r=${r}/>`)}
+    ${list.map((r) => html`<${Leg} key=${r.id} r=${r} name=${v.name}/>`)}${removed.map((r) => html`<${Removed} key=${r.id} r=${r} name=${v.name} host=${hosts.name(r.target_host_id)}/>`)}
     <${Figures} of=${`/v1/vms/${v.id}`}/><${Checkpoints} vm=${v}/>
     <div class="grid"><${Panel} title=${t('facts')}><${Facts} rows=${[[t('role'), html`<${State} group="dr_role" value=${v.dr_role}/>`], [t('cpus'), v.vcpus], [t('memory'), bytes(v.memory_bytes)], [t('disks'), bytes(v.disk_bytes)], [t('firmware'), v.firmware], [t('os'), v.guest_os], [t('managed'), v.managed ? t('yes') : t('no')], [t('observed'), html`<${Ago} at=${v.observed_at}/>`], ['UUID', html`<span class="mono">${v.hypervisor_uuid}</span>`]]}/></${Panel}>
       <${Screenshot} vm=${v}/>${has('support_agent', 'support_engineer', 'support_lead', 'operator') && html`<${Assign} vm=${v} reload=${vm.reload}/>`}</div><${ProblemBox} problem=${legs.problem.value && legs.problem.value.status !== 404 ? legs.problem.value : null}/>`;

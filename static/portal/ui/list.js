@@ -30,8 +30,8 @@ const typing = () => ['INPUT', 'TEXTAREA', 'SELECT'].includes(document.activeEle
 
 const whose = { label: t('customer'), folds: true, cell: (row) => (row.customer ? html`<a href=${`/app/customers/${row.customer_id}`}>${row.customer.name}</a>` : html`<span class="muted">${t('none')}</span>`) };
 
-/** @param {any} props path, topics, columns [{label, cell(row), sort?, num?, under?, folds?}] (where there is little room, those that fold stand under the one that says so), open(row) -> address, filters [{name, label, options}], search, fixed, empty; customers: staff see whose each row is */
-export const List = ({ path, topics = [], columns: own, open, filters = [], search = true, fixed = {}, empty, onRows, customers = false }) => {
+/** @param {any} props path, topics, columns [{label, cell(row), sort?, num?, under?, folds?}] (where there is little room, those that fold stand under the one that says so), open(row) -> address, filters [{name, label, options}], search, fixed, empty; order(a, b): of the rows that were read, where the API has none; customers: staff see whose each row is */
+export const List = ({ path, topics = [], columns: own, open, order, filters = [], search = true, fixed = {}, empty, onRows, customers = false }) => {
   const q = query();
   const theirs = customers && isStaff.value;
   const columns = theirs ? [own[0], whose, ...own.slice(1)] : own;
@@ -44,6 +44,7 @@ export const List = ({ path, topics = [], columns: own, open, filters = [], sear
   const body = useRef(/** @type {any} */ (null));
   useEffect(() => { more.value = []; cursor.value = null; at.value = -1; }, [address]);
   const rows = data.data.value ? [...data.data.value.data, ...more.value] : [];
+  if (order) rows.sort(order);
   const next = cursor.value ?? (more.value.length ? null : data.data.value?.next_cursor);
   useEffect(() => { onRows?.(rows); });
   useEffect(() => {

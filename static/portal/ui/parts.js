@@ -15,8 +15,10 @@ const tones = {
 const toneOf = new Map(Object.entries(tones).flatMap(([tone, [shape, names]]) => names.split(' ').map((n) => [n, { tone, shape }])));
 /** Tone and shape of a state's name. @param {string} value */
 export const tone = (value) => toneOf.get(value) || { tone: 'idle', shape: '○' };
+/** The shape of a tone. @param {string} of */
+export const shape = (of) => tones[of]?.[0] || '○';
 /** What has a tone has its shape, too. @param {{ tone: string, children?: any }} props */
-export const Toned = ({ tone: of, children }) => html`<span class=${`state ${of}`}><b aria-hidden="true">${tones[of]?.[0] || '○'}</b>${children}</span>`;
+export const Toned = ({ tone: of, children }) => html`<span class=${`state ${of}`}><b aria-hidden="true">${shape(of)}</b>${children}</span>`;
 /** @param {{ value: string|null|undefined, group?: string, tone?: string }} props */
 export const State = ({ value, group = 'state', tone: given }) => {
   return html`<${Toned} tone=${given || tone(value || 'unknown').tone}>${word(group, value || 'unknown')}</${Toned}>`;
@@ -74,14 +76,19 @@ export const Action = ({ label, onPress, why = '', kind = '', busyLabel }) => {
 // Reasons that no waiting changes for this person and this object: such operations are not shown.
 const never = ['role_missing', 'not_of_this_kind'];
 /** The buttons of an object: what is allowed can be pressed; what cannot be done just now stands below, each with why,
- * what would help and whose turn that is. Names are compared with dashes: both spellings stand for the same call.
- * @param {{ object: any, ops: Record<string, { label: string, run: () => Promise<any>, kind?: string }>, children?: any }} props */
+ * what would help and whose turn that is. Names are compared with dashes: both spellings stand for the same call. What
+ * destroys has `loses`, which says what, and the word that is typed before it is done.
+ * @param {{ object: any, ops: Record<string, { label: string, run: () => Promise<any>, kind?: string, loses?: { text: string, type: string } }>, children?: any }} props */
 export const Operations = ({ object, ops, children }) => {
+  const sure = useSignal('');
+  const press = (op, o) => (o.loses ? async () => { sure.value = op; } : o.run);
+  const asked = ops[sure.value];
   const dashed = (op) => op.replaceAll('_', '-');
   const allowed = new Set((object.allowed_operations || []).map(dashed));
   const offered = Object.entries(ops).filter(([op]) => allowed.has(op));
   const blocked = (object.blocked_operations || []).filter((b) => ops[dashed(b.op)] && !never.includes(b.reason_code));
-  return html`<div class="actions">${offered.map(([op, o]) => html`<${Action} key=${op} label=${o.label} kind=${o.kind} onPress=${o.run}/>`)}${children}</div>
+  return html`<div class="actions">${offered.map(([op, o]) => html`<${Action} key=${op} label=${o.label} kind=${o.kind} onPress=${press(op, o)}/>`)}${children}</div>
+    ${asked?.loses && html`<${TypedConfirm} title=${asked.label} text=${asked.loses.text} name=${asked.loses.type} label=${asked.label} onYes=${asked.run} onClose=${() => { sure.value = ''; }}/>`}
     ${blocked.length > 0 && html`<details class="later"><summary>${t('blocked.more', { n: blocked.length })}</summary><dl>${blocked.map((b) => html`<div><dt>${ops[dashed(b.op)].label}</dt><dd>${b.text}${b.who ? html` <span class="muted">(${word('who', b.who)})</span>` : ''}</dd></div>`)}</dl></details>`}`;
 };
 
