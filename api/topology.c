@@ -281,8 +281,8 @@ static void put_rate(
 		ud_buf_int(b, (now - before) * scale / ms);
 }
 
-static enum ud_code put_sample(struct ud_ctx *cx, void *data, int64_t taken_at, int64_t cpu_us,
-	const struct ud_sample *s)
+static enum ud_code put_sample(
+	struct ud_ctx *cx, void *data, int64_t taken_at, int64_t cpu_us, const struct ud_sample *s)
 {
 	struct rates *r = data;
 	int64_t ms = s->taken_mono_ms - r->last.taken_mono_ms;

@@ -55,8 +55,8 @@ enum ud_code ud_inventory_vms_of(struct ud_ctx *cx, const char *host_id, struct 
 /* Figures of a VM after an instant, the newest 360 at most, oldest first. The time of its
  * processors comes apart and in microseconds, UD_NONE when not known: nanoseconds of all VMs of a
  * host can leave 64 bits. s->cpu_ns is 0. */
-typedef enum ud_code ud_sample_visitor(struct ud_ctx *cx, void *data, int64_t taken_at,
-	int64_t cpu_us, const struct ud_sample *s);
+typedef enum ud_code ud_sample_visitor(
+	struct ud_ctx *cx, void *data, int64_t taken_at, int64_t cpu_us, const struct ud_sample *s);
 enum ud_code ud_inventory_samples(struct ud_ctx *cx, const char *vm_id, int64_t after_ms,
 	ud_sample_visitor *visit, void *data) UD_USE;
 /* Sums over the VMs that a host has now. */

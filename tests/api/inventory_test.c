@@ -411,8 +411,8 @@ static void figures_of_a_host_are_told_however_long_its_vms_have_run(void **stat
 	until(s, fmt(s->w, "/v1/hosts/%s", s->host[0]), "state", "active");
 	until(s, "/v1/vms?q=vm-05", "data.0.name", "vm-05");
 	world_write(s->w, much_used, NULL);
-	struct reply r = expect(
-		s->w, LEAD, "GET", fmt(s->w, "/v1/hosts/%s/metrics", s->host[0]), NULL, 200);
+	struct reply r =
+		expect(s->w, LEAD, "GET", fmt(s->w, "/v1/hosts/%s/metrics", s->host[0]), NULL, 200);
 
 	assert_int_equal(number_at(r.json, "data.0.cpu_percent"), VMS * 10);
 }
