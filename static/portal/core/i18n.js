@@ -13,7 +13,7 @@ const pseudo = (text) => {
     if (c === '}') depth -= 1;
     return depth ? c : odd[c] || c;
   }).join('');
-  return `[${out}${'~'.repeat(Math.ceil(text.length * 0.4))}]`;
+  return `[${out}${' ~~~~'.repeat(Math.ceil(text.length * 0.08))}]`; // two fifths longer, and words of a word's length
 };
 
 export const locale = {

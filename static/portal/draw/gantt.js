@@ -5,6 +5,7 @@
 import { html } from '../core/html.js';
 import { t, stepName, word } from '../core/i18n.js';
 import { duration, timeOnly } from '../core/time.js';
+import { fit } from './fit.js';
 import { Twin, now, tone, useWidth } from '../ui/parts.js';
 import { timescale } from './timescale.js';
 
@@ -36,6 +37,7 @@ const scaleOf = (rows) => {
   const span = Math.max(10, ...rows.flatMap((r) => [r.p.to, r.b || 0]));
   return timescale(rows.flatMap((r) => [...(r.a === null || r.waits ? [] : [[r.a - 1, r.b + 1]]), ...(r.p.to > r.p.from ? [[r.p.from, r.p.to]] : [])]), span);
 };
+const whole = (text, room) => (fit(text, room) === text ? text : ''); // what was cut is no figure any more
 const stepFor = (total) => [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600].find((step) => total / step <= 6) || 86400;
 
 /** Lines of the time, and what was cut out of it. @param {any} props */
@@ -46,7 +48,7 @@ const Axis = ({ scale, x, height }) => {
   const top = (scale.cuts[scale.cuts.length - 1]?.to || 0) + scale.total;
   for (let s = 0; s <= top && ticks.length < 12 && s / step < 5000; s += step) if (x(s) <= x(1e12) - 44 && free(s) && (s === 0 || x(s) > x(s - step))) ticks.push(s);
   return html`${ticks.map((s) => html`<g><line class="grid-line" x1=${x(s)} x2=${x(s)} y1="20" y2=${height}/><text class="axis" x=${x(s)} y="12" text-anchor=${s ? 'middle' : 'start'}>${duration(s)}</text></g>`)}
-    ${scale.cuts.map((c) => html`<g><rect class="cut" x=${x(c.from)} y="18" width=${Math.max(2, x(c.to) - x(c.from))} height=${height - 18}/><text class="axis" x=${(x(c.from) + x(c.to)) / 2} y="12" text-anchor="middle">${x(c.to) - x(c.from) > 84 ? `⋯ ${duration(c.to - c.from)} ⋯` : '⋯'}</text></g>`)}`;
+    ${scale.cuts.map((c) => html`<g><rect class="cut" x=${x(c.from)} y="18" width=${Math.max(2, x(c.to) - x(c.from))} height=${height - 18}/><text class="axis" x=${(x(c.from) + x(c.to)) / 2} y="12" text-anchor="middle">${whole(`⋯ ${duration(c.to - c.from)} ⋯`, x(c.to) - x(c.from)) || '⋯'}</text></g>`)}`;
 };
 const Bar = ({ r, x, y }) => html`${r.p.to > r.p.from && html`<rect x=${x(r.p.from)} y=${y} width=${Math.max(2, x(r.p.to) - x(r.p.from))} height="18" rx=${x(r.p.to) - x(r.p.from) > 12 ? 3 : 0} class=${x(r.p.to) - x(r.p.from) > 12 ? 'dash s-idle' : 's-idle'} fill="none" style=${{ strokeWidth: 1 }}/>`}
   ${r.a !== null && html`<rect x=${x(r.a)} y=${y + 4} width=${Math.max(3, x(r.b) - x(r.a))} height="10" rx="2" class=${`f-${barTone(r.state)}`}><title>${`${stepName(r)}: ${duration(r.b - r.a)}`}</title></rect>`}`;
@@ -74,7 +76,7 @@ export const Gantt = ({ steps, from }) => {
     return { ...v, head, rows: v.rows.map((r) => { const here = { ...r, y: y + (narrow ? 18 : 0) }; y += row; return here; }) };
   });
   return html`<div ref=${ref}>${width > 0 && html`<svg class="picture" role="img" aria-label=${t('gantt.about', { n: steps.length, done: finished(steps) })} width=${width} height=${y + 4}>
-    <${Axis} scale=${scale} x=${x} height=${y}/>${placed.map((v) => html`<g>${v.head > 0 && html`<text class="strong" x="4" y=${v.head}>${v.name}</text>`}${v.rows.map((r) => html`<g><text x="4" y=${narrow ? r.y - 4 : r.y + 14}>${markOf(r.state)} ${stepName(r)}${r.host ? ` · ${r.host}` : ''}</text><${Bar} r=${r} x=${x} y=${r.y}/></g>`)}</g>`)}
+    <${Axis} scale=${scale} x=${x} height=${y}/>${placed.map((v) => html`<g>${v.head > 0 && html`<text class="strong" x="4" y=${v.head}>${v.name}</text>`}${v.rows.map((r) => html`<g><text x="4" y=${narrow ? r.y - 4 : r.y + 14}>${fit(`${markOf(r.state)} ${stepName(r)}${r.host ? ` · ${r.host}` : ''}`, (narrow ? width : left) - 8)}</text><${Bar} r=${r} x=${x} y=${r.y}/></g>`)}</g>`)}
     <${NowLine} rows=${rows} start=${start} x=${x} height=${y}/></svg>`}<${StepTwin} rows=${rows} several=${vms.length > 1}/></div>`;
 };
 

@@ -3,10 +3,10 @@
 // phone. What a VM waits for inside its group stands on it in words. The twin is a list.
 import { html } from '../core/html.js';
 import { t, word } from '../core/i18n.js';
+import { fit } from './fit.js';
 import { Twin, tone, useWidth } from '../ui/parts.js';
 
 const BOX = { h: 58, gap: 10 };
-const cut = (text, width) => (text.length * 7.2 > width ? `${text.slice(0, Math.max(3, Math.floor(width / 7.2) - 1))}…` : text);
 
 /** Places of groups: beside each other while a column has room for words, else below each other. */
 const layOut = (groups, width) => {
@@ -38,7 +38,7 @@ export const Lanes = ({ members }) => {
   return html`<div ref=${ref}>${width > 0 && html`<svg class="picture" role="img" aria-label=${`${t('plan.order')}: ${says}`} width=${width} height=${height}>
     ${placed.map((g, i) => html`<g><text x=${g.x} y=${g.y + 14} class="strong">${g.title}</text>
       ${g.members.map((m, k) => html`<g transform=${`translate(${g.x},${g.y + 24 + k * (BOX.h + BOX.gap)})`}><rect class=${`node s-${tone(m.state).tone}`} width=${w} height=${BOX.h} rx="8"/>
-        <text x="12" y="24" class="strong">${cut(m.name, w - 24)}</text><text x="12" y="44" class=${waits(m) ? 'muted' : `f-${tone(m.state).tone}`}>${cut(waits(m) || `${tone(m.state).shape} ${word('state', m.state)}`, w - 24)}</text></g>`)}
+        <text x="12" y="24" class="strong">${fit(m.name, w - 24, true)}</text><text x="12" y="44" class=${waits(m) ? 'muted' : `f-${tone(m.state).tone}`}>${fit(waits(m) || `${tone(m.state).shape} ${word('state', m.state)}`, w - 24)}</text></g>`)}
       ${i < placed.length - 1 && html`<${Between} g=${g} w=${w} down=${down}/>`}</g>`)}</svg>`}
     <${Twin} head=${[t('plan.group.head'), t('vm'), t('plan.after.head'), t('protection')]} rows=${groups.flatMap((g) => g.members.map((m) => [g.title, m.name, m.after.join(', '), word('state', m.state)]))}/></div>`;
 };

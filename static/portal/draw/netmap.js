@@ -3,12 +3,13 @@
 // (arrow drawn through) and the one for tests (dashed). Below each other on a phone. The twin is a list.
 import { html } from '../core/html.js';
 import { t } from '../core/i18n.js';
+import { fit } from './fit.js';
 import { Twin, useWidth } from '../ui/parts.js';
 
 const BOX = { w: 230, h: 62, gap: 14 };
 
 const Node = ({ x, y, w, tone, dashed, head, text, foot }) => html`<g transform=${`translate(${x},${y})`}><rect class=${`node s-${tone} ${dashed ? 'dash' : ''}`} width=${w} height=${BOX.h} rx="8"/>
-  <text x="12" y="19" class="muted">${head}</text><text x="12" y="37" class="strong">${text}</text><text x="12" y="54" class=${`f-${tone}`}>${foot}</text></g>`;
+  <text x="12" y="19" class="muted">${fit(head, w - 20)}</text><text x="12" y="37" class="strong">${fit(text, w - 20, true)}</text><text x="12" y="54" class=${`f-${tone}`}>${fit(foot, w - 20)}</text></g>`;
 
 const Way = ({ from, to, tone, dashed }) => {
   const mid = (from.x + to.x) / 2;
