@@ -549,6 +549,31 @@ enum ud_code ud_point_verify_ended(struct ud_ctx *cx, const struct ud_command_en
 		cx, v.intact ? "verified" : "corrupted", ud_recovery_points.shape, &old, &p);
 }
 
+enum ud_code ud_point_ran(struct ud_ctx *cx, const char *id, enum ud_verified level)
+{
+	struct ud_recovery_point old = { 0 }, p;
+	bool found = false;
+
+	if (id)
+		UD_TRY(ud_recovery_point_find(cx, id, &found, &old));
+	if (!found || old.verified >= level)
+		return UD_OK;
+	p = old;
+	p.verified = level;
+	p.verified_at.ms = cx->now_ms;
+	p.verified_text = level == UD_VERIFIED_SERVICE_OK
+		? "A guest started from it, and what was looked at inside works."
+		: "A guest started from it, and its agent answered.";
+	enum ud_code code = ud_row_update(cx, &ud_recovery_points, &old, &p);
+
+	if (code == UD_E_STALE_VERSION) { /* its host told of it just now: no harm to the check */
+		ud_ctx_clear(cx);
+		return UD_OK;
+	}
+	UD_TRY(code);
+	return ud_event_add(cx, "verified", ud_recovery_points.shape, &old, &p);
+}
+
 /* ---- the way back ---- */
 
 enum ud_code ud_replication_reverse(

@@ -9,6 +9,7 @@
 #define SERVER_REPLICATION_RELATIONS_H
 
 #include "db/commands.h"
+#include "db/recovery_points.h"
 #include "db/replications.h"
 
 /* Time for a host to fetch a command, and to do it. */
@@ -65,6 +66,9 @@ enum ud_code ud_relation_drop_ended(struct ud_ctx *cx, const struct ud_command_e
 enum ud_code ud_relation_test_ended(struct ud_ctx *cx, const struct ud_command_ended *c) UD_USE;
 /* Reaction to the end of point_verify: the point's row learns what was found. */
 enum ud_code ud_point_verify_ended(struct ud_ctx *cx, const struct ud_command_ended *c) UD_USE;
+/* A guest that was started from a point was found to run so well; id NULL, or a point that is gone:
+ * nothing. A lower level than is known changes nothing. */
+enum ud_code ud_point_ran(struct ud_ctx *cx, const char *id, enum ud_verified level) UD_USE;
 
 /*
  * Swap the ends of a replication whose VM now runs at its target, and tell both: what was the

@@ -10,6 +10,7 @@
 #include "db/events.h"
 #include "db/network_maps.h"
 #include "db/vms.h"
+#include "server/replication/relations.h"
 #include "server/workflow/steps.h"
 
 enum { SHUTDOWN_SECONDS = 300, GUEST_SECONDS = 120 };
@@ -326,7 +327,12 @@ enum ud_code ud_took_check(struct ud_ctx *cx, struct flow *fl, const char *resul
 			r.text ? r.text : "The guest is not as it should be.");
 	fl->w->checks_passed++;
 	fl->w->serving_at.ms = cx->now_ms;
-	return UD_OK;
+	/* that it has power says nothing of what is in the point */
+	if (level_of(fl->w->step) == UD_CHECK_POWER)
+		return UD_OK;
+	return ud_point_ran(cx, fl->w->recovery_point_id,
+		level_of(fl->w->step) == UD_CHECK_GUEST_AGENT ? UD_VERIFIED_BOOT_OK
+							      : UD_VERIFIED_SERVICE_OK);
 }
 
 /* A card that is not set is a word to people; the VM runs. */

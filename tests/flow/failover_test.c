@@ -205,6 +205,12 @@ static void a_test_is_cleaned_up_by_time(void **state)
 
 	stage_settle(s);
 	stage_wants(s, run, "test_running", NULL);
+	/* the point that its copy booted from is known to boot */
+	assert_int_equal(
+		stage_count(s,
+			"SELECT count(*) FROM recovery_points WHERE verified = 'boot_ok' AND"
+			" verified_at IS NOT NULL"),
+		1);
 	stage_press(s, OWN_APPROVER, run, "extend-commit-timer", "{\"minutes\":10}", 200);
 	stage_pass(s, 700);
 	stage_settle(s);

@@ -26,10 +26,18 @@ static void windows_say_when_and_how_fast(void **state)
 		int weekday, minute;
 		int64_t rate;
 	} rows[] = {
-		{ MON, 479, 0 }, { MON, 480, 1000 }, { MON, 1079, 1000 }, { MON, 1080, 0 },
+		{ MON, 479, 0 },
+		{ MON, 480, 1000 },
+		{ MON, 1079, 1000 },
+		{ MON, 1080, 0 },
 		/* the one over midnight belongs to the day it begins on */
-		{ SUN, 1319, 0 }, { SUN, 1320, 5000 }, { MON, 359, 5000 }, { MON, 360, 0 },
-		{ TUE, 100, 0 }, { SUN, 100, 0 }, { SAT, 1400, 0 },
+		{ SUN, 1319, 0 },
+		{ SUN, 1320, 5000 },
+		{ MON, 359, 5000 },
+		{ MON, 360, 0 },
+		{ TUE, 100, 0 },
+		{ SUN, 100, 0 },
+		{ SAT, 1400, 0 },
 	};
 
 	(void)state;
