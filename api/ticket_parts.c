@@ -93,14 +93,23 @@ static enum ud_code add_comment(struct ud_ctx *cx, const struct ud_ticket *t,
 	return ud_event_add(cx, "created", ud_ticket_comments.shape, NULL, ret);
 }
 
+enum ud_code ud_ticket_link_up(struct ud_ctx *cx, const struct ud_ticket *t, const char *other_id,
+	enum ud_ticket_relation relation)
+{
+	struct ud_ticket_link l = { .row.customer_id = t->row.customer_id,
+		.ticket_id = t->row.id,
+		.other_id = other_id,
+		.relation = relation };
+
+	UD_TRY(ud_row_insert(cx, &ud_ticket_links, &l));
+	return ud_event_add(cx, "created", ud_ticket_links.shape, NULL, &l);
+}
+
 /* A late answer does not revive what is over: it begins anew, and says where it comes from. */
 static enum ud_code go_on(struct ud_ctx *cx, const struct ud_ticket *old,
 	const struct comment_body *in, struct ud_ticket *ret)
 {
 	bool again = strncmp(old->subject, "Re: ", 4) == 0;
-	struct ud_ticket_link l = { .row.customer_id = old->row.customer_id,
-		.other_id = old->row.id,
-		.relation = UD_CONTINUES };
 
 	*ret = (struct ud_ticket){ .row.customer_id = old->row.customer_id,
 		.type = old->type == UD_TICKET_FAILOVER || old->type == UD_TICKET_DRILL
@@ -117,9 +126,7 @@ static enum ud_code go_on(struct ud_ctx *cx, const struct ud_ticket *old,
 		.on_behalf_of_id = old->on_behalf_of_id,
 		.continues_id = old->row.id };
 	UD_TRY(ud_ticket_open(cx, ret, NULL));
-	l.ticket_id = ret->row.id;
-	UD_TRY(ud_row_insert(cx, &ud_ticket_links, &l));
-	UD_TRY(ud_event_add(cx, "created", ud_ticket_links.shape, NULL, &l));
+	UD_TRY(ud_ticket_link_up(cx, ret, old->row.id, UD_CONTINUES));
 	return ud_watchers_copy(cx, old->row.id, ret->row.id);
 }
 

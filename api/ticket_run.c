@@ -216,18 +216,45 @@ static enum ud_code tell_ticket(struct ud_ctx *cx, const char *failover_id)
 	return UD_OK;
 }
 
+/* A drill that failed is no end: somebody finds out why. */
+static enum ud_code open_incident(
+	struct ud_ctx *cx, const struct ud_failover *f, const struct ud_ticket *drill)
+{
+	struct ud_ticket t = { .row.customer_id = drill->row.customer_id,
+		.type = UD_TICKET_INCIDENT,
+		.severity = drill->severity,
+		.site_id = drill->site_id,
+		.resource_ids = f->vm_ids,
+		.channel = UD_CHANNEL_SYSTEM };
+
+	t.subject = ud_printf(cx->arena, "A test failover failed: %.170s", drill->subject);
+	t.body = ud_printf(cx->arena,
+		"The checks of test failover %s (ticket %s) failed. Its record says which. Until"
+		" this is cleared up a real failover is likely to fail in the same way.",
+		f->row.id, drill->number);
+	UD_TRY(ud_ticket_open(cx, &t, NULL));
+	UD_TRY(ud_ticket_link_up(cx, &t, drill->row.id, UD_IS_CAUSED_BY));
+	return ud_watchers_copy(cx, drill->row.id, t.row.id);
+}
+
 /* The close gate has the last word: what it holds back stays open for people. */
 enum ud_code ud_ticket_run_sealed(struct ud_ctx *cx, const struct ud_failover *f)
 {
+	struct ud_ticket t = { 0 };
+
 	if (f->state != UD_FAILOVER_SOLVED)
 		return UD_OK;
-	enum ud_code code = ud_ticket_happen(cx, f->ticket_id, UD_TICKET_SOLVE);
+	enum ud_code code = ud_row_get(cx, &ud_tickets, f->ticket_id, &t);
 
 	if (code == UD_E_NOT_FOUND) {
 		ud_ctx_clear(cx); /* the ticket was erased */
 		return UD_OK;
 	}
-	return code;
+	UD_TRY(code);
+	UD_TRY(ud_ticket_happen(cx, f->ticket_id, UD_TICKET_SOLVE));
+	return f->kind == UD_FAILOVER_TEST && strcmp(f->verdict ? f->verdict : "", "failed") == 0
+		? open_incident(cx, f, &t)
+		: UD_OK;
 }
 
 enum ud_code ud_ticket_runs_due(struct ud_ctx *cx, bool *ret)

@@ -338,18 +338,6 @@ static const struct ud_field split_fields[] = {
 static const struct ud_shape split_shape = { .bare = true, UD_SHAPE(split_body, split_fields) };
 /* clang-format on */
 
-static enum ud_code link_up(struct ud_ctx *cx, const struct ud_ticket *t, const char *other_id,
-	enum ud_ticket_relation relation)
-{
-	struct ud_ticket_link l = { .row.customer_id = t->row.customer_id,
-		.ticket_id = t->row.id,
-		.other_id = other_id,
-		.relation = relation };
-
-	UD_TRY(ud_row_insert(cx, &ud_ticket_links, &l));
-	return ud_event_add(cx, "created", ud_ticket_links.shape, NULL, &l);
-}
-
 static enum ud_code merge(struct ud_ctx *cx, struct ud_request *rq)
 {
 	const struct merge_body *in = rq->in;
@@ -372,7 +360,7 @@ static enum ud_code merge(struct ud_ctx *cx, struct ud_request *rq)
 			ud_ticket_states.names[into.state]);
 	t.merged_into_id = into.row.id;
 	UD_TRY(ud_ticket_fire(cx, UD_TICKET_MERGE, &old, &t));
-	UD_TRY(link_up(cx, &t, into.row.id, UD_DUPLICATES));
+	UD_TRY(ud_ticket_link_up(cx, &t, into.row.id, UD_DUPLICATES));
 	UD_TRY(ud_watchers_copy(cx, t.row.id, into.row.id));
 	UD_TRY(say(cx, &into, ud_printf(cx->arena, "%s was merged into this.", t.number)));
 	return ud_ticket_answer(cx, rq, &t);
@@ -401,7 +389,7 @@ static enum ud_code split(struct ud_ctx *cx, struct ud_request *rq)
 
 	UD_TRY(ud_ticket_fire(cx, UD_TICKET_SPLIT, &old, &t));
 	UD_TRY(ud_ticket_open(cx, &part, NULL));
-	UD_TRY(link_up(cx, &part, old.row.id, UD_IS_PART_OF));
+	UD_TRY(ud_ticket_link_up(cx, &part, old.row.id, UD_IS_PART_OF));
 	UD_TRY(ud_comments_move(cx, old.row.id, part.row.id, &in->comment_ids, &moved));
 	if (moved != (int64_t)in->comment_ids.count)
 		return ud_fail_field(cx, "comment_ids", "not_found",

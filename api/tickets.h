@@ -6,6 +6,7 @@
 #ifndef API_TICKETS_H
 #define API_TICKETS_H
 
+#include "db/ticket_parts.h"
 #include "db/tickets.h"
 #include "server/http/rest.h"
 
@@ -145,6 +146,9 @@ enum ud_code ud_ticket_run_clocks(
  * alerts).
  */
 enum ud_code ud_ticket_open(struct ud_ctx *cx, struct ud_ticket *t, void *request) UD_USE;
+/* Store what a ticket is to another of the same customer, and tell the log. */
+enum ud_code ud_ticket_link_up(struct ud_ctx *cx, const struct ud_ticket *t, const char *other_id,
+	enum ud_ticket_relation relation) UD_USE;
 
 /* What follows when the words, the severity or the things of a ticket are changed, before it is
  * stored. */

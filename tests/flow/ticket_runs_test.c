@@ -110,6 +110,35 @@ static void a_drill_is_approved_by_one_and_solves_itself(void **state)
 	ticket_is(s, id, "open");
 }
 
+/* It is solved like any other, and somebody has to find out why. */
+static void a_drill_that_failed_opens_an_incident(void **state)
+{
+	struct stage *s = *state;
+	struct reply r = ask(s, OWN_OPERATOR, "test", "validate_replication");
+	const char *id = text_at(r.json, "id"), *run = text_at(r.json, "failover_id");
+
+	approve(s, OWN_OPERATOR, id);
+	s->vms[0].unseen = 9;
+	stage_settle(s);
+	stage_wants(s, run, "test_running", NULL);
+	assert_string_equal(stage_text(s, run, "verdict"), "failed");
+	stage_press(s, OWN_OPERATOR, run, "cleanup-test", "{}", 202);
+	stage_settle(s);
+	world_tick(s->w);
+	ticket_is(s, id, "solved");
+	r = expect(s->w, LEAD, "GET", "/v1/tickets?type=incident", NULL, 200);
+	assert_int_equal(json_array_size(json_object_get(r.json, "data")), 1);
+	assert_string_equal(text_at(r.json, "data.0.state"), "new");
+	assert_string_equal(text_at(r.json, "data.0.customer_id"), s->w->own);
+	assert_string_equal(
+		text_at(r.json, "data.0.subject"), "A test failover failed: Test failover of 1 VM");
+	assert_string_equal(text_at(r.json, "data.0.resource_ids.0"), s->vms[0].id);
+	r = expect(s->w, OWN_VIEWER, "GET",
+		fmt(s->w, "/v1/tickets/%s/links", text_at(r.json, "data.0.id")), NULL, 200);
+	assert_string_equal(text_at(r.json, "data.0.other_id"), id);
+	assert_string_equal(text_at(r.json, "data.0.relation"), "is_caused_by");
+}
+
 static void a_planned_failover_takes_both_sides(void **state)
 {
 	struct stage *s = *state;
@@ -268,6 +297,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(a_drill_is_approved_by_one_and_solves_itself),
+		STORY(a_drill_that_failed_opens_an_incident),
 		STORY(a_planned_failover_takes_both_sides),
 		STORY(two_people_state_that_the_source_is_off),
 		STORY(what_is_rejected_or_withdrawn_never_begins),
