@@ -202,7 +202,7 @@ static enum ud_code facts(struct ud_ctx *cx, struct ud_request *rq)
 		.observed_at.ms = at,
 		.disks = m.disks,
 		.nics = m.nics,
-		.bars = m.bars,
+		.bars.text = m.bars.text ? m.bars.text : "[]",
 		.machine_type = m.machine_type,
 		.accelerator = m.accelerator,
 		.autostart = m.autostart };
