@@ -330,7 +330,10 @@ taken() {
 	shift
 	configure "$@"
 	timeout 30 "$bin/understudyd" serve --config "$dir/i/understudyd.conf" >"$dir/said" 2>&1
-	[ $? = 1 ] && grep -q "$text" "$dir/said" || { cat "$dir/said"; return 1; }
+	if [ $? != 1 ] || ! grep -q "$text" "$dir/said"; then
+		cat "$dir/said"
+		return 1
+	fi
 }
 check "a second server does not share the port of the first" taken "127.0.0.1:$port: Address already in use"
 read -r free < <("$UD_SOURCE_DIR/tests/support/free_ports")

@@ -10,9 +10,9 @@
 
 size_t collection_length(const char *path)
 {
-	size_t n = strlen("/v1/");
+	const char *end = strncmp(path, "/v1/", 4) == 0 ? strchr(path + 4, '/') : NULL;
 
-	return n + strcspn(path + n, "/");
+	return end ? (size_t)(end - path) : strlen(path);
 }
 
 /* Calls that stand alone: about oneself, the installation or a record that is only looked at. */

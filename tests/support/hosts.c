@@ -298,13 +298,15 @@ void host_begin(struct ud_ctx *cx, const struct guests *g, const struct ends_aut
 	host_again(cx, ret);
 }
 
-static void gone(struct host *h)
+/* It has ended, or ends: its wait status. */
+static int gone(struct host *h)
 {
-	int status;
+	int status = 0;
 
 	close(h->fd);
 	waitpid(h->pid, &status, 0);
 	h->pid = 0;
+	return status;
 }
 
 void host_end(struct host *h)
@@ -312,7 +314,7 @@ void host_end(struct host *h)
 	if (h->pid <= 0)
 		return;
 	(void)!send_message(h->fd, NULL, UD_OK, "");
-	gone(h);
+	(void)gone(h);
 }
 
 void host_kill(struct host *h)
@@ -320,7 +322,7 @@ void host_kill(struct host *h)
 	if (h->pid <= 0)
 		return;
 	kill(h->pid, SIGKILL);
-	gone(h);
+	(void)gone(h);
 }
 
 void host_arm(struct ud_ctx *cx, struct host *h, struct host_trap t)
@@ -350,7 +352,7 @@ enum ud_code host_do(
 	char *text = ud_malloc(TEXT);
 
 	if (!send_message(h->fd, work, UD_OK, in) || !receive_message(h->fd, &m, text))
-		fail_msg("host %s is gone", h->name);
+		fail_msg("host %s is gone, wait status %#x", h->name, gone(h));
 	if (ret_out)
 		*ret_out = ud_strdup(cx->arena, text);
 	ud_free(text);
