@@ -5,6 +5,7 @@
  */
 #include "support/hosts.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -20,6 +21,7 @@
 
 #include "agent/drivers/libvirt/libvirt.h"
 #include "base/env.h"
+#include "base/log.h"
 #include "support/context.h"
 
 enum { TEXT = 1 << 20, LOOK_MS = 20 };
@@ -37,6 +39,8 @@ static bool whole(ssize_t (*move)(int, void *, size_t), int fd, void *data, size
 	while (n > 0) {
 		ssize_t got = move(fd, at, n);
 
+		if (got < 0 && errno == EINTR)
+			continue;
 		if (got <= 0)
 			return false;
 		at += got;
@@ -253,9 +257,14 @@ static _Noreturn void serve(const struct host *h, int fd)
 	enum ud_code code = open_host(&cx, h, &in);
 
 	snprintf(text, TEXT, "%d %s", in.port, cx.problem.detail ? cx.problem.detail : "");
-	if (send_message(fd, NULL, code, text) && code == UD_OK)
+	if (send_message(fd, NULL, code, text) && code == UD_OK) {
+		errno = 0;
 		while (receive_message(fd, &m, text) && m.work)
 			serve_one(&in, &m, text, fd);
+		if (m.work) /* nobody said that it is the end */
+			ud_log(UD_LOG_ERROR, "host_left", "name", h->name, "error", strerror(errno),
+				NULL);
+	}
 	if (in.hv)
 		ud_hv_close(&in.hv);
 	ud_free(text);
@@ -351,8 +360,12 @@ enum ud_code host_do(
 	struct message m = { 0 };
 	char *text = ud_malloc(TEXT);
 
-	if (!send_message(h->fd, work, UD_OK, in) || !receive_message(h->fd, &m, text))
-		fail_msg("host %s is gone, wait status %#x", h->name, gone(h));
+	errno = 0;
+	if (!send_message(h->fd, work, UD_OK, in) || !receive_message(h->fd, &m, text)) {
+		int error = errno;
+
+		fail_msg("host %s is gone, %s, wait status %#x", h->name, strerror(error), gone(h));
+	}
 	if (ret_out)
 		*ret_out = ud_strdup(cx->arena, text);
 	ud_free(text);
