@@ -25,7 +25,8 @@ struct in_disk {
 	int sums_fd; /* -1 into the base */
 	ud_qcow2_writer *writer;
 	ud_sums *sums;
-	ud_tree *tree;     /* of the base: its own; of the newest point: the store's */
+	/* of the base; a point's is the store's and may be made anew meanwhile */
+	ud_tree *tree;
 	int64_t next;      /* extents ascend */
 	int64_t extents;   /* that came */
 	int64_t unflushed; /* atomic */
@@ -58,12 +59,11 @@ static const char *point_file(
 
 /* ---- letting go ---- */
 
-static void close_disk(struct in_disk *d, bool base)
+static void close_disk(struct in_disk *d)
 {
 	ud_qcow2_writer_release(&d->writer);
 	ud_sums_release(&d->sums);
-	if (base)
-		ud_tree_release(&d->tree);
+	ud_tree_release(&d->tree);
 	if (d->fd >= 0)
 		close(d->fd);
 	if (d->sums_fd >= 0)
@@ -74,7 +74,7 @@ static void close_disk(struct in_disk *d, bool base)
 static void destroy(ud_incoming *in)
 {
 	for (size_t i = 0; i < in->disk_count; i++)
-		close_disk(&in->disks[i], in->base);
+		close_disk(&in->disks[i]);
 	ud_arena_release(&in->arena);
 	ud_free(in);
 }
@@ -253,7 +253,7 @@ static int need_base(struct ud_ctx *cx, ud_store *store, const struct in_disk *d
 		return 0;
 	int rc = open_base(cx, store, &fresh);
 
-	close_disk(&fresh, true);
+	close_disk(&fresh);
 	return rc < 0 ? rc : ud_beneath_sync(store->root, "base");
 }
 
@@ -273,7 +273,7 @@ static int open_delta(struct ud_ctx *cx, ud_incoming *in, struct in_disk *d)
 	if (d->sums_fd < 0)
 		return d->sums_fd;
 	d->sums = ud_sums_begin(d->sums_fd);
-	return ud_store_head(cx, store, d->name, d->size, &d->tree);
+	return 0;
 }
 
 static enum ud_code open_disks(struct ud_ctx *cx, ud_incoming *in)
@@ -585,6 +585,7 @@ static enum ud_code finish_delta(
 	struct ud_ctx *cx, ud_incoming *in, struct in_disk *d, char root[UD_SHA256_HEX])
 {
 	const char *backing = NULL, *format = NULL;
+	ud_tree *head = NULL;
 
 	UD_TRY(backing_of(cx, in->store, d->name, &backing, &format));
 	int rc = ud_qcow2_finish(d->writer, backing, format);
@@ -596,7 +597,9 @@ static enum ud_code finish_delta(
 	ud_store_stepped(in->store, "disk");
 	rc = read_back(d);
 	if (rc == 0)
-		rc = ud_tree_preview(d->tree, d->size, d->sums_fd, root);
+		rc = ud_store_head(cx, in->store, d->name, d->size, &head);
+	if (rc == 0)
+		rc = ud_tree_preview(head, d->size, d->sums_fd, root);
 	return rc == 0 ? UD_OK : ud_store_failed(cx, in->store, rc, d->name, true);
 }
 
@@ -687,10 +690,14 @@ static void follow(struct ud_ctx *cx, ud_incoming *in)
 	enum ud_code code = UD_OK;
 	int rc = 0;
 
-	for (size_t i = 0; i < in->disk_count && rc == 0; i++)
-		if (!in->base)
-			rc = ud_tree_apply(
-				in->disks[i].tree, in->disks[i].size, in->disks[i].sums_fd);
+	for (size_t i = 0; i < in->disk_count && rc == 0 && !in->base; i++) {
+		const struct in_disk *d = &in->disks[i];
+		ud_tree *head = NULL;
+
+		rc = ud_store_head(cx, in->store, d->name, d->size, &head);
+		if (rc == 0)
+			rc = ud_tree_apply(head, d->size, d->sums_fd);
+	}
 	if (rc == 0 && in->base)
 		code = ud_store_heads(cx, in->store);
 	if (rc == 0 && code == UD_OK && in->store->wrong_count)

@@ -241,6 +241,15 @@ static void close_others(int fd)
 	(void)close_range((unsigned)fd + 1, ~0U, 0);
 }
 
+/* A host that crashes leaves a core and its signal; cmocka would make it an ordinary end. */
+static void crash_as_usual(void)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS };
+
+	for (size_t i = 0; i < UD_LEN(signals); i++)
+		signal(signals[i], SIG_DFL);
+}
+
 static _Noreturn void serve(const struct host *h, int fd)
 {
 	UD_AUTO(ud_arena) *arena = ud_arena_new();
@@ -252,6 +261,7 @@ static _Noreturn void serve(const struct host *h, int fd)
 	char *text = ud_malloc(TEXT);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	crash_as_usual();
 	in.host = h;
 	lay(h, &h->trap);
 	enum ud_code code = open_host(&cx, h, &in);

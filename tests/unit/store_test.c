@@ -532,6 +532,23 @@ static int64_t place_of(struct fixture *f, const char *path, int64_t extent)
 	return entry[2];
 }
 
+/* A reading ends with hashes made anew, beside a point that is on its way. */
+static void a_point_comes_in_while_all_is_read(void **state)
+{
+	struct fixture *f = *state;
+	struct ud_manifest m, stored;
+	struct ud_scrubbed s = { 0 };
+	ud_incoming *in = NULL;
+
+	stir(f);
+	m = stores_manifest(f->cx, f->at[f->newest], f->id[f->newest], f->id[POINTS], 3);
+	assert_int_equal(stores_begin(f->cx, f->store, f->at[f->newest], &m, &in), UD_OK);
+	assert_int_equal(scrub(f, &s), UD_OK);
+	assert_true(s.whole);
+	assert_int_equal(ud_incoming_publish(f->cx, &in, &m, &stored), UD_OK);
+	check_points(f, 1, POINTS + 1);
+}
+
 static void a_wrong_extent_harms_only_the_points_that_show_it(void **state)
 {
 	struct fixture *f = *state;
@@ -751,6 +768,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(small_files_go_along, begin, end),
 		CASE(a_flipped_bit_in_the_base_is_found_and_repaired),
 		CASE(a_scrub_goes_on_where_it_was_stopped),
+		CASE(a_point_comes_in_while_all_is_read),
 		CASE(a_wrong_extent_harms_only_the_points_that_show_it),
 		CASE(merging_finds_a_flipped_bit),
 		CASE(hashes_that_are_lost_are_made_again),
