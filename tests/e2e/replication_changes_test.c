@@ -64,6 +64,16 @@ static enum ud_code work_snapshot(struct host_inside *h, const char *in, const c
 	return made ? UD_OK : ud_lv_fail(h->cx, "take a snapshot");
 }
 
+/* A checkpoint, and no more of it. */
+static enum ud_code work_checkpoint(struct host_inside *h, const char *in, const char **ret_out)
+{
+	struct ud_checkpoint_info info = { 0 };
+
+	(void)ret_out;
+	UD_TRY(ud_hv_checkpoint_create(h->cx, h->hv, trio_uuid, in, "production", &info));
+	return ud_hv_checkpoint_delete(h->cx, h->hv, trio_uuid, in);
+}
+
 /* All bitmaps of vda go, as when QEMU was killed; libvirt still believes in them. */
 static enum ud_code work_lose_bitmaps(struct host_inside *h, const char *in, const char **ret_out)
 {
@@ -373,6 +383,23 @@ static void somebody_takes_a_snapshot(void **state)
 	trio_wants_same(s, &s->a, &s->b);
 }
 
+/* QEMU takes none over a job of ours: they wait for each other. */
+static void checkpoints_are_taken_between_cycles(void **state)
+{
+	struct trio *s = *state;
+	const char *last = trio_point(s, &s->b, 0);
+
+	for (int points = 0; points < 5;) {
+		host_must(&s->cx, &s->a, work_checkpoint, "ours");
+		const char *newest = trio_point(s, &s->b, 0);
+
+		points += strcmp(newest, last) != 0;
+		last = newest;
+	}
+	wants_proven(s, &s->b);
+	trio_wants_same(s, &s->a, &s->b);
+}
+
 static void bitmaps_are_lost(void **state)
 {
 	struct trio *s = *state;
@@ -624,6 +651,7 @@ int main(void)
 		cmocka_unit_test(a_disk_grows),
 		cmocka_unit_test(space_is_discarded),
 		cmocka_unit_test(somebody_takes_a_snapshot),
+		cmocka_unit_test(checkpoints_are_taken_between_cycles),
 		cmocka_unit_test(bitmaps_are_lost),
 		cmocka_unit_test(a_qemu_that_was_killed_starts_again),
 		cmocka_unit_test(it_runs_between_two_cycles),

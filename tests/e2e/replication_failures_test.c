@@ -520,12 +520,12 @@ static void flipped_bits_are_found_and_repaired(void **state)
 	wants_whole(c, "flipped bits", last);
 }
 
-/* Wait until the host, by itself, calls a point corrupt. */
-static void wants_found(struct scene *c, struct host *h)
+/* Wait until the host, by itself, calls a point corrupt, or none any more. */
+static void await_corrupt(struct scene *c, struct host *h, bool any)
 {
 	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS;
 
-	while (!strstr(host_must(&c->s->cx, h, work_points, trio_id), " corrupt ")) {
+	while (any != !!strstr(host_must(&c->s->cx, h, work_points, trio_id), " corrupt ")) {
 		assert_true(ud_mono_ms(&ud_env_real) < until);
 		poll(NULL, 0, LOOK_MS);
 	}
@@ -551,9 +551,10 @@ static void what_rots_is_found_without_being_asked_for(void **state)
 	host_again(&s->cx, &s->b);
 	relay_target(c->relay, s->b.port);
 	flip(find_file(c, &s->b, "*/base/vda.raw"), AT + 33);
-	wants_found(c, &s->b);
+	await_corrupt(c, &s->b, true);
 	s->paused = false;
 	trio_tell(s, &s->a, &s->b, initial);
+	await_corrupt(c, &s->b, false);
 	wants_whole(c, "found by itself", last);
 }
 

@@ -157,10 +157,10 @@ export const desk = async (browser, customer, Hand, how, n) => {
     const vm = run.plan.members[0];
     const who = await sit('dr-lead@harbour-foods.example', `/app/request?vm=${vm.vm_id}`);
     const picture = who.page.locator('section[aria-label="What it changes"]');
-    await picture.locator('svg >> text=test copy runs').waitFor();
+    await picture.locator('svg text.f-test', { hasText: 'test copy runs' }).waitFor();
     await who.hand.choose('radio', /^Planned failover/);
     await picture.locator('svg >> text=is turned round').waitFor();
-    equal(await picture.locator('svg >> text=test copy runs').count(), 0, 'test copies of a planned failover');
+    equal(await picture.locator('svg text.f-test', { hasText: 'test copy runs' }).count(), 0, 'test copies of a planned failover');
     await who.hand.choose('radio', /^Unplanned failover/);
     await picture.locator('svg >> text=breaks off').waitFor();
     await visit(who.page, `/app/failovers/${run.id}`);

@@ -196,6 +196,8 @@ static enum ud_code fill_protection(struct ud_ctx *cx, struct filling *f)
 		.health_since.ms = cx->now_ms,
 		.error.text = fmt(f->t->world, "{\"code\":\"%s\"}", mark(f, "error")),
 		.schedule_interval_seconds = 300,
+		.app_consistent_every_hours = UD_NONE,
+		.rate_bytes_per_second = UD_NONE,
 		.rpo_target_seconds = 900,
 		.rto_target_seconds = 3600,
 		.generation = 1,

@@ -6,7 +6,9 @@
  * stands in the VM's metadata, so that it goes where the definition goes.
  */
 #include <libvirt/libvirt-qemu.h>
+#include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent/drivers/libvirt/relation.h"
 #include "base/env.h"
@@ -14,7 +16,7 @@
 
 #define URI "urn:understudy:checkpoints"
 #define KEY "understudy"
-enum { FREEZE_MS = 5000, IMAGE_MS = 120000, DISKS = 32 };
+enum { FREEZE_MS = 5000, IMAGE_MS = 120000, CYCLE_MS = 60000, DISKS = 32 };
 
 /* The images of a VM that hold its data. */
 struct images {
@@ -256,9 +258,43 @@ static enum ud_code must_be_new(struct ud_ctx *cx, virDomainPtr d, const char *n
 	return UD_OK;
 }
 
+/* Over the nodes of a backup job QEMU takes no checkpoint: a cycle that runs ends first. *ret:
+ * whose work lock is held then; NULL = the VM is not replicated. */
+static enum ud_code wait_for_cycle(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, struct ud_lv_relation **ret)
+{
+	struct ud_lv_relation *r = ud_lv_relation_of_vm(ud_lv_of(hv), uuid);
+	struct timespec until;
+
+	ud_deadline(CYCLE_MS, &until);
+	*ret = r;
+	if (!r || pthread_mutex_clocklock(&r->work, CLOCK_MONOTONIC, &until) == 0)
+		return UD_OK;
+	*ret = NULL;
+	return ud_fail(cx, UD_E_INVALID_STATE, NULL,
+		"The VM is being copied just now. Ask again when that cycle has ended.");
+}
+
+static void let_cycles(struct ud_lv_relation *r)
+{
+	if (r)
+		pthread_mutex_unlock(&r->work);
+}
+
+static enum ud_code create(struct ud_ctx *cx, struct ud_hv *hv, virDomainPtr d, const char *uuid,
+	struct ud_checkpoint_info *info)
+{
+	UD_TRY(must_be_new(cx, d, info->name));
+	if (strcmp(info->kind, "standard") == 0)
+		return make_standard(cx, d, info);
+	UD_TRY(make_production(cx, hv, d, uuid, info));
+	return add_record(cx, d, info);
+}
+
 enum ud_code ud_lv_checkpoint_create(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
 	const char *name, const char *kind, struct ud_checkpoint_info *ret)
 {
+	struct ud_lv_relation *r = NULL;
 	UD_AUTO(ud_lv_domain) *d = NULL;
 	bool production = strcmp(kind, "production") == 0;
 	struct ud_checkpoint_info info = { .name = name,
@@ -270,15 +306,12 @@ enum ud_code ud_lv_checkpoint_create(struct ud_ctx *cx, struct ud_hv *hv, const 
 		return ud_fail(cx, UD_E_VALIDATION, NULL,
 			"No checkpoint is named %s or of kind %s.", name, kind);
 	UD_TRY(ud_lv_find(cx, ud_lv_of(hv), uuid, &d));
-	UD_TRY(must_be_new(cx, d, name));
-	if (production) {
-		UD_TRY(make_production(cx, hv, d, uuid, &info));
-		UD_TRY(add_record(cx, d, &info));
-	} else {
-		UD_TRY(make_standard(cx, d, &info));
-	}
+	UD_TRY(wait_for_cycle(cx, hv, uuid, &r));
+	enum ud_code code = create(cx, hv, d, uuid, &info);
+
+	let_cycles(r);
 	*ret = info;
-	return UD_OK;
+	return code;
 }
 
 /* ---- the others ---- */
@@ -357,15 +390,12 @@ enum ud_code ud_lv_checkpoint_apply(
 	return UD_OK;
 }
 
-enum ud_code ud_lv_checkpoint_delete(
-	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char *name)
+static enum ud_code drop(struct ud_ctx *cx, virDomainPtr d, const char *name)
 {
-	UD_AUTO(ud_lv_domain) *d = NULL;
 	UD_AUTO(ud_lv_doc) *doc = NULL;
 	UD_AUTO(ud_lv_snapshot) *snapshot = NULL;
 	struct images images;
 
-	UD_TRY(ud_lv_find(cx, ud_lv_of(hv), uuid, &d));
 	UD_TRY(read_records(cx, d, &doc));
 	xmlNodePtr r = record_of(cx, doc, name);
 
@@ -385,4 +415,18 @@ enum ud_code ud_lv_checkpoint_delete(
 	if (virDomainSnapshotDelete(snapshot, 0) < 0)
 		return ud_lv_fail(cx, "delete the checkpoint");
 	return UD_OK;
+}
+
+enum ud_code ud_lv_checkpoint_delete(
+	struct ud_ctx *cx, struct ud_hv *hv, const char *uuid, const char *name)
+{
+	UD_AUTO(ud_lv_domain) *d = NULL;
+	struct ud_lv_relation *r = NULL;
+
+	UD_TRY(ud_lv_find(cx, ud_lv_of(hv), uuid, &d));
+	UD_TRY(wait_for_cycle(cx, hv, uuid, &r));
+	enum ud_code code = drop(cx, d, name);
+
+	let_cycles(r);
+	return code;
 }

@@ -49,7 +49,8 @@ export const Tickets = () => html`<div class="bar"><h1>${t('page.tickets')}</h1>
 // What was typed stays in this browser until the ticket is there.
 const draft = (name, first) => {
   const s = useSignal(JSON.parse(localStorage.getItem(`us.draft.${name}`) || 'null') ?? first);
-  useEffect(() => { localStorage.setItem(`us.draft.${name}`, JSON.stringify(s.value)); }, [s.value]);
+  // at each key, not when the page is drawn next: it may be closed before
+  useEffect(() => s.subscribe((now) => localStorage.setItem(`us.draft.${name}`, JSON.stringify(now))), [name]);
   return s;
 };
 
