@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the portal uses of signals.
-export interface Signal<T> { value: T; peek(): T }
+export interface Signal<T> { value: T; peek(): T; subscribe(told: (value: T) => void): () => void }
 export function signal<T>(first: T): Signal<T>;
 export function computed<T>(make: () => T): Readonly<Signal<T>>;
 export function effect(run: () => void | (() => void)): () => void;
