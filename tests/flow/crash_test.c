@@ -5,7 +5,7 @@
  * cut) while its VMs run on, an answer is lost after the work was done, the guest's QEMU dies, or
  * the hosts do not reach each other. Then whatever waits for a person gets the help that it names.
  * Every cell ends right, and no VM ever runs on two hosts. With UD_TEST_LONG all cells, else every
- * seventh, and on PostgreSQL every eleventh.
+ * seventh, and on PostgreSQL about half as many.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -214,11 +214,18 @@ static void play(struct stage *s, const struct cell *c)
 	check_end(s, c, run);
 }
 
+/* Of the ordinary run: on PostgreSQL every other fault of a kind, and whatever kills guests. */
+static bool chosen(size_t kind, int fault, bool few)
+{
+	return !few || (kind + (size_t)fault) % 2 == 0 || fault == QEMU;
+}
+
 static void every_cell_ends_right(void **state)
 {
 	const char *engine = getenv("UD_TEST_DATABASE");
 	bool postgres = engine && strcmp(engine, "postgresql") == 0;
 	int step = getenv("UD_TEST_LONG") ? 1 : postgres ? 11 : 7;
+	bool few = postgres && step > 1;
 	int played = 0;
 	struct stage *s = *state;
 
@@ -226,8 +233,8 @@ static void every_cell_ends_right(void **state)
 		for (int f = 0; f < FAULTS; f++) {
 			int of_row = 0;
 
-			for (int at = 1 + (f + (int)k) % step; at <= kinds[k].commands;
-				at += step) {
+			for (int at = 1 + (f + (int)k) % step;
+				at <= kinds[k].commands && chosen(k, f, few); at += step) {
 				struct cell c = { &kinds[k], (enum fault)f, at };
 
 				if (s->first == s->count) { /* a fresh set of VMs */
