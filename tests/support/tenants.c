@@ -252,7 +252,8 @@ static enum ud_code fill_failovers(struct ud_ctx *cx, struct filling *f)
 		.sha256 = mark(f, "sha256"),
 		.public_key = mark(f, "public") };
 
-	return add(cx, f, &ud_evidence_table, &e, NULL);
+	UD_TRY(add(cx, f, &ud_evidence_table, &e, &id));
+	return ud_evidence_keep(cx, id, fmt(f->t->world, "{\"record\":\"%s\"}", mark(f, "record")));
 }
 
 static enum ud_code fill_addresses(struct ud_ctx *cx, struct filling *f)
