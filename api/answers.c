@@ -146,12 +146,20 @@ static const char *const readiness_names[] = { "unverified", "verified", "stale"
 static const struct ud_enum readiness = { "plan_readiness", readiness_names, UD_LEN(readiness_names) };
 static const struct ud_field predicted_fields[] = {
 	COUNT("rpo_seconds", NUMBER, "Age of the data it would go on with."),
+	COUNT("rpo_low_seconds", NUMBER, "At the least; null = too few runs to say."),
+	COUNT("rpo_high_seconds", NUMBER, "At the most; null = too few runs to say."),
 	COUNT("rto_seconds", SAID, "Time it would take."),
 	COUNT("rto_low_seconds", SAID, "At the least."),
 	COUNT("rto_high_seconds", SAID, "At the most."),
 	COUNT("downtime_seconds", SAID, "Time without the service."),
+	COUNT("downtime_low_seconds", SAID, "At the least."),
+	COUNT("downtime_high_seconds", SAID, "At the most."),
 	TEXT("data_loss", MAYBE, "What would be lost."),
+	ONE_OF("basis", &ud_predicted_bases, "What the times are learnt from."),
 	COUNT("runs", SAID, "Earlier runs that the times are learnt from."),
+	COUNT("confidence_percent", SAID, "How likely a run is to lie between least and most, at least, by these runs alone: 90 from 19 of them on."),
+	COUNT("graded_runs", SAID, "Those of them whose time was predicted with an interval."),
+	COUNT("held_runs", SAID, "Those of these whose time lay in it."),
 	PARTS("addresses", &ud_predicted_card_shape, "What is kept for cards of its VMs where they come up."),
 };
 static const struct ud_shape predicted = UNNAMED(predicted_fields);

@@ -115,6 +115,19 @@ static void put_cards(
 					cards[i].addresses.items[k]));
 }
 
+/* Between what the downtime is expected to lie, and how sure that is. */
+static void put_sureness(struct ud_ctx *cx, struct ud_buf *b, const struct ud_predicted *p)
+{
+	if (p->downtime_high_seconds <= 0)
+		return;
+	put_seconds(b, "At the least", p->downtime_low_seconds);
+	put_seconds(b, "At the most", p->downtime_high_seconds);
+	put_line(b, "How sure that is",
+		p->runs ? ud_printf(cx->arena, "at least %lld %%, by %lld earlier runs",
+				  (long long)p->confidence_percent, (long long)p->runs)
+			: "assumed: no run of this kind yet");
+}
+
 /* A moment, where there is one. */
 static void put_when(struct ud_buf *b, const char *label, struct ud_time at)
 {
@@ -147,6 +160,7 @@ static enum ud_code wish(struct ud_ctx *cx, struct ud_buf *b, const struct ud_ti
 	if (t->predicted.text) {
 		UD_TRY(ud_predicted_read(cx, t->predicted.text, &p, &cards, &n));
 		put_seconds(b, "Predicted downtime", p.downtime_seconds);
+		put_sureness(cx, b, &p);
 		put_seconds(b, "Predicted age of the data (RPO)", p.rpo_seconds);
 		put_line(b, "Predicted data loss", p.data_loss ? p.data_loss : "unknown");
 		put_cards(cx, b, cards, n);

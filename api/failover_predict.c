@@ -8,19 +8,31 @@
 #include <string.h>
 
 #include "base/failover.h"
+#include "base/prediction.h"
 #include "db/network_maps.h"
 
 enum { CARDS_MAX = UD_WORKFLOWS_MAX * UD_FAILOVER_CARDS, CLOCKS_DIFFER = 1000000000 };
 
+static const char *const basis_names[] = { "assumed", "customer", "same_vms" };
+const struct ud_enum ud_predicted_bases = { "predicted_basis", basis_names, UD_LEN(basis_names) };
+
 /* clang-format off */
 static const struct ud_field predicted_fields[] = {
 	UD_FIELD(ud_predicted, rpo_seconds, .flags = UD_NULLABLE, .min = -CLOCKS_DIFFER, .max = CLOCKS_DIFFER),
+	UD_FIELD(ud_predicted, rpo_low_seconds, .flags = UD_NULLABLE),
+	UD_FIELD(ud_predicted, rpo_high_seconds, .flags = UD_NULLABLE),
 	UD_FIELD(ud_predicted, rto_seconds),
 	UD_FIELD(ud_predicted, rto_low_seconds),
 	UD_FIELD(ud_predicted, rto_high_seconds),
 	UD_FIELD(ud_predicted, downtime_seconds),
+	UD_FIELD(ud_predicted, downtime_low_seconds),
+	UD_FIELD(ud_predicted, downtime_high_seconds),
 	UD_FIELD(ud_predicted, data_loss, .max = 1000),
+	UD_FIELD(ud_predicted, basis, .values = &ud_predicted_bases),
 	UD_FIELD(ud_predicted, runs),
+	UD_FIELD(ud_predicted, confidence_percent),
+	UD_FIELD(ud_predicted, graded_runs),
+	UD_FIELD(ud_predicted, held_runs),
 	UD_FIELD(ud_predicted, addresses, .part = &ud_predicted_card_shape, .many = true),
 };
 static const struct ud_field card_fields[] = {
@@ -99,26 +111,119 @@ static int64_t rpo_of(unsigned kind, int64_t age_ms)
 	return age_ms == UD_NONE ? UD_NONE : age_ms < 0 ? 0 : age_ms / 1000;
 }
 
+/* Earlier runs that say something of this one. */
+struct past {
+	struct ud_failover_past runs[UD_FAILOVERS_PAST];
+	size_t n;
+	unsigned basis;
+};
+
+/* Those of the same VMs where they are enough, else the customer's; where these are too few as
+ * well the same VMs' again, if there are any. */
+static enum ud_code find_past(struct ud_ctx *cx, const struct ud_failover *f, struct past *ret)
+{
+	struct past *wider = ud_alloc(cx->arena, sizeof(*wider));
+
+	ret->basis = UD_PREDICTED_SAME_VMS;
+	UD_TRY(ud_failovers_past(cx, f, true, ret->runs, &ret->n));
+	if (ret->n >= UD_PREDICTION_ENOUGH)
+		return UD_OK;
+	wider->basis = UD_PREDICTED_CUSTOMER;
+	UD_TRY(ud_failovers_past(cx, f, false, wider->runs, &wider->n));
+	if (wider->n >= UD_PREDICTION_ENOUGH || !ret->n)
+		*ret = *wider;
+	if (!ret->n)
+		ret->basis = UD_PREDICTED_ASSUMED;
+	return UD_OK;
+}
+
+static void predict_time(const struct past *past, unsigned kind, struct ud_predicted *p)
+{
+	int64_t values[UD_FAILOVERS_PAST];
+	struct ud_prediction seen = { 0 };
+
+	p->rto_seconds = usual[kind].likely;
+	p->rto_low_seconds = usual[kind].low;
+	p->rto_high_seconds = usual[kind].high;
+	for (size_t i = 0; i < past->n; i++)
+		values[i] = past->runs[i].rto_seconds;
+	if (!past->n)
+		return;
+	ud_predict(values, past->n, &seen);
+	p->confidence_percent = seen.percent;
+	p->rto_seconds = seen.median;
+	if (past->n >= UD_PREDICTION_ENOUGH || seen.low < p->rto_low_seconds)
+		p->rto_low_seconds = seen.low;
+	if (past->n >= UD_PREDICTION_ENOUGH || seen.high > p->rto_high_seconds)
+		p->rto_high_seconds = seen.high;
+}
+
+/* What it is now lies in it, too. */
+static void predict_age(const struct past *past, unsigned kind, struct ud_predicted *p)
+{
+	int64_t values[UD_FAILOVERS_PAST];
+	struct ud_prediction seen = { 0 };
+	size_t n = 0;
+
+	p->rpo_low_seconds = p->rpo_high_seconds = kind == UD_FAILOVER_PLANNED ? 0 : UD_NONE;
+	for (size_t i = 0; i < past->n; i++)
+		if (past->runs[i].rpo_seconds != UD_NONE)
+			values[n++] = past->runs[i].rpo_seconds;
+	if (kind == UD_FAILOVER_PLANNED || n < UD_PREDICTION_ENOUGH)
+		return;
+	ud_predict(values, n, &seen);
+	p->rpo_low_seconds = seen.low;
+	p->rpo_high_seconds = seen.high;
+	if (p->rpo_seconds != UD_NONE && p->rpo_seconds < seen.low)
+		p->rpo_low_seconds = p->rpo_seconds;
+	if (p->rpo_seconds != UD_NONE && p->rpo_seconds > seen.high)
+		p->rpo_high_seconds = p->rpo_seconds;
+}
+
+/* How far earlier predictions held. One that cannot be read is none. */
+static void grade(struct ud_ctx *cx, const struct past *past, struct ud_predicted *p)
+{
+	for (size_t i = 0; i < past->n; i++) {
+		const struct ud_failover_past *run = &past->runs[i];
+		struct ud_predicted then = { 0 };
+
+		if (ud_shape_read(cx, &ud_predicted_shape, run->predicted, strlen(run->predicted),
+			    &then) != UD_OK)
+			ud_ctx_clear(cx);
+		else if (then.rto_high_seconds > 0) {
+			p->graded_runs++;
+			p->held_runs += run->rto_seconds >= then.rto_low_seconds &&
+				run->rto_seconds <= then.rto_high_seconds;
+		}
+	}
+}
+
+static enum ud_code predict(struct ud_ctx *cx, const struct ud_failover *f, struct ud_predicted *p)
+{
+	struct past *past = ud_alloc(cx->arena, sizeof(*past));
+
+	UD_TRY(find_past(cx, f, past));
+	p->basis = past->basis;
+	p->runs = (int64_t)past->n;
+	predict_time(past, f->kind, p);
+	predict_age(past, f->kind, p);
+	grade(cx, past, p);
+	if (f->kind == UD_FAILOVER_TEST)
+		return UD_OK;
+	p->downtime_seconds = p->rto_seconds;
+	p->downtime_low_seconds = p->rto_low_seconds;
+	p->downtime_high_seconds = p->rto_high_seconds;
+	return UD_OK;
+}
+
 enum ud_code ud_failover_predict(struct ud_ctx *cx, struct ud_failover *f,
 	const struct ud_plan_vm *vms, size_t n, int64_t age_ms)
 {
-	struct ud_predicted p = { .rpo_seconds = rpo_of(f->kind, age_ms),
-		.rto_seconds = usual[f->kind].likely,
-		.rto_low_seconds = usual[f->kind].low,
-		.rto_high_seconds = usual[f->kind].high };
-	struct ud_failover_history h = { 0 };
+	struct ud_predicted p = { .rpo_seconds = rpo_of(f->kind, age_ms) };
 	struct ud_buf b = { 0 };
 
-	if (n)
-		UD_TRY(ud_failover_past(cx, vms[0].vm_id, f->kind, &h));
-	if (h.runs) {
-		p.runs = h.runs;
-		p.rto_seconds = h.mean_seconds;
-		p.rto_low_seconds = h.least_seconds / 2;
-		p.rto_high_seconds = h.most_seconds * 2 + 10;
-	}
+	UD_TRY(predict(cx, f, &p));
 	p.data_loss = loss_of(cx, f->kind, p.rpo_seconds);
-	p.downtime_seconds = f->kind == UD_FAILOVER_TEST ? 0 : p.rto_seconds;
 	UD_TRY(find_addresses(cx, f, vms, n, &p.addresses));
 	ud_shape_encode(&b, &ud_predicted_shape, &p, NULL);
 	f->predicted.text = ud_buf_take(cx->arena, &b);

@@ -5,13 +5,28 @@
 
 #include "api/failover_plan.h"
 
+/* What the times are learnt from. */
+enum ud_predicted_basis { UD_PREDICTED_ASSUMED, UD_PREDICTED_CUSTOMER, UD_PREDICTED_SAME_VMS };
+extern const struct ud_enum ud_predicted_bases;
+
+/*
+ * Time and age with an interval each (base/prediction.h). From 19 earlier runs of the same VMs and
+ * kind on, else of the customer's of that kind, it holds with 90 %. With fewer it reaches over
+ * those there are and over what is assumed without any, and confidence_percent says how sure that
+ * is by the runs alone.
+ */
 struct ud_predicted {
 	/* age of the data it would go on with; UD_NONE = not known */
-	int64_t rpo_seconds;
-	int64_t rto_seconds, rto_low_seconds, rto_high_seconds, downtime_seconds;
+	int64_t rpo_seconds, rpo_low_seconds, rpo_high_seconds;
+	int64_t rto_seconds, rto_low_seconds, rto_high_seconds;
+	int64_t downtime_seconds, downtime_low_seconds, downtime_high_seconds;
 	const char *data_loss;
-	int64_t runs;             /* earlier ones that the time is learnt from */
-	struct ud_json addresses; /* of the shape below; NULL = told before there were any */
+	unsigned basis;             /* enum ud_predicted_basis: of the intervals */
+	int64_t runs;               /* earlier ones that they are learnt from */
+	int64_t confidence_percent; /* that a run lies in them, at least */
+	int64_t graded_runs;        /* of those: with an interval predicted for their time */
+	int64_t held_runs;          /* of these: it held */
+	struct ud_json addresses;   /* of the shape below; NULL = told before there were any */
 };
 /* A card of a VM that addresses are kept for where it comes up. Cards without any are not named:
  * they keep what the guest has. */

@@ -93,6 +93,23 @@ static void print_addresses(json_t *cards)
 		ud_cli_text(card, "mac"), json_string_value(address));
 }
 
+/* From how much the prediction was learnt, and how far such predictions held. */
+static void print_sureness(json_t *p)
+{
+	long long runs = ud_cli_int(p, "runs", 0), graded = ud_cli_int(p, "graded_runs", 0);
+	bool own = strcmp(ud_cli_text(p, "basis"), "same_vms") == 0;
+
+	if (!runs)
+		printf("Sure       not at all: there was no run of this kind yet\n");
+	else
+		printf("Sure       at least %lld %%, by %lld run%s of %s\n",
+			(long long)ud_cli_int(p, "confidence_percent", 0), runs,
+			runs == 1 ? "" : "s", own ? "the same VMs" : "this kind");
+	if (graded)
+		printf("Held       %lld of %lld predicted times\n",
+			(long long)ud_cli_int(p, "held_runs", 0), graded);
+}
+
 static void print_prediction(struct cli *c, json_t *p)
 {
 	printf("Predicted  downtime %s   RTO %s (%s to %s)   RPO %s   data loss %s\n",
@@ -101,6 +118,7 @@ static void print_prediction(struct cli *c, json_t *p)
 		seconds_text(c, ud_cli_int(p, "rto_low_seconds", -1)),
 		seconds_text(c, ud_cli_int(p, "rto_high_seconds", -1)),
 		seconds_text(c, ud_cli_int(p, "rpo_seconds", -1)), ud_cli_text(p, "data_loss"));
+	print_sureness(p);
 	print_addresses(json_object_get(p, "addresses"));
 }
 

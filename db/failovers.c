@@ -153,24 +153,28 @@ enum ud_code ud_failover_told(struct ud_ctx *cx, const struct ud_failover *f)
 		UD_VALS(ud_t(f->row.id), ud_t(state_names[f->state])));
 }
 
-enum ud_code ud_failover_past(struct ud_ctx *cx, const char *vm_id, enum ud_failover_kind kind,
-	struct ud_failover_history *ret)
+enum ud_code ud_failovers_past(struct ud_ctx *cx, const struct ud_failover *f, bool same_vms,
+	struct ud_failover_past *ret, size_t *ret_n)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
+	struct ud_buf vms = { 0 };
 	bool more = false;
 
-	/* every tenant: the caller has read the VM with its scope */
+	*ret_n = 0;
+	ud_texts_write(&vms, &f->vm_ids);
 	UD_TRY(ud_query(cx, &rows,
-		"SELECT COUNT(*), COALESCE(CAST(SUM(t) AS BIGINT), 0), COALESCE(MIN(t), 0), COALESCE(MAX(t), 0)"
-		" FROM (SELECT f.rto_measured_seconds AS t FROM failovers f JOIN workflows w"
-		" ON w.failover_id = f.id WHERE w.vm_id = $1 AND f.kind = $2"
-		" AND f.rto_measured_seconds IS NOT NULL ORDER BY f.id DESC LIMIT 10) AS past",
-		UD_VALS(ud_t(vm_id), ud_t(kind_names[kind]))));
+		"SELECT rto_measured_seconds, rpo_measured_seconds, predicted"
+		" FROM failovers WHERE customer_id = $1 AND kind = $2"
+		" AND rto_measured_seconds IS NOT NULL AND vm_ids = CASE WHEN $3 = 1 THEN $4"
+		" ELSE vm_ids END ORDER BY id DESC LIMIT $5",
+		UD_VALS(ud_t(f->row.customer_id), ud_t(kind_names[f->kind]), ud_i(same_vms),
+			ud_t(ud_buf_take(cx->arena, &vms)), ud_i(UD_FAILOVERS_PAST))));
 	UD_TRY(ud_next(cx, rows, &more));
-	ret->runs = ud_col_int(rows, 0);
-	ret->mean_seconds = ret->runs ? ud_col_int(rows, 1) / ret->runs : 0;
-	ret->least_seconds = ud_col_int(rows, 2);
-	ret->most_seconds = ud_col_int(rows, 3);
+	while (more) {
+		ret[(*ret_n)++] = (struct ud_failover_past){ ud_col_int(rows, 0),
+			ud_col_int_or_none(rows, 1), ud_col_dup(cx, rows, 2) };
+		UD_TRY(ud_next(cx, rows, &more));
+	}
 	return UD_OK;
 }
 

@@ -112,12 +112,16 @@ enum ud_code ud_failovers_scheduled(struct ud_ctx *cx, struct ud_texts *ret) UD_
 enum ud_code ud_failovers_untold(struct ud_ctx *cx, struct ud_texts *ret) UD_USE;
 enum ud_code ud_failover_told(struct ud_ctx *cx, const struct ud_failover *f) UD_USE;
 
-/* How long earlier runs of a kind took until a VM served, the last ten. */
-struct ud_failover_history {
-	int64_t runs, mean_seconds, least_seconds, most_seconds;
+/* What an earlier run of a kind came to, and what had been predicted of it. */
+struct ud_failover_past {
+	int64_t rto_seconds, rpo_seconds; /* measured; the latter UD_NONE = not known */
+	const char *predicted;            /* JSON as it was approved */
 };
-enum ud_code ud_failover_past(struct ud_ctx *cx, const char *vm_id, enum ud_failover_kind kind,
-	struct ud_failover_history *ret) UD_USE;
+enum { UD_FAILOVERS_PAST = 39 };
+/* Those of f's customer and kind that came to serve, of exactly f's VMs or of any: the newest
+ * UD_FAILOVERS_PAST. */
+enum ud_code ud_failovers_past(struct ud_ctx *cx, const struct ud_failover *f, bool same_vms,
+	struct ud_failover_past *ret, size_t *ret_n) UD_USE;
 
 /* A picture that a check took. */
 enum ud_code ud_picture_add(struct ud_ctx *cx, const struct ud_failover *f, const char *workflow_id,

@@ -254,6 +254,95 @@ static void what_cannot_be_asked_makes_no_ticket(void **state)
 	assert_int_equal(stage_count(s, "SELECT COUNT(*) FROM failovers"), 0);
 }
 
+/* ---- predictions ---- */
+
+/* So many drills of a customer that came to serve after first, first + 1, … seconds, from data of
+ * the same age; of every one more than 5 seconds and less than 110 had been predicted. */
+struct drills {
+	const char *customer_id, *vm_id;
+	int count, first;
+};
+
+static enum ud_code tell_drills(struct ud_ctx *cx, void *data)
+{
+	const struct drills *d = data;
+	static int tickets;
+
+	for (int i = 0; i < d->count; i++) {
+		struct ud_failover f = { 0 };
+
+		ud_shape_init(ud_failovers.shape, &f);
+		f.row.customer_id = d->customer_id;
+		f.ticket_id = ud_printf(cx->arena, "tkt_%d", tickets++);
+		f.state = UD_FAILOVER_SOLVED;
+		f.phase = "evidence_ready";
+		f.reason_code = "validate_replication";
+		f.vm_ids = (struct ud_texts){ (const char **)&d->vm_id, 1 };
+		f.plan_hash = "";
+		f.plan.text = "{}";
+		f.blockers.text = "[]";
+		f.predicted.text = "{\"rto_low_seconds\":5,\"rto_high_seconds\":110}";
+		f.rto_measured_seconds = f.rpo_measured_seconds = d->first + i;
+		UD_TRY(ud_row_insert(cx, &ud_failovers, &f));
+	}
+	return UD_OK;
+}
+
+/* What a dry run predicts. */
+static json_t *foretold(struct stage *s, const char *kind, const char *reason)
+{
+	struct reply r = call(s->w, OWN_OPERATOR, "POST", "/v1/tickets?dry_run=true",
+		fmt(s->w,
+			"{\"type\":\"failover\",\"failover\":{\"kind\":\"%s\","
+			"\"reason_code\":\"%s\",\"vm_ids\":[\"%s\"]}}",
+			kind, reason, s->vms[0].id),
+		(const char *const[]){ fmt(s->w, "Idempotency-Key: dry-%d", keys++), NULL });
+
+	assert_int_equal(r.status / 100, 2);
+	return json_object_get(r.json, "predicted");
+}
+
+static void learnt(json_t *p, const char *basis, int runs, int percent, int low, int high)
+{
+	assert_string_equal(text_at(p, "basis"), basis);
+	assert_int_equal(number_at(p, "runs"), runs);
+	assert_int_equal(number_at(p, "confidence_percent"), percent);
+	assert_int_equal(number_at(p, "rto_low_seconds"), low);
+	assert_int_equal(number_at(p, "rto_high_seconds"), high);
+}
+
+static void what_a_run_takes_is_learnt_from_earlier_ones(void **state)
+{
+	struct stage *s = *state;
+	struct drills own = { s->w->own, "vms_another", 3, 10 };
+
+	world_write(s->w, tell_drills,
+		&(struct drills){ s->w->other, s->vms[0].id, 39, 5000 }); /* never looked at */
+	learnt(foretold(s, "test", "validate_replication"), "assumed", 0, 0, 20, 300);
+	world_write(s->w, tell_drills, &own);
+	learnt(foretold(s, "test", "validate_replication"), "customer", 3, 50, 10, 300);
+	own = (struct drills){ s->w->own, s->vms[0].id, 18, 101 };
+	world_write(s->w, tell_drills, &own);
+	json_t *p = foretold(s, "test", "validate_replication");
+
+	/* too few of the same VMs, enough of the customer: 10, 11, 12, 101 to 118 */
+	learnt(p, "customer", 21, 90, 10, 118);
+	assert_int_equal(number_at(p, "graded_runs"), 21);
+	assert_int_equal(number_at(p, "held_runs"), 13);
+	own = (struct drills){ s->w->own, s->vms[0].id, 21, 119 };
+	world_write(s->w, tell_drills, &own);
+	p = foretold(s, "test", "validate_replication");
+	learnt(p, "same_vms", 39, 90, 102, 138); /* of 101 to 139 */
+	assert_int_equal(number_at(p, "rto_seconds"), 120);
+	assert_int_equal(number_at(p, "downtime_high_seconds"), 0);
+	assert_int_equal(number_at(p, "rpo_high_seconds"), 138);
+	assert_int_equal(number_at(p, "held_runs"), 10);
+	p = foretold(s, "planned", "host_maintenance"); /* another kind */
+	learnt(p, "assumed", 0, 0, 30, 900);
+	assert_int_equal(number_at(p, "downtime_high_seconds"), 900);
+	assert_int_equal(number_at(p, "rpo_high_seconds"), 0);
+}
+
 /* ---- step-up ---- */
 
 static void a_session_proves_itself_before_it_approves(void **state)
@@ -302,6 +391,7 @@ int main(void)
 		STORY(two_people_state_that_the_source_is_off),
 		STORY(what_is_rejected_or_withdrawn_never_begins),
 		STORY(what_cannot_be_asked_makes_no_ticket),
+		STORY(what_a_run_takes_is_learnt_from_earlier_ones),
 		STORY(a_session_proves_itself_before_it_approves),
 	};
 

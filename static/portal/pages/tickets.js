@@ -106,7 +106,9 @@ const Approvals = ({ ticket, reload }) => {
     <${ApprovalButtons} ticket=${ticket} name=${name} reload=${reload}/></${Panel}>`;
 };
 
-export const Predicted = ({ of }) => html`<${Facts} rows=${[[t('predicted.downtime'), seconds(of.downtime_seconds)], [t('predicted.rto'), html`${seconds(of.rto_seconds)}${known(of.rto_low_seconds) && known(of.rto_high_seconds) && html` (${seconds(of.rto_low_seconds)} – ${seconds(of.rto_high_seconds)})`}`], [t('predicted.rpo'), seconds(of.rpo_seconds)], [t('data-loss'), of.data_loss === 'none' ? html`<${Toned} tone="ok">${t('none')}</${Toned}>` : of.data_loss], of.addresses?.length > 0 && [t('predicted.addresses'), html`${of.addresses.map((a) => html`<div key=${a.vm_id + a.mac}>${a.name} <span class="muted">${a.mac}</span> <span class="mono">${a.addresses.join(', ')}</span></div>`)}`]]}/>`;
+export const Predicted = ({ of }) => html`<${Facts} rows=${[[t('predicted.downtime'), range(of, 'downtime')], [t('predicted.rto'), range(of, 'rto')], [t('predicted.rpo'), range(of, 'rpo')], known(of.basis) && [t('predicted.sure'), sureness(of)], [t('data-loss'), of.data_loss === 'none' ? html`<${Toned} tone="ok">${t('none')}</${Toned}>` : of.data_loss], of.addresses?.length > 0 && [t('predicted.addresses'), html`${of.addresses.map((a) => html`<div key=${a.vm_id + a.mac}>${a.name} <span class="muted">${a.mac}</span> <span class="mono">${a.addresses.join(', ')}</span></div>`)}`]]}/>`;
+const range = (of, what) => { const [low, high] = [of[`${what}_low_seconds`], of[`${what}_high_seconds`]]; return html`${seconds(of[`${what}_seconds`])}${known(low) && known(high) && low !== high && html` (${seconds(low)} – ${seconds(high)})`}`; };
+const sureness = (of) => html`${of.runs ? t(`predicted.sure.${of.basis}`, { percent: of.confidence_percent, runs: of.runs }) : t('predicted.sure.assumed')}${of.graded_runs > 0 && html` <span class="muted">${t('predicted.held', { held: of.held_runs, graded: of.graded_runs })}</span>`}`;
 const known = (n) => n !== null && n !== undefined;
 const seconds = (n) => html`<span class="num">${duration(n)}</span>`;
 
