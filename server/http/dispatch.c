@@ -17,6 +17,7 @@
 #include "server/auth/auth.h"
 #include "server/http/batch.h"
 #include "server/http/forms.h"
+#include "server/http/headers.h"
 #include "server/http/io.h"
 #include "server/http/limits.h"
 #include "server/http/slow.h"
@@ -95,14 +96,40 @@ static enum ud_code bounded_header(
 	return UD_OK;
 }
 
-/* ?wait=SECONDS or Prefer: wait=SECONDS, at most 25. */
+struct preference {
+	ud_arena *arena;
+	const char *name, *value;
+};
+
+static void visit_prefer(
+	void *data, const char *name, size_t name_n, const char *value, size_t value_n)
+{
+	struct preference *p = data;
+
+	(void)name_n;
+	if (!p->value && strcasecmp(name, "Prefer") == 0)
+		p->value = ud_header_preference(p->arena, value, value_n, p->name);
+}
+
+/* What the caller's Prefer headers say of name, or NULL. */
+static const char *preference(struct ud_request *rq, const char *name)
+{
+	struct preference p = { .arena = rq->cx.arena, .name = name };
+
+	rq->io->loop->carrier->headers(rq->io, visit_prefer, &p);
+	return p.value;
+}
+
+/* ?wait=SECONDS or Prefer: wait=SECONDS, at most 25. A preference that is no number is none. */
 static enum ud_code read_wait(struct ud_request *rq)
 {
-	const char *text = ud_request_param(rq, "wait"), *prefer = ud_request_header(rq, "Prefer");
+	const char *text = ud_request_param(rq, "wait");
 	char *end = NULL;
 
-	if (!text && prefer && strncmp(prefer, "wait=", 5) == 0)
-		text = prefer + 5;
+	if (!text) {
+		text = preference(rq, "wait");
+		text = text && *text && !text[strspn(text, "0123456789")] ? text : NULL;
+	}
 	if (!text)
 		return UD_OK;
 	long seconds = strtol(text, &end, 10);
@@ -162,6 +189,11 @@ static enum ud_code read_headers(struct ud_request *rq)
 		rq->idempotency_key = NULL; /* keys are a principal's own, and here there is none */
 	if (rq->route->flags & UD_WAIT)
 		UD_TRY(read_wait(rq));
+	if (ud_route_brief(rq->route) && !rq->form) {
+		const char *wish = preference(rq, "return");
+
+		rq->minimal = wish && strcasecmp(wish, "minimal") == 0;
+	}
 	return check_demands(rq);
 }
 
@@ -337,6 +369,18 @@ static enum ud_code apply(struct ud_write *w)
 	return rq->idempotency_key && rq->verdict == UD_OK ? remember(io) : UD_OK;
 }
 
+/* Prefer: return=minimal (RFC 7240 4.2): done, and who wants the object knows where it is. What is
+ * kept for a repeated call is whole: that one may want more. */
+static void answer_minimal(struct ud_request *rq)
+{
+	if (!rq->minimal || rq->dry_run || (rq->status != 200 && rq->status != 201))
+		return;
+	rq->status = rq->status == 200 ? 204 : 201;
+	rq->out.len = 0;
+	rq->content_type = NULL;
+	ud_answer_header(rq, "Preference-Applied", "return=minimal");
+}
+
 static void write_done(struct ud_write *w, enum ud_code code)
 {
 	struct ud_io *io = UD_OUTER(w, struct ud_io, write);
@@ -347,6 +391,8 @@ static void write_done(struct ud_write *w, enum ud_code code)
 		code = io->rq.verdict;
 	if (code != UD_OK)
 		ud_answer_problem(&io->rq, code);
+	else
+		answer_minimal(&io->rq);
 	ud_loop_finish(io);
 }
 

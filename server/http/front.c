@@ -14,6 +14,7 @@
 #include "base/id.h"
 #include "base/spool.h"
 #include "server/events/stream.h"
+#include "server/http/headers.h"
 #include "server/http/io.h"
 #include "server/http/waiters.h"
 
@@ -179,17 +180,29 @@ static enum ud_code check_framing(struct ud_io *io)
 	return UD_OK;
 }
 
-/* Request id: the caller's when it is harmless, else ours. */
+static const char *trace_parent(struct ud_io *io)
+{
+	const char *given = ud_request_header(&io->rq, "traceparent");
+
+	return given && ud_header_trace(given) ? given : NULL;
+}
+
+/* Request id: the caller's when it is harmless, else its trace and place in that, else ours. */
 static void name_request(struct ud_io *io)
 {
 	struct ud_ctx *cx = &io->rq.cx;
-	const char *given = ud_request_header(&io->rq, "X-Request-Id");
+	const char *given = ud_request_header(&io->rq, "X-Request-Id"), *trace = trace_parent(io);
 	size_t n = given ? strlen(given) : 0;
 
+	if (trace)
+		io->rq.trace_id = ud_strndup(cx->arena, trace + 3, UD_TRACE_ID);
 	if (n && n <= 64 &&
 		strspn(given,
 			"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == n)
 		cx->request_id = ud_strdup(cx->arena, given);
+	else if (trace)
+		cx->request_id =
+			ud_strndup(cx->arena, trace + 3, UD_TRACE_ID + 1 + UD_TRACE_PARENT);
 	else
 		cx->request_id = ud_id_new(cx->arena, cx->env, cx->now_ms, "req");
 }

@@ -127,6 +127,8 @@ struct ud_routes {
 const struct ud_shape *ud_route_body(const struct ud_route *r);
 /* The shape of its answer (of each item for lists), or NULL. */
 const struct ud_shape *ud_route_answer(const struct ud_route *r);
+/* May its answer be left out on wish? An object's that can be read again, and no secret. */
+bool ud_route_brief(const struct ud_route *r);
 
 struct ud_param {
 	const char *name, *value;
@@ -156,9 +158,10 @@ struct ud_request {
 	void *in;           /* decoded by route->body; zeroed for a PATCH (see rest.c) */
 	struct ud_given given;
 	void *prepared; /* what prepare hands to handle, in the arena */
-	bool dry_run;
+	bool dry_run, minimal;
 	const char *if_match, *if_none_match, *idempotency_key;
 	const char *user_agent; /* at most 200 bytes */
+	const char *trace_id;   /* of the caller's traceparent, or NULL */
 
 	/* The answer */
 	int status;

@@ -28,6 +28,15 @@ const struct ud_shape *ud_route_answer(const struct ud_route *r)
 						  : NULL;
 }
 
+bool ud_route_brief(const struct ud_route *r)
+{
+	const struct ud_shape *s = ud_route_answer(r);
+
+	return r->flags & UD_WRITE && !(r->flags & UD_NO_BODY_LOG) && !(r->roles & UD_ANYONE) &&
+		s && !s->bare && !r->answer_else &&
+		(!r->status || r->status == 200 || r->status == 201);
+}
+
 /* HEAD is served by GET rows; the library leaves the body out. */
 static bool method_matches(const struct ud_route *r, const char *method)
 {

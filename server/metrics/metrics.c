@@ -67,7 +67,8 @@ static void log_request(const struct ud_request *rq, int64_t us)
 	ud_log(read ? UD_LOG_DEBUG : UD_LOG_INFO, "request", "req", rq->cx.request_id, "method",
 		rq->method, "route", rq->route ? rq->route->path : "-", "status", status, "us",
 		duration, "actor", rq->scope.id ? rq->scope.id : "-", "customer",
-		rq->scope.customer_id ? rq->scope.customer_id : "-", NULL);
+		rq->scope.customer_id ? rq->scope.customer_id : "-", rq->trace_id ? "trace" : NULL,
+		rq->trace_id, NULL);
 }
 
 void ud_metrics_request(struct ud_metrics *m, const struct ud_request *rq, int64_t started_us)

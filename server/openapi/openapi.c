@@ -331,6 +331,10 @@ static json_t *parameters(const struct ud_route *r)
 							strcmp(general[i].name,
 								"Idempotency-Key") == 0),
 					general[i].about));
+	if (ud_route_brief(r))
+		json_array_append_new(list,
+			parameter("header", "Prefer", "string", false,
+				"return=minimal = answer without the object."));
 	if (r->handle == ud_rest_list || r->handle == ud_rest_show)
 		expand_parameter(list, r->resource->table->shape);
 	if (r->flags & UD_LIST && r->resource)
@@ -496,6 +500,10 @@ static json_t *operation(struct ud_ctx *cx, const char *tag, const struct ud_rou
 	json_object_set_new(responses, r->status ? ud_printf(cx->arena, "%d", r->status) : "200",
 		success(cx, r));
 	unchanged_response(responses, r);
+	if (ud_route_brief(r) && r->status != 201)
+		json_object_set_new(responses, "204",
+			json_pack("{s:s}", "description",
+				"Done; Prefer asked for no more (return=minimal)."));
 	error_responses(responses, r);
 	json_object_set_new(op, "parameters", parameters(r));
 	if (body)

@@ -141,6 +141,94 @@ static void a_repeated_key_gives_the_first_answer(void **state)
 	assert_int_equal(r.status, 201);
 }
 
+static void who_wants_no_object_back_gets_none(void **state)
+{
+	struct world *w = *state;
+	const char *body = "{\"name\":\"Brief\",\"account_number\":\"C-21\",\"time_zone\":\"UTC\"}",
+		   *change = "{\"name\":\"Briefer\"}", *wish = "Prefer: wait=1, Return=\"minimal\"";
+	const char *brief[] = { wish, "Idempotency-Key: k-brief", NULL },
+		   *whole[] = { "Prefer: return=representation", "Idempotency-Key: k-brief", NULL },
+		   *patch[] = { "Prefer: x=\"a, return=y\"", wish, "If-Match: *", NULL };
+	struct reply r = call(w, LEAD, "POST", "/v1/customers", body, brief);
+	const char *path = header_of(w, &r, "Location");
+
+	assert_int_equal(r.status, 201);
+	assert_int_equal(r.size, 0);
+	assert_null(header_of(w, &r, "Content-Type"));
+	assert_string_equal(header_of(w, &r, "ETag"), "\"v1\"");
+	assert_string_equal(header_of(w, &r, "Preference-Applied"), "return=minimal");
+	assert_string_equal(text_at(expect(w, LEAD, "GET", path, NULL, 200).json, "name"), "Brief");
+	/* the same call again may want more */
+	r = call(w, LEAD, "POST", "/v1/customers", body, whole);
+	assert_string_equal(text_at(r.json, "name"), "Brief");
+	assert_null(header_of(w, &r, "Preference-Applied"));
+	r = call(w, LEAD, "PATCH", path, change, patch);
+	assert_int_equal(r.status, 204);
+	assert_int_equal(r.size, 0);
+	assert_string_equal(header_of(w, &r, "ETag"), "\"v2\"");
+	assert_string_equal(header_of(w, &r, "Preference-Applied"), "return=minimal");
+	/* problems, dry runs and secrets are told whatever is wished */
+	r = call(w, LEAD, "PATCH", path, "{\"name\":1}", patch);
+	expect_code(&r, 422, "validation_failed");
+	r = call(w, LEAD, "PATCH", fmt(w, "%s?dry_run=true", path), change, patch);
+	assert_int_equal(r.status, 200);
+	assert_true(json_is_true(json_object_get(r.json, "dry_run")));
+	r = call(w, LEAD, "POST", "/v1/me/tokens", "{\"name\":\"t\",\"scopes\":[\"*\"]}",
+		(const char *[]){ wish, NULL });
+	assert_int_equal(r.status, 201);
+	assert_int_equal(strncmp(text_at(r.json, "token"), "usp_", 4), 0);
+}
+
+#define TRACE "4bf92f3577b34da6a3ce929d0e0e4736"
+#define SPAN "00f067aa0ba902b7"
+
+static void a_trace_names_what_it_did(void **state)
+{
+	static const struct {
+		const char *parent, *id; /* NULL = one of ours */
+	} rows[] = {
+		{ "00-" TRACE "-" SPAN "-01", TRACE "-" SPAN },
+		{ "cc-" TRACE "-" SPAN "-00-what-comes-later", TRACE "-" SPAN },
+		{ "00-" TRACE "-" SPAN "-01-more", NULL },
+		{ "cc-" TRACE "-" SPAN "-01.more", NULL },
+		{ "ff-" TRACE "-" SPAN "-01", NULL },
+		{ "00-" TRACE "-" SPAN "-0", NULL },
+		{ "00-" TRACE "-" SPAN "-0x", NULL },
+		{ "00-" TRACE "_" SPAN "-01", NULL },
+		{ "00-4BF92F3577B34DA6A3CE929D0E0E4736-" SPAN "-01", NULL },
+		{ "00-00000000000000000000000000000000-" SPAN "-01", NULL },
+		{ "00-" TRACE "-0000000000000000-01", NULL },
+		{ "00-" TRACE "-01", NULL },
+		{ "0", NULL },
+	};
+	struct world *w = *state;
+	const char *path = fmt(w, "/v1/customers/%s", make(w, "C-22"));
+
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		const char *headers[] = { fmt(w, "traceparent: %s", rows[i].parent), "If-Match: *",
+			NULL };
+		struct reply r = call(
+			w, LEAD, "PATCH", path, fmt(w, "{\"name\":\"Traced %zu\"}", i), headers);
+		const char *id = header_of(w, &r, "X-Request-Id");
+
+		assert_int_equal(r.status, 200);
+		assert_null(header_of(w, &r, "traceparent"));
+		if (rows[i].id)
+			assert_string_equal(id, rows[i].id);
+		else
+			assert_int_equal(strncmp(id, "req_", 4), 0);
+		const char *said = fmt(w, "%s", id);
+
+		r = expect(w, LEAD, "GET", "/v1/audit-records?limit=1", NULL, 200);
+		assert_string_equal(text_at(r.json, "data.0.request_id"), said);
+	}
+	const char *both[] = { "X-Request-Id: mine", fmt(w, "traceparent: %s", rows[0].parent),
+		NULL };
+	struct reply r = call(w, LEAD, "GET", path, NULL, both);
+
+	assert_string_equal(header_of(w, &r, "X-Request-Id"), "mine");
+}
+
 static void a_dry_run_checks_and_changes_nothing(void **state)
 {
 	struct world *w = *state;
@@ -349,6 +437,8 @@ int main(void)
 		cmocka_unit_test(a_change_needs_the_version_that_was_read),
 		cmocka_unit_test(an_unchanged_object_is_not_sent_again),
 		cmocka_unit_test(a_repeated_key_gives_the_first_answer),
+		cmocka_unit_test(who_wants_no_object_back_gets_none),
+		cmocka_unit_test(a_trace_names_what_it_did),
 		cmocka_unit_test(a_dry_run_checks_and_changes_nothing),
 		cmocka_unit_test(pages_hold_every_row_once_while_others_write),
 		cmocka_unit_test(wrong_list_parameters_are_named),
