@@ -154,7 +154,7 @@ enum ud_code ud_store_scrub(struct ud_ctx *cx, ud_store *store, const struct ud_
 	struct ud_scrubbed *ret) UD_USE;
 /* When a scrub with resume last came to its end, by the wall clock; 0 = never. */
 int64_t ud_store_scrubbed_ms(struct ud_ctx *cx, ud_store *store);
-/* Did scrubbing find something that is not repaired? Never waits; false while that is not known. */
+/* Did scrubbing find something that is not repaired? Never waits, whatever else is going on. */
 bool ud_store_is_wrong(ud_store *store) UD_USE;
 /* The extents that scrubbing found wrong and that are not repaired yet, of the newest point's
  * image; in the arena. */

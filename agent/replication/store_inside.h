@@ -50,7 +50,7 @@ struct ud_store {
 	struct ud_store_entry points[UD_STORE_POINTS];
 	size_t count;
 	struct ud_store_wrong_one wrong[UD_STORE_WRONG];
-	size_t wrong_count;
+	_Atomic size_t wrong_count; /* changes under layout, is read without */
 	struct ud_store_head heads[UD_MANIFEST_DISKS];
 	size_t head_count;
 	ud_incoming *incoming; /* attached or left */

@@ -540,13 +540,7 @@ static int64_t layer_of(
 
 bool ud_store_is_wrong(ud_store *store)
 {
-	/* while it is read or merged it is not known */
-	if (pthread_mutex_trylock(&store->layout) != 0)
-		return false;
-	bool wrong = store->wrong_count > 0;
-
-	pthread_mutex_unlock(&store->layout);
-	return wrong;
+	return store->wrong_count > 0;
 }
 
 enum ud_code ud_store_wrong(

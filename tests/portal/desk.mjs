@@ -115,6 +115,7 @@ export const desk = async (browser, customer, Hand, how, n) => {
     let sent = 0;
     page.on('request', (r) => { if (r.method() === 'POST' && r.url().endsWith(`/v1/replications/${leg.id}/remove`)) sent += 1; });
     await hand.press('button', 'Remove replication');
+    await page.waitForSelector('dialog[open] button.danger');
     await page.locator('dialog button.danger').click({ force: true }); // it says that it cannot be pressed
     await page.waitForSelector('dialog .why >> text=Type the name first.');
     equal(await axe(page), [], 'the dialog');

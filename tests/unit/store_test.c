@@ -462,17 +462,26 @@ static void a_flipped_bit_in_the_base_is_found_and_repaired(void **state)
 	assert_int_equal(s.bad_extents, 0);
 }
 
+/* A reading through, as its callbacks see it. */
+struct reading {
+	const struct fixture *f;
+	int64_t left;
+};
+
 static bool enough(void *data, int64_t bytes_done)
 {
-	int64_t *left = data;
+	struct reading *r = data;
 
 	(void)bytes_done;
-	return --*left > 0;
+	return --r->left > 0;
 }
 
+/* Whoever asks in the middle of it hears of what was found. */
 static void count_found(void *data)
 {
-	(void)data;
+	const struct reading *r = data;
+
+	assert_true(ud_store_is_wrong(r->f->store));
 	found_calls++;
 }
 
@@ -482,7 +491,8 @@ static void a_scrub_goes_on_where_it_was_stopped(void **state)
 	struct fixture *f = *state;
 	struct ud_scrubbed s = { 0 };
 	struct ud_stored_point p = { 0 };
-	int64_t left = 0, all, read = 0, runs = 0, bad = 0, e = untouched(f);
+	struct reading r = { .f = f };
+	int64_t all, read = 0, runs = 0, bad = 0, e = untouched(f);
 
 	assert_int_equal(scrub(f, &s), UD_OK);
 	all = s.extents;
@@ -491,10 +501,10 @@ static void a_scrub_goes_on_where_it_was_stopped(void **state)
 	found_calls = 0;
 	do {
 		const struct ud_scrub how = {
-			.go_on = enough, .found = count_found, .data = &left, .resume = true
+			.go_on = enough, .found = count_found, .data = &r, .resume = true
 		};
 
-		left = 1;
+		r.left = 1;
 		assert_int_equal(ud_store_scrub(f->cx, f->store, &how, &s), UD_OK);
 		read += s.extents;
 		bad += s.bad_extents;
@@ -512,8 +522,8 @@ static void a_scrub_goes_on_where_it_was_stopped(void **state)
 	assert_int_equal(bad, 1);
 	assert_int_equal(found_calls, 1);
 	/* the next one begins at the beginning */
-	left = INT64_MAX;
-	const struct ud_scrub again = { .go_on = enough, .data = &left, .resume = true };
+	r.left = INT64_MAX;
+	const struct ud_scrub again = { .go_on = enough, .data = &r, .resume = true };
 
 	assert_int_equal(ud_store_scrub(f->cx, f->store, &again, &s), UD_OK);
 	assert_int_equal(s.extents, all);

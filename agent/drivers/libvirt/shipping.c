@@ -223,6 +223,8 @@ void ud_lv_ship_mend(struct ud_lv_cycle *c, ud_source *source, const struct ud_s
 		return;
 	enum ud_code code = ud_sender_repair(c->cx, c->r->sender, source, &n);
 
+	if (code == UD_OK && n == 0)
+		return; /* what is wrong is in older points alone */
 	ud_log(UD_LOG_WARNING, "replica_repaired", "relation", c->r->id, "extents",
 		ud_printf(c->cx->arena, "%lld", (long long)n), "reason",
 		code == UD_OK ? "" : c->cx->problem.detail, NULL);
