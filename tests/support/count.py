@@ -10,7 +10,10 @@ import sys
 import xml.etree.ElementTree as ET
 
 CASE = re.compile(r"^(not )?ok\b\s*\d*\s*-?\s*(.*)$")
+FRAME = re.compile(r"^\s*#\d+ 0x|^\s*(Ind|D)irect leak of ")
 PLAN = re.compile(r"^1\.\.(\d+)\s*$")
+
+FRAMES = 12
 
 
 def count_tap(name, text, good):
@@ -45,9 +48,16 @@ def programs(path):
 
 
 def report(name, text, bad, most):
+    """The cases, and the end of what was printed; of a sanitizer's frames only a few, or a leak that follows from
+    a failed case hides why it failed."""
     for case in bad:
         print(f"FAILED {name}: {case}")
-    shown = [l for l in text.splitlines() if not l.startswith(("ok ", "1.."))][-most:]
+    shown, frames = [], 0
+    for line in text.splitlines():
+        frames += bool(FRAME.match(line))
+        if not line.startswith(("ok ", "1..")) and not (FRAME.match(line) and frames > FRAMES):
+            shown.append(line)
+    shown = shown[-most:]
     print("\n".join("    " + l for l in shown))
 
 
