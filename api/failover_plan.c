@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "api/failover_place.h"
 #include "api/failover_predict.h"
 #include "base/crypto.h"
 #include "base/machine.h"
@@ -59,17 +60,25 @@ struct dry {
 	bool blocked;
 };
 
+static void take_blocker(void *data, const struct ud_blocker *b)
+{
+	struct dry *d = data;
+
+	d->blocked |= !b->warning;
+	if (d->blocker_count < BLOCKERS_MAX)
+		d->blockers[d->blocker_count++] = *b;
+}
+
 static void block(struct dry *d, const struct looked *l, const char *code, const char *text,
 	const char *fix, bool warning)
 {
-	d->blocked |= !warning;
-	if (d->blocker_count == BLOCKERS_MAX)
-		return;
-	d->blockers[d->blocker_count++] = (struct ud_blocker){ .code = code,
+	const struct ud_blocker b = { .code = code,
 		.text = text,
 		.fix = fix,
 		.warning = warning,
 		.subject = l ? l->vm.vm_id : NULL };
+
+	take_blocker(d, &b);
 }
 
 /* ---- rules, per VM ---- */
@@ -426,17 +435,23 @@ static enum ud_code look(struct ud_ctx *cx, struct dry *d, const char *vm_id, st
 	return UD_OK;
 }
 
-/* The VMs as they are planned, and what it will cost: the oldest of their newest points counts. */
-static enum ud_code predict(struct ud_ctx *cx, struct dry *d)
+static struct ud_plan_vm *planned_vms(struct ud_ctx *cx, const struct dry *d)
 {
 	struct ud_plan_vm *vms = ud_alloc(cx->arena, sizeof(*vms) * (d->count + 1));
+
+	for (size_t i = 0; i < d->count; i++)
+		vms[i] = d->vms[i].vm;
+	return vms;
+}
+
+/* What it will cost: the oldest of their newest points counts. */
+static enum ud_code predict(struct ud_ctx *cx, struct dry *d)
+{
 	int64_t age_ms = UD_NONE;
 
-	for (size_t i = 0; i < d->count; i++) {
-		vms[i] = d->vms[i].vm;
+	for (size_t i = 0; i < d->count; i++)
 		age_ms = d->vms[i].age_ms > age_ms ? d->vms[i].age_ms : age_ms;
-	}
-	return ud_failover_predict(cx, d->f, vms, d->count, age_ms);
+	return ud_failover_predict(cx, d->f, planned_vms(cx, d), d->count, age_ms);
 }
 
 /* ---- the plan ---- */
@@ -511,6 +526,9 @@ static enum ud_code apply_rules(struct ud_ctx *cx, struct dry *d)
 	for (size_t i = 0; i < d->count; i++)
 		for (size_t k = 0; k < UD_LEN(rules) && code == UD_OK; k++)
 			code = rules[k](cx, d, &d->vms[i]);
+	if (code == UD_OK)
+		code = ud_failover_check_place(
+			cx, d->f, planned_vms(cx, d), d->count, take_blocker, d);
 	cx->scope = asker;
 	return code;
 }
@@ -526,9 +544,9 @@ enum ud_code ud_failover_dry_run(struct ud_ctx *cx, struct ud_failover *f, bool 
 	d->vms = ud_alloc(cx->arena, sizeof(*d->vms) * (d->count + 1));
 	for (size_t i = 0; i < d->count; i++)
 		UD_TRY(look(cx, d, f->vm_ids.items[i], &d->vms[i]));
-	UD_TRY(apply_rules(cx, d));
 	if (d->count)
 		f->row.customer_id = d->vms[0].row.row.customer_id;
+	UD_TRY(apply_rules(cx, d));
 	UD_TRY(find_waves(cx, d));
 	UD_TRY(predict(cx, d));
 	write_plan(cx, d);

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { HOSTS_PAGE = 200, VMS_MAX = 2000, SAMPLES_MAX = 360, FORGET_PAGE = 20000 };
+enum { HOSTS_PAGE = 200, VMS_MAX = 2000, TELLING_MAX = 64, SAMPLES_MAX = 360, FORGET_PAGE = 20000 };
 
 /* Texts of a query's first column. */
 static enum ud_code texts(struct ud_ctx *cx, const char *sql, const struct ud_val *vals, size_t n,
@@ -139,6 +139,50 @@ enum ud_code ud_inventory_runs_elsewhere(
 		"SELECT 1 FROM vm_facts WHERE vm_id = $1 AND host_id <> $2"
 		" AND power IN ('running', 'starting', 'critical') LIMIT 1",
 		UD_VALS(ud_t(vm_id), ud_t(host_id)));
+}
+
+/* Rows of vm_id, customer_id, name, facts. */
+static enum ud_code seen_vms(struct ud_ctx *cx, const char *sql, const struct ud_val *vals,
+	size_t n, size_t max, struct ud_seen_vm **ret, size_t *ret_n)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	*ret = ud_alloc(cx->arena, max * sizeof(**ret));
+	*ret_n = 0;
+	UD_TRY(ud_query(cx, &rows, sql, vals, n));
+	UD_TRY(ud_next(cx, rows, &more));
+	while (more) {
+		(*ret)[(*ret_n)++] = (struct ud_seen_vm){ ud_col_dup(cx, rows, 0),
+			ud_col_dup(cx, rows, 1), ud_col_dup(cx, rows, 2), ud_col_dup(cx, rows, 3) };
+		UD_TRY(ud_next(cx, rows, &more));
+	}
+	return UD_OK;
+}
+
+enum ud_code ud_inventory_running(
+	struct ud_ctx *cx, const char *host_id, struct ud_seen_vm **ret, size_t *ret_n)
+{
+	/* every tenant: a host runs VMs of several */
+	return seen_vms(cx,
+		"SELECT v.id, v.customer_id, v.name, f.facts FROM vm_facts f"
+		" JOIN vms v ON v.id = f.vm_id WHERE f.host_id = $1"
+		" AND f.power NOT IN ('off', 'saved', 'unknown') ORDER BY v.id LIMIT $2",
+		UD_VALS(ud_t(host_id), ud_i(VMS_MAX)), VMS_MAX, ret, ret_n);
+}
+
+enum ud_code ud_inventory_telling(struct ud_ctx *cx, const char *host_id, const char *address,
+	struct ud_seen_vm **ret, size_t *ret_n)
+{
+	const char *like = ud_printf(cx->arena, "%%\"%s%%", address);
+
+	/* every tenant: a site's networks carry VMs of several */
+	return seen_vms(cx,
+		"SELECT v.id, v.customer_id, v.name, f.facts FROM hosts mine"
+		" JOIN hosts h ON h.site_id = mine.site_id JOIN vm_facts f ON f.host_id = h.id"
+		" JOIN vms v ON v.id = f.vm_id WHERE mine.id = $1 AND f.facts LIKE $2"
+		" AND f.power NOT IN ('off', 'saved', 'unknown') ORDER BY v.id LIMIT $3",
+		UD_VALS(ud_t(host_id), ud_t(like), ud_i(TELLING_MAX)), TELLING_MAX, ret, ret_n);
 }
 
 static bool among(const struct ud_texts *all, const char *text)

@@ -35,6 +35,17 @@ enum ud_code ud_inventory_on(struct ud_ctx *cx, const char *vm_id, const char *h
 	UD_USE;
 enum ud_code ud_inventory_runs_elsewhere(
 	struct ud_ctx *cx, const char *vm_id, const char *host_id, bool *ret) UD_USE;
+/* A VM as a host told of it. */
+struct ud_seen_vm {
+	const char *vm_id, *customer_id, *name, *facts; /* facts: JSON of ud_machine */
+};
+/* VMs of whichever tenant that are switched on at a host, as its agent told; 2000 at most. */
+enum ud_code ud_inventory_running(
+	struct ud_ctx *cx, const char *host_id, struct ud_seen_vm **ret, size_t *ret_n) UD_USE;
+/* Those that are switched on at any host of a host's site and told a text that begins like this
+ * address: candidates, 64 at most. */
+enum ud_code ud_inventory_telling(struct ud_ctx *cx, const char *host_id, const char *address,
+	struct ud_seen_vm **ret, size_t *ret_n) UD_USE;
 /* Forget the VMs of a host that are not among these UUIDs; the ids of those forgotten. */
 enum ud_code ud_inventory_gone(struct ud_ctx *cx, const char *host_id,
 	const struct ud_texts *present, struct ud_texts *ret_vms) UD_USE;

@@ -5,6 +5,8 @@
  */
 #include <string.h>
 
+#include "base/machine.h"
+#include "db/inventory.h"
 #include "support/stage.h"
 
 static int keys;
@@ -12,6 +14,12 @@ static int keys;
 static int begin(void **state)
 {
 	*state = stage_begin(1);
+	return 0;
+}
+
+static int begin_two(void **state)
+{
+	*state = stage_begin(2);
 	return 0;
 }
 
@@ -288,8 +296,8 @@ static enum ud_code tell_drills(struct ud_ctx *cx, void *data)
 	return UD_OK;
 }
 
-/* What a dry run predicts. */
-static json_t *foretold(struct stage *s, const char *kind, const char *reason)
+/* What a dry run tells. */
+static json_t *dry_run(struct stage *s, const char *kind, const char *reason)
 {
 	struct reply r = call(s->w, OWN_OPERATOR, "POST", "/v1/tickets?dry_run=true",
 		fmt(s->w,
@@ -299,7 +307,12 @@ static json_t *foretold(struct stage *s, const char *kind, const char *reason)
 		(const char *const[]){ fmt(s->w, "Idempotency-Key: dry-%d", keys++), NULL });
 
 	assert_int_equal(r.status / 100, 2);
-	return json_object_get(r.json, "predicted");
+	return r.json;
+}
+
+static json_t *foretold(struct stage *s, const char *kind, const char *reason)
+{
+	return json_object_get(dry_run(s, kind, reason), "predicted");
 }
 
 static void learnt(json_t *p, const char *basis, int runs, int percent, int low, int high)
@@ -343,6 +356,194 @@ static void what_a_run_takes_is_learnt_from_earlier_ones(void **state)
 	assert_int_equal(number_at(p, "rpo_high_seconds"), 0);
 }
 
+/* ---- a place to come up ---- */
+
+/* The first VM has 1 GiB and a card in br0 on its host. The replica's host has so much memory, and
+ * tells of the second VM, which has one card. */
+struct place {
+	int host_mib, other_mib;
+	const char *power, *network, *address;
+};
+struct seeing {
+	struct stage *s;
+	const struct place *place;
+};
+
+static enum ud_code see(struct ud_ctx *cx, const char *vm_id, const char *host_id, const char *text)
+{
+	struct ud_machine m = { 0 };
+	bool redefined;
+
+	UD_TRY(ud_shape_read(cx, &ud_machine_shape, text, strlen(text), &m));
+	return ud_inventory_seen(cx, vm_id, host_id, &m, &redefined);
+}
+
+static enum ud_code see_place(struct ud_ctx *cx, void *data)
+{
+	const struct seeing *g = data;
+	const struct place *p = g->place;
+
+	UD_TRY(ud_inventory_host(cx, g->s->hosts[1].id,
+		ud_printf(cx->arena, "{\"hypervisor\":\"kvm\",\"memory_bytes\":%lld}",
+			(long long)p->host_mib << 20)));
+	UD_TRY(see(cx, g->s->vms[0].id, g->s->hosts[0].id,
+		"{\"uuid\":\"00000000-0000-4000-8000-000000000001\",\"name\":\"x\",\"power\":\"running\","
+		"\"memory_bytes\":1073741824,"
+		"\"nics\":[{\"mac\":\"52:54:00:00:00:01\",\"source\":\"br0\"}]}"));
+	return see(cx, g->s->vms[1].id, g->s->hosts[1].id,
+		ud_printf(cx->arena,
+			"{\"uuid\":\"00000000-0000-4000-8000-000000000002\",\"name\":\"y\",\"power\":\"%s\","
+			"\"memory_bytes\":%lld,\"nics\":[{\"mac\":\"52:54:00:00:00:02\","
+			"\"source\":\"%s\",\"addresses\":[\"%s\"]}]}",
+			p->power, (long long)p->other_mib << 20, p->network, p->address));
+}
+
+/* How a dry run of each kind tells of this, test, planned and unplanned: not at all, as a warning,
+ * or as what forbids it; each with a fix. */
+static const char *told(struct stage *s, const char *code)
+{
+	static const char *const kinds[][2] = { { "test", "validate_replication" },
+		{ "planned", "host_maintenance" }, { "unplanned", "site_outage" } };
+	char said[UD_LEN(kinds) + 1] = "---";
+	json_t *b;
+	size_t n;
+
+	for (size_t i = 0; i < UD_LEN(kinds); i++)
+		json_array_foreach(
+			json_object_get(dry_run(s, kinds[i][0], kinds[i][1]), "blockers"), n, b)
+		{
+			if (strcmp(text_at(b, "code"), code) != 0)
+				continue;
+			assert_true(*text_at(b, "text") && *text_at(b, "fix"));
+			assert_string_equal(text_at(b, "subject"), s->vms[0].id);
+			said[i] = json_is_true(json_object_get(b, "warning")) ? 'w' : 'b';
+		}
+	return fmt(s->w, "%s", said);
+}
+
+static void memory_is_missed_before_it_is_needed(void **state)
+{
+	/* of 4 GiB the host keeps a sixteenth, 256 MiB */
+	static const struct {
+		struct place place;
+		const char *told;
+	} rows[] = {
+		{ { 0, 3072, "running", "", "" }, "---" },
+		{ { 4096, 1792, "running", "", "" }, "---" },
+		{ { 4096, 1793, "running", "", "" }, "b--" }, /* the test beside the real one */
+		{ { 4096, 2816, "paused", "", "" }, "b--" },
+		{ { 4096, 2817, "running", "", "" }, "bbw" },
+		{ { 4096, 2817, "off", "", "" }, "---" },
+		{ { 512, 0, "off", "", "" }, "bbw" },
+	};
+	struct stage *s = *state;
+
+	assert_string_equal(told(s, "target_memory_short"), "---"); /* nothing is known */
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		world_write(s->w, see_place, &(struct seeing){ s, &rows[i].place });
+		const char *said = told(s, "target_memory_short");
+
+		if (strcmp(said, rows[i].told) != 0)
+			fail_msg("row %zu: %s", i, said);
+	}
+}
+
+static const char *network(struct stage *s, const char *site, const char *name)
+{
+	return text_at(expect(s->w, LEAD, "POST", "/v1/networks",
+			       fmt(s->w,
+				       "{\"name\":\"%s\",\"site_id\":\"%s\",\"isolated\":false,"
+				       "\"purpose\":\"production\"}",
+				       name, site),
+			       201)
+			       .json,
+		"id");
+}
+
+/* 192.0.2.7 is kept for the VM's card in the network front, where br0 is mapped to; the block. */
+static const char *keep(struct stage *s)
+{
+	const char *host = fmt(s->w, "/v1/hosts/%s", s->hosts[1].id);
+	const char *site = text_at(expect(s->w, LEAD, "GET", host, NULL, 200).json, "site_id");
+	const char *here = network(s, site, "br0"), *there = network(s, site, "front");
+
+	expect(s->w, LEAD, "PUT", fmt(s->w, "/v1/networks/%s/failover-map", here),
+		fmt(s->w, "{\"entries\":[{\"target_site_id\":\"%s\",\"real_network_id\":\"%s\"}]}",
+			site, there),
+		200);
+	const char *block = text_at(
+		expect(s->w, LEAD, "POST", "/v1/ip-blocks",
+			fmt(s->w,
+				"{\"prefix\":\"192.0.2.0/24\",\"kind\":\"private\",\"site_id\":\"%s\","
+				"\"network_id\":\"%s\",\"gateway\":\"192.0.2.1\"}",
+				site, there),
+			201)
+			.json,
+		"id");
+
+	expect(s->w, LEAD, "POST", "/v1/ip-addresses",
+		fmt(s->w,
+			"{\"block_id\":\"%s\",\"address\":\"192.0.2.7\",\"purpose\":\"failover_reserved\","
+			"\"vm_id\":\"%s\",\"customer_id\":\"%s\"}",
+			block, s->vms[0].id, s->w->own),
+		201);
+	return block;
+}
+
+static enum ud_code give_away(struct ud_ctx *cx, void *data)
+{
+	const struct stage *s = data;
+
+	return ud_exec(cx, NULL, "UPDATE vms SET customer_id = $2 WHERE id = $1",
+		UD_VALS(ud_t(s->vms[1].id), ud_t(s->w->other)));
+}
+
+static const char *conflict(struct stage *s)
+{
+	json_t *list = json_object_get(dry_run(s, "planned", "host_maintenance"), "blockers"), *b;
+	size_t i;
+
+	json_array_foreach(list, i, b)
+	{
+		if (strcmp(text_at(b, "code"), "ip_conflict") == 0)
+			return text_at(b, "text");
+	}
+	fail_msg("no conflict is told");
+	return NULL;
+}
+
+static void an_address_that_something_has_is_told_before(void **state)
+{
+	static const struct {
+		struct place place;
+		const char *told;
+	} rows[] = {
+		{ { 0, 0, "running", "front", "192.0.2.77/24" }, "---" },
+		{ { 0, 0, "running", "back", "192.0.2.7/24" }, "---" },
+		{ { 0, 0, "off", "front", "192.0.2.7/24" }, "---" },
+		{ { 0, 0, "running", "front", "192.0.2.7" }, "-bw" },
+		{ { 0, 0, "running", "front", "192.0.2.7/24" }, "-bw" },
+	};
+	struct stage *s = *state;
+	const char *block = keep(s);
+
+	for (size_t i = 0; i < UD_LEN(rows); i++) {
+		world_write(s->w, see_place, &(struct seeing){ s, &rows[i].place });
+		const char *said = told(s, "ip_conflict");
+
+		if (strcmp(said, rows[i].told) != 0)
+			fail_msg("row %zu: %s", i, said);
+	}
+	assert_non_null(strstr(conflict(s), s->vms[1].name));
+	world_write(s->w, give_away, s);
+	assert_null(strstr(conflict(s), s->vms[1].name)); /* others' VMs are not named */
+	world_write(s->w, see_place, &(struct seeing){ s, &rows[0].place });
+	assert_string_equal(told(s, "ip_conflict"), "---");
+	expect(s->w, LEAD, "PATCH", fmt(s->w, "/v1/ip-blocks/%s", block),
+		"{\"gateway\":\"192.0.2.7\"}", 200);
+	assert_non_null(strstr(conflict(s), "router"));
+}
+
 /* ---- step-up ---- */
 
 static void a_session_proves_itself_before_it_approves(void **state)
@@ -380,6 +581,7 @@ static void a_session_proves_itself_before_it_approves(void **state)
 	assert_int_equal(r.status, 200);
 }
 
+#define PAIR(f) cmocka_unit_test_setup_teardown(f, begin_two, end)
 #define STORY(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -392,6 +594,8 @@ int main(void)
 		STORY(what_is_rejected_or_withdrawn_never_begins),
 		STORY(what_cannot_be_asked_makes_no_ticket),
 		STORY(what_a_run_takes_is_learnt_from_earlier_ones),
+		PAIR(memory_is_missed_before_it_is_needed),
+		PAIR(an_address_that_something_has_is_told_before),
 		STORY(a_session_proves_itself_before_it_approves),
 	};
 
