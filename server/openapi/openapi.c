@@ -470,9 +470,8 @@ static json_t *request_body(struct ud_ctx *cx, const struct ud_route *r)
 	bool patch = strcmp(r->method, "PATCH") == 0;
 
 	if (r->flags & UD_UPLOAD)
-		return json_pack("{s:b, s:{s:{s:{s:s, s:s}}}}", "required", 1, "content",
-			"application/octet-stream", "schema", "type", "string", "description",
-			"The file as it is.");
+		return json_pack("{s:b, s:{s:{s:{s:s, s:s}}}}", "required", 1, "content", "*/*",
+			"schema", "type", "string", "description", "The file as it is.");
 	if (!ud_route_body(r))
 		return strcmp(r->method, "POST") != 0
 			? NULL
