@@ -13,6 +13,7 @@
 #include "base/id.h"
 #include "base/time.h"
 #include "db/events.h"
+#include "db/vms.h"
 #include "server/events/stream.h"
 #include "server/http/list.h"
 #include "server/http/server.h"
@@ -69,14 +70,14 @@ static enum ud_code read_place(struct ud_ctx *cx, struct ud_request *rq, int64_t
 	return UD_OK;
 }
 
-static enum ud_code list_log(
-	struct ud_ctx *cx, struct ud_request *rq, struct ud_event_query *q, struct writing *w)
+static enum ud_code list_log(struct ud_ctx *cx, struct ud_request *rq, struct ud_event_query *q,
+	const char *subject_id, struct writing *w)
 {
 	bool more = false;
 
 	UD_TRY(ud_page_limit(cx, rq, &q->limit));
 	UD_TRY(read_place(cx, rq, &q->after));
-	q->subject_id = ud_request_param(rq, "subject_id");
+	q->subject_id = subject_id;
 	ud_page_open(rq);
 	UD_TRY(ud_event_list(cx, q, add_record, w, &more));
 	return ud_page_close(
@@ -91,7 +92,18 @@ static enum ud_code list_events(struct ud_ctx *cx, struct ud_request *rq)
 
 	UD_TRY(read_types(cx, rq, &types));
 	q.types = &types;
-	return list_log(cx, rq, &q, &w);
+	return list_log(cx, rq, &q, ud_request_param(rq, "subject_id"), &w);
+}
+
+/* A VM's own, newest first. */
+static enum ud_code timeline(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct writing w = { .rq = rq, .encode = ud_event_encode };
+	struct ud_event_query q = { .newest_first = true };
+	struct ud_vm vm = { 0 };
+
+	UD_TRY(ud_row_get(cx, &ud_vms, rq->arg[0], &vm));
+	return list_log(cx, rq, &q, vm.row.id, &w);
 }
 
 static enum ud_code show_event(struct ud_ctx *cx, struct ud_request *rq)
@@ -162,7 +174,7 @@ static enum ud_code list_audit(struct ud_ctx *cx, struct ud_request *rq)
 	struct writing w = { .rq = rq, .encode = encode_audit };
 	struct ud_event_query q = { .newest_first = true };
 
-	return list_log(cx, rq, &q, &w);
+	return list_log(cx, rq, &q, ud_request_param(rq, "subject_id"), &w);
 }
 
 static enum ud_code show_audit(struct ud_ctx *cx, struct ud_request *rq)
@@ -215,7 +227,7 @@ static enum ud_code export_chain(struct ud_ctx *cx, struct ud_request *rq)
 
 	if (!chain && cx->scope->customer_id)
 		q.chain = cx->scope->customer_id;
-	return list_log(cx, rq, &q, &w);
+	return list_log(cx, rq, &q, ud_request_param(rq, "subject_id"), &w);
 }
 
 static enum ud_code add_head(
@@ -397,6 +409,7 @@ static const struct ud_route rows[] = {
 	{ "GET", "/v1/events",               "events.list",          UD_PEOPLE, "events:read", UD_LIST, .answer = &ud_event_shape, .handle = list_events, .parameters = choices, .about = "List what happened, oldest first, after a cursor; types narrows it." },
 	{ "GET", "/v1/events/stream",        "events.stream",        UD_PEOPLE, "events:read", UD_STREAM, .handle = stream, .parameters = streamed, .about = "Follow what happens as server-sent events; Last-Event-ID resumes." },
 	{ "GET", "/v1/events/{id}",          "events.show",          UD_PEOPLE, "events:read", 0, .answer = &ud_event_shape, .handle = show_event, .about = "Show one event." },
+	{ "GET", "/v1/vms/{id}/timeline",    "vms.timeline",         UD_PEOPLE, "vms:read",    UD_LIST, .answer = &ud_event_shape, .handle = timeline, .about = "List what happened to a VM, newest first." },
 	{ "GET", "/v1/audit-records",        "audit-records.list",   AUDIT,     "audit:read",  UD_LIST, .answer = &audit_shape, .handle = list_audit, .parameters = places, .about = "List who did what, newest first." },
 	{ "GET", "/v1/audit-records/verify", "audit-records.verify", AUDIT,     "audit:read",  0, .answer = &verify_shape, .handle = verify, .about = "Check the chain of hashes over all records one may see." },
 	{ "GET", "/v1/audit-records/export", "audit-records.export", AUDIT,     "audit:read",  UD_LIST, .answer = &line_shape, .handle = export_chain, .parameters = chains, .about = "List one chain's records, oldest first, as lines of a file that understudy verify checks offline." },

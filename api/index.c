@@ -41,6 +41,7 @@ const struct ud_routes *const ud_api[] = {
 	&ud_api_sessions,
 	&ud_api_devices,
 	&ud_api_service_accounts,
+	&ud_api_roles,
 	&ud_api_events,
 	&ud_api_operations,
 	&ud_api_batch,

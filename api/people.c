@@ -45,7 +45,7 @@ static const struct {
 		UD_CUSTOMER | UD_R(AUDITOR) | UD_R(OPERATOR) | UD_R(SCHEDULER) },
 };
 
-static uint32_t may_give(const struct ud_scope *scope)
+uint32_t ud_roles_may_give(const struct ud_scope *scope)
 {
 	bool program = scope->kind == UD_PRINCIPAL_SERVICE_ACCOUNT;
 	uint32_t roles = 0;
@@ -83,7 +83,7 @@ enum ud_code ud_roles_settle(struct ud_ctx *cx, const char *role, const struct u
 		return ud_fail_field(cx, role ? "role" : "roles", "not_allowed",
 			customer_id ? "Somebody of a customer has customer roles."
 				    : "Somebody of the provider has staff roles.");
-	if (bits & ~may_give(cx->scope))
+	if (bits & ~ud_roles_may_give(cx->scope))
 		return ud_fail(cx, UD_E_ROLE_MISSING, role ? "role" : "roles",
 			"You may not give this role.");
 	*ret = all;

@@ -94,15 +94,58 @@ static enum ud_code create_token(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer(cx, rq, ud_tokens.shape, &t);
 }
 
+struct rotate_body {
+	int64_t overlap_seconds;
+};
+static const struct ud_field rotate_fields[] = {
+	UD_FIELD(rotate_body, overlap_seconds, .max = 7 * 24 * 3600, .standard = 3600,
+		.about = "How long the old secret goes on; 0 = it ends at once."),
+};
+static const struct ud_shape rotate_shape = { .bare = true, UD_SHAPE(rotate_body, rotate_fields) };
+
+/* One of the account's tokens. */
+static enum ud_code load_token(struct ud_ctx *cx, struct ud_request *rq,
+	struct ud_service_account *ret_account, struct ud_token *ret)
+{
+	UD_TRY(load(cx, rq, ret_account));
+	UD_TRY(ud_row_get(cx, &ud_tokens, rq->arg[1], ret));
+	if (strcmp(ret->principal_id, ret_account->row.id) != 0)
+		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "There is no token with this id.");
+	return UD_OK;
+}
+
+/* A new secret that may what the old one may and lasts as long; the old one ends after a while, so
+ * that the program can be told. */
+static enum ud_code rotate_token(struct ud_ctx *cx, struct ud_request *rq)
+{
+	const struct rotate_body *in = rq->in;
+	int64_t end = cx->now_ms + in->overlap_seconds * 1000;
+	struct ud_service_account a = { 0 };
+	struct ud_token old = { 0 };
+
+	UD_TRY(load_token(cx, rq, &a, &old));
+	struct ud_token ending = old,
+			t = { .name = old.name,
+				.scopes = old.scopes,
+				.addresses = old.addresses,
+				.expires_at.ms =
+					cx->now_ms + old.expires_at.ms - old.row.created_at.ms };
+
+	UD_TRY(ud_token_make(cx, "uss", a.row.id, a.row.customer_id, &t));
+	if (end < old.expires_at.ms) {
+		ending.expires_at.ms = end;
+		UD_TRY(ud_row_update(cx, &ud_tokens, &old, &ending));
+		UD_TRY(ud_event_add(cx, "rotated", ud_tokens.shape, &old, &ending));
+	}
+	return ud_answer(cx, rq, ud_tokens.shape, &t);
+}
+
 static enum ud_code delete_token(struct ud_ctx *cx, struct ud_request *rq)
 {
 	struct ud_service_account a = { 0 };
 	struct ud_token t = { 0 };
 
-	UD_TRY(load(cx, rq, &a));
-	UD_TRY(ud_row_get(cx, &ud_tokens, rq->arg[1], &t));
-	if (strcmp(t.principal_id, a.row.id) != 0)
-		return ud_fail(cx, UD_E_NOT_FOUND, NULL, "There is no token with this id.");
+	UD_TRY(load_token(cx, rq, &a, &t));
 	UD_TRY(ud_row_delete(cx, &ud_tokens, &t));
 	UD_TRY(ud_event_add(cx, "deleted", ud_tokens.shape, &t, NULL));
 	return ud_answer_none(cx, rq);
@@ -122,6 +165,7 @@ static const struct ud_route rows[] = {
 	{ "DELETE", "/v1/service-accounts/{id}",                  "service-accounts.delete",        MANAGE, "service-accounts:write", UD_WRITE | UD_MATCH_REQUIRED, .status = 204, .resource = &accounts, .handle = delete_account, .about = "Delete a service account with its tokens." },
 	{ "GET",    "/v1/service-accounts/{id}/tokens",           "service-accounts.tokens.list",   SEE,    "service-accounts:read",  UD_LIST, .resource = &tokens, .handle = list_tokens, .about = "List the tokens of a service account." },
 	{ "POST",   "/v1/service-accounts/{id}/tokens",           "service-accounts.tokens.create", MANAGE, "service-accounts:write", UD_WRITE | UD_STEP_UP | UD_NO_BODY_LOG, .status = 201, .resource = &tokens, .handle = create_token, .about = "Make a token of a service account; its secret is shown once." },
+	{ "POST",   "/v1/service-accounts/{id}/tokens/{token_id}/rotate", "service-accounts.tokens.rotate", MANAGE, "service-accounts:write", UD_WRITE | UD_STEP_UP | UD_NO_BODY_LOG, &rotate_shape, .resource = &tokens, .handle = rotate_token, .about = "Make a new secret for a token, shown once; the old one ends after overlap_seconds." },
 	{ "DELETE", "/v1/service-accounts/{id}/tokens/{token_id}", "service-accounts.tokens.delete", MANAGE, "service-accounts:write", UD_WRITE, .status = 204, .handle = delete_token, .about = "Revoke a token of a service account." },
 };
 /* clang-format on */

@@ -16,6 +16,7 @@
 #include "db/commands.h"
 #include "db/events.h"
 #include "db/inventory.h"
+#include "server/http/list.h"
 
 enum {
 	POWER = UD_CUSTOMER_WRITE | UD_R(SUPPORT_ENGINEER) | UD_R(SUPPORT_LEAD) | UD_OPERATOR,
@@ -183,20 +184,28 @@ static enum ud_code without_paths(struct ud_ctx *cx, struct ud_machine *m)
 	return UD_OK;
 }
 
+/* What the VM's host told of it, for the caller's eyes. */
+static enum ud_code observed(struct ud_ctx *cx, const struct ud_request *rq, struct ud_vm *ret_vm,
+	struct ud_machine *ret, int64_t *ret_at)
+{
+	const char *text = NULL;
+
+	UD_TRY(ud_row_get(cx, &ud_vms, rq->arg[0], ret_vm));
+	if (ret_vm->host_id)
+		UD_TRY(ud_inventory_vm_facts(cx, ret_vm->row.id, ret_vm->host_id, &text, ret_at));
+	if (!text)
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "No host has told of this VM yet.");
+	UD_TRY(ud_shape_read(cx, &ud_machine_shape, text, strlen(text), ret));
+	return without_paths(cx, ret);
+}
+
 static enum ud_code facts(struct ud_ctx *cx, struct ud_request *rq)
 {
 	struct ud_machine m = { 0 };
 	struct ud_vm vm = { 0 };
-	const char *text = NULL;
 	int64_t at = UD_NONE;
 
-	UD_TRY(ud_row_get(cx, &ud_vms, rq->arg[0], &vm));
-	if (vm.host_id)
-		UD_TRY(ud_inventory_vm_facts(cx, vm.row.id, vm.host_id, &text, &at));
-	if (!text)
-		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "No host has told of this VM yet.");
-	UD_TRY(ud_shape_read(cx, &ud_machine_shape, text, strlen(text), &m));
-	UD_TRY(without_paths(cx, &m));
+	UD_TRY(observed(cx, rq, &vm, &m, &at));
 	const struct vm_facts out = { .vm_id = vm.row.id,
 		.host_id = vm.host_id,
 		.observed_at.ms = at,
@@ -208,6 +217,35 @@ static enum ud_code facts(struct ud_ctx *cx, struct ud_request *rq)
 		.autostart = m.autostart };
 
 	return ud_answer(cx, rq, &facts_shape, &out);
+}
+
+/* An array of parts as a list. */
+static enum ud_code list_parts(struct ud_ctx *cx, struct ud_request *rq, const char *array)
+{
+	ud_page_open(rq);
+	if (array)
+		ud_buf_add(&rq->out, array + 1, strlen(array) - 2);
+	return ud_page_close(cx, rq, NULL, UD_NONE);
+}
+
+static enum ud_code list_disks(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_machine m = { 0 };
+	struct ud_vm vm = { 0 };
+	int64_t at = UD_NONE;
+
+	UD_TRY(observed(cx, rq, &vm, &m, &at));
+	return list_parts(cx, rq, m.disks.text);
+}
+
+static enum ud_code list_nics(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct ud_machine m = { 0 };
+	struct ud_vm vm = { 0 };
+	int64_t at = UD_NONE;
+
+	UD_TRY(observed(cx, rq, &vm, &m, &at));
+	return list_parts(cx, rq, m.nics.text);
 }
 
 /* ---- checkpoints ---- */
@@ -359,6 +397,8 @@ static const struct ud_route rows[] = {
 	{ "GET",    "/v1/vms/{id}/resource-protection", "vms.limits",        UD_PEOPLE, "vms:read", 0, .answer = &ud_vm_limits_shape, .handle = limits, .about = "Limits that the VM's host told of last." },
 	{ "PUT",    "/v1/vms/{id}/resource-protection", "vms.limit",         POWER,     "vms:limit", UD_WRITE | UD_MATCH_REQUIRED, &ud_vm_limits_shape, .status = 202, .resource = &operations, .handle = do_verb, .about = "Set limits of CPU and disks, null = none; and host resource protection." },
 	{ "GET",    "/v1/vms/{id}/facts",               "vms.facts",         UD_PEOPLE, "vms:read", 0, .answer = &facts_shape, .handle = facts, .about = "Disks, network cards and board of a VM, as its host sees them." },
+	{ "GET",    "/v1/vms/{id}/disks",               "vms.disks",         UD_PEOPLE, "vms:read", UD_WHOLE, .answer = &ud_disk_shape, .handle = list_disks, .about = "List the disks of a VM, as its host sees them." },
+	{ "GET",    "/v1/vms/{id}/nics",                "vms.nics",          UD_PEOPLE, "vms:read", UD_WHOLE, .answer = &ud_nic_shape, .handle = list_nics, .about = "List the network cards of a VM with the addresses its guest tells." },
 	{ "GET",    "/v1/vms/{id}/checkpoints",         "checkpoints.list",  UD_PEOPLE, "vms:read", UD_LIST, .resource = &checkpoints, .handle = list_checkpoints, .about = "List the checkpoints of a VM." },
 	{ "GET",    "/v1/checkpoints/{id}",             "checkpoints.show",  UD_PEOPLE, "vms:read", 0, .resource = &checkpoints, .handle = ud_rest_show, .about = "Show a checkpoint." },
 	{ "POST",   "/v1/checkpoints/{id}/apply",       "checkpoints.apply", POWER,     "vms:checkpoint", UD_WRITE, .status = 202, .resource = &operations, .handle = apply_checkpoint, .about = "Put a VM back to a checkpoint; what came after it is lost." },

@@ -29,6 +29,7 @@ static const struct {
 	{ "evidence", "evidence" },
 	{ "customers", "customer" },
 	{ "subscriptions", "subscription" },
+	{ "roles", "role" },
 	{ "sites", "site" },
 	{ "fault-domains", "fault-domain" },
 	{ "hosts", "host" },

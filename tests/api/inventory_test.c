@@ -116,6 +116,34 @@ static void vms_appear_by_themselves(void **state)
 	assert_int_equal(events(s, s->host[0], "host.active"), 1);
 }
 
+/* What facts has in one answer stands in lists of their own, and the VM's story beside. */
+static void parts_are_lists(struct scene *s, const char *vm)
+{
+	struct reply facts = expect(s->w, OWN_ADMIN, "GET", fmt(s->w, "%s/facts", vm), NULL, 200);
+	static const char *const lists[] = { "disks", "nics" };
+
+	for (size_t i = 0; i < UD_LEN(lists); i++) {
+		const char *path = fmt(s->w, "%s/%s", vm, lists[i]);
+		struct reply r = expect(s->w, OWN_ADMIN, "GET", path, NULL, 200);
+
+		assert_true(json_equal(
+			json_object_get(r.json, "data"), json_object_get(facts.json, lists[i])));
+		assert_true(json_array_size(json_object_get(r.json, "data")) > 0);
+		expect(s->w, OTHER_ADMIN, "GET", path, NULL, 404);
+	}
+	struct reply r = expect(s->w, LEAD, "GET", fmt(s->w, "%s/timeline?limit=1", vm), NULL, 200);
+
+	assert_string_equal(text_at(r.json, "data.0.subject.id"), strrchr(vm, '/') + 1);
+	assert_true(json_is_true(json_object_get(r.json, "has_more")));
+	r = expect(s->w, LEAD, "GET",
+		fmt(s->w, "%s/timeline?cursor=%s", vm, text_at(r.json, "next_cursor")), NULL, 200);
+	size_t n = json_array_size(json_object_get(r.json, "data"));
+
+	assert_string_equal(text_at(json_array_get(json_object_get(r.json, "data"), n - 1), "type"),
+		"vm.discovered");
+	expect(s->w, OTHER_ADMIN, "GET", fmt(s->w, "%s/timeline", vm), NULL, 404);
+}
+
 static void an_assigned_vm_is_its_customers(void **state)
 {
 	static const char *const any[] = { "If-Match: *", NULL };
@@ -134,6 +162,7 @@ static void an_assigned_vm_is_its_customers(void **state)
 	r = expect(s->w, OWN_ADMIN, "GET", path, NULL, 200);
 	assert_string_equal(text_at(r.json, "power"), "running");
 	assert_string_equal(text_at(r.json, "holder_host_id"), s->host[0]);
+	parts_are_lists(s, path);
 	expect(s->w, OTHER_ADMIN, "GET", path, NULL, 404);
 	/* nobody but an agent observes */
 	r = call(s->w, LEAD, "PATCH", path, "{\"power\":\"off\"}", any);

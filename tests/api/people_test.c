@@ -389,6 +389,46 @@ static void a_step_up_whose_answer_is_lost_signs_nobody_out(void **state)
 	assert_int_equal(as(w, l, "GET", "/v1/me", NULL).status, 401);
 }
 
+static json_t *role_named(const struct reply *r, const char *name)
+{
+	json_t *role, *found = NULL;
+	size_t i;
+
+	json_array_foreach(json_object_get(r->json, "data"), i,
+		role) if (strcmp(text_at(role, "name"), name) == 0) found = role;
+	return found;
+}
+
+static bool may(json_t *role, const char *operation)
+{
+	json_t *op;
+	size_t i;
+	bool found = false;
+
+	json_array_foreach(json_object_get(role, "operations"), i, op) found |=
+		strcmp(json_string_value(op), operation) == 0;
+	return found;
+}
+
+static void roles_say_what_they_may(void **state)
+{
+	struct world *w = *state;
+	struct reply r = expect(w, OPERATOR, "GET", "/v1/roles", NULL, 200);
+	json_t *lead = role_named(&r, "support_lead");
+
+	assert_int_equal(json_array_size(json_object_get(r.json, "data")), UD_ROLE_COUNT - 1);
+	assert_true(may(lead, "customers.create"));
+	assert_false(may(lead, "settings.edit"));
+	assert_true(may(role_named(&r, "operator"), "settings.edit"));
+	assert_false(may(role_named(&r, "auditor"), "customers.create"));
+	assert_true(json_is_true(json_object_get(lead, "may_give")));
+	r = expect(w, OWN_ADMIN, "GET", "/v1/roles", NULL, 200);
+	assert_int_equal(json_array_size(json_object_get(r.json, "data")), 4);
+	assert_true(json_is_true(json_object_get(role_named(&r, "customer_approver"), "may_give")));
+	r = expect(w, OWN_VIEWER, "GET", "/v1/roles", NULL, 200);
+	assert_true(json_is_false(json_object_get(role_named(&r, "customer_viewer"), "may_give")));
+}
+
 static void a_token_is_bound_by_scope_end_and_address(void **state)
 {
 	struct world *w = *state;
@@ -421,6 +461,50 @@ static void a_token_is_bound_by_scope_end_and_address(void **state)
 	const char *broken[] = { "Authorization: Bearer usp_nonsense", NULL };
 
 	assert_int_equal(call(w, NOBODY, "GET", "/v1/customers", NULL, broken).status, 401);
+}
+
+static int with_token(struct world *w, const char *token)
+{
+	const char *headers[] = { fmt(w, "X-Auth-Token: %s", token), NULL };
+
+	return call(w, NOBODY, "GET", "/v1/customers", NULL, headers).status;
+}
+
+static void a_token_gets_a_new_secret_and_ends_later(void **state)
+{
+	struct world *w = *state;
+	struct reply r = expect(w, OPERATOR, "POST", "/v1/service-accounts",
+		"{\"name\":\"turning\",\"role\":\"support_lead\"}", 201);
+	const char *account = text_at(r.json, "id"),
+		   *tokens = fmt(w, "/v1/service-accounts/%s/tokens", account);
+
+	r = expect(w, OPERATOR, "POST", tokens, "{\"name\":\"t\",\"scopes\":[\"customers:read\"]}",
+		201);
+	const char *first = text_at(r.json, "token"),
+		   *rotate = fmt(w, "%s/%s/rotate", tokens, text_at(r.json, "id"));
+
+	r = expect(w, OPERATOR, "POST", rotate, "{\"overlap_seconds\":600}", 200);
+	const char *second = text_at(r.json, "token");
+
+	assert_string_equal(text_at(r.json, "name"), "t");
+	assert_string_equal(text_at(r.json, "scopes.0"), "customers:read");
+	assert_int_equal(with_token(w, first), 200);
+	assert_int_equal(with_token(w, second), 200);
+	w->clock_ms += 601 * 1000;
+	assert_int_equal(with_token(w, first), 401);
+	assert_int_equal(with_token(w, second), 200);
+	w->clock_ms = 0;
+	rotate = fmt(w, "%s/%s/rotate", tokens, text_at(r.json, "id"));
+	expect(w, OPERATOR, "POST", rotate, "{\"overlap_seconds\":0}", 200);
+	assert_int_equal(with_token(w, second), 401);
+	expect(w, OPERATOR, "POST", rotate, "{\"overlap_seconds\":-1}", 422);
+	/* another account's token is none of this one's */
+	r = expect(w, OPERATOR, "POST", "/v1/service-accounts",
+		"{\"name\":\"other\",\"role\":\"support_lead\"}", 201);
+	expect(w, OPERATOR, "POST",
+		fmt(w, "/v1/service-accounts/%s/tokens/%s/rotate", text_at(r.json, "id"),
+			strrchr(fmt(w, "%.*s", (int)(strlen(rotate) - 7), rotate), '/') + 1),
+		"{}", 404);
 }
 
 static void a_token_makes_none_stronger_than_itself(void **state)
@@ -626,7 +710,9 @@ int main(void)
 		cmocka_unit_test_setup(a_second_factor_is_enrolled_used_once_and_recovered, fresh),
 		cmocka_unit_test_setup(marked_calls_need_a_fresh_proof, fresh),
 		cmocka_unit_test_setup(a_step_up_whose_answer_is_lost_signs_nobody_out, fresh),
+		cmocka_unit_test_setup(roles_say_what_they_may, fresh),
 		cmocka_unit_test_setup(a_token_is_bound_by_scope_end_and_address, fresh),
+		cmocka_unit_test_setup(a_token_gets_a_new_secret_and_ends_later, fresh),
 		cmocka_unit_test_setup(a_token_makes_none_stronger_than_itself, fresh),
 		cmocka_unit_test_setup(a_first_token_makes_what_an_installation_needs, fresh),
 		cmocka_unit_test_setup(people_are_invited_and_accept, fresh),

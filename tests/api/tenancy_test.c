@@ -548,6 +548,8 @@ static const struct {
 	{ "vms.read-file", "vm_unmanaged" },
 	{ "vms.write-file", "vm_unmanaged" },
 	{ "vms.facts", "invalid_state" },
+	{ "vms.disks", "invalid_state" },
+	{ "vms.nics", "invalid_state" },
 	{ "vms.picture", "invalid_state" },
 	{ "customers.create", "parameter_invalid" }, /* nobody is made on behalf of another */
 	{ "customers.create", "validation_failed" }, /* customer_id is its own id */
