@@ -107,6 +107,20 @@ export const desk = async (browser, customer, Hand, how, n) => {
     await leave(lead);
   });
 
+  await it(`${how}: what stands in the way of protecting a machine is told in the dialog`, async () => {
+    const own = new Set((await api('GET', '/v1/replications?limit=200&count=exact')).data.map((r) => r.vm_id));
+    const vm = (await api('GET', '/v1/vms?limit=200')).data.find((v) => v.host_id && !own.has(v.id));
+    const lead = await sit('lead@provider.example', `/app/vms/${vm.id}`);
+    const { page, hand } = lead;
+    await hand.press('button', 'Protect');
+    await page.waitForFunction(() => document.querySelectorAll('dialog #target option').length > 1);
+    await hand.select('Replica on', await page.locator('dialog #target option').nth(1).textContent(), 'dialog');
+    await hand.press('button', 'Protect', 'dialog');
+    await page.waitForSelector('dialog .problem li');
+    equal(await axe(page), [], 'the dialog');
+    await leave(lead);
+  });
+
   await it(`${how}: a replication goes when the machine's name was typed, and not before`, async () => {
     const leg = (await api('GET', '/v1/replications?leg=primary&state=replicating&limit=200')).data.filter((r) => r.customer_id !== customer.id).at(-1 - n); // without a third copy
     const vm = await api('GET', `/v1/vms/${leg.vm_id}`);

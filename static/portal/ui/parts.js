@@ -162,7 +162,7 @@ export const Blockers = ({ list, name }) => {
     const key = JSON.stringify([Boolean(b.warning), b.text, b.fix]);
     groups.set(key, [...(groups.get(key) || []), b]);
   }
-  const namesOf = (group) => [...new Set(group.map((b) => b.subject).filter((s) => name && s?.startsWith('vm_')).map(name))].join(', ');
+  const namesOf = (group) => (name ? [...new Set(group.map((b) => b.subject).filter((s) => s?.startsWith('vm_')).map((s) => name(s)))].join(', ') : '');
   const sorted = [...groups.values()].sort((a, b) => Number(Boolean(a[0].warning)) - Number(Boolean(b[0].warning)));
   return html`<ul>${sorted.map((group) => html`<li class=${group[0].warning ? 'warning' : 'bad'}>${group[0].warning ? '▲' : '■'} ${namesOf(group) && html`<b>${namesOf(group)}:</b> `}${group[0].text} <span class="muted">${group[0].fix || ''}</span></li>`)}</ul>`;
 };
