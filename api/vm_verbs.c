@@ -219,33 +219,20 @@ static enum ud_code facts(struct ud_ctx *cx, struct ud_request *rq)
 	return ud_answer(cx, rq, &facts_shape, &out);
 }
 
-/* An array of parts as a list. */
-static enum ud_code list_parts(struct ud_ctx *cx, struct ud_request *rq, const char *array)
+/* One of the lists that facts have, by itself: disks or cards. */
+static enum ud_code list_parts(struct ud_ctx *cx, struct ud_request *rq)
 {
+	struct ud_machine m = { 0 };
+	struct ud_vm vm = { 0 };
+	int64_t at = UD_NONE;
+
+	UD_TRY(observed(cx, rq, &vm, &m, &at));
+	const char *array = rq->route->answer == &ud_disk_shape ? m.disks.text : m.nics.text;
+
 	ud_page_open(rq);
 	if (array)
 		ud_buf_add(&rq->out, array + 1, strlen(array) - 2);
 	return ud_page_close(cx, rq, NULL, UD_NONE);
-}
-
-static enum ud_code list_disks(struct ud_ctx *cx, struct ud_request *rq)
-{
-	struct ud_machine m = { 0 };
-	struct ud_vm vm = { 0 };
-	int64_t at = UD_NONE;
-
-	UD_TRY(observed(cx, rq, &vm, &m, &at));
-	return list_parts(cx, rq, m.disks.text);
-}
-
-static enum ud_code list_nics(struct ud_ctx *cx, struct ud_request *rq)
-{
-	struct ud_machine m = { 0 };
-	struct ud_vm vm = { 0 };
-	int64_t at = UD_NONE;
-
-	UD_TRY(observed(cx, rq, &vm, &m, &at));
-	return list_parts(cx, rq, m.nics.text);
 }
 
 /* ---- checkpoints ---- */
@@ -397,8 +384,8 @@ static const struct ud_route rows[] = {
 	{ "GET",    "/v1/vms/{id}/resource-protection", "vms.limits",        UD_PEOPLE, "vms:read", 0, .answer = &ud_vm_limits_shape, .handle = limits, .about = "Limits that the VM's host told of last." },
 	{ "PUT",    "/v1/vms/{id}/resource-protection", "vms.limit",         POWER,     "vms:limit", UD_WRITE | UD_MATCH_REQUIRED, &ud_vm_limits_shape, .status = 202, .resource = &operations, .handle = do_verb, .about = "Set limits of CPU and disks, null = none; and host resource protection." },
 	{ "GET",    "/v1/vms/{id}/facts",               "vms.facts",         UD_PEOPLE, "vms:read", 0, .answer = &facts_shape, .handle = facts, .about = "Disks, network cards and board of a VM, as its host sees them." },
-	{ "GET",    "/v1/vms/{id}/disks",               "vms.disks",         UD_PEOPLE, "vms:read", UD_WHOLE, .answer = &ud_disk_shape, .handle = list_disks, .about = "List the disks of a VM, as its host sees them." },
-	{ "GET",    "/v1/vms/{id}/nics",                "vms.nics",          UD_PEOPLE, "vms:read", UD_WHOLE, .answer = &ud_nic_shape, .handle = list_nics, .about = "List the network cards of a VM with the addresses its guest tells." },
+	{ "GET",    "/v1/vms/{id}/disks",               "vms.disks",         UD_PEOPLE, "vms:read", UD_WHOLE, .answer = &ud_disk_shape, .handle = list_parts, .about = "List the disks of a VM, as its host sees them." },
+	{ "GET",    "/v1/vms/{id}/nics",                "vms.nics",          UD_PEOPLE, "vms:read", UD_WHOLE, .answer = &ud_nic_shape, .handle = list_parts, .about = "List the network cards of a VM with the addresses its guest tells." },
 	{ "GET",    "/v1/vms/{id}/checkpoints",         "checkpoints.list",  UD_PEOPLE, "vms:read", UD_LIST, .resource = &checkpoints, .handle = list_checkpoints, .about = "List the checkpoints of a VM." },
 	{ "GET",    "/v1/checkpoints/{id}",             "checkpoints.show",  UD_PEOPLE, "vms:read", 0, .resource = &checkpoints, .handle = ud_rest_show, .about = "Show a checkpoint." },
 	{ "POST",   "/v1/checkpoints/{id}/apply",       "checkpoints.apply", POWER,     "vms:checkpoint", UD_WRITE, .status = 202, .resource = &operations, .handle = apply_checkpoint, .about = "Put a VM back to a checkpoint; what came after it is lost." },

@@ -174,15 +174,18 @@ enum ud_code ud_inventory_running(
 enum ud_code ud_inventory_telling(struct ud_ctx *cx, const char *host_id, const char *address,
 	struct ud_seen_vm **ret, size_t *ret_n)
 {
-	const char *like = ud_printf(cx->arena, "%%\"%s%%", address);
+	const char *bare = ud_printf(cx->arena, "%%\"%s\"%%", address),
+		   *with_prefix = ud_printf(cx->arena, "%%\"%s/%%", address);
 
 	/* every tenant: a site's networks carry VMs of several */
 	return seen_vms(cx,
 		"SELECT v.id, v.customer_id, v.name, f.facts FROM hosts mine"
 		" JOIN hosts h ON h.site_id = mine.site_id JOIN vm_facts f ON f.host_id = h.id"
-		" JOIN vms v ON v.id = f.vm_id WHERE mine.id = $1 AND f.facts LIKE $2"
-		" AND f.power NOT IN ('off', 'saved', 'unknown') ORDER BY v.id LIMIT $3",
-		UD_VALS(ud_t(host_id), ud_t(like), ud_i(TELLING_MAX)), TELLING_MAX, ret, ret_n);
+		" JOIN vms v ON v.id = f.vm_id WHERE mine.id = $1"
+		" AND (f.facts LIKE $2 OR f.facts LIKE $3)"
+		" AND f.power NOT IN ('off', 'saved', 'unknown') ORDER BY v.id LIMIT $4",
+		UD_VALS(ud_t(host_id), ud_t(bare), ud_t(with_prefix), ud_i(TELLING_MAX)),
+		TELLING_MAX, ret, ret_n);
 }
 
 static bool among(const struct ud_texts *all, const char *text)

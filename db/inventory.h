@@ -42,8 +42,8 @@ struct ud_seen_vm {
 /* VMs of whichever tenant that are switched on at a host, as its agent told; 2000 at most. */
 enum ud_code ud_inventory_running(
 	struct ud_ctx *cx, const char *host_id, struct ud_seen_vm **ret, size_t *ret_n) UD_USE;
-/* Those that are switched on at any host of a host's site and told a text that begins like this
- * address: candidates, 64 at most. */
+/* Those that are switched on at any host of a host's site and told this address somewhere, with or
+ * without the length of a prefix: candidates, 64 at most. */
 enum ud_code ud_inventory_telling(struct ud_ctx *cx, const char *host_id, const char *address,
 	struct ud_seen_vm **ret, size_t *ret_n) UD_USE;
 /* Forget the VMs of a host that are not among these UUIDs; the ids of those forgotten. */

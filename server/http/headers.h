@@ -12,8 +12,7 @@ enum { UD_TRACE_ID = 32, UD_TRACE_PARENT = 16 };
 /*
  * The value of a preference in a Prefer header's text of n bytes (RFC 7240 2), in the arena: ""
  * when it is said without one, NULL when it is not said. The first of several counts; parameters
- * behind
- * ';' are passed over.
+ * behind ';' are passed over.
  */
 const char *ud_header_preference(ud_arena *arena, const char *text, size_t n, const char *name);
 

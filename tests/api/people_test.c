@@ -526,6 +526,14 @@ static void a_token_makes_none_stronger_than_itself(void **state)
 	r = call(w, NOBODY, "POST", "/v1/service-accounts",
 		"{\"name\":\"boss\",\"role\":\"operator\"}", maker);
 	expect_code(&r, 403, "role_missing");
+	/* nor does it get the secret of a stronger one that there is */
+	r = expect(w, OPERATOR, "POST", tokens, "{\"name\":\"all\",\"scopes\":[\"*\"]}", 201);
+	const char *strong[] = { fmt(w, "X-Auth-Token: %s", text_at(r.json, "token")), NULL };
+
+	r = call(w, NOBODY, "POST", fmt(w, "%s/%s/rotate", tokens, text_at(r.json, "id")), "{}",
+		maker);
+	expect_code(&r, 403, "scope_missing");
+	assert_int_equal(call(w, NOBODY, "GET", "/v1/customers", NULL, strong).status, 200);
 }
 
 /* The first token of an installation sets it up: customers' people, staff of support, and no more.
