@@ -21,6 +21,7 @@
 #include "support/client.h"
 #include "support/harness.h"
 #include "support/ports.h"
+#include "support/programs.h"
 
 enum { WRITERS = 4, START_MS = 120000, ACKS_MAX = 400000 };
 
@@ -48,15 +49,7 @@ static int writing;
 
 static void run_to_end(const char *const *argv)
 {
-	int status;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		execv(argv[0], (char *const *)(uintptr_t)argv);
-		_exit(127);
-	}
-	waitpid(pid, &status, 0);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+	if (program_run(argv) != 0)
 		fail_msg("%s failed", argv[1]);
 }
 
@@ -96,16 +89,13 @@ static void make_installation(struct server *s, const char *database)
 /* Start and wait until it answers. */
 static void start_server(struct server *s)
 {
-	s->pid = fork();
-	if (s->pid == 0) {
-		execl(UD_SERVER_PROGRAM, UD_SERVER_PROGRAM, "serve", "--config", s->config, NULL);
-		_exit(127);
-	}
+	const char *const serve[] = { UD_SERVER_PROGRAM, "serve", "--config", s->config, NULL };
 	char base[64];
 	struct client c = { 0 };
 
 	snprintf(base, sizeof(base), "http://127.0.0.1:%d", s->port);
 	c.base = base;
+	s->pid = program_start(serve, -1);
 	int64_t last = ud_mono_ms(&ud_env_real) + START_MS;
 	int status = 0;
 
@@ -114,8 +104,11 @@ static void start_server(struct server *s)
 			s->pid = 0;
 			fail_msg("the server ended while it started: status %#x", status);
 		}
-		if (ud_mono_ms(&ud_env_real) > last)
-			fail_msg("the server does not answer within %d ms", START_MS);
+		if (ud_mono_ms(&ud_env_real) > last) {
+			program_describe(s->pid);
+			fail_msg("the server does not answer within %d ms; last: %s", START_MS,
+				ud_buf_text(&c.body));
+		}
 		poll(NULL, 0, 1); /* until it listens; there is no event to wait for from outside */
 	}
 	client_end(&c);

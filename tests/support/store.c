@@ -4,30 +4,19 @@
  */
 #include "support/store.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/log.h"
-
-static void run_script(const int out[2], const char *verb, const char *a, const char *b)
-{
-	const char *const argv[] = { "bash", UD_SOURCE_DIR "/tests/support/postgres.sh", verb, a, b,
-		NULL };
-
-	dup2(out[1], STDOUT_FILENO);
-	close(out[0]);
-	close(out[1]);
-	execv("/bin/bash", (char *const *)(uintptr_t)argv);
-	_exit(127);
-}
+#include "support/programs.h"
 
 static void first_line(int fd, char *ret, size_t n)
 {
@@ -44,29 +33,24 @@ static void first_line(int fd, char *ret, size_t n)
 
 int postgres_run(const char *verb, const char *a, const char *b, char *ret, size_t n)
 {
-	int out[2], status = 0;
+	const char *const argv[] = { "/bin/bash", UD_SOURCE_DIR "/tests/support/postgres.sh", verb,
+		a, b, NULL };
+	int out[2];
 
-	assert_int_equal(pipe(out), 0);
-	pid_t pid = fork();
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	pid_t pid = program_start(argv, out[1]);
 
-	if (pid == 0)
-		run_script(out, verb, a, b);
 	close(out[1]);
 	first_line(out[0], ret, n);
 	close(out[0]);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+	return program_wait(pid);
 }
 
 static void remove_tree(const char *dir)
 {
-	pid_t pid = fork();
+	const char *const argv[] = { "/bin/rm", "-rf", "--", dir, NULL };
 
-	if (pid == 0) {
-		execl("/bin/rm", "rm", "-rf", "--", dir, NULL);
-		_exit(127);
-	}
-	waitpid(pid, NULL, 0);
+	(void)program_run(argv);
 }
 
 /* A folder that PostgreSQL's user can walk to. */
