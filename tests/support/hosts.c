@@ -262,7 +262,8 @@ static _Noreturn void serve(const struct host *h, int fd)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	crash_as_usual();
-	signal(SIGPIPE, SIG_IGN); /* as the agent's own main does: QEMU and qemu-nbd go in these tests */
+	/* as the agent's own main does: QEMU and qemu-nbd go in these tests */
+	signal(SIGPIPE, SIG_IGN);
 	in.host = h;
 	lay(h, &h->trap);
 	enum ud_code code = open_host(&cx, h, &in);

@@ -88,8 +88,9 @@ static const struct {
 			.warning = true } },
 	{ "devices/tpm",
 		{ .code = "tpm_state",
-			.text = "The state of the VM's TPM is not replicated, and its replica has "
-				"none.",
+			.text = "The VM's TPM is a device of this host, of version 1.2, or sealed "
+				"with a secret of this host: its state is not replicated, and the "
+				"replica has none.",
 			.fix = "Keep the recovery keys of what it protects.",
 			.warning = true } },
 	{ "os/kernel",
@@ -98,6 +99,12 @@ static const struct {
 			.fix = "Put the same files at the same place on the target.",
 			.warning = true } },
 };
+
+/* A part of the definition that is there, and cannot go along. */
+static bool stays_here(struct ud_ctx *cx, xmlNodePtr part)
+{
+	return part && !ud_lv_tpm_ships(cx, part);
+}
 
 const char *ud_lv_bars(struct ud_ctx *cx, xmlNodePtr root, const char *stored, bool transient)
 {
@@ -110,7 +117,7 @@ const char *ud_lv_bars(struct ud_ctx *cx, xmlNodePtr root, const char *stored, b
 				.fix = "Define it." });
 	try_definition(cx, stored, &b);
 	for (size_t i = 0; i < UD_LEN(parts); i++)
-		if (ud_lv_child(root, parts[i].path))
+		if (stays_here(cx, ud_lv_child(root, parts[i].path)))
 			add(&b, &parts[i].bar);
 	ud_buf_puts(&b, b.len ? "]" : "[]");
 	return ud_buf_take(cx->arena, &b);

@@ -11,6 +11,7 @@
 #include "base/env.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/rules.h"
 
 #define ACTIVE "active"
 #define COPY_URI "urn:understudy:copy"
@@ -163,6 +164,33 @@ static enum ud_code place_nvram(struct ud_ctx *cx, struct ud_lv_relation *r, xml
 	return UD_OK;
 }
 
+/* The TPM's state, as it was at the point, for the VM that is about to be defined; one that came
+ * without, or that this host cannot emulate, is taken out. */
+static enum ud_code place_tpm(
+	struct ud_ctx *cx, struct ud_lv_relation *r, xmlNodePtr root, const char *point_id)
+{
+	const char *uuid = ud_lv_content(cx, ud_lv_child(root, "uuid"));
+	xmlNodePtr tpm = ud_lv_child(root, "devices/tpm");
+	const char *data = NULL;
+	size_t n = 0;
+
+	if (!tpm)
+		return UD_OK;
+	enum ud_code code = ud_store_file(cx, r->store, point_id, UD_LV_TPM_FILE, &data, &n);
+	bool none = code == UD_E_NOT_FOUND;
+
+	if (none)
+		ud_ctx_clear(cx);
+	if (none || (code == UD_OK && !ud_lv_tpm_can(cx, r->lv))) {
+		ud_log(UD_LOG_WARNING, "tpm_left_out", "vm", uuid, "reason",
+			none ? "the point has no state of it" : "this host has no swtpm", NULL);
+		drop_node(tpm);
+		return UD_OK;
+	}
+	UD_TRY(code);
+	return ud_lv_tpm_place(cx, r->lv, uuid, data, n);
+}
+
 /* The definition of a point, with the clone's disks; *ret is a reduced one. */
 static enum ud_code definition_for(struct ud_ctx *cx, struct ud_lv_relation *r,
 	const struct ud_clone *clone, const char *networks, const char *test_id, ud_lv_doc **ret)
@@ -224,6 +252,19 @@ static enum ud_code bring_up(struct ud_ctx *cx, struct ud_lv *lv, const char *uu
 	return UD_OK;
 }
 
+/* A VM that is defined here has had its TPM's state, and may have written to it since. */
+static enum ud_code place_new(
+	struct ud_ctx *cx, struct ud_lv_relation *r, xmlNodePtr root, const char *point_id)
+{
+	UD_AUTO(ud_lv_domain) *d = NULL;
+	const char *uuid = ud_lv_content(cx, ud_lv_child(root, "uuid"));
+
+	if (ud_lv_find(cx, r->lv, uuid, &d) == UD_OK)
+		return UD_OK;
+	ud_ctx_clear(cx);
+	return place_tpm(cx, r, root, point_id);
+}
+
 /* The former source goes on with its own disks. */
 static enum ud_code bring_back(struct ud_ctx *cx, struct ud_lv_relation *r,
 	const struct ud_relation *relation, struct ud_lv_state *state)
@@ -278,6 +319,7 @@ static enum ud_code fail_over(struct ud_ctx *cx, struct ud_lv_relation *r,
 	UD_TRY(definition_for(cx, r, &clone, promotion->networks.text, NULL, &doc));
 	UD_TRY(roots_of(cx, &point.point, &ret->roots));
 	ret->point_id = point.point.id;
+	UD_TRY(place_new(cx, r, xmlDocGetRootElement(doc), promotion->point_id));
 	UD_TRY(bring_up(cx, r->lv, relation.uuid, ud_lv_text_of(cx, doc)));
 	/* it stands still yet: what it writes from here on is recorded, for the way back */
 	if (!*state.checkpoint) {
@@ -354,6 +396,7 @@ static enum ud_code cancel(struct ud_ctx *cx, struct ud_lv_relation *r)
 	if (!*state.failed_over || relation.role != UD_RELATION_TARGET)
 		return UD_OK;
 	UD_TRY(take_away(cx, r->lv, relation.uuid));
+	ud_lv_tpm_clear(cx, r->lv, relation.uuid);
 	UD_TRY(ud_lv_store_open(cx, r));
 	UD_TRY(ud_store_clone_drop(cx, r->store, ACTIVE));
 	state.failed_over = state.checkpoint = "";
@@ -543,6 +586,37 @@ static void mark_copy(
 	xmlNodeAddContent(name, (const xmlChar *)(test->name ? test->name : test->test_id));
 }
 
+/* The copy's UUID is written down before anything is left in its name, so that it is found again
+ * whatever becomes of us. */
+static const char *uuid_note(struct ud_ctx *cx, struct ud_lv_relation *r, const char *test_id)
+{
+	return ud_printf(cx->arena, "%s/uuid-%s", r->dir, test_id);
+}
+
+static enum ud_code copy_uuid(
+	struct ud_ctx *cx, struct ud_lv_relation *r, const char *test_id, const char **ret)
+{
+	const char *path = uuid_note(cx, r, test_id);
+	size_t n = 0;
+
+	if (ud_file_read(cx, path, UUID_TEXT, ret, &n) == UD_OK && !ud_rule_uuid(cx, *ret))
+		return UD_OK;
+	ud_ctx_clear(cx);
+	*ret = new_uuid(cx);
+	return ud_file_write(cx, path, *ret, strlen(*ret), 0600);
+}
+
+static void drop_copy_state(struct ud_ctx *cx, struct ud_lv_relation *r, const char *test_id)
+{
+	const char *path = uuid_note(cx, r, test_id), *uuid = NULL;
+	size_t n = 0;
+
+	if (ud_file_read(cx, path, UUID_TEXT, &uuid, &n) == UD_OK && !ud_rule_uuid(cx, uuid))
+		ud_lv_tpm_clear(cx, r->lv, uuid);
+	ud_ctx_clear(cx);
+	(void)cx->env->files->remove(path);
+}
+
 static enum ud_code start_copy(struct ud_ctx *cx, struct ud_lv_relation *r,
 	const struct ud_hv_test *test, struct ud_hv_tested *ret)
 {
@@ -563,7 +637,11 @@ static enum ud_code start_copy(struct ud_ctx *cx, struct ud_lv_relation *r,
 	if (!d) {
 		UD_TRY(ud_store_clone(cx, r->store, point.point.id, test->test_id, &clone));
 		UD_TRY(definition_for(cx, r, &clone, test->networks.text, test->test_id, &doc));
-		mark_copy(xmlDocGetRootElement(doc), test, new_uuid(cx), relation.uuid);
+		const char *own = NULL;
+
+		UD_TRY(copy_uuid(cx, r, test->test_id, &own));
+		mark_copy(xmlDocGetRootElement(doc), test, own, relation.uuid);
+		UD_TRY(place_tpm(cx, r, xmlDocGetRootElement(doc), point.point.id));
 		d = virDomainCreateXML(r->lv->conn, ud_lv_text_of(cx, doc), 0);
 	}
 	if (!d || virDomainGetUUIDString(d, uuid) < 0)
@@ -596,6 +674,7 @@ static enum ud_code drop_overlays(struct ud_ctx *cx, struct ud_lv_relation *r, c
 		return UD_OK;
 	UD_TRY(ud_lv_store_open(cx, r));
 	(void)cx->env->files->remove(ud_printf(cx->arena, "%s/nvram-%s.fd", r->dir, test_id));
+	drop_copy_state(cx, r, test_id);
 	return ud_store_clone_drop(cx, r->store, test_id);
 }
 

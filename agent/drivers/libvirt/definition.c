@@ -82,6 +82,9 @@ static const struct allowed {
 	{ "domain/devices/watchdog/address", "*", false },
 	{ "domain/devices/memballoon", "model", false },
 	{ "domain/devices/memballoon/address", "*", false },
+	{ "domain/devices/tpm", "model", false },
+	{ "domain/devices/tpm/backend", "type version persistent_state", false },
+	{ "domain/devices/tpm/backend/active_pcr_banks/", "", false },
 	{ "domain/devices/panic", "model", false },
 	{ "domain/devices/panic/address", "*", false },
 };
@@ -133,6 +136,8 @@ static const struct allowed *rule_for(const char *path)
 
 static bool within_bounds(struct ud_ctx *cx, xmlNodePtr node, const char *path)
 {
+	if (strcmp(path, "domain/devices/tpm") == 0)
+		return ud_lv_tpm_ships(cx, node);
 	for (size_t i = 0; i < UD_LEN(bounds); i++) {
 		if (strcmp(bounds[i].path, path) != 0)
 			continue;
@@ -309,7 +314,7 @@ enum ud_code ud_lv_undefine(struct ud_ctx *cx, struct ud_hv *hv, const char *uui
 	if (virDomainUndefineFlags(d,
 		    VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
 			    VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA |
-			    VIR_DOMAIN_UNDEFINE_KEEP_NVRAM) < 0)
+			    VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_KEEP_TPM) < 0)
 		return ud_lv_fail(cx, "undefine the VM");
 	return UD_OK;
 }

@@ -164,6 +164,26 @@ enum ud_code ud_lv_reduce(
  * root and stored: its definition as it is, and as it is stored. */
 const char *ud_lv_bars(struct ud_ctx *cx, xmlNodePtr root, const char *stored, bool transient);
 
+/* ---- the TPM ---- */
+
+/* Name of the state's file, here and in a point. */
+#define UD_LV_TPM_FILE "tpm2-00.permall"
+/* True for a <tpm> whose state can go elsewhere: an emulator's of version 2.0, without a secret of
+ * this host, and the only one. */
+bool ud_lv_tpm_ships(struct ud_ctx *cx, xmlNodePtr tpm);
+/* The state of a VM's TPM, in the arena; *ret_n 0 = there is none that ships. domain: the root of
+ * its definition. UD_E_UNAVAILABLE. */
+enum ud_code ud_lv_tpm_read(struct ud_ctx *cx, const struct ud_lv *lv, xmlNodePtr domain,
+	const char **ret, size_t *ret_n) UD_USE;
+/* Put a state where libvirt will look for that of this VM, which must not run. The codes of files.
+ */
+enum ud_code ud_lv_tpm_place(struct ud_ctx *cx, const struct ud_lv *lv, const char *uuid,
+	const void *data, size_t n) UD_USE;
+/* Remove the state of a VM that is no more. */
+void ud_lv_tpm_clear(struct ud_ctx *cx, const struct ud_lv *lv, const char *uuid);
+/* True when this host can emulate a TPM. */
+bool ud_lv_tpm_can(struct ud_ctx *cx, const struct ud_lv *lv);
+
 /* ---- slots: as agent/driver.h says of each, in the table's order ---- */
 enum ud_code ud_lv_facts(struct ud_ctx *cx, struct ud_hv *hv, struct ud_host_facts *ret) UD_USE;
 enum ud_code ud_lv_inventory(struct ud_ctx *cx, struct ud_hv *hv, ud_hv_visitor *visit, void *data)

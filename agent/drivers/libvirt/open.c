@@ -215,7 +215,10 @@ static enum ud_code settle_root(struct ud_ctx *cx, const char *root)
 	ud_ctx_clear(cx);
 	UD_TRY(ud_lv_make_folder(cx, ud_printf(cx->arena, "%s/etc", root)));
 	if (getuid() == 0)
-		text = ud_printf(cx->arena, "user = \"root\"\ngroup = \"root\"\n%s", settings);
+		text = ud_printf(cx->arena,
+			"user = \"root\"\ngroup = \"root\"\n"
+			"swtpm_user = \"root\"\nswtpm_group = \"root\"\n%s",
+			settings);
 	return ud_file_write(cx, path, text, strlen(text), 0644);
 }
 

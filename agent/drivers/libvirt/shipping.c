@@ -170,8 +170,11 @@ void ud_lv_ship_point(struct ud_lv_cycle *c)
 
 /* ---- shipping ---- */
 
-/* The definition goes with every point, and the firmware's variables, which are no disk. */
-static enum ud_code files_of(struct ud_lv_cycle *c, struct ud_ship_file files[2], size_t *ret_n)
+enum { FILES = 3 };
+
+/* The definition goes with every point, and what is no disk: the firmware's variables, and the
+ * state of a TPM. */
+static enum ud_code files_of(struct ud_lv_cycle *c, struct ud_ship_file files[FILES], size_t *ret_n)
 {
 	struct ud_ctx *cx = c->cx;
 	UD_AUTO(ud_lv_doc) *doc = NULL;
@@ -195,12 +198,17 @@ static enum ud_code files_of(struct ud_lv_cycle *c, struct ud_ship_file files[2]
 		ud_free(data);
 		files[(*ret_n)++] = (struct ud_ship_file){ "nvram.fd", copy, n };
 	}
+	const char *state = NULL;
+
+	UD_TRY(ud_lv_tpm_read(cx, c->r->lv, xmlDocGetRootElement(doc), &state, &n));
+	if (n)
+		files[(*ret_n)++] = (struct ud_ship_file){ UD_LV_TPM_FILE, state, n };
 	return UD_OK;
 }
 
 enum ud_code ud_lv_ship(struct ud_lv_cycle *c, ud_source *source, struct ud_shipped *ret)
 {
-	struct ud_ship_file files[2];
+	struct ud_ship_file files[FILES];
 	struct ud_ship_job job = { .point = c->point,
 		.taken_mono_ms = c->taken_mono_ms,
 		.how = c->how,
