@@ -8,7 +8,7 @@ import { match } from './core/router.js';
 import { has, me, path } from './core/store.js';
 import { pages } from './pages/index.js';
 import { SignIn } from './pages/sign-in.js';
-import { Empty, ProblemBox } from './ui/parts.js';
+import { Missing, NotFound } from './ui/parts.js';
 import { Shell } from './ui/shell.js';
 
 const find = (pathname) => {
@@ -27,7 +27,7 @@ const Page = ({ page, params }) => {
     view.value = null;
     page.load().then((m) => { view.value = m[page.view]; }, (error) => { failed.value = error; });
   }, [page]);
-  if (broken || failed.value) return html`<${ProblemBox} problem=${{ title: t('problem.page'), message: String((broken || failed.value).message), remedy: t('problem.reload') }}/>`;
+  if (broken || failed.value) return html`<${Missing} problem=${{ title: t('problem.page'), message: String((broken || failed.value).message), remedy: t('problem.reload') }}/>`;
   return view.value ? html`<${view.value} key=${JSON.stringify(params)} ...${params}/>` : html`<div class="skeleton" aria-label=${t('loading')}/>`;
 };
 
@@ -35,7 +35,7 @@ const App = () => {
   if (me.value === undefined) return html`<div class="skeleton" aria-label=${t('loading')}/>`;
   if (me.value === null) return html`<${SignIn}/>`;
   const found = find(path.value.split('?')[0]);
-  return html`<${Shell} title=${found ? t(found.page.title) : t('not-found')}>${found ? html`<${Page} key=${found.page.path} ...${found}/>` : html`<${Empty} title=${t('not-found')} text=${t('not-found.text')}/>`}</${Shell}>`;
+  return html`<${Shell} title=${found ? t(found.page.title) : t('not-found')}>${found ? html`<${Page} key=${found.page.path} ...${found}/>` : html`<${NotFound} text=${t('not-found.text')}/>`}</${Shell}>`;
 };
 
 const Live = () => {

@@ -219,7 +219,7 @@ export const desk = async (browser, customer, Hand, how, n) => {
     await page.waitForSelector(`[role=alert] >> text=${agent.alarm}`);
     await hand.press('button', 'Release it from quarantine');
     await confirm(lead);
-    await page.waitForSelector('button >> text=Release it from quarantine', { state: 'detached' });
+    await page.waitForSelector(`[role=alert] >> text=${agent.alarm}`, { state: 'detached' }); // its button is gone while it works, too
     equal((await api('GET', `/v1/agents/${agent.id}`)).state, 'active', 'the agent');
     await hand.press('button', 'Revoke its certificate');
     await hand.type(`Type ${host.name} to confirm`, host.name, 'dialog');

@@ -6,6 +6,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { api, axe, base, cramped, equal, finish, it, ok, open, person, phrase, shot, signIn, token, visit } from './harness.mjs';
+import { arrange } from './arrange.mjs';
 import { desk } from './desk.mjs';
 import { Keyboard, Mouse } from './hands.mjs';
 
@@ -26,7 +27,7 @@ const long = Boolean(process.env.UD_TEST_LONG);
 const shared = ['/app', '/app/protection', `/app/vms/${ids.vm}`, '/app/plans', `/app/plans/${ids.plan}`, `/app/request?plan=${ids.plan}&kind=planned`, '/app/failovers', `/app/failovers/${ids.run}`, `/app/failovers/${ids.test}`, '/app/drills', '/app/tickets', '/app/tickets/new', `/app/tickets/${ids.ticket}`, `/app/tickets/${ids.talk}`, '/app/network', '/app/networks', `/app/networks/${ids.network}`, '/app/approvals', '/app/notifications', '/app/device', '/app/settings'];
 const people = [
   ['customer', 'dr-lead@harbour-foods.example', [...shared, `/app/request?vm=${ids.vm}`]],
-  ['support', 'lead@provider.example', [...(long ? shared : []), '/app/queue', '/app/war-room', '/app/board', '/app/fleet', `/app/hosts/${ids.host}`, '/app/customers', `/app/customers/${customer.id}`, `/app/network/${ids.block}`, '/app/overview', '/app/policies', '/app/macros', '/app/backup', '/app/sites', '/app/users', '/app/audit']],
+  ['support', 'lead@provider.example', [...(long ? shared : []), '/app/queue', '/app/war-room', '/app/board', '/app/fleet', `/app/hosts/${ids.host}`, '/app/customers', `/app/customers/${customer.id}`, `/app/network/${ids.block}`, '/app/overview', '/app/policies', '/app/programs', '/app/desk', '/app/macros', '/app/backup', '/app/sites', '/app/users', '/app/audit']],
 ];
 const basic = ['/basic/home', '/basic/request', '/basic/tickets', `/basic/tickets/${(await first(`/v1/tickets?customer_id=${customer.id}&type=failover&sort=-number&limit=1`)).id}`];
 
@@ -494,6 +495,22 @@ const byKeys = async () => {
   });
 };
 
+// What is not there is told in the page's heading, with what else a page has.
+const nowhere = async () => {
+  await it('a page whose object there is not says so in its heading', async () => {
+    const page = await person(browser, { viewport: { width: 390, height: 900 } });
+    await signIn(page, 'lead@provider.example');
+    const none = '00000000000000000000000000';
+    for (const path of [`vms/vm_${none}`, `plans/pln_${none}`, `failovers/flo_${none}`, `hosts/hst_${none}`, `customers/cus_${none}`, `network/ipb_${none}`, `networks/net_${none}`, `tickets/tkt_${none}`, 'tickets/270101-no-0000000', 'no-such-page']) {
+      await visit(page, `/app/${path}`);
+      equal(await page.locator('main h1').allTextContents(), [/_0/.test(path) ? 'There is no such thing here' : 'Not found'], path);
+      equal(await axe(page), [], path);
+    }
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
+};
+
 const drawn = async () => {
   await it('the war room shows each VM of what runs as a lane, and the same as a table', async () => {
     const page = await person(browser);
@@ -680,11 +697,13 @@ if (!only || only === 'stories') {
   await stories();
   await byKeys();
   await drawn();
+  await nowhere();
   await gap();
   await plainly();
   for (const [n, [Hand, how]] of [[Mouse, 'by mouse'], [Keyboard, 'by keyboard alone']].entries()) {
     await told(Hand, how, n);
     await desk(browser, customer, Hand, how, n);
+    await arrange(browser, Hand, how, n);
   }
 }
 

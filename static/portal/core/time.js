@@ -28,8 +28,9 @@ export const duration = (seconds) => {
   const s = Math.max(0, Math.round(seconds));
   if (s < 60) return t('duration.s', { s });
   if (s < 3600) return s % 60 ? t('duration.ms', { m: Math.floor(s / 60), s: s % 60 }) : t('duration.m', { m: s / 60 });
-  if (s < 86400) return t('duration.hm', { h: Math.floor(s / 3600), m: Math.floor((s % 3600) / 60) });
-  return t('duration.dh', { d: Math.floor(s / 86400), h: Math.floor((s % 86400) / 3600) });
+  const [d, h, m] = [Math.floor(s / 86400), Math.floor((s % 86400) / 3600), Math.floor((s % 3600) / 60)];
+  if (!d) return m ? t('duration.hm', { h, m }) : t('duration.h', { h });
+  return h ? t('duration.dh', { d, h }) : t('duration.d', { d });
 };
 export const ago = (iso, now = Date.now()) => (iso ? t('ago', { time: duration((now - Date.parse(iso)) / 1000) }) : t('never'));
 /** 1536 -> "1.5 KiB". @param {number|null|undefined} n */

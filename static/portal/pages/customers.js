@@ -47,9 +47,9 @@ export const Customer = ({ id }) => {
   const data = useData(`/v1/customers/${id}`, ['customer.']);
   const subscriptions = useData(`/v1/subscriptions?customer_id=${id}&limit=50`, ['subscription.']);
   const features = useData(`/v1/customers/${id}/features`, ['subscription.', 'vm.']);
-  return html`<${Loaded} of=${data}>${(c) => html`<div class="bar"><h1>${c.name}</h1><${State} value=${c.state}/>
+  return html`<${Loaded} page of=${data}>${(c) => html`<div class="bar"><h1>${c.name}</h1><${State} value=${c.state}/>
       ${has('support_lead', 'operator') && (c.state === 'suspended' ? html`<${Action} label=${t('resume')} onPress=${() => post(`/v1/customers/${id}/resume`)}/>` : c.state === 'active' && html`<${Action} label=${t('suspend')} kind="danger" onPress=${() => post(`/v1/customers/${id}/suspend`)}/>`)}</div>
-    <${Numbers} id=${id}/><div class="grid"><${Panel} title=${t('facts')}><${Facts} rows=${[[t('account-number'), c.account_number], [t('time-zone'), c.time_zone], [t('created'), html`<${When} at=${c.created_at}/>`], ['id', html`<span class="mono">${c.id}</span>`]]}/></${Panel}>
+    <${Numbers} id=${id}/><div class="grid"><${Panel} title=${t('facts')}><${Facts} rows=${[[t('account-number'), c.account_number], [t('time-zone'), c.time_zone], [t('created'), html`<${When} at=${c.created_at}/>`], ['ID', html`<span class="mono">${c.id}</span>`]]}/></${Panel}>
     <${Panel} title=${t('features')}><${Loaded} of=${features}>${(f) => html`<ul class="steps">${f.data.map((x) => html`<li><span class="grow">${word('feature', x.feature)}</span><${State} value=${x.state} tone=${x.state === 'entitled' ? 'ok' : 'idle'}/>${x.reason && html`<span class="why">${x.reason}</span>`}</li>`)}</ul>`}</${Loaded}></${Panel}>
     <${Panel} title=${t('subscriptions')}><${Loaded} of=${subscriptions}>${(s) => html`<ul class="steps">${s.data.map((x) => html`<li><span class="grow">${word('kind', x.kind)}: ${x.add_ons.map((a) => word('add_on', a)).join(', ') || t('none')}</span><${State} value=${x.state}/></li>`)}</ul>`}</${Loaded}>${has('operator', 'support_lead') && html`<${Subscribe} id=${id}/>`}</${Panel}></div>`}</${Loaded}>`;
 };

@@ -17,7 +17,7 @@ export const Failovers = () => html`<div class="bar"><h1>${t('page.failovers')}<
 export const Failover = ({ id }) => {
   const f = useData(`/v1/failovers/${id}`);
   const ticket = useData(f.data.value?.ticket_id ? `/v1/tickets/${f.data.value.ticket_id}` : null, ['ticket.']);
-  return html`<${Loaded} of=${f}>${(x) => html`<div class="bar"><h1>${title(x)}</h1></div><${Run} id=${id} ticket=${ticket.data.value} whole/>`}</${Loaded}>`;
+  return html`<${Loaded} page of=${f}>${(x) => html`<div class="bar"><h1>${title(x)}</h1></div><${Run} id=${id} ticket=${ticket.data.value} whole/>`}</${Loaded}>`;
 };
 
 export const Drills = () => {
@@ -34,5 +34,5 @@ export const Drills = () => {
   const last = (tests.data.value?.data || []).filter((f) => f.rto_measured_seconds !== null && f.rto_measured_seconds !== undefined);
   return html`<div class="bar"><h1>${t('page.drills')}</h1><button onClick=${() => move(-1)}>${t('calendar.before')}</button><button onClick=${() => move(1)}>${t('calendar.after')}</button><a class="button primary" href="/app/request?kind=test">${t('drills.start')}</a></div>
     <${Panel} title=${t('drills.calendar')}><${Loaded} of=${tests}>${() => html`<${Calendar} month=${month.value} entries=${entries}/>`}</${Loaded}></${Panel}>
-    <${Panel} title=${t('drills.results')}><${List} path="/v1/failovers" search=${false} fixed=${{ kind: 'test', sort: '-created_at' }} topics=${['failover.']} open=${(f) => `/app/failovers/${f.id}`} columns=${[...columns, { label: t('rto.measured'), num: true, cell: (f) => (last.includes(f) || f.rto_measured_seconds ? duration(f.rto_measured_seconds) : '') }]}/></${Panel}>`;
+    <${Panel} title=${t('drills.results')}><${List} path="/v1/failovers" search=${false} fixed=${{ kind: 'test', sort: '-created_at' }} topics=${['failover.']} open=${(f) => `/app/failovers/${f.id}`} columns=${[...columns.map((c) => (c.label === t('ended') ? { ...c, folds: true } : c)), { label: t('rto.measured'), num: true, cell: (f) => (last.includes(f) || f.rto_measured_seconds ? duration(f.rto_measured_seconds) : '') }]}/></${Panel}>`;
 };

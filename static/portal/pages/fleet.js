@@ -9,6 +9,7 @@ import { bytes } from '../core/time.js';
 import { Topology } from '../draw/topology.js';
 import { List } from '../ui/list.js';
 import { Action, Ago, Empty, Facts, Loaded, Operations, Panel, State, TypedConfirm, When, toast } from '../ui/parts.js';
+import { Fence } from './fence.js';
 import { Figures } from './figures.js';
 import { operation } from './operation.js';
 import { Surroundings } from './surroundings.js';
@@ -47,10 +48,10 @@ export const Host = ({ id }) => {
   const agents = useData(`/v1/agents?host_id=${id}&limit=20`, ['agent.']);
   const told = facts.data.value?.facts || {};
   const agent = (agents.data.value?.data || []).find((a) => ['active', 'quarantined'].includes(a.state));
-  return html`<${Loaded} of=${host}>${(h) => html`<div class="bar"><h1>${h.name}</h1><${State} value=${h.state}/></div><${Operations} object=${h} ops=${verbs(h)}/>
+  return html`<${Loaded} page of=${host}>${(h) => html`<div class="bar"><h1>${h.name}</h1><${State} value=${h.state}/></div><${Operations} object=${h} ops=${verbs(h)}/>
     ${agent?.state === 'quarantined' && html`<p class="note warning" role="alert">${agent.alarm}</p>`}
     <div class="grid"><${Panel} title=${t('facts')}><${Facts} rows=${[[t('hypervisor'), told.hypervisor_version || word('hypervisor', h.hypervisor)], [t('os'), told.os], [t('cpus'), told.cpu_count ?? h.cpu_count], [t('memory'), bytes(told.memory_bytes ?? h.memory_bytes)], [t('memory.free'), bytes(told.memory_free_bytes)], [t('accelerator'), told.accelerator], [t('observed'), facts.data.value ? html`<${Ago} at=${facts.data.value.observed_at}/>` : null]]}/></${Panel}>
     <${Panel} title=${t('agent')}>${agent ? html`<${Facts} rows=${[[t('state'), html`<${State} value=${agent.connected ? 'connected' : 'lost'} tone=${agent.connected ? 'ok' : 'bad'}/>`], [t('version'), agent.agent_version], [t('last-seen'), html`<${Ago} at=${agent.last_seen_at}/>`], [t('host.certificate'), html`<${When} at=${agent.certificate_expires_at}/>`], [t('host.promote'), agent.may_promote ? t('yes') : t('no')]]}/><${AgentButtons} agent=${agent} host=${h} reload=${agents.reload}/>` : html`<${Empty} title=${t('host.no-agent')} text=${t('host.no-agent.text')}><a class="button" href="/app/sites">${t('page.sites')}</a></${Empty}>`}</${Panel}></div>
-    <${Surroundings} told=${told}/><${Figures} of=${`/v1/hosts/${id}`}/>
+    <${Fence} host=${h}/><${Surroundings} told=${told}/><${Figures} of=${`/v1/hosts/${id}`}/>
     <${Panel} title=${t('vms')}><${List} path="/v1/vms" topics=${['vm.']} fixed=${{ host_id: id, sort: 'name' }} open=${(vm) => `/app/vms/${vm.id}`} columns=${[{ label: t('vm'), cell: (vm) => html`<a href=${`/app/vms/${vm.id}`}>${vm.name}</a>` }, { label: t('power'), cell: (vm) => html`<${State} group="power" value=${vm.power}/>` }, { label: t('role'), cell: (vm) => html`<${State} group="dr_role" value=${vm.dr_role}/>` }, { label: t('cpus'), num: true, cell: (vm) => vm.vcpus ?? '' }, { label: t('memory'), num: true, cell: (vm) => bytes(vm.memory_bytes) }]}/></${Panel}>`}</${Loaded}>`;
 };

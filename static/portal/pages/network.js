@@ -52,7 +52,7 @@ const byAddress = (a, b) => (number(a.address) < number(b.address) ? -1 : 1);
 export const Block = ({ id }) => {
   const block = useData(`/v1/ip-blocks/${id}`, ['ip_block.']);
   const map = useData(`/v1/ip-blocks/${id}/map`, ['ip_address.', 'ip_block.']);
-  return html`<${Loaded} of=${block}>${(b) => {
+  return html`<${Loaded} page of=${block}>${(b) => {
     const { first, total } = sizeOf(b.prefix);
     const taken = cellsOf(first, map.data.value);
     return html`<div class="bar"><h1 class="mono">${b.prefix}</h1></div>

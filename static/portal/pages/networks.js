@@ -46,7 +46,7 @@ export const NetworkMap = ({ id }) => {
   const sites = useSites();
   const changing = useSignal(false);
   const named = (net) => (all.data.value?.data || []).find((n) => n.id === net)?.name || null;
-  return html`<${Loaded} of=${network}>${(n) => {
+  return html`<${Loaded} page of=${network}>${(n) => {
     const entries = /** @type {any[]} */ (map.data.value?.entries || []);
     const ends = entries.flatMap((e) => [{ site: sites.name(e.target_site_id), kind: /** @type {'real'} */ ('real'), name: named(e.real_network_id) }, { site: sites.name(e.target_site_id), kind: /** @type {'test'} */ ('test'), name: named(e.test_network_id) }]);
     const may = mayChange() && n.purpose !== 'test' && sites.list.length > 1;

@@ -27,7 +27,7 @@ export const Notifications = () => {
   const round = useSignal(0);
   const seeAll = async () => { await post('/v1/me/notifications/seen'); round.value += 1; await Promise.all([countUnseen(), unseen.reload()]); };
   return html`<div class="bar"><h1>${t('page.notifications')}</h1>${unseen.data.value?.data.length > 0 && html`<${Action} label=${t('notifications.all')} onPress=${seeAll}/>`}</div>
-    <${List} key=${round.value} path="/v1/me/notifications" search=${false} fixed=${{ sort: '-created_at' }} topics=${toldTopics} open=${place} filters=${[{ name: 'seen', label: t('notifications.seen'), options: [['false', t('notifications.fresh')], ['true', t('notifications.seen')]] }]} columns=${[
+    <${List} key=${round.value} path="/v1/me/notifications" search=${false} fixed=${{ sort: '-created_at' }} topics=${toldTopics} open=${place} filters=${[{ name: 'seen', label: t('notifications.which'), options: [['false', t('notifications.fresh')], ['true', t('notifications.seen')]] }]} columns=${[
       { label: t('notifications.what'), cell: (n) => html`${!n.seen && html`<b class="info"><span aria-hidden="true">● </span><span class="sr">${t('notifications.fresh')} </span></b>`}${place(n) ? html`<a href=${place(n)} onClick=${read(n)}>${n.title}</a>` : n.title}` },
       { label: t('kind'), cell: (n) => word('event', n.event) }, { label: t('audit.who'), cell: (n) => n.actor_name || '' }, { label: t('time'), cell: (n) => html`<${Ago} at=${n.created_at}/>` }]} empty=${html`<${Empty} title=${t('notifications.none')} text=${t('notifications.none.text')}/>`}/>`;
 };

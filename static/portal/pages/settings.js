@@ -7,7 +7,7 @@ import { useData } from '../core/live.js';
 import { me } from '../core/store.js';
 import { Action, Ago, Choice, Facts, Form, Loaded, Panel, Text, When, toast } from '../ui/parts.js';
 
-const zones = [['', '—'], ...Intl.supportedValuesOf('timeZone').map((z) => [z, z])];
+const zones = [['', t('settings.zone.none')], ...Intl.supportedValuesOf('timeZone').map((z) => [z, z])];
 const Profile = () => {
   const name = useSignal(me.value.display_name);
   const zone = useSignal(me.value.time_zone || '');

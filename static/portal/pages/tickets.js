@@ -8,7 +8,7 @@ import { go } from '../core/router.js';
 import { isStaff, me } from '../core/store.js';
 import { dateTime, duration } from '../core/time.js';
 import { List } from '../ui/list.js';
-import { Ago, Area, Blockers, Choice, Countdown, Dialog, Empty, Facts, Form, Loaded, Operations, Panel, State, Text, Toned, When, now, toast } from '../ui/parts.js';
+import { Ago, Area, Blockers, Choice, Countdown, Dialog, Empty, Facts, Form, Loaded, NotFound, Operations, Panel, State, Text, Toned, When, now, toast } from '../ui/parts.js';
 import { PickMacro, expand, useMacros } from './macros.js';
 import { Moves } from './ticket-moves.js';
 import { Files, Links, Viewers, Watchers, Worked } from './ticket-parts.js';
@@ -107,7 +107,7 @@ const Approvals = ({ ticket, reload }) => {
 };
 
 export const Predicted = ({ of }) => html`<${Facts} rows=${[[t('predicted.downtime'), range(of, 'downtime')], [t('predicted.rto'), range(of, 'rto')], [t('predicted.rpo'), range(of, 'rpo')], known(of.basis) && [t('predicted.sure'), sureness(of)], [t('data-loss'), of.data_loss === 'none' ? html`<${Toned} tone="ok">${t('none')}</${Toned}>` : of.data_loss], of.addresses?.length > 0 && [t('predicted.addresses'), html`${of.addresses.map((a) => html`<div key=${a.vm_id + a.mac}>${a.name} <span class="muted">${a.mac}</span> <span class="mono">${a.addresses.join(', ')}</span></div>`)}`]]}/>`;
-const range = (of, what) => { const [low, high] = [of[`${what}_low_seconds`], of[`${what}_high_seconds`]]; return html`${seconds(of[`${what}_seconds`])}${known(low) && known(high) && low !== high && html` (${seconds(low)} – ${seconds(high)})`}`; };
+const range = (of, what) => { const [low, high] = [of[`${what}_low_seconds`], of[`${what}_high_seconds`]]; return html`<span>${seconds(of[`${what}_seconds`])}${known(low) && known(high) && low !== high && html` (${seconds(low)} – ${seconds(high)})`}</span>`; };
 const sureness = (of) => html`${of.runs ? t(`predicted.sure.${of.basis}`, { percent: of.confidence_percent, runs: of.runs }) : t('predicted.sure.assumed')}${of.graded_runs > 0 && html` <span class="muted">${t('predicted.held', { held: of.held_runs, graded: of.graded_runs })}</span>`}`;
 const known = (n) => n !== null && n !== undefined;
 const seconds = (n) => html`<span class="num">${duration(n)}</span>`;
@@ -163,8 +163,8 @@ export const Ticket = ({ id }) => {
   const found = useData(named ? null : `/v1/tickets?number=${encodeURIComponent(id)}&limit=1`);
   const real = named ? id : found.data.value?.data[0]?.id;
   if (named) return html`<${OneTicket} id=${real}/>`;
-  if (found.data.value && !real) return html`<${Empty} title=${t('not-found')} text=${t('ticket.none')}/>`;
-  return html`<${Loaded} of=${found}>${() => html`<${OneTicket} id=${real}/>`}</${Loaded}>`;
+  if (found.data.value && !real) return html`<${NotFound} text=${t('ticket.none')}/>`;
+  return html`<${Loaded} page of=${found}>${() => html`<${OneTicket} id=${real}/>`}</${Loaded}>`;
 };
 
 // Who it is for, as support wants to see it.
@@ -176,7 +176,7 @@ const CustomerCard = ({ id }) => {
 
 const OneTicket = ({ id }) => {
   const data = useData(`/v1/tickets/${id}`, ['ticket.', 'failover.', 'approval.']);
-  return html`<${Loaded} of=${data}>${(x) => html`<div class="bar"><h1>${x.subject}</h1><${State} group="ticket_state" value=${x.state}/></div><p class="muted"><span class="num">${x.number}</span> · ${word('ticket_type', x.type)} · ${word('severity', x.severity)} · ${t('opened-by', { name: x.requester_name || '' })} <${Ago} at=${x.created_at}/></p>
+  return html`<${Loaded} page of=${data}>${(x) => html`<div class="bar"><h1>${x.subject}</h1><${State} group="ticket_state" value=${x.state}/></div><p class="muted"><span class="num">${x.number}</span> · ${word('ticket_type', x.type)} · ${word('severity', x.severity)} · ${t('opened-by', { name: x.requester_name || '' })} <${Ago} at=${x.created_at}/></p>
     ${isStaff.value && html`<${Viewers} ticket=${x}/>`}<${Moves} ticket=${x} reload=${data.reload}/><br/>
     ${x.failover_id && html`<${Run} id=${x.failover_id} ticket=${x}/>`}
     ${x.approval && x.approval !== 'none' && html`<${Approvals} ticket=${x} reload=${data.reload}/>`}

@@ -92,7 +92,7 @@ export const Vm = ({ id }) => {
   const legs = useData(`/v1/replications?vm_id=${id}&limit=20`, ['replication.', 'recovery_point.']);
   const hosts = useHosts(id);
   const protecting = useSignal(false);
-  return html`<${Loaded} of=${vm}>${(v) => {
+  return html`<${Loaded} page of=${vm}>${(v) => {
     const [list, removed] = [false, true].map((gone) => (legs.data.value?.data || []).filter((r) => (r.state === 'disabled') === gone));
     const chain = chainOf(v, list, hosts.name);
     return html`<div class="bar"><h1>${v.name}</h1><${State} group="power" value=${v.power}/>${list.length > 0 && html`<a class="button primary" href=${`/app/request?vm=${v.id}`}>${t('request.button')}</a>`}</div>

@@ -36,12 +36,19 @@ export const When = ({ at }) => (at ? html`<time class="num" datetime=${at} titl
 export const Countdown = ({ to }) => html`<span class="num">${duration((Date.parse(to) - second.value) / 1000)}</span>`;
 
 // ---- problems, emptiness, waiting ----
-export const ProblemBox = ({ problem }) => (problem ? html`<div class="problem" role="alert"><h3>${problem.title || t('problem.title')}</h3><p>${problem.message}</p>
+const titleOf = (problem) => problem.title || t('problem.title');
+export const ProblemBox = ({ problem, untitled = false }) => (problem ? html`<div class="problem" role="alert">${!untitled && html`<h3>${titleOf(problem)}</h3>`}<p>${problem.message}</p>
   ${problem.remedy && html`<p class="muted">${problem.remedy}</p>`}${(problem.requestId || problem.code) && html`<p class="muted">${problem.code && problem.status > 0 && html`<a href=${`/problems/${problem.code}`} target="_blank" rel="noopener">${t('problem.about')}</a> `}<span class="mono">${problem.requestId}</span></p>`}</div>` : null);
 export const Empty = ({ title, text, children }) => html`<div class="empty"><p><b>${title}</b></p>${text && html`<p>${text}</p>`}${children}</div>`;
-/** Show data when it is there. @param {{ of: any, children: any, empty?: any }} props children is a function of the data */
-export const Loaded = ({ of, children }) => {
-  if (of.data.value === undefined) return of.problem.value ? html`<${ProblemBox} problem=${of.problem.value}/>` : html`<div class="skeleton" aria-label=${t('loading')}/>`;
+/** A page that there is not. @param {{ text: string }} props */
+export const NotFound = ({ text }) => html`<div class="bar"><h1>${t('not-found')}</h1></div><p>${text}</p>`;
+/** A page that cannot be shown: the problem is its heading. @param {{ problem: any }} props */
+export const Missing = ({ problem }) => html`<div class="bar"><h1>${titleOf(problem)}</h1></div><${ProblemBox} problem=${problem} untitled/>`;
+/** Show data when it is there; `page` says that a whole page is made of it. @param {{ of: any, children: any, page?: boolean }} props children is a function of the data */
+export const Loaded = ({ of, children, page = false }) => {
+  const gone = of.problem.value && (of.data.value === undefined || of.problem.value.status === 404); // never there, or not any more
+  if (gone) return html`<${page ? Missing : ProblemBox} problem=${of.problem.value}/>`;
+  if (of.data.value === undefined) return html`<div class="skeleton" aria-label=${t('loading')}/>`;
   return html`${of.problem.value && html`<p class="note warning">${t('stale', { time: ago(new Date(of.at.value).toISOString(), second.value) })}</p>`}${children(of.data.value)}`;
 };
 
