@@ -12,6 +12,7 @@
 #include "base/audit.h"
 #include "base/id.h"
 #include "base/time.h"
+#include "db/event_types.h"
 #include "db/events.h"
 #include "db/vms.h"
 #include "server/events/stream.h"
@@ -30,7 +31,8 @@ static enum ud_code read_types(struct ud_ctx *cx, struct ud_request *rq, struct 
 	while (*text) {
 		size_t n = strcspn(text, ",");
 
-		if (ret->count == 20 || strspn(text, "abcdefghijklmnopqrstuvwxyz_.*") < n || n == 0)
+		if (ret->count == 20 || strspn(text, "abcdefghijklmnopqrstuvwxyz_-.*") < n ||
+			n == 0)
 			return ud_fail(cx, UD_E_PARAMETER_INVALID, "types",
 				"types is at most 20 names such as ticket.* or host.created.");
 		ret->items[ret->count++] = ud_strndup(cx->arena, text, n);
@@ -113,6 +115,37 @@ static enum ud_code show_event(struct ud_ctx *cx, struct ud_request *rq)
 	UD_TRY(ud_event_get(cx, rq->arg[0], &e));
 	ud_event_encode(cx, rq->server, &rq->out, &e);
 	return ud_answer_text(cx, rq, 200, "application/json");
+}
+
+struct type_answer {
+	const char *type, *subject_object, *verb;
+};
+/* clang-format off */
+static const struct ud_field type_fields[] = {
+	UD_FIELD(type_answer, type,        .flags = UD_REQUIRED | UD_COMPUTED | UD_BRIEF, .about = "The type, as types and recipients want it."),
+	UD_FIELD(type_answer, subject_object, .flags = UD_REQUIRED | UD_COMPUTED, .about = "Kind of the object it happens to."),
+	UD_FIELD(type_answer, verb,        .flags = UD_REQUIRED | UD_COMPUTED, .about = "What happens to it."),
+};
+/* clang-format on */
+static const struct ud_shape type_shape = { .object = "event_type",
+	.bare = true,
+	UD_SHAPE(type_answer, type_fields),
+	.about = "A kind of thing that happens." };
+
+static enum ud_code list_types(struct ud_ctx *cx, struct ud_request *rq)
+{
+	struct type_answer a = { 0 };
+
+	ud_page_open(rq);
+	for (const struct ud_event_types *t = ud_event_types; t->object; t++)
+		for (const char *verbs = t->verbs; (a.verb = ud_event_verb(cx->arena, &verbs));) {
+			if (a.subject_object)
+				ud_buf_putc(&rq->out, ',');
+			a.subject_object = t->object;
+			a.type = ud_printf(cx->arena, "%s.%s", a.subject_object, a.verb);
+			ud_shape_encode(&rq->out, &type_shape, &a, NULL);
+		}
+	return ud_page_close(cx, rq, NULL, UD_NONE);
 }
 
 /* A client that comes back says where it was; a new one begins with what happens from now on. */
@@ -408,6 +441,7 @@ static const struct ud_parameter streamed[] = {
 static const struct ud_route rows[] = {
 	{ "GET", "/v1/events",               "events.list",          UD_PEOPLE, "events:read", UD_LIST, .answer = &ud_event_shape, .handle = list_events, .parameters = choices, .about = "List what happened, oldest first, after a cursor; types narrows it." },
 	{ "GET", "/v1/events/stream",        "events.stream",        UD_PEOPLE, "events:read", UD_STREAM, .handle = stream, .parameters = streamed, .about = "Follow what happens as server-sent events; Last-Event-ID resumes." },
+	{ "GET", "/v1/events/types",         "events.types",         UD_PEOPLE, "events:read", UD_WHOLE, .answer = &type_shape, .handle = list_types, .about = "List the types of events there are." },
 	{ "GET", "/v1/events/{id}",          "events.show",          UD_PEOPLE, "events:read", 0, .answer = &ud_event_shape, .handle = show_event, .about = "Show one event." },
 	{ "GET", "/v1/vms/{id}/timeline",    "vms.timeline",         UD_PEOPLE, "vms:read",    UD_LIST, .answer = &ud_event_shape, .handle = timeline, .about = "List what happened to a VM, newest first." },
 	{ "GET", "/v1/audit-records",        "audit-records.list",   AUDIT,     "audit:read",  UD_LIST, .answer = &audit_shape, .handle = list_audit, .parameters = places, .about = "List who did what, newest first." },

@@ -219,6 +219,28 @@ static enum ud_code refused(struct ud_ctx *cx, void *data)
 	return cx->problem.code;
 }
 
+/* That every type which is written is listed, each world_end sees. */
+static void types_of_events_are_listed_and_each_can_be_asked_for(void **state)
+{
+	struct world *w = *state;
+	struct reply r = expect(w, OWN_VIEWER, "GET", "/v1/events/types", NULL, 200);
+	size_t i, found = 0;
+	json_t *type;
+
+	json_array_foreach(json_object_get(r.json, "data"), i, type)
+	{
+		const char *name = text_at(type, "type");
+
+		assert_string_equal(name,
+			fmt(w, "%s.%s", text_at(type, "subject_object"), text_at(type, "verb")));
+		found += strcmp(name, "vm.created") == 0;
+		expect(w, OWN_VIEWER, "GET", fmt(w, "/v1/events?limit=1&types=%s", name), NULL,
+			200);
+	}
+	assert_int_equal(found, 1);
+	expect(w, NOBODY, "GET", "/v1/events/types", NULL, 401);
+}
+
 static void the_database_refuses_to_change_the_log(void **state)
 {
 	static const char *const rows[] = { "UPDATE events SET actor_name = 'x'",
@@ -447,6 +469,7 @@ int main(void)
 		cmocka_unit_test(ids_are_expanded_for_whoever_may_read_them),
 		cmocka_unit_test(a_test_network_is_isolated),
 		cmocka_unit_test(every_change_is_an_event_without_gaps),
+		cmocka_unit_test(types_of_events_are_listed_and_each_can_be_asked_for),
 		cmocka_unit_test(the_database_refuses_to_change_the_log),
 		cmocka_unit_test(the_chain_of_hashes_finds_every_change),
 		cmocka_unit_test(a_stream_tells_what_happens_and_resumes),

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "db/customers.h"
 #include "db/engine/migrate.h"
+#include "db/event_types.h"
 #include "db/events.h"
 #include "db/migrations.h"
 #include "db/people.h"
@@ -249,8 +250,39 @@ static void remove_attachment(void *data, const char *name)
 	unlink(fmt(w, "%s/attachments/%s", w->dir, name));
 }
 
+static enum ud_code read_types(struct ud_ctx *cx, void *data)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	struct ud_buf *unknown = data;
+	bool more = true;
+
+	UD_TRY(ud_query(cx, &rows, "SELECT DISTINCT type FROM events", UD_NO_VALS));
+	for (;;) {
+		UD_TRY(ud_next(cx, rows, &more));
+		if (!more)
+			return UD_OK;
+		const char *type = ud_col_text(rows, 0);
+
+		if (strncmp(type, "test.", 5) != 0 && !ud_event_type_known(type))
+			ud_buf_printf(unknown, " %s", type);
+	}
+}
+
+/* Whatever was written to the log is in the list of types; what tests make up is test.… */
+static void check_types(struct world *w)
+{
+	struct ud_buf unknown = { 0 };
+
+	world_write(w, read_types, &unknown);
+	const char *text = ud_buf_take(w->arena, &unknown);
+
+	if (*text)
+		fail_msg("db/event_types.c lacks%s", text);
+}
+
 void world_end(struct world *w)
 {
+	check_types(w);
 	curl_easy_cleanup(w->curl);
 	json_decref(w->replies);
 	ud_server_release(&w->server);
