@@ -30,6 +30,7 @@
 #include "db/waivers.h"
 #include "server/fencing/fencing.h"
 #include "server/http/server.h"
+#include "server/mail/trial.h"
 #include "server/webhooks/webhooks.h"
 
 static enum ud_code complete(struct ud_ctx *cx, void *row)
@@ -44,12 +45,12 @@ static enum ud_code complete(struct ud_ctx *cx, void *row)
 
 static const struct ud_resource operations = { .table = &ud_operations, .complete = complete };
 
-static bool is_job(const char *kind)
+static bool is_shown(const char *kind)
 {
 	for (const struct ud_job_kind *k = ud_api_jobs; k->kind; k++)
 		if (strcmp(k->kind, kind) == 0)
-			return true;
-	return false;
+			return k->shown;
+	return true;
 }
 
 /* With ?wait= the answer leaves when the operation has ended, or at the end of the wait. */
@@ -63,8 +64,8 @@ static enum ud_code show(struct ud_ctx *cx, struct ud_request *rq)
 		return UD_OK;
 	}
 	UD_TRY(complete(cx, &op));
-	/* what jobs make is downloaded (result) by those who may; agents' answers are shown */
-	if (!is_job(op.kind))
+	/* what some jobs make is downloaded (result) by those who may */
+	if (is_shown(op.kind))
 		op.output.text = op.result.text;
 	return ud_answer(cx, rq, ud_operations.shape, &op);
 }
@@ -255,11 +256,12 @@ static enum ud_code run_export(struct ud_ctx *cx, struct ud_job *job)
 }
 
 const struct ud_job_kind ud_api_jobs[] = {
-	{ "customer_export", run_export },
-	{ UD_FENCE_OFF_KIND, ud_fencing_off },
-	{ UD_FENCE_CHECK_KIND, ud_fencing_check },
-	{ UD_WEBHOOK_KIND, ud_webhook_send },
-	{ NULL, NULL },
+	{ "customer_export", run_export, false },
+	{ UD_FENCE_OFF_KIND, ud_fencing_off, false },
+	{ UD_FENCE_CHECK_KIND, ud_fencing_check, false },
+	{ UD_WEBHOOK_KIND, ud_webhook_send, false },
+	{ UD_MAIL_TRIAL_KIND, ud_mail_trial_send, true },
+	{ NULL, NULL, false },
 };
 
 enum { EXPORT = UD_OPERATOR | UD_R(SUPPORT_LEAD) | UD_CUSTOMER_ADMIN };

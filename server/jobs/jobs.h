@@ -13,6 +13,7 @@
 
 struct ud_jobs;
 struct ud_job;
+struct ud_smtp;
 
 enum { UD_JOB_LEASE_MS = 30000 };
 
@@ -22,6 +23,7 @@ typedef enum ud_code ud_job_run(struct ud_ctx *cx, struct ud_job *job);
 struct ud_job_kind {
 	const char *kind;
 	ud_job_run *run;
+	bool shown; /* its result comes with the operation, not only by itself */
 };
 
 /* What work may need of the installation; outlives the runner. */
@@ -31,6 +33,7 @@ struct ud_job_means {
 	/* what calls of plans are signed with (NULL = none are made), whom they may reach inside,
 	 * and the authorities that are trusted (NULL = the system's) */
 	const char *webhook_key, *webhook_allow, *webhook_ca_file;
+	const struct ud_smtp *smtp; /* how letters leave */
 };
 
 struct ud_job {

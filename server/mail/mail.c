@@ -78,7 +78,9 @@ static void deliver(struct ud_ctx *cx, struct ud_mail *m, const struct ud_letter
 			l->display_name, l->title, l->actor_name ? "\nBy: " : "",
 			l->actor_name ? l->actor_name : "", address_of(cx, m, l)),
 		.written_ms = l->created_ms };
-	struct settling s = { l->notification_id, ud_smtp_send(cx, m->smtp, &text) == UD_OK };
+	const char *said = NULL;
+	struct settling s = { l->notification_id,
+		ud_smtp_send(cx, m->smtp, &text, &said) == UD_OK };
 
 	const char *reason = s.sent ? NULL : ud_strdup(cx->arena, cx->problem.detail);
 

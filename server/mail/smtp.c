@@ -101,6 +101,23 @@ static size_t on_read(char *to, size_t size, size_t n, void *data)
 	return most;
 }
 
+/* The last line that the server said. */
+struct hearing {
+	char line[300];
+};
+
+static size_t on_line(char *data, size_t size, size_t n, void *to)
+{
+	struct hearing *h = to;
+	size_t len = size * n < sizeof(h->line) ? size * n : sizeof(h->line) - 1;
+
+	while (len && (data[len - 1] == '\r' || data[len - 1] == '\n'))
+		len--;
+	memcpy(h->line, data, len);
+	h->line[len] = 0;
+	return size * n;
+}
+
 static void set_way(CURL *c, const struct ud_smtp *smtp)
 {
 	curl_easy_setopt(c, CURLOPT_URL, smtp->server);
@@ -118,11 +135,12 @@ static void set_way(CURL *c, const struct ud_smtp *smtp)
 	curl_easy_setopt(c, CURLOPT_PASSWORD, smtp->password ? smtp->password : "");
 }
 
-enum ud_code ud_smtp_send(
-	struct ud_ctx *cx, const struct ud_smtp *smtp, const struct ud_letter_text *letter)
+enum ud_code ud_smtp_send(struct ud_ctx *cx, const struct ud_smtp *smtp,
+	const struct ud_letter_text *letter, const char **ret_said)
 {
 	struct curl_slist *to = curl_slist_append(NULL, letter->to);
 	char why[CURL_ERROR_SIZE] = "";
+	struct hearing heard = { "" };
 	struct ud_buf text = { 0 };
 	CURL *c = curl_easy_init();
 
@@ -135,14 +153,19 @@ enum ud_code ud_smtp_send(
 	curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
 	curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read);
 	curl_easy_setopt(c, CURLOPT_READDATA, &reading);
+	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_line);
+	curl_easy_setopt(c, CURLOPT_HEADERDATA, &heard);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, why);
 	CURLcode rc = curl_easy_perform(c);
+
+	*ret_said = ud_strdup(cx->arena, heard.line);
 
 	curl_easy_cleanup(c);
 	curl_slist_free_all(to);
 	ud_buf_free(&text);
 	if (rc == CURLE_OK)
 		return UD_OK;
-	return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "The mail server did not take the letter: %s",
-		*why ? why : curl_easy_strerror(rc));
+	return ud_fail(cx, UD_E_UNAVAILABLE, NULL,
+		"The mail server did not take the letter: %s%s%s",
+		*why ? why : curl_easy_strerror(rc), **ret_said ? "; it said " : "", *ret_said);
 }

@@ -32,9 +32,10 @@ void ud_smtp_write(
 	const struct ud_smtp *smtp, const struct ud_letter_text *letter, struct ud_buf *out);
 /*
  * Hand a letter to the server. UD_E_UNAVAILABLE with the reason when it was not taken: then another
- * try may help. Blocks for at most 30 s; any thread, outside of transactions.
+ * try may help. *ret_said = the server's last line, in the arena; "" = it said nothing. Blocks for
+ * at most 30 s; any thread, outside of transactions.
  */
-enum ud_code ud_smtp_send(
-	struct ud_ctx *cx, const struct ud_smtp *smtp, const struct ud_letter_text *letter) UD_USE;
+enum ud_code ud_smtp_send(struct ud_ctx *cx, const struct ud_smtp *smtp,
+	const struct ud_letter_text *letter, const char **ret_said) UD_USE;
 
 #endif

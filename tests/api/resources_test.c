@@ -431,6 +431,9 @@ static void settings_are_the_operators(void **state)
 	struct reply r = expect(w, AUDITOR, "GET", "/v1/settings", NULL, 200);
 
 	assert_int_equal(number_at(r.json, "address_quarantine_days"), 3);
+	r = call(w, OPERATOR, "POST", "/v1/settings/mail/test", "{}", NULL);
+	expect_code(&r, 409, "invalid_state"); /* no mail server: e2e/mail_test has one */
+	expect(w, LEAD, "POST", "/v1/settings/mail/test", "{}", 403);
 }
 
 static void staff_act_for_a_customer_and_the_record_says_so(void **state)

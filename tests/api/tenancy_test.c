@@ -604,6 +604,8 @@ static const struct {
 	{ "sessions.delete", "invalid_state" }, /* a token has no session */
 	{ "settings.edit", "not_found" }, /* the installation's, not a customer's */
 	{ "settings.show", "not_found" },
+	{ "settings.test-mail", "not_found" },
+	{ "settings.test-mail", "invalid_state" }, /* no mail server is configured */
 	{ "sites.delete", "in_use" },
 	{ "slas.create", "already_exists" }, /* each customer has one */
 	{ "ticket-categories.edit", "validation_failed" }, /* its parent stays */

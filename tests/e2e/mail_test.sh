@@ -73,6 +73,16 @@ until_logged() { timeout 60 grep -m1 -- "$1" < <(tail -n +1 -f --pid=$$ "$dir/lo
 letters() { [ "$(grep -c . "$dir/letters")" = "$1" ] || { cat "$dir/letters"; false; }; }
 refuses() { ! timeout 30 "$bin/understudyd" serve --config "$dir/i/understudyd.conf" 2>"$dir/refusal" && grep -q '\[mail\] from' "$dir/refusal"; }
 
+# An operator's own test letter, as a person in a session: what came of it in $dir/trial.
+try_a_letter() {
+	local csrf op
+	csrf=$(curl -sf -c "$dir/jar" "$UNDERSTUDY_URL/v1/sessions" -H 'Content-Type: application/json' \
+		-d '{"email":"admin@example.net","password":"a Fine and long phrase"}' | jq -r .csrf_token)
+	op=$(curl -sf -b "$dir/jar" -X POST "$UNDERSTUDY_URL/v1/settings/mail/test" -H "X-CSRF-Token: $csrf" -H "Origin: $UNDERSTUDY_URL" | jq -r .id)
+	u api GET "/v1/operations/$op?wait=25" >"$dir/trial"
+	jq -e "$1" "$dir/trial"
+}
+
 letters_leave offered 'nobody'
 check "a sender without an address is refused" refuses
 letters_leave offered
@@ -85,6 +95,7 @@ anna=$(u user list -o json | jq -r '.data[] | select(.email == "anna@example.net
 subject='Der Übertragungsweg nach Köln ist seit heute früh langsam, und niemand weiß, warum das so ist'
 u site create --name London --code lon --kind provider_dc --time-zone UTC >/dev/null
 u ticket create --type incident --subject "$subject" --site-id "$(u site show lon -o json | jq -r .id)" >/dev/null
+check "a test letter to a mail server that is away fails and says so" try_a_letter '.state == "failed" and (.error.detail | test("did not take"))'
 ticket=$(u ticket list -o json | jq -r '.data[0].id')
 check "and watches a ticket" u api POST "/v1/tickets/$ticket/watchers" -f "user_id=$anna"
 
@@ -141,4 +152,14 @@ again required dr@provider.example smtps://localhost "$login$trust"
 u ticket comment "$ticket" --body 'Under TLS from the first byte.' >/dev/null
 check "smtps:// speaks TLS from the first byte" timeout 60 grep -m2 -- '^dr-sender|TLSv1' < <(tail -n +1 -f --pid=$$ "$dir/letters")
 check "and sends each once" letters 4
+check "a test letter goes to the operator who asks" try_a_letter '.state == "succeeded" and .output.to == "admin@example.net" and (.output.said | test("^250 "))'
+check "and is there" arrives 'admin@example.net|A test letter of'
+check "no program gets one" bash -c "! '$bin/understudy' settings test-mail 2>'$dir/why' && grep -q person '$dir/why'"
+box_refuses() {
+	close_post
+	open_post starttls
+	again required dr@provider.example smtp://localhost "user=dr-sender\\npassword_file=$dir/wrong-password\\n$trust"
+	try_a_letter '.state == "failed" and (.error.detail | test("it said 535 "))'
+}
+check "what the mail server said is told when it refuses" box_refuses
 finish

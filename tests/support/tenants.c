@@ -64,7 +64,7 @@ static enum ud_code add(struct ud_ctx *cx, struct filling *f, const struct ud_ta
 	const char *id;
 
 	UD_TRY(ud_row_insert(cx, t, row));
-	UD_TRY(ud_event_add(cx, "created", t->shape, NULL, row));
+	UD_TRY(ud_event_add(cx, "made_up", t->shape, NULL, row));
 	id = ((struct ud_row *)row)->id;
 	note(f->t, t->shape->prefix, f->side, id);
 	if (ret_id)
