@@ -123,9 +123,11 @@ static void put_sureness(struct ud_ctx *cx, struct ud_buf *b, const struct ud_pr
 	put_seconds(b, "At the least", p->downtime_low_seconds);
 	put_seconds(b, "At the most", p->downtime_high_seconds);
 	put_line(b, "How sure that is",
-		p->runs ? ud_printf(cx->arena, "at least %lld %%, by %lld earlier runs",
+		p->confidence_percent
+			? ud_printf(cx->arena, "at least %lld %%, by %lld earlier runs",
 				  (long long)p->confidence_percent, (long long)p->runs)
-			: "assumed: no run of this kind yet");
+			: p->runs ? "not: learnt from one run alone"
+				  : "assumed: no run of this kind yet");
 }
 
 /* A moment, where there is one. */
@@ -411,11 +413,15 @@ static const struct ud_shape waiting_shape = { .bare = true, UD_SHAPE(waiting, w
 static enum ud_code run_state(struct ud_ctx *cx, struct ud_buf *b, const struct ud_failover *f)
 {
 	struct waiting w = { 0 };
+	const char *state = ud_failover_states.names[f->state];
 
 	ud_buf_puts(b, "<h2>The run</h2><p><strong>");
-	ud_page_text(b, ud_basic_plain(cx, ud_failover_states.names[f->state]));
-	ud_buf_puts(b, "</strong> · ");
-	ud_page_text(b, ud_basic_plain(cx, f->phase));
+	ud_page_text(b, ud_basic_plain(cx, state));
+	ud_buf_puts(b, "</strong>");
+	if (f->phase && strcmp(f->phase, state) != 0) {
+		ud_buf_puts(b, " · ");
+		ud_page_text(b, ud_basic_plain(cx, f->phase));
+	}
 	ud_buf_puts(b, "</p>\n");
 	if (f->waiting_for.text) {
 		UD_TRY(ud_shape_read(

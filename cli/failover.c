@@ -101,10 +101,12 @@ static void print_sureness(json_t *p)
 
 	if (!runs)
 		printf("Sure       not at all: there was no run of this kind yet\n");
+	else if (!ud_cli_int(p, "confidence_percent", 0))
+		printf("Sure       not: learnt from one run alone\n");
 	else
-		printf("Sure       at least %lld %%, by %lld run%s of %s\n",
+		printf("Sure       at least %lld %%, by %lld runs of %s\n",
 			(long long)ud_cli_int(p, "confidence_percent", 0), runs,
-			runs == 1 ? "" : "s", own ? "the same VMs" : "this kind");
+			own ? "the same VMs" : "this kind");
 	if (graded)
 		printf("Held       %lld of %lld predicted times\n",
 			(long long)ud_cli_int(p, "held_runs", 0), graded);

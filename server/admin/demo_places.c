@@ -80,7 +80,7 @@ static enum ud_code add_subscription(struct ud_ctx *cx, struct ud_demo *d, size_
 	static const char *bought[] = { "hyperv_replica", "extended_replication", "file_backup" };
 	struct ud_subscription s = { .row.customer_id = d->customers[i].id,
 		.kind = houses[i].kind,
-		.add_ons = { bought + (i < 3), 2 },
+		.add_ons = { bought, 2 + (i < 3) },
 		.state = UD_SUBSCRIPTION_ACTIVE,
 		.starts_at.ms = cx->now_ms };
 

@@ -511,6 +511,26 @@ const nowhere = async () => {
   });
 };
 
+// Names are as long as people make them, and have no place to break at.
+const lengthy = async () => {
+  await it('a name without an end does not make a page wider than its screen', async () => {
+    const subject = 'Lagerverwaltungssoftwareanbindungsdienst'.repeat(4);
+    const ticket = await api('POST', '/v1/tickets', { customer_id: customer.id, type: 'request', severity: 'normal', subject });
+    const page = await person(browser, { viewport: { width: 390, height: 900 } });
+    await signIn(page, 'lead@provider.example');
+    for (const path of [`/app/tickets/${ticket.id}`, '/app/tickets?sort=-number', '/app/queue']) {
+      await visit(page, path);
+      await page.waitForSelector(`main >> text=${subject}`);
+      for (const width of [390, 1024]) {
+        await page.setViewportSize({ width, height: 900 });
+        equal(await page.evaluate(() => [document.documentElement, ...document.querySelectorAll('.scroll')].some((e) => e.scrollWidth > e.clientWidth + 1)), false, `${path}: sideways scroll at ${width}`);
+      }
+    }
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
+};
+
 const drawn = async () => {
   await it('the war room shows each VM of what runs as a lane, and the same as a table', async () => {
     const page = await person(browser);
@@ -698,6 +718,7 @@ if (!only || only === 'stories') {
   await byKeys();
   await drawn();
   await nowhere();
+  await lengthy();
   await gap();
   await plainly();
   for (const [n, [Hand, how]] of [[Mouse, 'by mouse'], [Keyboard, 'by keyboard alone']].entries()) {

@@ -23,6 +23,6 @@ export const IpMap = ({ prefix, total, taken }) => {
     const x = (i % columns) * size;
     const y = Math.floor(i / columns) * size;
     return html`<g><title>${a ? `${a.address} ${word('address', a.state)} ${a.text}` : word('address', 'free')}</title><rect x=${x + 1} y=${y + 1} width=${size - 2} height=${size - 2} rx="2" class=${tone === 'info' ? 'f-info' : `node ${tone ? `s-${tone}` : ''}`}/>${mark && html`<text x=${x + size / 2} y=${y + size / 2 + 4} text-anchor="middle" class=${`f-${tone}`}>${mark}</text>`}</g>`;
-  })}</svg>`}<p class="muted">${says} · ■ ${word('address', 'assigned')} ◆ ${word('address', 'reserved')} / ${word('address', 'quarantined')} □ ${word('address', 'free')}</p>
+  })}</svg>`}<p class="muted">${says} · ■ ${word('address', 'assigned')} ◆ ${word('address', 'reserved')} / ${word('address', 'quarantined')} □ ${word('address', 'free')}</p>
     <${Twin} head=${[t('address'), t('state'), t('note')]} rows=${taken.map((a) => [a.address, word('address', a.state), a.text])}/></div>`;
 };

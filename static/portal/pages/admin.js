@@ -15,6 +15,12 @@ const TestLetter = () => {
   return html`<p class="muted">${t('overview.mail.text')}</p>${sent.value && html`<p class="note" role="status">${t('overview.mail.said', { to: sent.value.to })} <code>${sent.value.said}</code></p>`}<${Action} label=${t('overview.mail.test')} onPress=${async () => { sent.value = (await operation('/v1/settings/mail/test', t('overview.mail.test'))).output; }}/>`;
 };
 
+/** An agent that is doubted, by the host that it speaks for. @param {{ agent: any }} props */
+const Doubted = ({ agent }) => {
+  const host = useData(`/v1/hosts/${agent.host_id}`, ['host.']).data.value;
+  return html`<p class="note warning"><a href=${`/app/hosts/${agent.host_id}`}>${host?.name || t('host')}</a>: ${agent.alarm}</p>`;
+};
+
 export const Overview = () => {
   const ready = useData('/readyz');
   const version = useData('/v1/version');
@@ -26,7 +32,7 @@ export const Overview = () => {
   const recovering = /** @type {any} */ (ready.data.value)?.recovery;
   return html`<div class="bar"><h1>${t('page.overview')}</h1></div>${recovering && html`<p class="note warning" role="status">${t('overview.recovering', { n: /** @type {any} */ (ready.data.value).hosts_missing ?? 0, vms: /** @type {any} */ (ready.data.value).vms_held ?? 0 })}</p>`}<div class="grid">
     <${Panel} title=${t('overview.server')}><${Loaded} of=${version}>${(v) => html`<${Facts} rows=${[[t('version'), v.version], [t('overview.ready'), html`<${State} value=${ready.data.value ? 'ready' : 'failed'}/>`], [t('name'), settings.data.value?.name]]}/>`}</${Loaded}></${Panel}>
-    <${Panel} title=${t('overview.agents')}><p class="big">${list.filter((a) => a.connected).length} / ${list.filter((a) => ['active', 'quarantined'].includes(a.state)).length}</p><p class="muted">${t('overview.agents.text')}</p>${list.filter((a) => a.state === 'quarantined').map((a) => html`<p class="note warning">${a.id}: ${a.alarm}</p>`)}</${Panel}>
+    <${Panel} title=${t('overview.agents')}><p class="big">${list.filter((a) => a.connected).length} / ${list.filter((a) => ['active', 'quarantined'].includes(a.state)).length}</p><p class="muted">${t('overview.agents.text')}</p>${list.filter((a) => a.state === 'quarantined').map((a) => html`<${Doubted} key=${a.id} agent=${a}/>`)}</${Panel}>
     <${Panel} title=${t('backup.latest')}><p class="big">${copy?.latest ? html`<${Ago} at=${copy.latest.created_at}/>` : copy && html`<span class="bad">■ ${t('never')}</span>`}</p><p><a href="/app/backup">${t('page.backup')}</a></p></${Panel}>
     ${has('operator') && html`<${Panel} title=${t('overview.mail')}><${TestLetter}/></${Panel}>`}</div>
     <${Panel} title=${t('overview.operations')}><${Loaded} of=${operations}>${(o) => (o.data.length ? html`<ul class="steps">${o.data.map((x) => html`<li><span class="grow">${word('operation', x.kind)} <span class="mono muted">${x.id}</span></span><progress max="100" value=${x.progress_percent} aria-label=${t('progress')}/><${State} value=${x.state}/></li>`)}</ul>` : html`<p class="muted">${t('overview.idle')}</p>`)}</${Loaded}></${Panel}>`;

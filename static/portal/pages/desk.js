@@ -82,7 +82,7 @@ const Kind = ({ kind, all, open }) => {
   const rows = all[kind];
   const may = mayArrange();
   return html`<${Panel} title=${t(`desk.${kind}`)} more=${may && (!room || room(all)) && html`<button type="button" onClick=${open('edit', kind, {})}>${t(`${kind}.new`)}</button>`}><p class="muted">${t(`desk.${kind}.text`)}</p><${Loaded} of=${all.read[kind]}>${() => (rows.length ? rows.map((x) => html`<section key=${x.id} class="thing" aria-label=${x.name}><div class="bar"><h3>${x.name}</h3>${mark?.(x)}<span class="grow muted">${x.customer_id ? named(all.customers, x.customer_id) : t('desk.all')}</span>
-    ${may && html`<button type="button" aria-label=${`${t('change')}: ${x.name}`} onClick=${open('edit', kind, x)}>${t('change')}</button><button type="button" class="danger" aria-label=${`${t('delete')}: ${x.name}`} onClick=${open('delete', kind, x)}>${t('delete')}</button>`}</div><${Facts} rows=${facts(x, all)}/></section>`) : html`<${Empty} title=${t('empty.title')} text=${t(`desk.${kind}.none`)}/>`)}</${Loaded}></${Panel}>`;
+    ${may && html`<span class="acts"><button type="button" aria-label=${`${t('change')}: ${x.name}`} onClick=${open('edit', kind, x)}>${t('change')}</button><button type="button" class="danger" aria-label=${`${t('delete')}: ${x.name}`} onClick=${open('delete', kind, x)}>${t('delete')}</button></span>`}</div><${Facts} rows=${facts(x, all)}/></section>`) : html`<${Empty} title=${t('empty.title')} text=${t(`desk.${kind}.none`)}/>`)}</${Loaded}></${Panel}>`;
 };
 
 export const Desk = () => {

@@ -64,9 +64,9 @@ export const Policies = () => {
     ${d?.kind === 'edit' && html`<${Edit} policy=${d.policy} onClose=${close}/>`}${d?.kind === 'try' && html`<${Try} policy=${d.policy} onClose=${close}/>`}
     ${d?.kind === 'delete' && html`<${TypedConfirm} title=${t('policy.delete')} text=${t('policy.delete.text')} name=${d.policy.name} label=${t('delete')} onYes=${() => drop(d.policy.id)} onClose=${close}/>`}
     <${List} path="/v1/approval-policies" topics=${['approval_policy.']} columns=${[
-      { label: t('name'), sort: 'name', cell: (p) => p.name }, { label: t('policy.for'), cell: (p) => `${word('ticket_type', p.ticket_type)}${p.ticket_type === 'failover' ? ` · ${kindName(p.failover_kind)}` : ''}` },
+      { label: t('name'), sort: 'name', under: true, cell: (p) => p.name }, { label: t('policy.for'), folds: true, cell: (p) => `${word('ticket_type', p.ticket_type)}${p.ticket_type === 'failover' ? ` · ${kindName(p.failover_kind)}` : ''}` },
       { label: t('policy.customer'), num: true, cell: (p) => p.customer_approvals }, { label: t('policy.staff'), num: true, cell: (p) => p.staff_approvals }, { label: t('policy.sum'), num: true, cell: (p) => p.approvals },
-      { label: t('policy.requester'), cell: (p) => t(`policy.requester.${p.requester}`) }, { label: t('policy.counts'), cell: (p) => duration(p.expires_after_seconds) }, { label: t('state'), cell: (p) => html`<${State} value=${p.enabled ? 'active' : 'off'}/>` },
+      { label: t('policy.requester'), folds: true, cell: (p) => t(`policy.requester.${p.requester}`) }, { label: t('policy.counts'), cell: (p) => duration(p.expires_after_seconds) }, { label: t('state'), folds: true, cell: (p) => html`<${State} value=${p.enabled ? 'active' : 'off'}/>` },
       ...(mayChange() ? [{ label: t('actions'), cell: (p) => html`<span class="acts"><button onClick=${open('try', p)}>${t('policy.try')}</button>${own(p) && html`<button onClick=${open('edit', p)}>${t('change')}</button><button class="danger" onClick=${open('delete', p)}>${t('delete')}</button>`}</span>` }] : [])]}
       empty=${html`<${Empty} title=${t('policy.none')} text=${t('policy.none.text')}/>`}/>`;
 };

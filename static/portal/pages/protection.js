@@ -40,7 +40,7 @@ export const Protection = () => {
     <${List} path="/v1/vms" customers fixed=${{ sort: 'name' }} topics=${['vm.']} open=${(vm) => `/app/vms/${vm.id}`} filters=${[
       { name: 'power', label: t('power'), options: ['running', 'off', 'paused', 'saved', 'unknown'].map((p) => [p, word('power', p)]) },
       { name: 'dr_role', label: t('role'), options: ['unprotected', 'primary', 'replica', 'displaced'].map((p) => [p, word('dr_role', p)]) }]} columns=${[
-      { label: t('vm'), sort: 'name', cell: (vm) => html`<a href=${`/app/vms/${vm.id}`}>${vm.name}</a>` },
+      { label: t('vm'), sort: 'name', under: true, cell: (vm) => html`<a href=${`/app/vms/${vm.id}`}>${vm.name}</a>` },
       { label: t('power'), cell: (vm) => html`<${State} group="power" value=${vm.power}/>` },
       { label: t('protection'), cell: (vm) => html`<${State} value=${of(vm)?.state || without}/>` },
       { label: t('rpo'), cell: (vm) => html`<${Rpo} r=${of(vm)}/>` },

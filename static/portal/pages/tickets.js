@@ -108,7 +108,7 @@ const Approvals = ({ ticket, reload }) => {
 
 export const Predicted = ({ of }) => html`<${Facts} rows=${[[t('predicted.downtime'), range(of, 'downtime')], [t('predicted.rto'), range(of, 'rto')], [t('predicted.rpo'), range(of, 'rpo')], known(of.basis) && [t('predicted.sure'), sureness(of)], [t('data-loss'), of.data_loss === 'none' ? html`<${Toned} tone="ok">${t('none')}</${Toned}>` : of.data_loss], of.addresses?.length > 0 && [t('predicted.addresses'), html`${of.addresses.map((a) => html`<div key=${a.vm_id + a.mac}>${a.name} <span class="muted">${a.mac}</span> <span class="mono">${a.addresses.join(', ')}</span></div>`)}`]]}/>`;
 const range = (of, what) => { const [low, high] = [of[`${what}_low_seconds`], of[`${what}_high_seconds`]]; return html`<span>${seconds(of[`${what}_seconds`])}${known(low) && known(high) && low !== high && html` (${seconds(low)} – ${seconds(high)})`}</span>`; };
-const sureness = (of) => html`${of.runs ? t(`predicted.sure.${of.basis}`, { percent: of.confidence_percent, runs: of.runs }) : t('predicted.sure.assumed')}${of.graded_runs > 0 && html` <span class="muted">${t('predicted.held', { held: of.held_runs, graded: of.graded_runs })}</span>`}`;
+const sureness = (of) => html`${of.runs ? t(of.confidence_percent ? `predicted.sure.${of.basis}` : 'predicted.sure.once', { percent: of.confidence_percent, runs: of.runs }) : t('predicted.sure.assumed')}${of.graded_runs > 0 && html` <span class="muted">${t('predicted.held', { held: of.held_runs, graded: of.graded_runs })}</span>`}`;
 const known = (n) => n !== null && n !== undefined;
 const seconds = (n) => html`<span class="num">${duration(n)}</span>`;
 
