@@ -26,7 +26,7 @@ extern const struct ud_routes ud_api_notifications;
 extern const struct ud_routes ud_api_break_glass, ud_api_conflicts, ud_api_recovery;
 extern const struct ud_routes ud_api_fence_devices, ud_api_fencing_policy;
 extern const struct ud_routes ud_api_vm_verbs, ud_api_host_verbs, ud_api_topology;
-extern const struct ud_routes ud_api_waivers, ud_api_batch;
+extern const struct ud_routes ud_api_waivers, ud_api_standing_orders, ud_api_batch;
 
 /* What follows commands about checkpoints: rows of them. */
 enum ud_code ud_checkpoint_created(struct ud_ctx *cx, const struct ud_command_ended *e) UD_USE;

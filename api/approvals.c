@@ -158,6 +158,15 @@ static bool is_among(const struct ud_ctx *cx, const struct ud_texts *ids)
 	return !ids->count;
 }
 
+enum ud_code ud_approval_is_approver(struct ud_ctx *cx, const struct ud_ticket *t, bool *ret)
+{
+	struct ud_approval_need need;
+
+	UD_TRY(ud_approval_need(cx, t, &need));
+	*ret = (cx->scope->roles & need.roles) && is_among(cx, &need.approvers[side_of(cx)]);
+	return UD_OK;
+}
+
 /* Who decides at all: the same for yes and no. */
 static enum ud_code may_decide(struct ud_ctx *cx, const struct ud_ticket *t,
 	struct ud_ticket_verdict *v, struct ud_approval_need *need)
@@ -271,6 +280,32 @@ static enum ud_code record(struct ud_ctx *cx, const struct ud_ticket *t, enum ud
 	return ud_event_add(cx, "created", ud_approvals.shape, NULL, &a);
 }
 
+static bool is_enough(const struct ud_approval_need *need, const struct ud_approval_count *count)
+{
+	return count->customer >= need->customer && count->staff >= need->staff &&
+		count->customer + count->staff >= need->total;
+}
+
+enum ud_code ud_approval_all_given(struct ud_ctx *cx, const char *ticket_id)
+{
+	struct ud_ticket_verdict v = { 0 };
+	struct ud_approval_need need;
+	struct ud_approval_count count;
+	struct ud_ticket old = { 0 }, t;
+
+	UD_TRY(ud_row_get(cx, &ud_tickets, ticket_id, &old));
+	UD_TRY(ud_approval_need(cx, &old, &need));
+	UD_TRY(ud_approvals_count(cx, old.row.id, old.plan_hash, &count));
+	UD_TRY(ud_ticket_run_ready(cx, &old, &v));
+	if (!is_enough(&need, &count) || v.code != UD_OK)
+		return UD_OK;
+	t = old;
+	t.approval = UD_APPROVAL_APPROVED;
+	UD_TRY(ud_row_update(cx, &ud_tickets, &old, &t));
+	UD_TRY(ud_event_add(cx, "approved", ud_tickets.shape, NULL, &t));
+	return ud_ticket_run_approved(cx, &t);
+}
+
 /* One more yes. The row of the ticket is what two who come at once meet at: the second runs again
  * and sees the first. */
 static enum ud_code approve(struct ud_ctx *cx, struct ud_request *rq)
@@ -305,8 +340,7 @@ static enum ud_code approve(struct ud_ctx *cx, struct ud_request *rq)
 	UD_TRY(ud_approvals_void(cx, old.row.id, "its time was up", true, NULL));
 	UD_TRY(record(cx, &old, UD_DECISION_APPROVED, in->note, need.expires_after_seconds));
 	UD_TRY(ud_approvals_count(cx, old.row.id, old.plan_hash, &count));
-	bool enough = count.customer >= need.customer && count.staff >= need.staff &&
-		count.customer + count.staff >= need.total;
+	bool enough = is_enough(&need, &count);
 
 	if (enough)
 		t.approval = UD_APPROVAL_APPROVED;
@@ -496,8 +530,7 @@ static enum ud_code evaluate(struct ud_ctx *cx, struct ud_request *rq)
 		.staff_given = count.staff,
 		.requester = need.requester };
 
-	e.enough = count.customer >= need.customer && count.staff >= need.staff &&
-		count.customer + count.staff >= need.total;
+	e.enough = is_enough(&need, &count);
 	return ud_answer(cx, rq, &evaluation_shape, &e);
 }
 

@@ -23,6 +23,7 @@
 #include "db/recovery_plans.h"
 #include "db/recovery_points.h"
 #include "db/replications.h"
+#include "db/standing_orders.h"
 #include "db/subscriptions.h"
 #include "db/ticket_parts.h"
 #include "db/tickets.h"
@@ -153,6 +154,7 @@ static const struct {
 	{ "approvals", &ud_approvals },
 	{ "attestations", &ud_attestations },
 	{ "waivers", &ud_waiver_table },
+	{ "standing_orders", &ud_standing_orders },
 	{ "failovers", &ud_failovers },
 	{ "evidence", &ud_evidence_table },
 };

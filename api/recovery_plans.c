@@ -13,6 +13,7 @@
 #include "api/networks.h"
 #include "api/plan_facts.h"
 #include "api/recovery_plans.h"
+#include "api/standing_orders.h"
 #include "api/tickets.h"
 #include "base/json_diff.h"
 #include "db/events.h"
@@ -408,13 +409,18 @@ enum ud_code ud_drills_due(struct ud_ctx *cx, bool *ret)
 	return UD_OK;
 }
 
-/* An overdue drill opens a ticket by itself, once per interval. */
+/* A drill that is due opens a ticket by itself, once per interval: its test where the customer has
+ * agreed to that beforehand, else one that asks people for it. */
 static enum ud_code open_ticket(struct ud_ctx *cx, const char *plan_id)
 {
 	struct ud_recovery_plan p = { 0 };
+	bool opened = false;
 
 	UD_TRY(ud_row_get(cx, &ud_recovery_plans, plan_id, &p));
 	UD_TRY(ud_plan_told(cx, plan_id));
+	UD_TRY(ud_standing_drill(cx, plan_id, p.name, &opened));
+	if (opened)
+		return ud_event_add(cx, "drill_begun", ud_recovery_plans.shape, NULL, &p);
 	struct ud_ticket t = { .row.customer_id = p.row.customer_id,
 		.type = UD_TICKET_DRILL,
 		.subject = ud_printf(cx->arena, "Drill of recovery plan %s is overdue", p.name),

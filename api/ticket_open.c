@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/approvals.h"
+#include "api/standing_orders.h"
 #include "api/ticket_run.h"
 #include "base/id.h"
 #include "db/events.h"
@@ -87,7 +88,8 @@ static enum ud_code plan(struct ud_ctx *cx, struct ud_ticket *t, void *request)
 {
 	UD_TRY(ud_ticket_run_plan(cx, request, t));
 	UD_TRY(ud_approval_settle(cx, t));
-	return ud_ticket_bind(cx, t);
+	UD_TRY(ud_ticket_bind(cx, t));
+	return ud_standing_apply(cx, t);
 }
 
 enum ud_code ud_ticket_open(struct ud_ctx *cx, struct ud_ticket *t, void *request)

@@ -9,6 +9,7 @@
 #include "api/failovers.h"
 #include "api/recovery_plans.h"
 #include "api/reminders.h"
+#include "api/standing_orders.h"
 #include "api/ticket_run.h"
 #include "api/ticket_ticks.h"
 #include "api/waivers.h"
@@ -51,6 +52,7 @@ static const struct ud_tick ticks[] = {
 	{ "reminders",        10000, false,     ud_reminders_any,   ud_reminders_apply },
 	{ "drill_cadence",    600000, false,    ud_cadences_due,    ud_cadences_apply },
 	{ "waivers",          10000, false,     ud_waivers_due,     ud_waivers_apply },
+	{ "standing_orders",  10000, false,     ud_standing_due,    ud_standing_end },
 	{ NULL, 0, false, NULL, NULL },
 };
 

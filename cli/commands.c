@@ -20,6 +20,7 @@ static const struct {
 	{ "macros", "macro" },
 	{ "ticket-categories", "ticket-category" },
 	{ "approval-policies", "approval-policy" },
+	{ "standing-orders", "standing-order" },
 	{ "me.notifications", "notification" },
 	{ "calendars", "calendar" },
 	{ "slas", "sla" },

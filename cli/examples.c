@@ -42,6 +42,7 @@ static const struct {
 	{ "/v1/service-accounts", "billing" },
 	{ "/v1/sites", "lon" },
 	{ "/v1/slas", "standard" },
+	{ "/v1/standing-orders", "sto" DIGITS },
 	{ "/v1/subscriptions", "sub" DIGITS },
 	{ "/v1/ticket-categories", "network" },
 	{ "/v1/tickets", "261128-lon-0000412" },
@@ -138,7 +139,9 @@ static const char *value_for(
 {
 	const char *name = thing(cmd->path, "");
 
-	return strcmp(field, "name") == 0 && *name ? name : value_of(c, field, schema);
+	return strcmp(field, "name") == 0 && *name && !strstr(name, DIGITS)
+		? name
+		: value_of(c, field, schema);
 }
 
 static const char *with_field(struct cli *c, const struct cli_command *cmd, const char *line,

@@ -47,6 +47,7 @@ static const struct ud_field approval_fields[] = {
 	UD_FIELD(ud_approval, expires_at,  .flags = UD_SERVER, .about = "Until when it counts."),
 	UD_FIELD(ud_approval, voided_at,   .flags = UD_SERVER | UD_BRIEF, .about = "When it ceased to count; null = it counts."),
 	UD_FIELD(ud_approval, void_reason, .flags = UD_SERVER, .about = "Why it ceased to count."),
+	UD_FIELD(ud_approval, standing_order_id, .flags = UD_SERVER, .refers = "sto", .about = "Standing order that it follows from; null = it was given for this ticket."),
 };
 static const struct ud_shape approval_shape = { .object = "approval",
 	.prefix = "apv",

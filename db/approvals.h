@@ -50,6 +50,8 @@ struct ud_approval {
 	const char *user_id, *user_name, *note;
 	struct ud_time expires_at, voided_at;
 	const char *void_reason;
+	/* that it follows from; NULL = it was given for this ticket */
+	const char *standing_order_id;
 };
 extern const struct ud_table ud_approvals;
 

@@ -95,6 +95,7 @@ static const struct {
 	{ "/links/{", "tln", false },
 	{ "/time-entries/{", "tte", false },
 	{ "/approval-policies/{", "apl", false },
+	{ "/standing-orders/{", "sto", false },
 	{ "/events/{", "evt", false },
 	{ "/audit-records/{", "evt", false },
 	/* names, the same for everybody */
@@ -259,6 +260,8 @@ static const struct {
 	{ "tickets.comments.create", "body", "A sample" },
 	{ "tickets.attest-down", "statement", "I pulled the plug myself." },
 	{ "tickets.waive", "statement", "We live with it for a week." },
+	{ "standing-orders.create", "plan_id", "its own" },
+	{ "standing-orders.create", "statement", "Test it when it is due." },
 	{ "vms.choose-owner", "statement", "I have looked at both copies." },
 	{ "hosts.go-on-without", "statement", "It burnt down; I have seen its ashes." },
 };
@@ -296,6 +299,7 @@ static const char *sample_text(const struct ud_field *f)
 static json_t *sample(const struct matrix *m, const struct cell *x, const struct ud_field *f)
 {
 	const char *given = special(x->route, f);
+	char tomorrow[UD_TIME_TEXT];
 
 	if (f->refers)
 		return json_string(id_of(m, x->caller, f->refers, OWN));
@@ -305,7 +309,8 @@ static json_t *sample(const struct matrix *m, const struct cell *x, const struct
 	case UD_BOOL:
 		return json_false();
 	case UD_INSTANT:
-		return json_string("2030-01-01T00:00:00.000Z");
+		ud_time_format(ud_now_ms(&m->w->env) + 86400000, tomorrow);
+		return json_string(tomorrow);
 	case UD_JSON: /* or a list of one object that names a VM; of a batch, a call to nothing */
 		if (x->route->flags & UD_BATCH)
 			return json_pack("[{s:s}]", "path", "/nothing/at/all/here");
@@ -607,6 +612,7 @@ static const struct {
 	{ "settings.test-mail", "not_found" },
 	{ "settings.test-mail", "invalid_state" }, /* no mail server is configured */
 	{ "sites.delete", "in_use" },
+	{ "standing-orders.create", "invalid_state" }, /* its plan's hosts are silent */
 	{ "slas.create", "already_exists" }, /* each customer has one */
 	{ "ticket-categories.edit", "validation_failed" }, /* its parent stays */
 	{ "tickets.approve", "invalid_state" }, /* it needs none */

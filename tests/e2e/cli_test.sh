@@ -86,7 +86,7 @@ for format in table wide json yaml csv name; do
 done
 check "an unknown format ends with 2" exits 2 host list -o xml
 check "the format comes from the environment" bash -c "UNDERSTUDY_OUTPUT=name '$bin/understudy' host list | grep -qx lon-a"
-for list in customer site host vm network user service-account subscription event audit operation ticket queue calendar sla approval-policy ticket-category policy replication recovery-point; do
+for list in customer site host vm network user service-account subscription event audit operation ticket queue calendar sla approval-policy standing-order ticket-category policy replication recovery-point; do
 	check "$list list is valid JSON" holds "(.data | type) == \"array\"" "$list" list
 done
 check "the log of who did what goes into a file" exits 0 audit export --file "$dir/audit.jsonl"

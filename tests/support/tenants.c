@@ -31,6 +31,7 @@
 #include "db/recovery_points.h"
 #include "db/replications.h"
 #include "db/sites.h"
+#include "db/standing_orders.h"
 #include "db/subscriptions.h"
 #include "db/ticket_parts.h"
 #include "db/vms.h"
@@ -389,6 +390,21 @@ static enum ud_code fill_file(struct ud_ctx *cx, struct filling *f, const char *
 	return ud_file_write(cx, fmt(f->t->world, "%s/%s", folder, id), "aaa", 3, 0600);
 }
 
+static enum ud_code fill_orders(struct ud_ctx *cx, struct filling *f)
+{
+	struct ud_standing_order order = { .row = f->row,
+		.name = mark(f, "order"),
+		.kind = UD_FAILOVER_UNPLANNED,
+		.statement = mark(f, "agreed"),
+		.expires_at.ms = cx->now_ms + 86400000,
+		.plan_hash = mark(f, "order-hash"),
+		.given_by_id = f->user,
+		.given_by_name = mark(f, "giver"),
+		.ended_at.ms = UD_NONE };
+
+	return add(cx, f, &ud_standing_orders, &order, NULL);
+}
+
 static enum ud_code fill_tickets(struct ud_ctx *cx, struct filling *f)
 {
 	struct ud_ticket ticket = { .row = f->row,
@@ -443,6 +459,7 @@ static enum ud_code fill_tickets(struct ud_ctx *cx, struct filling *f)
 		.ended_at.ms = UD_NONE };
 
 	UD_TRY(add(cx, f, &ud_waiver_table, &waiver, NULL));
+	UD_TRY(fill_orders(cx, f));
 	UD_TRY(add(cx, f, &ud_ticket_comments, &comment, NULL));
 	UD_TRY(add(cx, f, &ud_ticket_watchers, &watcher, NULL));
 	UD_TRY(fill_file(cx, f, id));
