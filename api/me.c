@@ -17,7 +17,7 @@
 #include "server/http/server.h"
 
 /* Service accounts have no profile: they get the same words about themselves. */
-static enum ud_code need_user(struct ud_ctx *cx, const struct ud_request *rq, struct ud_user *ret)
+enum ud_code ud_own_user(struct ud_ctx *cx, const struct ud_request *rq, struct ud_user *ret)
 {
 	if (rq->scope.kind != UD_PRINCIPAL_USER)
 		return ud_fail(
@@ -53,7 +53,7 @@ static enum ud_code show_me(struct ud_ctx *cx, struct ud_request *rq)
 		UD_TRY(account_complete(cx, &a));
 		return ud_answer(cx, rq, ud_service_accounts.shape, &a);
 	}
-	UD_TRY(need_user(cx, rq, &u));
+	UD_TRY(ud_own_user(cx, rq, &u));
 	UD_TRY(ud_user_complete(cx, &u));
 	return ud_answer(cx, rq, ud_users.shape, &u);
 }
@@ -62,7 +62,7 @@ static enum ud_code edit_me(struct ud_ctx *cx, struct ud_request *rq)
 {
 	struct ud_user old = { 0 }, u;
 
-	UD_TRY(need_user(cx, rq, &old));
+	UD_TRY(ud_own_user(cx, rq, &old));
 	UD_TRY(ud_check_match(cx, rq, old.row.version));
 	u = old;
 	UD_TRY(ud_shape_decode(cx, ud_users.shape, UD_PATCH, rq->json, &u, &rq->given));
@@ -106,7 +106,7 @@ static enum ud_code password_prepare(struct ud_ctx *cx, struct ud_request *rq)
 	struct ud_user u = { 0 };
 
 	rq->prepared = p;
-	UD_TRY(need_user(cx, rq, &u));
+	UD_TRY(ud_own_user(cx, rq, &u));
 	UD_TRY(ud_throttle_check(cx, ud_throttle_account(cx, u.email)));
 	const char *rule = ud_password_rule(in->new_password, u.email);
 
@@ -123,7 +123,7 @@ static enum ud_code change_password(struct ud_ctx *cx, struct ud_request *rq)
 	const struct new_password *p = rq->prepared;
 	struct ud_user old = { 0 }, u;
 
-	UD_TRY(need_user(cx, rq, &old));
+	UD_TRY(ud_own_user(cx, rq, &old));
 	if (!p->hash) {
 		UD_TRY(ud_throttle_count(cx, rq, ud_throttle_account(cx, old.email)));
 		rq->verdict = ud_fail(cx, UD_E_INVALID_CREDENTIALS, "current_password",
@@ -213,7 +213,7 @@ static enum ud_code create_token(struct ud_ctx *cx, struct ud_request *rq)
 	struct ud_token t = *(const struct ud_token *)rq->in;
 	struct ud_user u = { 0 };
 
-	UD_TRY(need_user(cx, rq, &u));
+	UD_TRY(ud_own_user(cx, rq, &u));
 	UD_TRY(ud_token_make(cx, "usp", u.row.id, u.row.customer_id, &t));
 	return ud_answer(cx, rq, ud_tokens.shape, &t);
 }
@@ -273,7 +273,7 @@ static enum ud_code begin_totp(struct ud_ctx *cx, struct ud_request *rq)
 {
 	struct ud_user old = { 0 }, u;
 
-	UD_TRY(need_user(cx, rq, &old));
+	UD_TRY(ud_own_user(cx, rq, &old));
 	if (old.factor_enrolled)
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
 			"A factor is set up; remove it first with DELETE /v1/me/totp.");
@@ -296,7 +296,7 @@ static enum ud_code verify_totp(struct ud_ctx *cx, struct ud_request *rq)
 	const char *recovery;
 	int64_t step;
 
-	UD_TRY(need_user(cx, rq, &old));
+	UD_TRY(ud_own_user(cx, rq, &old));
 	if (old.factor_enrolled || !old.totp_sealed)
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
 			"There is no new seed to verify; POST /v1/me/totp makes one.");
@@ -323,7 +323,7 @@ static enum ud_code remove_totp(struct ud_ctx *cx, struct ud_request *rq)
 {
 	struct ud_user old = { 0 }, u;
 
-	UD_TRY(need_user(cx, rq, &old));
+	UD_TRY(ud_own_user(cx, rq, &old));
 	u = old;
 	u.factor_enrolled = false;
 	u.totp_sealed = NULL;
@@ -372,7 +372,7 @@ static enum ud_code step_up_prepare(struct ud_ctx *cx, struct ud_request *rq)
 	struct ud_user u = { 0 };
 
 	rq->prepared = p;
-	UD_TRY(need_user(cx, rq, &u));
+	UD_TRY(ud_own_user(cx, rq, &u));
 	UD_TRY(ud_throttle_check(cx, ud_throttle_account(cx, u.email)));
 	p->step = -1;
 	p->right = u.password_hash &&
@@ -393,7 +393,7 @@ static enum ud_code step_up(struct ud_ctx *cx, struct ud_request *rq)
 
 	if (!rq->scope.session_id)
 		return ud_fail(cx, UD_E_PERSON_REQUIRED, NULL, "A token never steps up.");
-	UD_TRY(need_user(cx, rq, &old_user));
+	UD_TRY(ud_own_user(cx, rq, &old_user));
 	if (!p->right || (p->step >= 0 && old_user.totp_step >= p->step)) {
 		UD_TRY(ud_throttle_count(cx, rq, ud_throttle_account(cx, old_user.email)));
 		rq->verdict = ud_fail(

@@ -47,6 +47,10 @@ enum ud_code ud_session_open(struct ud_ctx *cx, struct ud_request *rq, const str
 enum ud_code ud_roles_settle(struct ud_ctx *cx, const char *role, const struct ud_texts *roles,
 	const char *customer_id, struct ud_texts *ret) UD_USE;
 
+/* Whoever asks, as a row. UD_E_PERSON_REQUIRED for service accounts. */
+enum ud_code ud_own_user(struct ud_ctx *cx, const struct ud_request *rq, struct ud_user *ret)
+	UD_USE;
+
 /* Bits of the roles that a caller may give. */
 uint32_t ud_roles_may_give(const struct ud_scope *scope);
 /* The scope of somebody who has just proved who they are. */

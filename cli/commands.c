@@ -22,6 +22,7 @@ static const struct {
 	{ "approval-policies", "approval-policy" },
 	{ "standing-orders", "standing-order" },
 	{ "me.notifications", "notification" },
+	{ "me.notification-preferences", "notification-preferences" },
 	{ "calendars", "calendar" },
 	{ "slas", "sla" },
 	{ "recovery-plans", "plan" },

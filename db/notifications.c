@@ -25,6 +25,67 @@ static const struct ud_shape shape = { .object = "notification",
 	.about = "Something that somebody is told." };
 const struct ud_table ud_notifications = { .shape = &shape };
 
+static const char *const kind_names[] = {
+	"ticket.answered",
+	"ticket.replied",
+	"ticket.info_requested",
+	"ticket.assigned",
+	"ticket.escalated",
+	"ticket.overdue",
+	"ticket.woken",
+	"ticket.approval_given",
+	"ticket.waiver_signed",
+	"ticket.waiver_over",
+	"ticket.window_over",
+	"ticket.still_unprotected",
+	"ticket.rejected",
+	"ticket.plan_changed",
+	"ticket.run_asked",
+	"ticket.run_stopped",
+	"ticket.run_ended",
+	"ticket.solved",
+	"ticket.reopened",
+	"ticket.closed",
+	"ticket.canceled",
+	"ticket.merged",
+	"ticket.transferred",
+	"host.team_degraded",
+	"host.storage_degraded",
+	"host.path_failed",
+	"host.log_doubted",
+};
+const struct ud_enum ud_news_kinds = { "news_kind", kind_names, UD_LEN(kind_names) };
+const char *const ud_news_words[] = {
+	"the support team answered",
+	"the customer answered",
+	"the support team asks something",
+	"somebody else works on it",
+	"it was escalated",
+	"a clock ran out",
+	"it is no longer laid aside",
+	"somebody approved it",
+	"somebody signed that a VM stays unprotected",
+	"a VM is unprotected, and the time that was signed for is over",
+	"its window is over, and the VMs are not back",
+	"a VM is still unprotected: does its old host come back?",
+	"it was rejected",
+	"its plan changed; it is to be approved again",
+	"the failover waits for the customer",
+	"the failover needs the support team",
+	"the failover has ended",
+	"it was solved",
+	"it was opened again",
+	"it was closed",
+	"it was withdrawn",
+	"it was merged into another",
+	"it goes on elsewhere",
+	"a card of a host's team is down",
+	"storage of a host is not healthy",
+	"a host's path to a file server has failed",
+	"a host keeps another seal of the log than the server",
+};
+_Static_assert(UD_LEN(ud_news_words) == UD_LEN(kind_names), "words for every kind");
+
 /* The row is the hearer's: an active user of this customer or of the provider. */
 static enum ud_code tell(struct ud_ctx *cx, const struct ud_news *news, const char *user_id)
 {
@@ -32,14 +93,17 @@ static enum ud_code tell(struct ud_ctx *cx, const struct ud_news *news, const ch
 	return ud_exec(cx, NULL,
 		"INSERT INTO notifications(id, customer_id, version, created_at, updated_at, labels, user_id,"
 		" event, subject_id, title, actor_name, seen, mail_due_at)"
-		" SELECT $1, users.customer_id, 1, $2, $2, '{}', users.id, $3, $4, $5, $6, 0,"
-		" CASE WHEN users.mail_muted = 0 THEN CAST($2 AS BIGINT) END FROM users"
+		" SELECT $1, users.customer_id, 1, $2, $2, '{}', users.id, $3, $4, $5, $6,"
+		" CASE WHEN replace(users.portal_off, $9, '') = users.portal_off THEN 0 ELSE 1 END,"
+		" CASE WHEN users.mail_muted = 0 AND replace(users.mail_off, $9, '') = users.mail_off"
+		" THEN CAST($2 AS BIGINT) END FROM users"
 		" WHERE users.id = $7 AND users.deleted_at IS NULL AND users.state = 'active'"
 		" AND COALESCE(users.customer_id, $8) = $8",
 		UD_VALS(ud_t(ud_id_new(cx->arena, cx->env, cx->now_ms, "ntf")), ud_i(cx->now_ms),
 			ud_t(news->event), ud_t(news->subject_id), ud_t(news->title),
 			ud_t(cx->scope->kind == UD_PRINCIPAL_SYSTEM ? NULL : cx->scope->name),
-			ud_t(user_id), ud_t(news->customer_id ? news->customer_id : "")));
+			ud_t(user_id), ud_t(news->customer_id ? news->customer_id : ""),
+			ud_t(ud_printf(cx->arena, "\"%s\"", news->event))));
 }
 
 enum ud_code ud_notify(
@@ -86,6 +150,7 @@ static enum ud_code read_letters(
 		"SELECT n.id, users.email, users.display_name, n.title, n.actor_name, n.subject_id,"
 		" n.created_at, n.mail_tries FROM notifications n JOIN users ON users.id = n.user_id"
 		" WHERE n.mail_due_at <= $1 AND n.created_at > $2 AND users.mail_muted = 0"
+		" AND replace(users.mail_off, '\"' || n.event || '\"', '') = users.mail_off"
 		" AND users.state = 'active' AND users.deleted_at IS NULL"
 		" ORDER BY n.mail_due_at, n.id LIMIT $3",
 		UD_VALS(ud_i(cx->now_ms), ud_i(cx->now_ms - DAY_MS), ud_i(UD_LETTERS_MAX))));

@@ -15,9 +15,13 @@ struct ud_notification {
 };
 extern const struct ud_table ud_notifications;
 
+/* Kinds of news, by the types of their events, and how each is put. */
+extern const struct ud_enum ud_news_kinds;
+extern const char *const ud_news_words[];
+
 /* Something to tell. */
 struct ud_news {
-	const char *event;      /* "ticket.answered" */
+	const char *event;      /* of ud_news_kinds */
 	const char *subject_id; /* what it is about */
 	/* whose people may hear of it, beside the provider's; NULL = none */
 	const char *customer_id;

@@ -25,6 +25,8 @@ static const struct ud_field user_fields[] = {
 	UD_FIELD(ud_user, locale,                .max = 35, .about = "Language tag (BCP 47) for pages and mail."),
 	UD_FIELD(ud_user, time_zone,             .max = 64, .rule = ud_rule_time_zone, .about = "IANA time zone for times shown to the person."),
 	UD_FIELD(ud_user, mail_muted,            .about = "True when the person wants no letters about tickets."),
+	UD_FIELD(ud_user, mail_off,              .flags = UD_SECRET | UD_SERVER),
+	UD_FIELD(ud_user, portal_off,            .flags = UD_SECRET | UD_SERVER),
 	UD_FIELD(ud_user, factor_enrolled,       .flags = UD_SERVER, .about = "True when a second factor is set up."),
 	UD_FIELD(ud_user, password_hash,         .flags = UD_SECRET | UD_SERVER),
 	UD_FIELD(ud_user, totp_sealed,           .flags = UD_SECRET | UD_SERVER),

@@ -18,7 +18,9 @@ struct ud_user {
 	struct ud_json roles; /* computed: [{"role","scope"}] */
 	struct ud_texts role_names;
 	const char *locale, *time_zone;
-	bool mail_muted, factor_enrolled;
+	bool mail_muted;
+	struct ud_texts mail_off, portal_off; /* kinds of ud_news_kinds */
+	bool factor_enrolled;
 	const char *password_hash, *totp_sealed;
 	int64_t totp_step; /* of the last code used */
 	struct ud_texts recovery_hashes;

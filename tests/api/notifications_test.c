@@ -96,11 +96,71 @@ static void what_was_seen_is_not_told_again(void **state)
 	assert_int_equal(unseen(w, OWN_OPERATOR, id), 0);
 }
 
+static enum ud_code count_letters(struct ud_ctx *cx, void *data)
+{
+	int64_t *n = data;
+	bool found;
+
+	return ud_query_int(cx, &found, n,
+		"SELECT COUNT(*) FROM notifications WHERE mail_due_at IS NOT NULL", UD_NO_VALS);
+}
+
+static int64_t letters(struct world *w)
+{
+	int64_t n = 0;
+
+	world_write(w, count_letters, &n);
+	return n;
+}
+
+static size_t told(struct world *w, enum who who, const char *id)
+{
+	struct reply r =
+		expect(w, who, "GET", fmt(w, "/v1/me/notifications?subject_id=%s", id), NULL, 200);
+
+	return json_array_size(json_object_get(r.json, "data"));
+}
+
+static const char *const preferences = "/v1/me/notification-preferences";
+
+static void a_person_chooses_what_comes_by_mail_and_what_in_the_portal(void **state)
+{
+	struct world *w = *state;
+	struct reply r = expect(w, OWN_OPERATOR, "GET", preferences, NULL, 200);
+
+	assert_string_equal(text_at(r.json, "kinds.0.event"), "ticket.answered");
+	assert_int_equal(json_array_size(json_object_get(r.json, "mail_off")), 0);
+	expect(w, OWN_OPERATOR, "PUT", preferences, "{\"mail_off\":[\"ticket.sung\"]}", 422);
+	expect(w, OWN_OPERATOR, "PUT", preferences,
+		"{\"mail_off\":[\"ticket.answered\"],\"portal_off\":[\"ticket.solved\"]}", 200);
+	const char *id = incident(w);
+	int64_t before = letters(w);
+
+	post(w, ENGINEER, id, "comments", "{\"body\":\"Looking.\"}");
+	assert_int_equal(unseen(w, OWN_OPERATOR, id), 1);
+	assert_int_equal(letters(w), before);
+	post(w, ENGINEER, id, "solve", "{}");
+	assert_int_equal(unseen(w, OWN_OPERATOR, id), 1); /* it is there, as seen */
+	assert_int_equal(told(w, OWN_OPERATOR, id), 2);
+	assert_int_equal(letters(w), before + 1);
+	r = expect(w, OWN_ADMIN, "GET", preferences, NULL, 200); /* one's own alone */
+	assert_int_equal(json_array_size(json_object_get(r.json, "mail_off")), 0);
+	r = expect(w, OWN_OPERATOR, "GET", preferences, NULL, 200);
+	assert_string_equal(text_at(r.json, "portal_off.0"), "ticket.solved");
+	expect(w, OWN_OPERATOR, "PUT", preferences, "{\"mail_muted\":true}", 200);
+	post(w, OWN_OPERATOR, id, "reopen", "{}");
+	post(w, ENGINEER, id, "solve", "{}");
+	assert_int_equal(unseen(w, OWN_OPERATOR, id), 2);
+	assert_int_equal(letters(w), before + 1);
+	expect(w, OWN_OPERATOR, "PUT", preferences, "{}", 200);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whoever_has_to_do_with_it_hears_of_it),
 		cmocka_unit_test(what_was_seen_is_not_told_again),
+		cmocka_unit_test(a_person_chooses_what_comes_by_mail_and_what_in_the_portal),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

@@ -21,7 +21,7 @@ struct matrix {
 	struct world *w;
 	struct tenants t;
 	struct callers callers;
-	bool used[128]; /* rows of reasons */
+	bool used[160]; /* rows of reasons */
 	size_t cells, proven, batched;
 };
 
@@ -582,6 +582,8 @@ static const struct {
 	{ "ip-blocks.split", "in_use" },
 	{ "me.edit", "person_required" }, /* programs have no profile */
 	{ "me.edit", "validation_failed" }, /* nobody changes customer */
+	{ "me.notification-preferences.show", "person_required" },
+	{ "me.notification-preferences.edit", "person_required" },
 	{ "me.password", "invalid_credentials" }, /* the callers have no password */
 	{ "me.step-up", "invalid_credentials" },
 	{ "me.step-up", "person_required" }, /* a token never steps up */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // One's own account: profile, second factor, sessions, tokens.
 import { html, useSignal } from '../core/html.js';
-import { get, patch, post, remove } from '../core/api.js';
+import { call, get, patch, post, remove } from '../core/api.js';
 import { t } from '../core/i18n.js';
 import { useData } from '../core/live.js';
-import { me } from '../core/store.js';
+import { isStaff, me } from '../core/store.js';
 import { Action, Ago, Choice, Facts, Form, Loaded, Panel, Text, When, toast } from '../ui/parts.js';
 
 const zones = [['', t('settings.zone.none')], ...Intl.supportedValuesOf('timeZone').map((z) => [z, z])];
@@ -34,6 +34,15 @@ const Factor = () => {
       : html`<p class="warning">▲ ${t('settings.factor.off')}</p><${Action} label=${t('settings.factor.begin')} onPress=${async () => { seed.value = await post('/v1/me/totp'); }}/>`}</${Panel}>`;
 };
 
+// What comes how; each box is stored as it is pressed.
+const Told = () => {
+  const data = useData('/v1/me/notification-preferences', ['user.']);
+  const store = async (wish) => { try { data.data.value = await call('PUT', '/v1/me/notification-preferences', wish); } catch (problem) { toast(problem.message, true); await data.reload(); } };
+  const box = (p, list, event, label) => html`<td><input type="checkbox" aria-label=${label} checked=${!p[list].includes(event)} onChange=${(e) => store({ mail_muted: p.mail_muted, mail_off: p.mail_off, portal_off: p.portal_off, [list]: e.currentTarget.checked ? p[list].filter((x) => x !== event) : [...p[list], event] })}/></td>`;
+  return html`<${Panel} title=${t('settings.told')}><p class="muted">${t('settings.told.text')}</p><${Loaded} of=${data}>${(p) => html`<label class="check"><input type="checkbox" checked=${p.mail_muted} onChange=${(e) => store({ mail_muted: e.currentTarget.checked, mail_off: p.mail_off, portal_off: p.portal_off })}/> ${t('settings.told.none')}</label>
+    <div class="scroll" tabindex="0" role="region" aria-label=${t('settings.told')}><table><thead><tr><th scope="col">${t('notifications.what')}</th><th scope="col">${t('settings.told.mail')}</th><th scope="col">${t('settings.told.portal')}</th></tr></thead><tbody>${p.kinds.filter((k) => isStaff.value || !k.event.startsWith('host.')).map((k) => html`<tr key=${k.event}><td>${k.about}</td>${box(p, 'mail_off', k.event, `${t('settings.told.mail')}: ${k.about}`)}${box(p, 'portal_off', k.event, `${t('settings.told.portal')}: ${k.about}`)}</tr>`)}</tbody></table></div>`}</${Loaded}></${Panel}>`;
+};
+
 const Sessions = () => {
   const data = useData('/v1/me/sessions', ['session.']);
   return html`<${Panel} title=${t('settings.sessions')}><${Loaded} of=${data}>${(s) => html`<ul class="steps">${s.data.map((x) => html`<li><span class="grow"><span title=${x.user_agent || ''}>${browserOf(x.user_agent)}</span><br/><span class="muted">${x.address} · <${Ago} at=${x.last_seen_at}/></span></span>${x.current ? html`<span class="ok">● ${t('settings.this')}</span>` : html`<${Action} label=${t('settings.end')} onPress=${async () => { await remove(`/v1/me/sessions/${x.id}`); await data.reload(); }}/>`}</li>`)}</ul>`}</${Loaded}></${Panel}>`;
@@ -54,4 +63,4 @@ const systems = [['Android', 'Android'], ['iPhone', 'iPhone'], ['iPad', 'iPad'],
 const called = (names, text) => names.find(([mark]) => text.includes(mark))?.[1];
 const browserOf = (text) => [called(browsers, text || ''), called(systems, text || '')].filter(Boolean).join(', ') || text || t('unknown');
 
-export const Settings = () => html`<div class="bar"><h1>${t('page.settings')}</h1></div><div class="grid"><${Profile}/><${Factor}/><${Sessions}/><${Tokens}/><${Password}/></div>`;
+export const Settings = () => html`<div class="bar"><h1>${t('page.settings')}</h1></div><div class="grid"><${Profile}/><${Factor}/><${Sessions}/><${Tokens}/><${Password}/><${Told}/></div>`;
