@@ -89,6 +89,23 @@ int ud_beneath_rename(int root, const char *from, const char *to)
 	return rc;
 }
 
+int ud_beneath_link(int root, const char *from, const char *to)
+{
+	const char *a = from, *b = to;
+	int rc = ud_beneath_remove(root, to);
+	int from_folder = rc < 0 ? rc : parent_of(root, from, &a);
+
+	if (from_folder < 0)
+		return from_folder;
+	int to_folder = parent_of(root, to, &b);
+
+	rc = to_folder < 0 ? to_folder : result(linkat(from_folder, a, to_folder, b, 0));
+	close(from_folder);
+	if (to_folder >= 0)
+		close(to_folder);
+	return rc;
+}
+
 int ud_beneath_remove(int root, const char *path)
 {
 	const char *name = path;

@@ -15,6 +15,8 @@ int ud_beneath_root(const char *path) UD_USE;
 int ud_beneath_open(int root, const char *path, int flags, unsigned mode) UD_USE;
 /* Make a folder; fine when it is there. */
 int ud_beneath_make(int root, const char *path) UD_USE;
+/* A second name for a file, in place of what had it. */
+int ud_beneath_link(int root, const char *from, const char *to) UD_USE;
 int ud_beneath_rename(int root, const char *from, const char *to) UD_USE;
 /* Remove a file; fine when it is not there. */
 int ud_beneath_remove(int root, const char *path) UD_USE;

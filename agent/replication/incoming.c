@@ -491,33 +491,93 @@ int ud_incoming_write(
 	return rc;
 }
 
+/* The place of a file in the list, which may be there from before a cut; NULL = the problem says
+ * why not. */
+static struct ud_manifest_file *file_place(struct ud_ctx *cx, ud_incoming *in, const char *name)
+{
+	const char *folder = ud_printf(cx->arena, "p/%06lld", (long long)in->n);
+	size_t i = 0;
+
+	while (i < in->file_count && strcmp(in->files[i].name, name) != 0)
+		i++;
+	enum ud_code code = UD_OK;
+
+	if (!ud_disk_name_valid(name) || i == UD_MANIFEST_FILES) {
+		code = ud_fail(cx, UD_E_VALIDATION, NULL,
+			"a point has at most %d files, each with a name of its own",
+			UD_MANIFEST_FILES);
+	} else {
+		int rc = ud_beneath_make(in->store->root, folder);
+
+		if (rc < 0)
+			code = own_failure(cx, in, rc, folder);
+	}
+	return code == UD_OK ? &in->files[i] : NULL;
+}
+
+/* It is there: it counts. */
+static void note_file(ud_incoming *in, struct ud_manifest_file *place, const char *name,
+	int64_t bytes, const char *sha256)
+{
+	in->file_count += place == &in->files[in->file_count];
+	*place = (struct ud_manifest_file){ ud_strdup(in->arena, name), bytes,
+		ud_strdup(in->arena, sha256) };
+}
+
 enum ud_code ud_incoming_file(
 	struct ud_ctx *cx, ud_incoming *incoming, const char *name, const void *data, size_t n)
 {
 	char sum[UD_SHA256_HEX];
 
-	if (!ud_disk_name_valid(name) || n > UD_MANIFEST_FILE)
+	if (n > UD_MANIFEST_FILE)
 		return ud_fail(cx, UD_E_VALIDATION, NULL, "a file of a point is too large");
-	size_t i = 0;
+	struct ud_manifest_file *place = file_place(cx, incoming, name);
 
-	while (i < incoming->file_count && strcmp(incoming->files[i].name, name) != 0)
-		i++;
-	if (i == UD_MANIFEST_FILES)
-		return ud_fail(cx, UD_E_VALIDATION, NULL, "a point has at most %d files",
-			UD_MANIFEST_FILES);
-	const char *folder = ud_printf(cx->arena, "p/%06lld", (long long)incoming->n);
+	if (!place)
+		return cx->problem.code;
 	const char *path = ud_store_point_path(cx, incoming->n, name);
-	int rc = ud_beneath_make(incoming->store->root, folder);
+	int rc = ud_beneath_write(incoming->store->root, path, data, n);
 
-	if (rc == 0)
-		rc = ud_beneath_write(incoming->store->root, path, data, n);
 	if (rc < 0)
 		return own_failure(cx, incoming, rc, path);
 	ud_sha256_hex(data, n, sum);
-	incoming->files[i] = (struct ud_manifest_file){ ud_strdup(incoming->arena, name),
-		(int64_t)n, ud_strdup(incoming->arena, sum) };
-	incoming->file_count += i == incoming->file_count;
+	note_file(incoming, place, name, (int64_t)n, sum);
 	return UD_OK;
+}
+
+enum ud_code ud_incoming_same(struct ud_ctx *cx, ud_incoming *incoming, const char *name)
+{
+	const struct ud_manifest_file *files = NULL, *file = NULL;
+	struct ud_stored_point parent = { 0 };
+	size_t n = 0;
+
+	UD_TRY(ud_store_point(cx, incoming->store, incoming->head.parent, &parent));
+	UD_TRY(ud_manifest_files(cx, &parent.point, &files, &n));
+	for (size_t i = 0; i < n && !file; i++)
+		file = strcmp(files[i].name, name) == 0 ? &files[i] : NULL;
+	if (!file)
+		return ud_fail(cx, UD_E_MALFORMED, NULL, "the parent has no such file");
+	struct ud_manifest_file *place = file_place(cx, incoming, name);
+
+	if (!place)
+		return cx->problem.code;
+	const char *from = ud_store_point_path(cx, parent.point.n, file->name);
+	int rc = ud_beneath_link(
+		incoming->store->root, from, ud_store_point_path(cx, incoming->n, file->name));
+
+	if (rc < 0)
+		return own_failure(cx, incoming, rc, from);
+	note_file(incoming, place, name, file->bytes, file->sha256);
+	return UD_OK;
+}
+
+enum ud_code ud_incoming_parent_files(
+	struct ud_ctx *cx, const ud_incoming *incoming, struct ud_json *ret)
+{
+	*ret = (struct ud_json){ "[]" };
+	return *incoming->head.parent
+		? ud_store_files(cx, incoming->store, incoming->head.parent, ret)
+		: UD_OK;
 }
 
 /* ---- publishing ---- */

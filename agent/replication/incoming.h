@@ -50,6 +50,11 @@ void ud_incoming_spoil(ud_incoming *incoming, int error);
 /* A small file of the point. UD_E_VALIDATION, UD_E_STORAGE_FULL. */
 enum ud_code ud_incoming_file(struct ud_ctx *cx, ud_incoming *incoming, const char *name,
 	const void *data, size_t n) UD_USE;
+/* A file that is the parent's. UD_E_MALFORMED: it has none of that name. */
+enum ud_code ud_incoming_same(struct ud_ctx *cx, ud_incoming *incoming, const char *name) UD_USE;
+/* Files of the parent that are what they were; none without a parent. As ud_store_files. */
+enum ud_code ud_incoming_parent_files(
+	struct ud_ctx *cx, const ud_incoming *incoming, struct ud_json *ret) UD_USE;
 /*
  * Make it a point: when this returns UD_OK it is durable, and the newest. manifest brings the roots
  * that the sender reckoned: UD_E_CONFLICT when they differ from ours, and the point is gone. On

@@ -217,7 +217,7 @@ const char *ud_intake_id(const ud_intake *intake)
 }
 
 enum ud_code ud_intake_begin(
-	struct ud_ctx *cx, ud_intake *intake, const struct ud_record *record, int64_t *ret_records)
+	struct ud_ctx *cx, ud_intake *intake, const struct ud_record *record, struct ud_ready *ret)
 {
 	struct ud_begin begin = { 0 };
 	struct ud_manifest m = { 0 };
@@ -226,7 +226,8 @@ enum ud_code ud_intake_begin(
 		return ud_fail(cx, UD_E_MALFORMED, NULL, "a point begins inside another");
 	UD_TRY(ud_record_read(cx, record, &ud_begin_shape, &begin));
 	UD_TRY(ud_manifest_read(cx, begin.manifest.text, strlen(begin.manifest.text), &m));
-	UD_TRY(ud_incoming_begin(cx, intake->store, &m, begin.digest, &intake->in, ret_records));
+	UD_TRY(ud_incoming_begin(cx, intake->store, &m, begin.digest, &intake->in, &ret->records));
+	UD_TRY(ud_incoming_parent_files(cx, intake->in, &ret->files));
 	intake->bytes = 0;
 	strncpy(intake->id, m.id, sizeof(intake->id) - 1);
 	return UD_OK;
@@ -315,6 +316,8 @@ enum ud_code ud_intake_take(struct ud_ctx *cx, ud_intake *intake, struct ud_reco
 	if (record->type == UD_RECORD_FILE)
 		return ud_incoming_file(cx, intake->in, (const char *)record->meta, record->payload,
 			record->payload_n);
+	if (record->type == UD_RECORD_SAME)
+		return ud_incoming_same(cx, intake->in, (const char *)record->meta);
 	if (!ud_chunk_read(record, &c))
 		return ud_fail(cx, UD_E_MALFORMED, NULL, "a chunk is broken");
 	if (record->type == UD_RECORD_ZERO)

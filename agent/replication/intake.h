@@ -19,10 +19,10 @@ typedef struct ud_intake ud_intake;
 ud_intake *ud_intake_new(ud_intake_pool *pool, ud_store *store);
 /* Leaves what is coming in to be gone on with. */
 void ud_intake_release(ud_intake **intake);
-/* Begin by a BEGIN record: *ret_records are here already. Codes of ud_incoming_begin. */
+/* Begin by a BEGIN record; *ret is what to answer. Codes of ud_incoming_begin. */
 enum ud_code ud_intake_begin(struct ud_ctx *cx, ud_intake *intake, const struct ud_record *record,
-	int64_t *ret_records) UD_USE;
-/* A DATA, ZERO or FILE record. Takes the payload's memory and gives other instead. */
+	struct ud_ready *ret) UD_USE;
+/* A DATA, ZERO, FILE or SAME record. Takes the payload's memory and gives other instead. */
 enum ud_code ud_intake_take(struct ud_ctx *cx, ud_intake *intake, struct ud_record *record) UD_USE;
 /* END: publish. */
 enum ud_code ud_intake_end(struct ud_ctx *cx, ud_intake *intake, const struct ud_record *record,

@@ -17,8 +17,8 @@ enum {
 	UD_CHUNK = 1 << 20,
 	UD_CHUNK_EXTENTS = UD_CHUNK / UD_EXTENT,
 	UD_MANIFEST_DISKS = 32,     /* disks of a VM at most */
-	UD_MANIFEST_FILES = 8,      /* small files that go along at most */
-	UD_MANIFEST_FILE = 4 << 20, /* bytes of such a file at most */
+	UD_MANIFEST_FILES = 72,     /* files that go along at most */
+	UD_MANIFEST_FILE = 4 << 20, /* bytes of such a file at most; larger ones go in pieces */
 	UD_DISK_NAME = 64,          /* characters of a disk's or file's name, with its NUL */
 	UD_MANIFEST_MAX = 64 << 10  /* bytes of a manifest at most */
 };
@@ -41,7 +41,7 @@ struct ud_manifest_disk {
 };
 extern const struct ud_shape ud_manifest_disk_shape;
 
-/* A small file that belongs to the point: the VM's definition, its NVRAM. */
+/* A file that belongs to the point: the VM's definition, its NVRAM, a piece of its kernel. */
 struct ud_manifest_file {
 	const char *name; /* as a disk's, and not that of a file of the store */
 	int64_t bytes;

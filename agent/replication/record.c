@@ -30,6 +30,7 @@ static const struct ud_field begin_fields[] = {
 };
 static const struct ud_field ready_fields[] = {
 	UD_FIELD(ud_ready, records, .about = "Records of the plan that are here already."),
+	UD_FIELD(ud_ready, files,   .max = UD_MANIFEST_MAX, .about = "Files of the parent, which need not come again."),
 };
 static const struct ud_field refused_fields[] = {
 	UD_FIELD(ud_refused, code,   .flags = UD_REQUIRED, .max = 64, .about = "Name of the problem."),

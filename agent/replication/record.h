@@ -37,6 +37,7 @@ enum ud_record_type {
 	/* ud_range with a point's id; answers with pieces until none are left */
 	UD_RECORD_CHANGED,
 	UD_RECORD_LEASE, /* meta: text; the answer's meta: text */
+	UD_RECORD_SAME,  /* meta: name of a file that is as READY says of the parent's */
 	UD_RECORD_TYPES
 };
 
@@ -80,6 +81,7 @@ struct ud_begin {
 };
 struct ud_ready {
 	int64_t records;
+	struct ud_json files; /* of the parent, and whole: array of ud_manifest_file_shape */
 };
 struct ud_refused {
 	const char *code, *detail;

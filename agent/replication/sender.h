@@ -62,11 +62,16 @@ enum ud_ship {
 			    what differs of it travels; parent as for UD_SHIP_COMPARE */
 };
 
-/* A small file to go along. */
+/* A file to go along, of UD_MANIFEST_FILE bytes at most; one that the target has is not sent. */
 struct ud_ship_file {
 	const char *name;
-	const void *data;
+	const void *data; /* NULL: read */
 	size_t n;
+	const char *sha256; /* hex; NULL: reckoned from data */
+	/* Its n bytes, in the arena; asked for when it is sent. */
+	enum ud_code (*read)(struct ud_ctx *cx, const struct ud_ship_file *file, const void **ret);
+	const void *from; /* read's own */
+	int64_t at;       /* read's own */
 };
 struct ud_ship_job {
 	struct ud_manifest point; /* id, parent, epoch, taken_at, requested, consistency, reason */

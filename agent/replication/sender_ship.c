@@ -24,6 +24,7 @@ struct ship {
 	ud_plan *plan;
 	char digest[UD_SHA256_HEX];
 	struct ud_record record;
+	struct ud_json there; /* files that the target has; NULL = none */
 	bool wrong;
 };
 
@@ -133,6 +134,62 @@ static int send_begin(struct ud_ctx *cx, struct ship *p, const struct ud_carrier
 	return ud_record_send_shape(carrier, UD_RECORD_BEGIN, &ud_begin_shape, &begin);
 }
 
+/* Is it as the target has it? */
+static bool is_there(const struct ud_ship_file *f, const char *sha256,
+	const struct ud_manifest_file *there, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(there[i].name, f->name) == 0)
+			return there[i].bytes == (int64_t)f->n &&
+				strcmp(there[i].sha256, sha256) == 0;
+	return false;
+}
+
+/* One file, or its name where the target has it; what is read for it is let go again. */
+static enum ud_code send_file(struct ud_ctx *cx, const struct ud_ship_file *f,
+	const struct ud_manifest_file *there, size_t n, const struct ud_carrier *carrier,
+	int *ret_rc)
+{
+	UD_AUTO(ud_arena) *arena = ud_arena_new();
+	struct ud_ctx own = { .arena = arena, .env = cx->env };
+	const void *data = f->data;
+	char sum[UD_SHA256_HEX];
+
+	if (!f->sha256)
+		ud_sha256_hex(data, f->n, sum);
+	if (is_there(f, f->sha256 ? f->sha256 : sum, there, n)) {
+		*ret_rc = ud_record_send_text(carrier, UD_RECORD_SAME, f->name);
+		return UD_OK;
+	}
+	enum ud_code code = data ? UD_OK : f->read(&own, f, &data);
+
+	if (code != UD_OK)
+		return ud_fail(cx, code, NULL, "%s: %s", f->name, own.problem.detail);
+	struct ud_record r = {
+		.type = UD_RECORD_FILE, .meta_n = strlen(f->name), .payload_n = f->n
+	};
+
+	r.meta = (unsigned char *)(uintptr_t)f->name; /* both are only read */
+	r.payload = (unsigned char *)(uintptr_t)data;
+	*ret_rc = ud_record_send(carrier, &r);
+	return UD_OK;
+}
+
+static enum ud_code send_files(
+	struct ud_ctx *cx, const struct ship *p, const struct ud_carrier *carrier, int *ret_rc)
+{
+	const struct ud_ship_job *job = p->job;
+	struct ud_manifest_file *there = NULL;
+	size_t n = 0;
+
+	if (p->there.text)
+		UD_TRY(ud_shape_read_list(
+			cx, &ud_manifest_file_shape, p->there.text, UD_MANIFEST_FILES, &there, &n));
+	for (size_t i = 0; i < job->file_count && *ret_rc == 0; i++)
+		UD_TRY(send_file(cx, &job->files[i], there, n, carrier, ret_rc));
+	return UD_OK;
+}
+
 /* Files, roots and age; pending is written before the target can know that all is there. */
 static enum ud_code send_end(
 	struct ud_ctx *cx, struct ship *p, const struct ud_carrier *carrier, int *ret_rc)
@@ -140,16 +197,7 @@ static enum ud_code send_end(
 	const struct ud_ship_job *job = p->job;
 	int rc = 0;
 
-	for (size_t i = 0; i < job->file_count && rc == 0; i++) {
-		const struct ud_ship_file *f = &job->files[i];
-		struct ud_record r = {
-			.type = UD_RECORD_FILE, .meta_n = strlen(f->name), .payload_n = f->n
-		};
-
-		r.meta = (unsigned char *)(uintptr_t)f->name; /* both are only read */
-		r.payload = (unsigned char *)(uintptr_t)f->data;
-		rc = ud_record_send(carrier, &r);
-	}
+	UD_TRY(send_files(cx, p, carrier, &rc));
 	UD_TRY(ud_hashes_finish(cx, p->sender, &p->pending, p->manifest.id, p->disks));
 	ud_manifest_set_disks(cx, &p->manifest, p->disks, job->source->disk_count);
 	p->manifest.age_ms = age_of(cx, job);
@@ -173,6 +221,7 @@ static enum ud_code transfer(struct ud_ctx *cx, struct ship *p)
 	if (p->record.type == UD_RECORD_DONE)
 		return UD_OK; /* it has it already */
 	UD_TRY(ud_record_read(cx, &p->record, &ud_ready_shape, &ready));
+	p->there = ready.files;
 	p->flow.skip = ready.records;
 	p->flow.carrier = &s->carrier;
 	UD_TRY(ud_flow_run(cx, &p->flow));

@@ -173,7 +173,7 @@ static enum ud_code on_begin(struct ud_ctx *cx, struct session *s)
 	struct ud_ready ready = { 0 };
 	struct ud_begin begin = { 0 };
 	struct ud_manifest m = { 0 };
-	enum ud_code code = ud_intake_begin(cx, s->intake, &s->record, &ready.records);
+	enum ud_code code = ud_intake_begin(cx, s->intake, &s->record, &ready);
 
 	if (code == UD_OK)
 		return say(s, UD_RECORD_READY, &ud_ready_shape, &ready);
@@ -329,6 +329,7 @@ static const struct {
 	[UD_RECORD_DATA] = { on_data, false, true },
 	[UD_RECORD_ZERO] = { on_data, false, true },
 	[UD_RECORD_FILE] = { on_data, false, true },
+	[UD_RECORD_SAME] = { on_data, false, true },
 	[UD_RECORD_END] = { on_end, false, false },
 	[UD_RECORD_HASHES] = { on_hashes, false, false },
 	[UD_RECORD_WRONG] = { on_wrong, false, false },

@@ -432,6 +432,31 @@ enum ud_code ud_store_file(struct ud_ctx *cx, ud_store *store, const char *id, c
 	return UD_OK;
 }
 
+enum ud_code ud_store_files(struct ud_ctx *cx, ud_store *store, const char *id, struct ud_json *ret)
+{
+	const struct ud_manifest_file *files = NULL;
+	struct ud_stored_point p = { 0 };
+	struct ud_manifest whole = { 0 };
+	size_t n = 0, count = 0;
+
+	UD_TRY(ud_store_point(cx, store, id, &p));
+	UD_TRY(ud_manifest_files(cx, &p.point, &files, &n));
+	struct ud_manifest_file *found = ud_alloc(cx->arena, (n + 1) * sizeof(*found));
+
+	for (size_t i = 0; i < n; i++) {
+		UD_AUTO(ud_arena) *arena = ud_arena_new();
+		struct ud_ctx own = { .arena = arena, .env = cx->env };
+		const char *data = NULL;
+		size_t size = 0;
+
+		if (ud_store_file(&own, store, id, files[i].name, &data, &size) == UD_OK)
+			found[count++] = files[i];
+	}
+	ud_manifest_set_files(cx, &whole, found, count);
+	*ret = whole.files;
+	return UD_OK;
+}
+
 /* ---- pins ---- */
 
 static enum ud_code pin_path(struct ud_ctx *cx, ud_store *store, const char *id, const char *name,

@@ -78,6 +78,10 @@ enum ud_code ud_store_newest(struct ud_ctx *cx, ud_store *store, struct ud_store
 enum ud_code ud_store_point(
 	struct ud_ctx *cx, ud_store *store, const char *id, struct ud_stored_point *ret) UD_USE;
 /* A small file of a point (the definition), in the arena. UD_E_NOT_FOUND, UD_E_UNAVAILABLE. */
+/* Files of a point that are what they were, for the next that is taken in: an array of
+ * ud_manifest_file_shape. UD_E_NOT_FOUND. */
+enum ud_code ud_store_files(struct ud_ctx *cx, ud_store *store, const char *id, struct ud_json *ret)
+	UD_USE;
 enum ud_code ud_store_file(struct ud_ctx *cx, ud_store *store, const char *id, const char *name,
 	const char **ret, size_t *ret_n) UD_USE;
 

@@ -37,11 +37,11 @@ static enum ud_code one_record(
 	struct ud_ctx *cx, ud_intake *t, struct ud_record *record, bool *ret_over)
 {
 	struct ud_manifest stored = { 0 };
-	int64_t records = 0;
+	struct ud_ready ready = { 0 };
 
 	switch (record->type) {
 	case UD_RECORD_BEGIN:
-		return ud_intake_begin(cx, t, record, &records);
+		return ud_intake_begin(cx, t, record, &ready);
 	case UD_RECORD_DATA:
 	case UD_RECORD_ZERO:
 	case UD_RECORD_FILE:

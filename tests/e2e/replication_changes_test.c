@@ -167,16 +167,6 @@ static enum ud_code work_prove_beside(struct host_inside *h, const char *in, con
 
 /* ---- the test's own words ---- */
 
-/* A file of a host by its path's pattern; "" = none. */
-static const char *find_file(struct trio *s, const struct host *h, const char *pattern)
-{
-	const char *const argv[] = { "/usr/bin/find",
-		ud_printf(s->cx.arena, "%s/%s", s->guests.dir, h->name), "-path", pattern, NULL };
-	const char *out = guests_run(&s->cx, argv);
-
-	return ud_strndup(s->cx.arena, out, strcspn(out, "\n"));
-}
-
 /* What a change cost: bytes that the source sent for it. */
 struct cost {
 	const char *what;
@@ -604,7 +594,7 @@ static void a_copy_that_is_there_spares_the_first(void **state)
 	host_must(&s->cx, &s->a, work_drop, trio_id);
 	host_must(&s->cx, &s->b, work_drop, trio_id);
 	for (const char *disk = "vda\0vdb\0vdc\0"; *disk; disk += 4) {
-		const char *from = find_file(
+		const char *from = trio_file(
 			s, &s->b, ud_printf(s->cx.arena, "*/clone/active/%s.qcow2", disk));
 		const char *const copy[] = { "/usr/bin/qemu-img", "convert", "-O", "qcow2", from,
 			ud_printf(s->cx.arena, "%s/%s.qcow2", media, disk), NULL };

@@ -31,12 +31,26 @@ enum {
 
 /* ---- the story ---- */
 
-static void nothing_but_warnings_stand_in_the_way(void **state)
+/* Kernel and initrd of the guest, which all hosts of this machine could read, are not there. */
+static void hide_boot_files(struct trio *s, bool hidden)
+{
+	for (const char *name = "vmlinuz\0initrd.img\0"; *name; name += strlen(name) + 1) {
+		const char *here = ud_printf(s->cx.arena, "%s/%s", s->guests.dir, name);
+		const char *away = ud_printf(s->cx.arena, "%s.away", here);
+
+		assert_int_equal(rename(hidden ? here : away, hidden ? away : here), 0);
+	}
+}
+
+static void nothing_stands_in_the_way(void **state)
 {
 	struct trio *s = *state;
 
+	hide_boot_files(s, true);
 	assert_string_equal(
 		host_must(&s->cx, &s->a, work_check, trio_uuid), "direct_boot(warning) ");
+	hide_boot_files(s, false);
+	assert_string_equal(host_must(&s->cx, &s->a, work_check, trio_uuid), "");
 }
 
 /* Records that the guest writes in 100 s. */
@@ -191,14 +205,34 @@ static void card_is(struct trio *s, struct host *h, const char *vm, const char *
 		fail_msg("%s: %s", address, told);
 }
 
+/* A host has the guest's kernel and initrd for a clone. */
+static void has_boot_files(struct trio *s, const struct host *h, const char *clone)
+{
+	for (const char *name = "kernel\0vmlinuz\0initrd\0initrd.img\0"; *name;) {
+		const char *path = trio_file(s, h, ud_printf(s->cx.arena, "*/%s-%s", name, clone));
+
+		name += strlen(name) + 1;
+		const char *const compare[] = { "/usr/bin/cmp", path,
+			ud_printf(s->cx.arena, "%s/%s", s->guests.dir, name), NULL };
+
+		guests_run(&s->cx, compare);
+		name += strlen(name) + 1;
+	}
+}
+
 static void a_copy_of_a_point_boots_and_is_clean_while_cycles_go_on(void **state)
 {
 	struct trio *s = *state;
-	const char *newest = trio_point(s, &s->b, 0);
-	const char *copy = host_must(&s->cx, &s->b, work_test_start,
-		ud_printf(s->cx.arena, "%s %s", trio_id, trio_point(s, &s->b, 1)));
+	const char *newest = trio_point(s, &s->b, 0), *older = trio_point(s, &s->b, 1);
+
+	hide_boot_files(s, true);
+	const char *copy = host_must(
+		&s->cx, &s->b, work_test_start, ud_printf(s->cx.arena, "%s %s", trio_id, older));
+
+	hide_boot_files(s, false);
 
 	trio_wants_clean(trio_verify(s, &s->b, copy));
+	has_boot_files(s, &s->b, "tst_1");
 	card_is(s, &s->b, copy, "tst_1", "192.0.2.7/24", "set");
 	card_is(s, &s->b, copy, "tst_1", "192.0.2.7/24", "already");
 	card_is(s, &s->b, copy, "tst_1", "192.0.2.8/24", "set"); /* and the other one is gone */
@@ -207,6 +241,7 @@ static void a_copy_of_a_point_boots_and_is_clean_while_cycles_go_on(void **state
 	card_is(s, &s->b, copy, "tst_1", "192.0.2.9", "failed 192.0.2.9 is no address");
 	trio_next(s, &s->b, newest);
 	host_must(&s->cx, &s->b, work_test_drop, "tst_1");
+	assert_string_equal(trio_file(s, &s->b, "*/kernel-tst_1"), "");
 	trio_wants_clean(trio_verify(s, &s->a, trio_uuid));
 }
 
@@ -255,6 +290,7 @@ static void a_third_host_gets_them_from_the_second(void **state)
 			trio_point_of(s, &s->c, trio_extended_id, 0)));
 
 	trio_wants_clean(trio_verify(s, &s->c, copy));
+	has_boot_files(s, &s->c, "tst_1");
 	host_must(&s->cx, &s->c, work_test_drop, "tst_1");
 	assert_null(strstr(host_must(&s->cx, &s->c, work_points, trio_extended_id), "application"));
 	host_must(&s->cx, &s->b, work_drop, trio_extended_id);
@@ -321,6 +357,7 @@ static void planned_and_reverse(void **state)
 	const char *after = trio_verify(s, &s->b, trio_uuid);
 
 	trio_wants_clean(after);
+	has_boot_files(s, &s->b, "active");
 	assert_true(trio_number(s, after, "b") >= trio_number(s, before, "b"));
 	host_must(&s->cx, &s->b, work_complete, trio_id);
 	trio_set(s, &s->b, &s->a, "reverse");
@@ -365,7 +402,7 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(nothing_but_warnings_stand_in_the_way),
+		cmocka_unit_test(nothing_stands_in_the_way),
 		cmocka_unit_test(points_come_while_the_guest_writes),
 		cmocka_unit_test(a_copy_of_a_point_boots_and_is_clean_while_cycles_go_on),
 		cmocka_unit_test(a_third_host_gets_them_from_the_second),

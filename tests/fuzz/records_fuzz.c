@@ -58,7 +58,7 @@ static void feed(struct ud_ctx *cx, ud_intake *t, struct input *in, struct ud_re
 	const struct ud_carrier carrier = { NULL, take, in };
 	struct ud_manifest stored = { 0 };
 	struct ud_chunk chunk;
-	int64_t records = 0;
+	struct ud_ready ready = { 0 };
 
 	for (int i = 0; i < 50; i++) {
 		mend_header((uint8_t *)(uintptr_t)in->data, in->n);
@@ -68,7 +68,7 @@ static void feed(struct ud_ctx *cx, ud_intake *t, struct input *in, struct ud_re
 
 		(void)ud_chunk_read(r, &chunk);
 		if (r->type == UD_RECORD_BEGIN)
-			code = ud_intake_begin(cx, t, r, &records);
+			code = ud_intake_begin(cx, t, r, &ready);
 		else if (r->type == UD_RECORD_END)
 			code = ud_intake_end(cx, t, r, &stored);
 		else

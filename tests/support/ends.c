@@ -203,7 +203,9 @@ int ends_end(void **state)
 
 enum ud_code ends_ship_id(struct ends *e, enum ud_ship how, const char *id, struct ud_shipped *ret)
 {
-	static const struct ud_ship_file definition = { "domain.xml", "<domain/>", 9 };
+	static const struct ud_ship_file definition = {
+		.name = "domain.xml", .data = "<domain/>", .n = 9
+	};
 	ud_source *source = disks_source(e->disks, 0);
 	const struct ud_ship_job job = {
 		.point = { .id = id,

@@ -305,6 +305,15 @@ enum ud_code work_check(struct host_inside *h, const char *in, const char **ret_
 
 /* ---- the test's own words ---- */
 
+const char *trio_file(struct trio *s, const struct host *h, const char *pattern)
+{
+	const char *const argv[] = { "/usr/bin/find",
+		ud_printf(s->cx.arena, "%s/%s", s->guests.dir, h->name), "-path", pattern, NULL };
+	const char *out = guests_run(&s->cx, argv);
+
+	return ud_strndup(s->cx.arena, out, strcspn(out, "\n"));
+}
+
 const char *trio_relation(struct trio *s, const char *id, const struct host *peer, const char *role,
 	const char *initial)
 {

@@ -52,6 +52,8 @@ host_work work_addresses;               /* "VM TEST MAC ADDRESS ROUTER NAMES"; T
 					 * what became of the card, and why */
 host_work work_check;                   /* codes of what the VM itself puts in the way */
 
+/* A file of a host by its path's pattern; "" = none. */
+const char *trio_file(struct trio *s, const struct host *h, const char *pattern);
 /* A relation's text for work_set. */
 const char *trio_relation(struct trio *s, const char *id, const struct host *peer, const char *role,
 	const char *initial);

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/replication/tree.h"
@@ -73,6 +74,40 @@ static void only_what_changed_travels(void **state)
 	assert_true(s.wire_bytes < 2 * UD_EXTENT);
 	assert_int_equal(s.point.changed_bytes, UD_EXTENT + 4 * MIB);
 	ends_check(e);
+}
+
+static void stat_file(struct ends *e, int n, struct stat *ret)
+{
+	const char *path =
+		ud_printf(e->cx->arena, "%s/p/%06d/domain.xml", e->store_settings.path, n);
+
+	assert_int_equal(stat(path, ret), 0);
+}
+
+/* A file that is as it was is the parent's own; one that rotted there comes again. */
+static void a_file_that_is_there_is_not_sent_again(void **state)
+{
+	struct ends *e = *state;
+	struct ud_shipped s = { 0 };
+	struct stat first, second, third;
+	const char *text = NULL;
+	size_t n = 0;
+
+	ship(e, UD_SHIP_FULL, &s);
+	ship(e, UD_SHIP_DELTA, &s);
+	stat_file(e, 1, &first);
+	stat_file(e, 2, &second);
+	assert_int_equal(first.st_ino, second.st_ino);
+	assert_int_equal(
+		truncate(ud_printf(e->cx->arena, "%s/p/000002/domain.xml", e->store_settings.path),
+			3),
+		0);
+	ship(e, UD_SHIP_DELTA, &s);
+	stat_file(e, 3, &third);
+	assert_int_not_equal(second.st_ino, third.st_ino);
+	assert_int_equal(ud_store_file(e->cx, e->store, e->id[2], "domain.xml", &text, &n), UD_OK);
+	assert_int_equal(n, strlen("<domain/>"));
+	assert_memory_equal(text, "<domain/>", n);
 }
 
 static void either_end_may_restart_between_points(void **state)
@@ -633,6 +668,7 @@ int main(void)
 		CASE(points_arrive_with_the_same_roots),
 		CASE(what_is_confirmed_is_told),
 		CASE(only_what_changed_travels),
+		CASE(a_file_that_is_there_is_not_sent_again),
 		CASE(either_end_may_restart_between_points),
 		CASE(a_lost_answer_is_no_second_point),
 		CASE(a_cut_delta_goes_on_at_the_last_whole_chunk),

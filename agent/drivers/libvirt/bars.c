@@ -95,7 +95,8 @@ static const struct {
 			.warning = true } },
 	{ "os/kernel",
 		{ .code = "direct_boot",
-			.text = "The VM boots a kernel from a file of this host.",
+			.text = "The VM's kernel or initrd is a file of this host that cannot be "
+				"read or is too large: 256 MiB together go along.",
 			.fix = "Put the same files at the same place on the target.",
 			.warning = true } },
 };
@@ -103,7 +104,11 @@ static const struct {
 /* A part of the definition that is there, and cannot go along. */
 static bool stays_here(struct ud_ctx *cx, xmlNodePtr part)
 {
-	return part && !ud_lv_tpm_ships(cx, part);
+	if (part && strcmp((const char *)part->name, "tpm") == 0)
+		return !ud_lv_tpm_ships(cx, part);
+	if (part && strcmp((const char *)part->name, "kernel") == 0)
+		return !ud_lv_boot_ships(cx, xmlDocGetRootElement(part->doc));
+	return part != NULL;
 }
 
 const char *ud_lv_bars(struct ud_ctx *cx, xmlNodePtr root, const char *stored, bool transient)

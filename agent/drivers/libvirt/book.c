@@ -158,6 +158,8 @@ void ud_lv_relation_free(struct ud_lv_relation *r)
 	ud_lv_store_close(r);
 	ud_sender_release(&r->sender);
 	ud_sender_release(&r->messenger);
+	for (size_t i = 0; i < UD_LV_BOOT_FILES; i++)
+		ud_lv_boot_forget(&r->boot[i]);
 	pthread_mutex_destroy(&r->work);
 	pthread_mutex_destroy(&r->talk);
 	ud_arena_release(&r->arena);

@@ -210,6 +210,7 @@ static enum ud_code definition_for(struct ud_ctx *cx, struct ud_lv_relation *r,
 	place_disks(cx, root, clone);
 	UD_TRY(place_cards(cx, r->lv, root, networks, test_id));
 	UD_TRY(place_nvram(cx, r, root, clone->point_id, clone->name));
+	UD_TRY(ud_lv_boot_place(cx, r, root, clone->point_id, clone->name));
 	return ud_lv_reduce(cx, ud_lv_text_of(cx, given), ret, &dropped);
 }
 
@@ -674,6 +675,7 @@ static enum ud_code drop_overlays(struct ud_ctx *cx, struct ud_lv_relation *r, c
 		return UD_OK;
 	UD_TRY(ud_lv_store_open(cx, r));
 	(void)cx->env->files->remove(ud_printf(cx->arena, "%s/nvram-%s.fd", r->dir, test_id));
+	ud_lv_boot_clear(cx, r, test_id);
 	drop_copy_state(cx, r, test_id);
 	return ud_store_clone_drop(cx, r->store, test_id);
 }

@@ -198,7 +198,18 @@ static enum ud_code begin(struct passing *p, struct ud_manifest *ret)
 	return ud_lv_state_write(p->cx, p->r, s);
 }
 
-/* The small files of the point go along: the definition, the firmware's variables. */
+static enum ud_code read_stored(struct ud_ctx *cx, const struct ud_ship_file *f, const void **ret)
+{
+	const struct passing *p = f->from;
+	const char *data = NULL;
+	size_t n = 0;
+
+	UD_TRY(ud_store_file(cx, p->store, p->newest.point.id, f->name, &data, &n));
+	*ret = data;
+	return UD_OK;
+}
+
+/* The files of the point go along: the definition, the firmware's variables. */
 static enum ud_code files_of(struct passing *p, const struct ud_ship_file **ret, size_t *ret_n)
 {
 	const struct ud_manifest_file *files = NULL;
@@ -207,14 +218,12 @@ static enum ud_code files_of(struct passing *p, const struct ud_ship_file **ret,
 	UD_TRY(ud_manifest_files(p->cx, &p->newest.point, &files, &n));
 	struct ud_ship_file *list = ud_alloc(p->cx->arena, sizeof(*list) * (n + 1));
 
-	for (size_t i = 0; i < n; i++) {
-		const char *data = NULL;
-		size_t size = 0;
-
-		UD_TRY(ud_store_file(
-			p->cx, p->store, p->newest.point.id, files[i].name, &data, &size));
-		list[i] = (struct ud_ship_file){ files[i].name, data, size };
-	}
+	for (size_t i = 0; i < n; i++)
+		list[i] = (struct ud_ship_file){ .name = files[i].name,
+			.n = (size_t)files[i].bytes,
+			.sha256 = files[i].sha256,
+			.read = read_stored,
+			.from = p };
 	*ret = list;
 	*ret_n = n;
 	return UD_OK;

@@ -11,6 +11,8 @@
 #ifndef AGENT_DRIVERS_LIBVIRT_RELATION_H
 #define AGENT_DRIVERS_LIBVIRT_RELATION_H
 
+#include <sys/stat.h>
+
 #include "agent/drivers/libvirt/inside.h"
 #include "agent/replication/receiver.h"
 #include "agent/replication/sender.h"
@@ -55,6 +57,16 @@ struct ud_lv_point_age {
 	int64_t taken_mono_ms;
 };
 
+enum { UD_LV_BOOT_FILES = 2, UD_LV_BOOT_PIECES = 64 /* 256 MiB of both together */ };
+/* A kernel or an initrd as it was found. */
+struct ud_lv_boot_file {
+	bool open;
+	int fd;
+	struct stat st;
+	size_t pieces;
+	char (*sums)[UD_SHA256_HEX]; /* of each piece */
+};
+
 struct ud_lv_relation {
 	struct ud_lv_relation *next;
 	struct ud_lv *lv;
@@ -94,6 +106,7 @@ struct ud_lv_relation {
 	unsigned swept;   /* libvirt's id of the running VM that has nothing left over */
 	unsigned awaited; /* libvirt's id of the running VM whose guest agent was waited for */
 	int64_t app_again_mono_ms; /* a freeze that failed is tried again then */
+	struct ud_lv_boot_file boot[UD_LV_BOOT_FILES];
 
 	/* messages to the peer go beside the data, under a lock of their own */
 	pthread_mutex_t talk;
@@ -113,6 +126,21 @@ struct ud_lv_book {
 	pthread_t scrubber;
 	bool scrubs, scrubs_no_more; /* the thread runs; it is to end */
 };
+
+/* ---- boot.c: a kernel and an initrd that are files of the host ---- */
+
+/* Kernel and initrd of a definition, in pieces, behind the *ret_n files that are there; room for
+ * UD_LV_BOOT_PIECES more. One that cannot be read or is too large stays here (ud_lv_boot_ships).
+ * memory: of the last time; what the files read from. */
+void ud_lv_boot_files(struct ud_ctx *cx, struct ud_lv_boot_file memory[UD_LV_BOOT_FILES],
+	xmlNodePtr root, struct ud_ship_file *files, size_t *ret_n);
+void ud_lv_boot_forget(struct ud_lv_boot_file *file);
+/* Those of a point as files of this host, named in its definition; where the point has none it
+ * stays as it is. name: of the clone. The codes of files. */
+enum ud_code ud_lv_boot_place(struct ud_ctx *cx, struct ud_lv_relation *r, xmlNodePtr root,
+	const char *point_id, const char *name) UD_USE;
+/* Remove what was placed for a clone. */
+void ud_lv_boot_clear(struct ud_ctx *cx, const struct ud_lv_relation *r, const char *name);
 
 /* A disk's image. */
 struct ud_lv_image {

@@ -170,10 +170,10 @@ void ud_lv_ship_point(struct ud_lv_cycle *c)
 
 /* ---- shipping ---- */
 
-enum { FILES = 3 };
+enum { FILES = 3 + UD_LV_BOOT_PIECES };
 
-/* The definition goes with every point, and what is no disk: the firmware's variables, and the
- * state of a TPM. */
+/* The definition goes with every point, and what is no disk: the firmware's variables, the state of
+ * a TPM, kernel and initrd. */
 static enum ud_code files_of(struct ud_lv_cycle *c, struct ud_ship_file files[FILES], size_t *ret_n)
 {
 	struct ud_ctx *cx = c->cx;
@@ -184,7 +184,7 @@ static enum ud_code files_of(struct ud_lv_cycle *c, struct ud_ship_file files[FI
 		return ud_lv_fail(cx, "read the VM's definition");
 	const char *text = ud_lv_take(cx, xml);
 
-	files[0] = (struct ud_ship_file){ "domain.xml", text, strlen(text) };
+	files[0] = (struct ud_ship_file){ .name = "domain.xml", .data = text, .n = strlen(text) };
 	*ret_n = 1;
 	UD_TRY(ud_lv_read(cx, text, &doc));
 	const char *nvram = ud_lv_content(cx, ud_lv_child(xmlDocGetRootElement(doc), "os/nvram"));
@@ -196,13 +196,16 @@ static enum ud_code files_of(struct ud_lv_cycle *c, struct ud_ship_file files[FI
 
 		memcpy(copy, data, n);
 		ud_free(data);
-		files[(*ret_n)++] = (struct ud_ship_file){ "nvram.fd", copy, n };
+		files[(*ret_n)++] =
+			(struct ud_ship_file){ .name = "nvram.fd", .data = copy, .n = n };
 	}
 	const char *state = NULL;
 
 	UD_TRY(ud_lv_tpm_read(cx, c->r->lv, xmlDocGetRootElement(doc), &state, &n));
 	if (n)
-		files[(*ret_n)++] = (struct ud_ship_file){ UD_LV_TPM_FILE, state, n };
+		files[(*ret_n)++] =
+			(struct ud_ship_file){ .name = UD_LV_TPM_FILE, .data = state, .n = n };
+	ud_lv_boot_files(cx, c->r->boot, xmlDocGetRootElement(doc), files, ret_n);
 	return UD_OK;
 }
 
