@@ -8,6 +8,7 @@ const struct ud_routes *const ud_api[] = {
 	&ud_api_customers,
 	&ud_api_subscriptions,
 	&ud_api_places,
+	&ud_api_capacity,
 	&ud_api_machines,
 	&ud_api_vm_verbs,
 	&ud_api_host_verbs,

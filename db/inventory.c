@@ -171,6 +171,42 @@ enum ud_code ud_inventory_running(
 		UD_VALS(ud_t(host_id), ud_i(VMS_MAX)), VMS_MAX, ret, ret_n);
 }
 
+#define SUMS                                                          \
+	"SELECT COUNT(*), CAST(COALESCE(SUM(v.vcpus), 0) AS BIGINT)," \
+	" CAST(COALESCE(SUM(v.memory_bytes), 0) AS BIGINT) FROM vms v WHERE v.id IN "
+
+/* every tenant: a host runs VMs of several */
+static enum ud_code sum_vms(
+	struct ud_ctx *cx, const char *sql, const char *host_id, int64_t *const ret[3])
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	UD_TRY(ud_query(cx, &rows, sql, UD_VALS(ud_t(host_id))));
+	UD_TRY(ud_next(cx, rows, &more));
+	for (int i = 0; i < 3; i++)
+		*ret[i] = more ? ud_col_int(rows, i) : 0;
+	return UD_OK;
+}
+
+enum ud_code ud_inventory_load(struct ud_ctx *cx, const char *host_id, struct ud_host_load *ret)
+{
+	int64_t *const running[] = { &ret->vms_running, &ret->vcpus_running,
+		&ret->memory_running_bytes };
+	int64_t *const replicated[] = { &ret->vms_replicated, &ret->vcpus_replicated,
+		&ret->memory_replicated_bytes };
+
+	/* every tenant: as above */
+	UD_TRY(sum_vms(cx,
+		SUMS "(SELECT vm_id FROM vm_facts WHERE host_id = $1"
+		     " AND power NOT IN ('off', 'saved', 'unknown'))",
+		host_id, running));
+	return sum_vms(cx,
+		SUMS "(SELECT vm_id FROM replications WHERE target_host_id = $1"
+		     " AND wanted <> 'removed') AND (v.host_id IS NULL OR v.host_id <> $1)",
+		host_id, replicated);
+}
+
 enum ud_code ud_inventory_telling(struct ud_ctx *cx, const char *host_id, const char *address,
 	struct ud_seen_vm **ret, size_t *ret_n)
 {

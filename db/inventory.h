@@ -42,6 +42,14 @@ struct ud_seen_vm {
 /* VMs of whichever tenant that are switched on at a host, as its agent told; 2000 at most. */
 enum ud_code ud_inventory_running(
 	struct ud_ctx *cx, const char *host_id, struct ud_seen_vm **ret, size_t *ret_n) UD_USE;
+/* What VMs of whichever tenant take at a host, and what the copies that it keeps of others' would.
+ */
+struct ud_host_load {
+	int64_t vms_running, vcpus_running, memory_running_bytes;
+	int64_t vms_replicated, vcpus_replicated, memory_replicated_bytes;
+};
+enum ud_code ud_inventory_load(struct ud_ctx *cx, const char *host_id, struct ud_host_load *ret)
+	UD_USE;
 /* Those that are switched on at any host of a host's site and told this address somewhere, with or
  * without the length of a prefix: candidates, 64 at most. */
 enum ud_code ud_inventory_telling(struct ud_ctx *cx, const char *host_id, const char *address,

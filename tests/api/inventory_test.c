@@ -144,6 +144,28 @@ static void parts_are_lists(struct scene *s, const char *vm)
 	expect(s->w, OTHER_ADMIN, "GET", fmt(s->w, "%s/timeline", vm), NULL, 404);
 }
 
+/* What the host has and what runs there stands in its site's sums. */
+static void the_site_has_room(struct scene *s)
+{
+	struct reply r =
+		expect(s->w, LEAD, "GET", fmt(s->w, "/v1/hosts/%s", s->host[0]), NULL, 200);
+	const char *path = fmt(s->w, "/v1/sites/%s/capacity", text_at(r.json, "site_id"));
+	json_t *host = NULL;
+	size_t i;
+
+	r = expect(s->w, AUDITOR, "GET", path, NULL, 200);
+	json_array_foreach(json_object_get(r.json, "hosts"), i,
+		host) if (strcmp(text_at(host, "host_id"), s->host[0]) == 0) break;
+	assert_non_null(host);
+	assert_int_equal(number_at(host, "cpu_count"), 8);
+	assert_int_equal(number_at(host, "memory_bytes"), INT64_C(64) << 30);
+	assert_true(number_at(host, "storage_available_bytes") > 0);
+	assert_int_equal(number_at(host, "vms_running"), 1);
+	assert_int_equal(number_at(host, "memory_running_bytes"), INT64_C(1) << 30);
+	assert_true(number_at(r.json, "memory_bytes") >= INT64_C(64) << 30);
+	expect(s->w, OWN_ADMIN, "GET", path, NULL, 403);
+}
+
 static void an_assigned_vm_is_its_customers(void **state)
 {
 	static const char *const any[] = { "If-Match: *", NULL };
@@ -163,6 +185,7 @@ static void an_assigned_vm_is_its_customers(void **state)
 	assert_string_equal(text_at(r.json, "power"), "running");
 	assert_string_equal(text_at(r.json, "holder_host_id"), s->host[0]);
 	parts_are_lists(s, path);
+	the_site_has_room(s);
 	expect(s->w, OTHER_ADMIN, "GET", path, NULL, 404);
 	/* nobody but an agent observes */
 	r = call(s->w, LEAD, "PATCH", path, "{\"power\":\"off\"}", any);

@@ -98,10 +98,21 @@ static void the_vm_is_protected(struct scene *s, const char *vm, const char *id)
 	assert_string_equal(text_at(r.json, "protection.fencing_policy"), "lease");
 }
 
+/* VMs that are copied to the host's site. */
+static int64_t copied_to(struct scene *s, int host)
+{
+	struct reply r = expect(
+		s->w, LEAD, "GET", fmt(s->w, "/v1/sites/%s/capacity", s->sites[host]), NULL, 200);
+
+	assert_int_equal(number_at(r.json, "storage_bytes"), 100000);
+	return number_at(r.json, "vms_replicated");
+}
+
 static void a_vm_is_protected_step_by_step(void **state)
 {
 	struct scene *s = *state;
 	const char *vm = scene_vm(s);
+	int64_t before = copied_to(s, HOST_B);
 	struct reply r = expect(s->w, OWN_OPERATOR, "POST", scene_protect_path(s, ""),
 		fmt(s->w,
 			"{\"target_site_id\":\"%s\",\"schedule_interval_seconds\":5,\"recovery_points_kept\":24,"
@@ -133,6 +144,7 @@ static void a_vm_is_protected_step_by_step(void **state)
 	the_copy_goes_on(s, id, op);
 	the_copy_is_complete(s, id, op);
 	the_vm_is_protected(s, vm, id);
+	assert_int_equal(copied_to(s, HOST_B), before + 1);
 	assert_true(scene_told(s, id, "replication.created"));
 	assert_true(scene_told(s, id, "replication.seeded"));
 	assert_true(scene_told(s, id, "replication.state_changed"));

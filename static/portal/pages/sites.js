@@ -4,7 +4,8 @@ import { html, useSignal } from '../core/html.js';
 import { post } from '../core/api.js';
 import { t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
-import { Choice, Countdown, Dialog, Form, Loaded, Panel, State, Text, toast } from '../ui/parts.js';
+import { bytes } from '../core/time.js';
+import { Choice, Countdown, Dialog, Facts, Form, Loaded, Panel, State, Text, toast } from '../ui/parts.js';
 
 const zones = Intl.supportedValuesOf('timeZone').map((z) => [z, z]);
 const NewSite = ({ onClose }) => {
@@ -46,6 +47,14 @@ const FirstHour = ({ sites, hosts, agents }) => {
   return html`<${Panel} title=${t('first.title')}><ol class="steps">${steps.map(([name, done, to]) => html`<li class=${done ? 'ok' : ''}><b aria-hidden="true">${done ? '✔' : '○'}</b><span class="grow">${to && !done ? html`<a href=${to}>${t(`first.${name}`)}</a>` : t(`first.${name}`)}</span><span class=${done ? 'sr' : 'muted'}>${done ? t('done') : t('open')}</span></li>`)}</ol></${Panel}>`;
 };
 
+// What there is, what runs, and what would have to run if every copy that is kept here came up.
+const Room = ({ site }) => {
+  const room = useData(`/v1/sites/${site}/capacity`, ['host.', 'vm.', 'replication.']);
+  return html`<${Loaded} of=${room}>${(r) => html`<${Facts} rows=${[[t('room.memory'), t('room.of', { all: bytes(r.memory_bytes), run: bytes(r.memory_running_bytes), more: bytes(r.memory_replicated_bytes) })],
+    [t('room.cpus'), t('room.of', { all: r.cpu_count, run: r.vcpus_running, more: r.vcpus_replicated })], [t('room.vms'), t('room.count', { run: r.vms_running, more: r.vms_replicated })], [t('room.storage'), t('room.free', { all: bytes(r.storage_bytes), free: bytes(r.storage_available_bytes) })]]}/>
+    ${r.hosts_untold > 0 && html`<p class="muted">${t('room.untold', { n: r.hosts_untold })}</p>`}${r.memory_bytes > 0 && r.memory_running_bytes + r.memory_replicated_bytes > r.memory_bytes && html`<p class="warning">▲ ${t('room.short')}</p>`}`}</${Loaded}>`;
+};
+
 export const Sites = () => {
   const sites = useData('/v1/sites?limit=200', ['site.']);
   const hosts = useData('/v1/hosts?limit=200', ['host.', 'agent.']);
@@ -60,5 +69,5 @@ export const Sites = () => {
     ${dialog.value?.kind === 'site' && html`<${NewSite} onClose=${close}/>`}${dialog.value?.kind === 'host' && html`<${NewHost} sites=${sites.data.value.data} onClose=${close} onMade=${(h) => { dialog.value = { kind: 'enrol', host: h }; }}/>`}${dialog.value?.kind === 'enrol' && html`<${Enrol} host=${dialog.value.host} onClose=${close}/>`}
     <${FirstHour} sites=${sites.data.value} hosts=${hosts.data.value} agents=${agents.data.value}/>
     <${Loaded} of=${sites}>${(page) => page.data.map((s) => html`<${Panel} title=${`${s.name} (${s.code})`} more=${html`<${State} value=${s.state}/>`}>
-      <div class="scroll" tabindex="0" role="region" aria-label=${s.name}><table class="cards-small" role="table"><thead role="rowgroup"><tr role="row">${heads.map((x) => html`<th role="columnheader" scope="col">${x}</th>`)}</tr></thead><tbody role="rowgroup">${(hosts.data.value?.data || []).filter((h) => h.site_id === s.id).sort((a, b) => a.name.localeCompare(b.name)).map((h) => html`<tr role="row" key=${h.id}>${cells(h).map((c, i) => html`<td role="cell" data-head=${heads[i]}>${c}</td>`)}</tr>`)}</tbody></table></div></${Panel}>`)}</${Loaded}>`;
+      <div class="scroll" tabindex="0" role="region" aria-label=${s.name}><table class="cards-small" role="table"><thead role="rowgroup"><tr role="row">${heads.map((x) => html`<th role="columnheader" scope="col">${x}</th>`)}</tr></thead><tbody role="rowgroup">${(hosts.data.value?.data || []).filter((h) => h.site_id === s.id).sort((a, b) => a.name.localeCompare(b.name)).map((h) => html`<tr role="row" key=${h.id}>${cells(h).map((c, i) => html`<td role="cell" data-head=${heads[i]}>${c}</td>`)}</tr>`)}</tbody></table></div>${(hosts.data.value?.data || []).some((h) => h.site_id === s.id) && html`<${Room} site=${s.id}/>`}</${Panel}>`)}</${Loaded}>`;
 };
