@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is arranged before anything happens, over the demo's data: programs and their tokens, queues, working time and
 // agreements, what switches a host off. Told by mouse and by keyboard alone.
-import { api, axe, base, equal, it, ok, person, phrase, signIn } from './harness.mjs';
+import { api, axe, base, equal, it, ok, person, phrase, signIn, visit } from './harness.mjs';
 
 const first = async (path) => (await api('GET', path)).data[0] || {};
 
@@ -86,6 +86,36 @@ export const arrange = async (browser, Hand, how, n) => {
       await hand.press('button', 'Delete', 'dialog');
       await page.waitForSelector(`section[aria-label="${name}"]`, { state: 'detached' });
     }
+    await leave(who);
+  });
+
+  await it(`${how}: support writes a replication policy, a machine is offered its figures, and it is taken away`, async () => {
+    const who = await sit('lead@provider.example', '/app/replication-policies');
+    const { page, hand } = who;
+    const name = `Quarter hour ${n}`;
+    await hand.press('button', 'New replication policy');
+    await hand.type('Name', name, 'dialog');
+    await hand.select('Schedule interval', '15 min', 'dialog');
+    await page.fill('dialog #rpo_target_seconds', '2');
+    await hand.press('button', 'Save', 'dialog');
+    await page.waitForSelector('dialog #rpo_target_seconds.wrong'); // less than the server takes
+    await page.fill('dialog #rpo_target_seconds', '2700');
+    await hand.press('button', 'Save', 'dialog');
+    await page.waitForSelector(`tr:has-text("${name}") >> text=45 min`);
+    equal(await axe(page), [], 'the page');
+    const copied = new Set((await api('GET', '/v1/replications?limit=200')).data.map((r) => r.vm_id));
+    const vm = (await api('GET', '/v1/vms?limit=200')).data.find((v) => v.host_id && !copied.has(v.id));
+    await visit(page, `/app/vms/${vm.id}`);
+    await hand.press('button', 'Protect');
+    await page.waitForSelector(`dialog #policy option >> text=${name}`, { state: 'attached' });
+    await hand.select('Policy', name, 'dialog');
+    equal(await page.inputValue('dialog #rpo_target_seconds'), '2700', 'the target that is taken over');
+    equal(await page.inputValue('dialog #schedule_interval_seconds'), '900', 'the interval that is taken over');
+    await visit(page, '/app/replication-policies');
+    await hand.press('button', `Delete: ${name}`);
+    await hand.type(`Type ${name} to confirm`, name, 'dialog');
+    await hand.press('button', 'Delete', 'dialog');
+    await page.waitForSelector(`tr:has-text("${name}")`, { state: 'detached' });
     await leave(who);
   });
 

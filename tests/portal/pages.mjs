@@ -27,7 +27,7 @@ const long = Boolean(process.env.UD_TEST_LONG);
 const shared = ['/app', '/app/protection', `/app/vms/${ids.vm}`, '/app/plans', `/app/plans/${ids.plan}`, `/app/request?plan=${ids.plan}&kind=planned`, '/app/failovers', `/app/failovers/${ids.run}`, `/app/failovers/${ids.test}`, '/app/drills', '/app/tickets', '/app/tickets/new', `/app/tickets/${ids.ticket}`, `/app/tickets/${ids.talk}`, '/app/network', '/app/networks', `/app/networks/${ids.network}`, '/app/approvals', '/app/notifications', '/app/device', '/app/settings'];
 const people = [
   ['customer', 'dr-lead@harbour-foods.example', [...shared, `/app/request?vm=${ids.vm}`]],
-  ['support', 'lead@provider.example', [...(long ? shared : []), '/app/queue', '/app/war-room', '/app/board', '/app/fleet', `/app/hosts/${ids.host}`, '/app/customers', `/app/customers/${customer.id}`, `/app/network/${ids.block}`, '/app/overview', '/app/policies', '/app/programs', '/app/desk', '/app/macros', '/app/backup', '/app/sites', '/app/users', '/app/audit']],
+  ['support', 'lead@provider.example', [...(long ? shared : []), '/app/queue', '/app/war-room', '/app/board', '/app/fleet', `/app/hosts/${ids.host}`, '/app/customers', `/app/customers/${customer.id}`, `/app/network/${ids.block}`, '/app/overview', '/app/policies', '/app/programs', '/app/replication-policies', '/app/desk', '/app/macros', '/app/backup', '/app/sites', '/app/users', '/app/audit']],
 ];
 const basic = ['/basic/home', '/basic/request', '/basic/tickets', `/basic/tickets/${(await first(`/v1/tickets?customer_id=${customer.id}&type=failover&sort=-number&limit=1`)).id}`];
 

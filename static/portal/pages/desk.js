@@ -10,18 +10,18 @@ import { Choice, Dialog, Empty, Facts, Form, Loaded, Panel, Text, Toned, TypedCo
 import { types } from './tickets.js';
 
 const mayArrange = () => has('support_lead', 'operator');
-const useCustomers = () => useData('/v1/customers?sort=name&limit=200', ['customer.'], { all: true }).data.value?.data || [];
+export const useCustomers = () => useData('/v1/customers?sort=name&limit=200', ['customer.'], { all: true }).data.value?.data || [];
 const named = (list, id) => list.find((x) => x.id === id)?.name || t('unknown');
 const words = (text) => text.split(/[\s,]+/).filter(Boolean);
 
 /** A form in a dialog that makes a thing of a collection, or changes it. @param {any} props body() is what is sent */
-const Edit = ({ path, of, title, body, onClose, children }) => {
+export const Edit = ({ path, of, title, body, onClose, children }) => {
   const send = () => (of.id ? patch(/** @type {any} */ (`${path}/${of.id}`), body(), of.version) : post(path, body()));
   return html`<${Dialog} title=${of.name || title} onClose=${onClose}><${Form} label=${t('save')} send=${send} done=${() => { toast(t('saved')); onClose(); }}>${children}</${Form}></${Dialog}>`;
 };
 /** Whom a thing may be for: all of them ('') or one. */
-const owners = (customers) => [['', t('desk.all')], ...customers.map((c) => [c.id, c.name])];
-const Whose = ({ of, customer, options }) => (of.id ? null : html`<${Choice} id="customer" label=${t('desk.for')} value=${customer} options=${options}/>`);
+export const owners = (customers) => [['', t('desk.all')], ...customers.map((c) => [c.id, c.name])];
+export const Whose = ({ of, customer, options }) => (of.id ? null : html`<${Choice} id="customer" label=${t('desk.for')} value=${customer} options=${options}/>`);
 
 const EditQueue = ({ of, queues, customers, onClose }) => {
   const name = useSignal(of.name || '');

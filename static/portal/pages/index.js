@@ -33,6 +33,7 @@ export const pages = [
   { path: '/app/users', title: 'page.users', rail: 'admin', roles: people, view: 'Users', load: () => import('./users.js') },
   { path: '/app/programs', title: 'page.programs', rail: 'admin', roles: [...people, 'auditor'], view: 'Programs', load: () => import('./programs.js') },
   { path: '/app/policies', title: 'page.policies', rail: 'admin', roles: people, view: 'Policies', load: () => import('./policies.js') },
+  { path: '/app/replication-policies', title: 'page.rpolicies', rail: 'admin', roles: staff, view: 'ReplicationPolicies', load: () => import('./replication-policies.js') },
   { path: '/app/macros', title: 'page.macros', rail: 'support', roles: staff, view: 'Macros', load: () => import('./macros.js') },
   { path: '/app/desk', title: 'page.desk', rail: 'admin', roles: staff, view: 'Desk', load: () => import('./desk.js') },
   { path: '/app/sites', title: 'page.sites', rail: 'admin', roles: ['operator', 'support_lead', 'support_engineer'], view: 'Sites', load: () => import('./sites.js') },

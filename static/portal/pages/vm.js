@@ -15,6 +15,7 @@ import { Figures } from './figures.js';
 import { useHosts } from './hosts.js';
 import { operation } from './operation.js';
 import { Owner } from './owner.js';
+import { Figure, figures, usePolicies } from './replication-policies.js';
 
 const powerVerbs = ['start', 'shutdown', 'stop', 'save', 'pause', 'resume', 'reset'];
 const hard = ['stop', 'reset']; // the guest is not asked
@@ -33,12 +34,13 @@ const chainOf = (vm, legs, hostName) => {
 const Protect = ({ vm, onClose }) => {
   const hosts = useData('/v1/hosts?limit=200');
   const target = useSignal('');
-  const interval = useSignal('300');
-  const kept = useSignal('24');
-  const rpo = useSignal('900');
-  const rto = useSignal('3600');
+  const policies = usePolicies(vm.customer_id);
+  const policy = useSignal('');
+  const values = useSignal(Object.fromEntries(figures.map((f) => [f.field, String(f.usual)])));
+  const one = (field) => ({ get value() { return values.value[field]; }, set value(v) { values.value = { ...values.value, [field]: v }; } });
+  const choose = { get value() { return policy.value; }, set value(id) { policy.value = id; const p = policies.find((x) => x.id === id); if (p) values.value = Object.fromEntries(figures.map((f) => [f.field, String(p[f.field])])); } };
   const blockers = useSignal(/** @type {any[]|null} */ (null));
-  const body = () => ({ target_host_id: target.value, schedule_interval_seconds: Number(interval.value), recovery_points_kept: Number(kept.value), rpo_target_seconds: Number(rpo.value), rto_target_seconds: Number(rto.value) });
+  const body = () => ({ target_host_id: target.value, ...(policy.value ? { policy_id: policy.value } : {}), ...Object.fromEntries(figures.map((f) => [f.field, Number(values.value[f.field])])) });
   const send = async () => {
     const check = /** @type {any} */ (await post(`/v1/vms/${vm.id}/replications?dry_run=true`, body()));
     blockers.value = check.blockers || [];
@@ -48,9 +50,8 @@ const Protect = ({ vm, onClose }) => {
   const others = (hosts.data.value?.data || []).filter((h) => h.id !== vm.host_id);
   return html`<${Dialog} title=${t('protect.title', { vm: vm.name })} onClose=${onClose}><${Form} label=${t('protect')} send=${send} done=${(a) => { if (a) onClose(); }}>${(wrong) => html`
     <${Choice} id="target" label=${t('protect.target')} value=${target} options=${[['', '—'], ...others.map((h) => [h.id, h.name])]} problem=${wrong.target_host_id}/>
-    <${Choice} id="interval" label=${t('protect.interval')} value=${interval} options=${[['5', duration(5)], ['30', duration(30)], ['300', duration(300)], ['900', duration(900)]]} problem=${wrong.schedule_interval_seconds}/>
-    <${Text} id="kept" label=${t('protect.kept')} kind="number" min="0" max="24" value=${kept} problem=${wrong.recovery_points_kept}/>
-    <${Text} id="rpo" label=${t('protect.rpo')} hint=${t('seconds')} kind="number" value=${rpo} problem=${wrong.rpo_target_seconds}/><${Text} id="rto" label=${t('protect.rto')} hint=${t('seconds')} kind="number" value=${rto} problem=${wrong.rto_target_seconds}/>
+    ${policies.length > 0 && html`<${Choice} id="policy" label=${t('policy')} value=${choose} options=${[['', t('rpolicy.own')], ...policies.map((p) => [p.id, p.name])]} problem=${wrong.policy_id}/>`}
+    ${figures.map((f) => html`<${Figure} of=${f} value=${one(f.field)} problem=${wrong[f.field]}/>`)}
     ${blockers.value?.length > 0 && html`<div class="problem" role="alert"><h3>${t('blockers')}</h3><${Blockers} list=${blockers.value}/></div>`}`}</${Form}></${Dialog}>`;
 };
 
