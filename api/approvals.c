@@ -150,20 +150,22 @@ static bool is_requester(const struct ud_ctx *cx, const struct ud_ticket *t)
 	return is_me(cx, t->requester_id) || is_me(cx, t->on_behalf_of_id);
 }
 
-static bool is_among(const struct ud_ctx *cx, const struct ud_texts *ids)
+/* An empty list has everybody. */
+static bool is_among(const char *id, const struct ud_texts *ids)
 {
 	for (size_t i = 0; i < ids->count; i++)
-		if (is_me(cx, ids->items[i]))
+		if (id && strcmp(id, ids->items[i]) == 0)
 			return true;
 	return !ids->count;
 }
 
-enum ud_code ud_approval_is_approver(struct ud_ctx *cx, const struct ud_ticket *t, bool *ret)
+enum ud_code ud_approval_is_approver(struct ud_ctx *cx, const struct ud_ticket *t,
+	const char *user_id, uint32_t roles, bool *ret)
 {
 	struct ud_approval_need need;
 
 	UD_TRY(ud_approval_need(cx, t, &need));
-	*ret = (cx->scope->roles & need.roles) && is_among(cx, &need.approvers[side_of(cx)]);
+	*ret = (roles & need.roles) && is_among(user_id, &need.approvers[UD_SIDE_CUSTOMER]);
 	return UD_OK;
 }
 
@@ -181,7 +183,8 @@ static enum ud_code may_decide(struct ud_ctx *cx, const struct ud_ticket *t,
 			NULL, NULL);
 	if (cx->scope->kind != UD_PRINCIPAL_USER)
 		return no(v, UD_E_PERSON_REQUIRED, "A person must decide this.", NULL, NULL);
-	if (!(cx->scope->roles & need->roles) || !is_among(cx, &need->approvers[side_of(cx)]))
+	if (!(cx->scope->roles & need->roles) ||
+		!is_among(cx->scope->id, &need->approvers[side_of(cx)]))
 		return no(v, UD_E_ROLE_MISSING, "You are not among those who approve this.", NULL,
 			NULL);
 	return UD_OK;

@@ -21,9 +21,10 @@ struct ud_approval_need {
 enum ud_code ud_approval_need(
 	struct ud_ctx *cx, const struct ud_ticket *t, struct ud_approval_need *ret) UD_USE;
 
-/* Is the caller one of those who approve such a ticket for their side? */
-enum ud_code ud_approval_is_approver(struct ud_ctx *cx, const struct ud_ticket *t, bool *ret)
-	UD_USE;
+/* Is the customer's person of that id, with these roles (UD_R), one of those who approve such a
+ * ticket? */
+enum ud_code ud_approval_is_approver(struct ud_ctx *cx, const struct ud_ticket *t,
+	const char *user_id, uint32_t roles, bool *ret) UD_USE;
 /* A ticket that was just opened may have all its approvals already, by a standing order: then its
  * run is approved, unless something stands in the way. As the system itself. */
 enum ud_code ud_approval_all_given(struct ud_ctx *cx, const char *ticket_id) UD_USE;

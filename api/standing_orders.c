@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/replication.h"
 #include "db/events.h"
+#include "db/people.h"
 #include "db/standing_orders.h"
 #include "server/http/list.h"
 
@@ -99,7 +100,7 @@ static enum ud_code check_giver(struct ud_ctx *cx, const struct ud_standing_orde
 		.failover_kind = UD_TICKET_TEST + o->kind };
 	bool fine = false;
 
-	UD_TRY(ud_approval_is_approver(cx, &t, &fine));
+	UD_TRY(ud_approval_is_approver(cx, &t, cx->scope->id, cx->scope->roles, &fine));
 	return fine
 		? UD_OK
 		: ud_fail(cx, UD_E_ROLE_MISSING, NULL, "You are not among those who approve this.");
@@ -260,12 +261,32 @@ static bool may_cover(const struct ud_ctx *cx, const struct ud_standing_order *o
 	return true;
 }
 
+/* Who gave it is still there, and one of those whom such a ticket asks. */
+static enum ud_code giver_may(
+	struct ud_ctx *cx, const struct ud_standing_order *o, const struct ud_ticket *t, bool *ret)
+{
+	struct ud_user giver = { 0 };
+	enum ud_code code = ud_row_get(cx, &ud_users, o->given_by_id, &giver);
+
+	*ret = false;
+	if (code == UD_E_NOT_FOUND) {
+		ud_ctx_clear(cx);
+		return UD_OK;
+	}
+	UD_TRY(code);
+	if (giver.state != UD_USER_ACTIVE)
+		return UD_OK;
+	return ud_approval_is_approver(cx, t, giver.row.id, ud_role_bits(&giver.role_names), ret);
+}
+
 static enum ud_code covers(struct ud_ctx *cx, const struct ud_standing_order *o,
 	const struct ud_ticket *t, const struct ud_failover *f, bool *ret)
 {
 	struct ud_failover_planned planned = { 0 };
 
 	*ret = may_cover(cx, o, t, f);
+	if (*ret)
+		UD_TRY(giver_may(cx, o, t, ret));
 	if (*ret)
 		UD_TRY(find_same(cx, o, ret));
 	if (!*ret)

@@ -233,6 +233,31 @@ static void it_stands_for_one_approval(void **state)
 	assert_string_equal(text_at(yes.json, "approval"), "approved");
 }
 
+/* An order is its giver's word: it says nothing once that person has none. */
+static void it_ends_with_its_givers_word(void **state)
+{
+	struct stage *s = *state;
+	const char *giver = s->w->principal[OWN_APPROVER];
+
+	given(s, for_vms(s, 2));
+	outage(s);
+	expect(s->w, OWN_ADMIN, "POST", fmt(s->w, "/v1/users/%s/disable", giver), "{}", 200);
+	struct reply r = ask(s, OWN_OPERATOR, "unplanned", "site_outage", 1, "");
+
+	assert_int_equal(by_order(s, text_at(r.json, "id")), 0);
+	assert_int_equal(order(s, OWN_ADMIN, for_vms(s, 2), 30).status, 201);
+	r = ask(s, OWN_OPERATOR, "unplanned", "site_outage", 1, "");
+	assert_int_equal(by_order(s, text_at(r.json, "id")), 1);
+	expect(s->w, OWN_ADMIN, "POST", "/v1/approval-policies",
+		fmt(s->w,
+			"{\"name\":\"only she\",\"ticket_type\":\"failover\","
+			"\"failover_kind\":\"unplanned\",\"customer_approvals\":1,\"staff_approvals\":1,\"approvals\":2,\"requester\":\"never\",\"approver_ids\":[\"%s\"]}",
+			giver),
+		201);
+	r = ask(s, OWN_OPERATOR, "unplanned", "site_outage", 1, "");
+	assert_int_equal(by_order(s, text_at(r.json, "id")), 0);
+}
+
 static void it_is_revoked_at_once(void **state)
 {
 	struct stage *s = *state;
@@ -406,6 +431,7 @@ int main(void)
 		STORY(somebody_else_of_the_provider_approves),
 		STORY(it_holds_for_what_it_was_given_for_alone),
 		STORY(it_stands_for_one_approval),
+		STORY(it_ends_with_its_givers_word),
 		STORY(it_is_revoked_at_once),
 		STORY(it_is_void_when_anything_of_it_changes),
 		STORY(it_expires),
