@@ -92,7 +92,7 @@ const Ready = ({ plan, name, reload }) => {
 const Trend = ({ plan }) => {
   const tests = useData(`/v1/failovers?plan_id=${plan.id}&kind=test&limit=50`, ['failover.']);
   const values = (tests.data.value?.data || []).map((f) => f.rto_measured_seconds).filter((n) => n !== null && n !== undefined).reverse();
-  return values.length > 1 ? html`<p class="ring">${t('plan.trend')} <${Spark} values=${values} label=${t('plan.trend')}/> <span class="num">${duration(values[values.length - 1])}</span></p>` : null;
+  return values.length > 1 ? html`<p class="ring">${t('plan.trend')} <span class="num">${duration(values[values.length - 1])}</span> <${Spark} values=${values} label=${t('plan.trend')}/></p>` : null;
 };
 
 /** What a version says differently: paths as the server names them, VMs by their names. */
