@@ -89,10 +89,13 @@ static void make_database(struct world *w)
 		w->url = ud_heap_strdup(fmt(w, "sqlite:%s/test.db", w->dir));
 		return;
 	}
-	if (!cluster)
-		fail_msg("UD_TEST_POSTGRES is not set: run under tests/support/with-postgres");
-	const char *mark = strstr(cluster, "%s");
+	const char *mark = cluster ? strstr(cluster, "%s") : NULL;
 
+	if (!mark) {
+		fail_msg(
+			"UD_TEST_POSTGRES is no URL with %%s: run under tests/support/postgres.sh");
+		return;
+	}
 	snprintf(name, sizeof(name), "t%d_%lld", getpid(), (long long)ud_mono_ms(&ud_env_real));
 	must(ud_conn_open(&w->cx,
 		     fmt(w, "%.*spostgres%s", (int)(mark - cluster), cluster, mark + 2), 0, &conn),

@@ -33,8 +33,8 @@ static void first_line(int fd, char *ret, size_t n)
 
 int postgres_run(const char *verb, const char *a, const char *b, char *ret, size_t n)
 {
-	const char *const argv[] = { "/bin/bash", UD_SOURCE_DIR "/tests/support/postgres.sh", verb,
-		a, b, NULL };
+	static const char script[] = UD_SOURCE_DIR "/tests/support/postgres.sh";
+	const char *const argv[] = { "/bin/bash", script, verb, a, b, NULL };
 	int out[2];
 
 	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
