@@ -21,7 +21,7 @@ extern const struct ud_routes ud_api_plumbing, ud_api_customers, ud_api_sessions
 	ud_api_tickets, ud_api_ticket_parts, ud_api_ticket_attachments, ud_api_approvals,
 	ud_api_queues, ud_api_calendars, ud_api_macros;
 
-extern const struct ud_routes ud_api_notifications, ud_api_capacity;
+extern const struct ud_routes ud_api_notifications, ud_api_saved_views, ud_api_capacity;
 
 extern const struct ud_routes ud_api_break_glass, ud_api_conflicts, ud_api_recovery;
 extern const struct ud_routes ud_api_fence_devices, ud_api_fencing_policy;

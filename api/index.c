@@ -35,6 +35,7 @@ const struct ud_routes *const ud_api[] = {
 	&ud_api_waivers,
 	&ud_api_standing_orders,
 	&ud_api_notifications,
+	&ud_api_saved_views,
 	&ud_api_queues,
 	&ud_api_macros,
 	&ud_api_calendars,

@@ -23,6 +23,7 @@
 #include "db/recovery_plans.h"
 #include "db/recovery_points.h"
 #include "db/replications.h"
+#include "db/saved_views.h"
 #include "db/standing_orders.h"
 #include "db/subscriptions.h"
 #include "db/ticket_parts.h"
@@ -134,6 +135,7 @@ static const struct {
 	{ "subscriptions", &ud_subscriptions },
 	{ "users", &ud_users },
 	{ "service_accounts", &ud_service_accounts },
+	{ "saved_views", &ud_saved_views },
 	{ "vms", &ud_vms },
 	{ "networks", &ud_networks },
 	{ "ip_blocks", &ud_ip_blocks },

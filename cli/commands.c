@@ -54,6 +54,7 @@ static const struct {
 	{ "settings", "settings" },
 	{ "me.tokens", "token" },
 	{ "me.sessions", "session" },
+	{ "me.saved-views", "saved-view" },
 	{ "me.show", "whoami" },
 	{ "me.edit", "me edit" },
 	{ "search", "search" },

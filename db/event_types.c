@@ -33,6 +33,7 @@ const struct ud_event_types ud_event_types[] = {
 	{ "recovery_plan",     "blocked created deleted drill_begun drill_overdue stale unassigned updated verified" },
 	{ "recovery_point",    "consistency_reduced corrupted pinned unpinned verified" },
 	{ "replication",       "command_failed created deletion_agreed deletion_requested health_changed health_reset paused removed replica_deleted resumed resync_requested reversed rpo_breached rpo_restored seed_requested seeded setup_failed state_changed updated" },
+	{ "saved_view",        "created deleted updated" },
 	{ "service_account",   "created deleted unassigned updated" },
 	{ "session",           "created deleted refused stepped_up" },
 	{ "settings",          "updated" },

@@ -706,6 +706,55 @@ static void a_changed_password_ends_other_sessions(void **state)
 	expect_code(&r, 429, "throttled");
 }
 
+static void a_person_keeps_views_that_nobody_else_sees(void **state)
+{
+	static const char *const any[] = { "If-Match: *", NULL };
+	static const char *const all = "/v1/me/saved-views";
+	struct world *w = *state;
+	struct reply r = expect(w, OWN_OPERATOR, "POST", all,
+		"{\"name\":\"Mine, open\",\"page\":\"/app/tickets\",\"query\":\"state=open\"}",
+		201);
+	const char *path = fmt(w, "%s/%s", all, text_at(r.json, "id"));
+
+	assert_string_equal(text_at(r.json, "user_id"), w->principal[OWN_OPERATOR]);
+	r = call(w, OWN_OPERATOR, "PATCH", path, "{\"query\":\"state=open,new\"}", any);
+	assert_int_equal(r.status, 200);
+	r = call(w, OWN_OPERATOR, "PATCH", path, "{\"page\":\"/app/vms\"}", any);
+	assert_int_equal(r.status, 422);
+	r = expect(w, OWN_OPERATOR, "GET", fmt(w, "%s?page=/app/tickets", all), NULL, 200);
+	assert_string_equal(text_at(r.json, "data.0.query"), "state=open,new");
+	r = expect(w, OWN_OPERATOR, "GET", fmt(w, "%s?page=/app/vms", all), NULL, 200);
+	assert_int_equal(json_array_size(json_object_get(r.json, "data")), 0);
+	/* not a colleague's, not the staff's */
+	static const enum who others[] = { OWN_ADMIN, LEAD, OTHER_ADMIN };
+
+	for (size_t i = 0; i < UD_LEN(others); i++) {
+		r = expect(w, others[i], "GET", all, NULL, 200);
+		assert_int_equal(json_array_size(json_object_get(r.json, "data")), 0);
+		expect(w, others[i], "GET", path, NULL, 404);
+		r = call(w, others[i], "PATCH", path, "{\"name\":\"x\"}", any);
+		assert_int_equal(r.status, 404);
+		expect(w, others[i], "DELETE", path, NULL, 404);
+	}
+	expect(w, OWN_OPERATOR, "DELETE", path, NULL, 204);
+	expect(w, OWN_OPERATOR, "GET", path, NULL, 404);
+}
+
+static void a_person_keeps_a_bounded_number_of_views(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 100; i++)
+		callf(w, OWN_VIEWER, "POST", "/v1/me/saved-views",
+			"{\"name\":\"%d\",\"page\":\"vms\",\"query\":\"q=x\"}", i);
+	struct reply r = callf(w, OWN_VIEWER, "POST", "/v1/me/saved-views",
+		"{\"name\":\"%s\",\"page\":\"vms\",\"query\":\"q=x\"}", "more");
+
+	expect_code(&r, 409, "exhausted");
+	r = expect(w, OWN_VIEWER, "GET", "/v1/me/saved-views?count=exact&limit=1", NULL, 200);
+	assert_int_equal(number_at(r.json, "total"), 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -729,6 +778,8 @@ int main(void)
 		cmocka_unit_test_setup(a_disabled_user_is_out_at_once, fresh),
 		cmocka_unit_test_setup(weak_passwords_are_refused, fresh),
 		cmocka_unit_test_setup(a_changed_password_ends_other_sessions, fresh),
+		cmocka_unit_test_setup(a_person_keeps_views_that_nobody_else_sees, fresh),
+		cmocka_unit_test_setup(a_person_keeps_a_bounded_number_of_views, fresh),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

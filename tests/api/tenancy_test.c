@@ -79,6 +79,7 @@ static const struct {
 	{ "/users/{", "usr", false },
 	{ "/service-accounts/{", "sva", false },
 	{ "/me/notifications/{", "ntf", true },
+	{ "/me/saved-views/{", "svw", true },
 	{ "/me/sessions/{", "ses", true },
 	{ "/me/tokens/{", "tok", true },
 	{ "/tokens/{", "tok", false },
@@ -585,6 +586,7 @@ static const struct {
 	{ "me.notification-preferences.show", "person_required" },
 	{ "me.notification-preferences.edit", "person_required" },
 	{ "me.password", "invalid_credentials" }, /* the callers have no password */
+	{ "me.saved-views.create", "person_required" },
 	{ "me.step-up", "invalid_credentials" },
 	{ "me.step-up", "person_required" }, /* a token never steps up */
 	{ "me.totp.verify", "invalid_state" }, /* no seed was made */

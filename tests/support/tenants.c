@@ -30,6 +30,7 @@
 #include "db/recovery_plans.h"
 #include "db/recovery_points.h"
 #include "db/replications.h"
+#include "db/saved_views.h"
 #include "db/sites.h"
 #include "db/standing_orders.h"
 #include "db/subscriptions.h"
@@ -303,6 +304,13 @@ static enum ud_code fill_people(struct ud_ctx *cx, struct filling *f)
 		.expires_at.ms = cx->now_ms + 1000000 };
 
 	UD_TRY(add(cx, f, &ud_tokens, &token, NULL));
+	struct ud_saved_view view = { .row = f->row,
+		.user_id = f->user,
+		.name = mark(f, "view"),
+		.page = "/app/tickets",
+		.query = mark(f, "query") };
+
+	UD_TRY(add(cx, f, &ud_saved_views, &view, NULL));
 	struct ud_session session = { .row = f->row,
 		.user_id = f->user,
 		.secret_hash = mark(f, "secret"),
