@@ -41,6 +41,7 @@ static const struct ud_route rows[] = {
 	BATCH("recovery-plans",    APPROVE | UD_SUPPORT,                     "plans:write",             "recovery plans"),
 	BATCH("failovers",         UD_CUSTOMER_WRITE | UD_SUPPORT,           "failovers:write",         "failovers"),
 	BATCH("tickets",           UD_CUSTOMER_WRITE | UD_SUPPORT,           "tickets:write",           "tickets"),
+	BATCH("standing-orders",   APPROVE | LEAD,                           "tickets:approve",         "standing orders"),
 	BATCH("approval-policies", LEAD | UD_CUSTOMER_ADMIN,                 "approval-policies:write", "approval policies"),
 	BATCH("queues",            UD_STAFF_WRITE,                           "queues:write",            "queues"),
 	BATCH("ticket-categories", ARRANGE,                                  "ticket-categories:write", "ticket categories"),
