@@ -199,7 +199,8 @@ enum ud_code ud_inventory_load(struct ud_ctx *cx, const char *host_id, struct ud
 	/* every tenant: as above */
 	UD_TRY(sum_vms(cx,
 		SUMS "(SELECT vm_id FROM vm_facts WHERE host_id = $1"
-		     " AND power NOT IN ('off', 'saved', 'unknown'))",
+		     " AND power NOT IN ('off', 'saved', 'unknown') UNION"
+		     " SELECT id FROM vms WHERE host_id = $1 AND holder_host_id = $1)",
 		host_id, running));
 	return sum_vms(cx,
 		SUMS "(SELECT vm_id FROM replications WHERE target_host_id = $1"

@@ -51,7 +51,7 @@ const FirstHour = ({ sites, hosts, agents }) => {
 const Room = ({ site }) => {
   const room = useData(`/v1/sites/${site}/capacity`, ['host.', 'vm.', 'replication.']);
   return html`<${Loaded} of=${room}>${(r) => html`<${Facts} rows=${[[t('room.memory'), t('room.of', { all: bytes(r.memory_bytes), run: bytes(r.memory_running_bytes), more: bytes(r.memory_replicated_bytes) })],
-    [t('room.cpus'), t('room.of', { all: r.cpu_count, run: r.vcpus_running, more: r.vcpus_replicated })], [t('room.vms'), t('room.count', { run: r.vms_running, more: r.vms_replicated })], [t('room.storage'), t('room.free', { all: bytes(r.storage_bytes), free: bytes(r.storage_available_bytes) })]]}/>
+    [t('room.cpus'), t('room.of', { all: r.cpu_count, run: r.vcpus_running, more: r.vcpus_replicated })], [t('room.vms'), t('room.count', { run: r.vms_running, more: r.vms_replicated })], [t('room.storage'), r.storage_bytes > 0 ? t('room.free', { all: bytes(r.storage_bytes), free: bytes(r.storage_available_bytes) }) : null]]}/>
     ${r.hosts_untold > 0 && html`<p class="muted">${t('room.untold', { n: r.hosts_untold })}</p>`}${r.memory_bytes > 0 && r.memory_running_bytes + r.memory_replicated_bytes > r.memory_bytes && html`<p class="warning">▲ ${t('room.short')}</p>`}`}</${Loaded}>`;
 };
 
