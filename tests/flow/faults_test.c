@@ -194,11 +194,8 @@ struct asking {
 	const struct set *t;
 	const struct fault *fault;
 	const struct question *q;
-	bool made; /* the fault's statements are run */
-	struct ud_blocker *told;
-	size_t n;
-	char text[65536]; /* of the blockers, beyond the transaction */
-	size_t used;
+	bool made;        /* the fault's statements are run */
+	const char *text; /* of the blockers, beyond the transaction */
 };
 
 /* Put ids in place of {names}. */
@@ -304,24 +301,21 @@ static enum ud_code apply_ask(struct ud_ctx *cx, void *data)
 
 	UD_TRY(make(cx, a));
 	UD_TRY(a->q->kind ? ask_failover(cx, a, &text) : ask_replication(cx, a, &text));
-	if (strlen(text) >= sizeof(a->text))
-		return ud_fail(cx, UD_E_INTERNAL, NULL, "the list is too long");
-	memcpy(a->text, text, strlen(text) + 1);
+	a->text = fmt(a->t->s->w, "%s", text);
 	return ud_fail(cx, UD_E_INVALID_STATE, NULL, "taken back");
 }
 
 static json_t *ask(struct set *t, const struct fault *f, const struct question *q, bool made)
 {
 	struct world *w = t->s->w;
-	struct asking *a = ud_alloc(w->arena, sizeof(*a));
+	struct asking a = { .t = t, .fault = f, .q = q, .made = made };
 
-	*a = (struct asking){ .t = t, .fault = f, .q = q, .made = made };
 	w->cx.now_ms = ud_now_ms(&w->env);
 	ud_ctx_clear(&w->cx);
-	if (ud_database_write(w->db, &w->cx, apply_ask, a) != UD_E_INVALID_STATE ||
+	if (ud_database_write(w->db, &w->cx, apply_ask, &a) != UD_E_INVALID_STATE ||
 		strcmp(w->cx.problem.detail, "taken back") != 0)
 		fail_msg("%s: %s", f->told, w->cx.problem.detail);
-	json_t *list = json_loads(a->text, 0, NULL);
+	json_t *list = json_loads(a.text, 0, NULL);
 
 	assert_non_null(list);
 	json_array_append_new(w->replies, list);
