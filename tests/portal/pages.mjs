@@ -24,7 +24,7 @@ const ids = {
   network: (await first(`/v1/networks?customer_id=${customer.id}&q=production&limit=1`)).id,
 };
 const long = Boolean(process.env.UD_TEST_LONG);
-const shared = ['/app', '/app/protection', `/app/vms/${ids.vm}`, '/app/plans', `/app/plans/${ids.plan}`, `/app/request?plan=${ids.plan}&kind=planned`, '/app/failovers', `/app/failovers/${ids.run}`, `/app/failovers/${ids.test}`, '/app/drills', '/app/tickets', '/app/tickets/new', `/app/tickets/${ids.ticket}`, `/app/tickets/${ids.talk}`, '/app/network', '/app/networks', `/app/networks/${ids.network}`, '/app/approvals', '/app/notifications', '/app/device', '/app/settings'];
+const shared = ['/app', '/app/protection', `/app/vms/${ids.vm}`, '/app/plans', `/app/plans/${ids.plan}`, `/app/request?plan=${ids.plan}&kind=planned`, '/app/failovers', `/app/failovers/${ids.run}`, `/app/failovers/${ids.test}`, '/app/drills', '/app/tickets', '/app/tickets/new', `/app/tickets/${ids.ticket}`, `/app/tickets/${ids.talk}`, '/app/network', '/app/networks', `/app/networks/${ids.network}`, '/app/approvals', '/app/standing-orders', '/app/notifications', '/app/device', '/app/settings'];
 const people = [
   ['customer', 'dr-lead@harbour-foods.example', [...shared, `/app/request?vm=${ids.vm}`]],
   ['support', 'lead@provider.example', [...(long ? shared : []), '/app/queue', '/app/war-room', '/app/board', '/app/fleet', `/app/hosts/${ids.host}`, '/app/customers', `/app/customers/${customer.id}`, `/app/network/${ids.block}`, '/app/overview', '/app/policies', '/app/programs', '/app/replication-policies', '/app/desk', '/app/macros', '/app/backup', '/app/sites', '/app/users', '/app/audit']],
@@ -185,6 +185,33 @@ const told = async (Hand, how, n) => {
     await hand.type(`Type ${name} to confirm`, name, 'dialog');
     await hand.press('button', 'Delete', 'dialog');
     await page.waitForSelector(row, { state: 'detached' });
+    equal(page.wrong, [], 'wrong');
+    await page.context().close();
+  });
+  await it(`${how}: the customer agrees beforehand, and support ends that`, async () => {
+    const name = `Nights ${n}`;
+    const row = `tr:has-text("${name}")`;
+    const mine = async () => (await api('GET', '/v1/standing-orders?limit=200')).data.find((o) => o.name === name);
+    const theirs = await sit('dr-lead@harbour-foods.example', '/app/standing-orders');
+    await theirs.hand.press('button', 'Agree beforehand');
+    await theirs.hand.type('Name', name, 'dialog');
+    await theirs.page.waitForFunction(() => document.querySelectorAll('dialog #plan option').length > 1);
+    await theirs.hand.select('Recovery plan', (await api('GET', `/v1/recovery-plans/${ids.plan}`)).name, 'dialog');
+    await theirs.hand.type('What do you agree to?', 'When the site is down, do not wait for us.', 'dialog');
+    await theirs.hand.select('What becomes of the third copy?', 'Keep it: it follows the new primary', 'dialog');
+    await theirs.hand.press('button', 'Give the order', 'dialog');
+    await theirs.hand.type('Password', phrase, 'dialog:has(#su-password)');
+    await theirs.hand.press('button', 'Confirm', 'dialog:has(#su-password)');
+    await theirs.page.waitForSelector(row);
+    equal((await mine()).state, 'in_force', 'the order');
+    equal(theirs.page.wrong, [], 'wrong');
+    await theirs.page.context().close();
+    const { page, hand } = await sit('lead@provider.example', '/app/standing-orders');
+    await hand.press('button', 'Revoke', row);
+    await hand.type('Reason', 'They rang.', 'dialog');
+    await hand.press('button', 'Revoke', 'dialog');
+    await page.waitForSelector(`${row}:has-text("revoked")`);
+    equal((await mine()).end_reason, 'They rang.', 'why');
     equal(page.wrong, [], 'wrong');
     await page.context().close();
   });

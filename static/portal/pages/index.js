@@ -23,6 +23,7 @@ export const pages = [
   { path: '/app/networks/:id', title: 'page.networks', view: 'NetworkMap', load: () => import('./networks.js') },
   { path: '/app/queue', title: 'page.queue', rail: 'support', roles: staff, view: 'Queue', load: () => import('./support.js') },
   { path: '/app/approvals', title: 'page.approvals', rail: 'support', roles: [...staff, 'customer_approver', 'customer_admin'], view: 'Approvals', load: () => import('./support.js') },
+  { path: '/app/standing-orders', title: 'page.orders', rail: 'customer', roles: [...staff, ...customers], view: 'Orders', load: () => import('./orders.js') },
   { path: '/app/war-room', title: 'page.war', rail: 'support', roles: staff, view: 'War', load: () => import('./support.js') },
   { path: '/app/board', title: 'page.board', rail: 'support', roles: staff, view: 'Board', load: () => import('./support.js') },
   { path: '/app/fleet', title: 'page.fleet', rail: 'support', roles: staff, view: 'Fleet', load: () => import('./fleet.js') },
