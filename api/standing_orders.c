@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/replication.h"
 #include "db/events.h"
+#include "db/notifications.h"
 #include "db/people.h"
 #include "db/standing_orders.h"
 #include "server/http/list.h"
@@ -157,6 +158,18 @@ static enum ud_code give(struct ud_ctx *cx, struct ud_request *rq)
 
 /* ---- its end ---- */
 
+/* Whoever gave it may want to give another. */
+static enum ud_code tell_giver(struct ud_ctx *cx, const struct ud_standing_order *o)
+{
+	const char *kind =
+		ud_printf(cx->arena, "standing_order.%s", ud_standing_states.names[o->state]);
+	const struct ud_news news = { kind, o->row.id, o->row.customer_id,
+		ud_printf(cx->arena, "Standing order \"%s\": %s", o->name, ud_news_word(kind)) };
+	const char *giver[] = { o->given_by_id };
+
+	return ud_notify(cx, &news, &(struct ud_texts){ giver, 1 });
+}
+
 static enum ud_code end(struct ud_ctx *cx, const struct ud_standing_order *old,
 	enum ud_standing_state state, const char *reason, struct ud_standing_order *o)
 {
@@ -167,6 +180,7 @@ static enum ud_code end(struct ud_ctx *cx, const struct ud_standing_order *old,
 	o->end_reason = reason;
 	UD_TRY(ud_row_update(cx, &ud_standing_orders, old, o));
 	UD_TRY(ud_event_add(cx, ud_standing_states.names[state], ud_standing_orders.shape, old, o));
+	UD_TRY(tell_giver(cx, o));
 	return ud_standing_withdraw(cx, o->row.id, "the standing order ended");
 }
 

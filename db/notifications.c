@@ -53,6 +53,9 @@ static const char *const kind_names[] = {
 	"host.storage_degraded",
 	"host.path_failed",
 	"host.log_doubted",
+	"standing_order.expired",
+	"standing_order.revoked",
+	"standing_order.void",
 };
 const struct ud_enum ud_news_kinds = { "news_kind", kind_names, UD_LEN(kind_names) };
 const char *const ud_news_words[] = {
@@ -83,8 +86,19 @@ const char *const ud_news_words[] = {
 	"storage of a host is not healthy",
 	"a host's path to a file server has failed",
 	"a host keeps another seal of the log than the server",
+	"its time is up, and it holds no longer",
+	"it was revoked",
+	"what it was given for has changed, and it holds no longer",
 };
 _Static_assert(UD_LEN(ud_news_words) == UD_LEN(kind_names), "words for every kind");
+
+const char *ud_news_word(const char *kind)
+{
+	for (size_t i = 0; i < UD_LEN(kind_names); i++)
+		if (strcmp(kind_names[i], kind) == 0)
+			return ud_news_words[i];
+	return "";
+}
 
 /* The row is the hearer's: an active user of this customer or of the provider. */
 static enum ud_code tell(struct ud_ctx *cx, const struct ud_news *news, const char *user_id)

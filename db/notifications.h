@@ -19,6 +19,9 @@ extern const struct ud_table ud_notifications;
 extern const struct ud_enum ud_news_kinds;
 extern const char *const ud_news_words[];
 
+/* The words of a kind. */
+const char *ud_news_word(const char *kind);
+
 /* Something to tell. */
 struct ud_news {
 	const char *event;      /* of ud_news_kinds */

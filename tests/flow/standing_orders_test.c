@@ -313,6 +313,11 @@ static void it_is_void_when_anything_of_it_changes(void **state)
 	world_tick(s->w);
 	assert_string_equal(state_of(s, id), "void");
 	assert_int_equal(by_order(s, ticket), 0);
+	r = expect(s->w, OWN_APPROVER, "GET", fmt(s->w, "/v1/me/notifications?subject_id=%s", id),
+		NULL, 200);
+	assert_int_equal(json_array_size(json_object_get(r.json, "data")), 1);
+	assert_non_null(strstr(
+		r.body, "Standing order \\\"at night\\\": what it was given for has changed"));
 }
 
 static void it_expires(void **state)

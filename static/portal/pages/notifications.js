@@ -11,8 +11,8 @@ import { countUnseen, toldTopics } from '../core/told.js';
 
 const useUnseen = () => useData('/v1/me/notifications?seen=false&limit=50', toldTopics);
 
-const places = { tkt: 'tickets', flo: 'failovers', hst: 'hosts' };
-const place = (n) => { const to = places[(n.subject_id || '').split('_')[0]]; return to ? `/app/${to}/${n.subject_id}` : null; };
+const places = { tkt: 'tickets/', flo: 'failovers/', hst: 'hosts/', sto: 'standing-orders' };
+const place = (n) => { const to = places[(n.subject_id || '').split('_')[0]]; return to ? `/app/${to}${to.endsWith('/') ? n.subject_id : ''}` : null; };
 const read = (n) => async (event) => {
   event.preventDefault();
   if (!n.seen) {
