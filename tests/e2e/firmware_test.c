@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The state of a TPM goes along with the disks: a real QEMU with a real swtpm is replicated, and
- * the copy for a test, the replica that takes over and the VM on its way home all have the
- * endorsement key that the first one was made with. A new TPM would have another.
+ * What a machine keeps beside its disks goes along with them: a real QEMU with UEFI and a real
+ * swtpm is replicated. The copy for a test, the replica that takes over and the VM on its way home
+ * have the endorsement key that the first TPM was made with (a new one would have another), and the
+ * variables that the firmware has written.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 #include "support/programs.h"
 #include "support/trio.h"
 
-enum { EVENT_MS = 60000, STATE_MAX = 1 << 20, ANSWER = 4096 };
+enum { EVENT_MS = 120000, LOOK_MS = 200, STATE_MAX = 1 << 20, ANSWER = 4096 };
 
 /* ---- a TPM's own word ---- */
 
@@ -97,6 +98,36 @@ static bool has_state(struct trio *s, const struct host *h, const char *uuid)
 	return access(state_path(s, h, uuid), F_OK) == 0;
 }
 
+/* ---- the firmware's variables ---- */
+
+static const char template[] = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+
+static const char *variables_path(struct trio *s)
+{
+	return ud_printf(s->cx.arena, "%s/guest.fd", s->guests.dir);
+}
+
+static bool is_same(struct trio *s, const char *one, const char *other)
+{
+	const char *a = NULL, *b = NULL;
+	size_t n = 0, m = 0;
+
+	assert_int_equal(ud_file_read(&s->cx, one, STATE_MAX, &a, &n), UD_OK);
+	assert_int_equal(ud_file_read(&s->cx, other, STATE_MAX, &b, &m), UD_OK);
+	return n == m && memcmp(a, b, n) == 0;
+}
+
+/* Until the firmware has come so far that it has written some. */
+static void await_firmware(struct trio *s)
+{
+	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS;
+
+	while (is_same(s, variables_path(s), template)) {
+		assert_true(ud_mono_ms(&ud_env_real) < until);
+		poll(NULL, 0, LOOK_MS); /* it says nothing of itself */
+	}
+}
+
 /* ---- the story ---- */
 
 /* In the order in which they happen to one VM. */
@@ -105,7 +136,7 @@ struct scene {
 	const char *key; /* that it was made with */
 };
 
-static void it_ships_with_each_point(void **state)
+static void they_ship_with_each_point(void **state)
 {
 	struct scene *c = *state;
 	struct trio *s = c->trio;
@@ -113,11 +144,12 @@ static void it_ships_with_each_point(void **state)
 	assert_string_equal(host_must(&s->cx, &s->a, work_check, trio_uuid), "");
 	host_must(&s->cx, &s->a, work_start, trio_uuid);
 	c->key = key_of(s, &s->a, trio_uuid);
+	await_firmware(s);
 	trio_set(s, &s->a, &s->b, "network");
 	trio_next(s, &s->b, trio_next(s, &s->b, ""));
 }
 
-static void a_copy_for_a_test_has_it(void **state)
+static void a_copy_for_a_test_has_them(void **state)
 {
 	struct scene *c = *state;
 	struct trio *s = c->trio;
@@ -126,7 +158,9 @@ static void a_copy_for_a_test_has_it(void **state)
 
 	assert_string_not_equal(copy, trio_uuid);
 	assert_string_equal(key_of(s, &s->b, copy), c->key);
+	assert_false(is_same(s, trio_file(s, &s->b, "*/nvram-tst_1.fd"), template));
 	host_must(&s->cx, &s->b, work_test_drop, "tst_1");
+	assert_string_equal(trio_file(s, &s->b, "*/nvram-tst_1.fd"), "");
 	assert_false(has_state(s, &s->b, copy));
 	assert_false(has_state(s, &s->b, trio_uuid));
 }
@@ -145,7 +179,7 @@ static void a_failover_that_is_called_off_leaves_none(void **state)
 }
 
 /* Off, over, and what it keeps there is its own: the call again changes nothing of it. */
-static void the_replica_that_takes_over_has_it(void **state)
+static void the_replica_that_takes_over_has_them(void **state)
 {
 	struct scene *c = *state;
 	struct trio *s = c->trio;
@@ -155,6 +189,8 @@ static void the_replica_that_takes_over_has_it(void **state)
 	const char *last = host_must(&s->cx, &s->a, work_prepare, trio_id);
 
 	host_must(&s->cx, &s->b, work_fail_over, last);
+	/* it stands still yet */
+	assert_true(is_same(s, trio_file(s, &s->b, "*/nvram-active.fd"), variables_path(s)));
 	assert_int_equal(stat(state_path(s, &s->b, trio_uuid), &before), 0);
 	host_must(&s->cx, &s->b, work_fail_over, last);
 	assert_int_equal(stat(state_path(s, &s->b, trio_uuid), &after), 0);
@@ -165,7 +201,7 @@ static void the_replica_that_takes_over_has_it(void **state)
 	host_must(&s->cx, &s->b, work_complete, trio_id);
 }
 
-static void it_comes_home_with_the_disks(void **state)
+static void they_come_home_with_the_disks(void **state)
 {
 	struct scene *c = *state;
 	struct trio *s = c->trio;
@@ -185,15 +221,21 @@ static void it_comes_home_with_the_disks(void **state)
 
 /* ---- setting the scene ---- */
 
-/* The bare VM with a TPM. */
+/* The bare VM with UEFI and a TPM. */
 static const char *definition(struct trio *s)
 {
 	const char *bare = guests_bare(&s->cx, &s->guests, "guest", trio_uuid);
-	const char *end = strstr(bare, "</devices>");
+	const char *type = strstr(bare, "machine='pc'>hvm</type>"),
+		   *end = strstr(bare, "</devices>");
 
 	return ud_printf(s->cx.arena,
-		"%.*s<tpm model='tpm-tis'><backend type='emulator' version='2.0'/></tpm>%s",
-		(int)(end - bare), bare, end);
+		"%.*smachine='q35'>hvm</type>"
+		"<loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"
+		"<nvram template='%s'>%s</nvram>%.*s"
+		"<tpm model='tpm-tis'><backend type='emulator' version='2.0'/></tpm>%s",
+		(int)(type - bare), bare, template, variables_path(s),
+		(int)(end - type - (int)strlen("machine='pc'>hvm</type>")),
+		type + strlen("machine='pc'>hvm</type>"), end);
 }
 
 /* in: a definition, of a VM that is there or not */
@@ -227,11 +269,11 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(it_ships_with_each_point),
-		cmocka_unit_test(a_copy_for_a_test_has_it),
+		cmocka_unit_test(they_ship_with_each_point),
+		cmocka_unit_test(a_copy_for_a_test_has_them),
 		cmocka_unit_test(a_failover_that_is_called_off_leaves_none),
-		cmocka_unit_test(the_replica_that_takes_over_has_it),
-		cmocka_unit_test(it_comes_home_with_the_disks),
+		cmocka_unit_test(the_replica_that_takes_over_has_them),
+		cmocka_unit_test(they_come_home_with_the_disks),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
