@@ -486,7 +486,9 @@ def a_restored_server_hears_its_hosts(s):
     run(f"{BINARY}/understudyd", "backup", "--config", f"{folder}/understudyd.conf", "--to", f"{s.folder}/copy")
     for _ in range(2):
         s.command("vm", "start", "web-01", "--wait")
+        s.power("web-01", "running")
         s.command("vm", "stop", "web-01", "--wait")
+        s.power("web-01", "off")
     s.server.send_signal(signal.SIGTERM)
     s.server.wait()
     for name in os.listdir(folder):

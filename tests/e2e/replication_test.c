@@ -226,6 +226,14 @@ static void a_copy_of_a_point_boots_and_is_clean_while_cycles_go_on(void **state
 	const char *newest = trio_point(s, &s->b, 0), *older = trio_point(s, &s->b, 1);
 
 	hide_boot_files(s, true);
+	const char *without = trio_next(s, &s->b, trio_next(s, &s->b, newest)), *why = NULL;
+
+	/* no guest of that point may name a file of this host that is no kernel's place */
+	assert_int_equal(host_do(&s->cx, &s->b, work_test_start,
+				 ud_printf(s->cx.arena, "%s %s", trio_id, without), &why),
+		UD_E_VALIDATION);
+	assert_non_null(strstr(why, "The point has no copy of "));
+	host_must(&s->cx, &s->b, work_test_drop, "tst_1");
 	const char *copy = host_must(
 		&s->cx, &s->b, work_test_start, ud_printf(s->cx.arena, "%s %s", trio_id, older));
 

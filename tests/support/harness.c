@@ -286,7 +286,8 @@ static void check_types(struct world *w)
 
 void world_end(struct world *w)
 {
-	check_types(w);
+	if (w->db) /* a server in another process has its own */
+		check_types(w);
 	curl_easy_cleanup(w->curl);
 	json_decref(w->replies);
 	ud_server_release(&w->server);

@@ -97,7 +97,8 @@ static const struct {
 		{ .code = "direct_boot",
 			.text = "The VM's kernel or initrd is a file of this host that cannot be "
 				"read or is too large: 256 MiB together go along.",
-			.fix = "Put the same files at the same place on the target.",
+			.fix = "Keep it below /boot, /usr/share or /var/lib/libvirt/boot, "
+			       "at the same place on both hosts.",
 			.warning = true } },
 };
 

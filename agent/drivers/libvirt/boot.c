@@ -211,19 +211,36 @@ static enum ud_code place_part(struct ud_ctx *cx, struct ud_lv_relation *r, cons
 	return code;
 }
 
+/* A file that came without its content may be named only where such files lie: no guest is to read
+ * another file of this host as its initrd. */
+static enum ud_code check_own(struct ud_ctx *cx, const char *path)
+{
+	static const char *const folders[] = { "/boot/", "/usr/share/", "/var/lib/libvirt/boot/" };
+
+	for (size_t i = 0; i < UD_LEN(folders); i++)
+		if (strncmp(path, folders[i], strlen(folders[i])) == 0 && !strstr(path, "/../"))
+			return UD_OK;
+	return ud_fail(cx, UD_E_VALIDATION, NULL,
+		"The point has no copy of %s, and only files below /boot, /usr/share and "
+		"/var/lib/libvirt/boot are taken from this host.",
+		path);
+}
+
 enum ud_code ud_lv_boot_place(struct ud_ctx *cx, struct ud_lv_relation *r, xmlNodePtr root,
 	const char *point_id, const char *name)
 {
 	for (size_t i = 0; i < UD_LV_BOOT_FILES; i++) {
-		const char *path = NULL;
+		const char *named = path_of(cx, root, i), *path = NULL;
 
-		if (!path_of(cx, root, i))
+		if (!named)
 			continue;
 		UD_TRY(place_part(cx, r, point_id, i, name, &path));
-		if (path)
-			xmlNodeSetContent(
-				ud_lv_child(root, ud_printf(cx->arena, "os/%s", parts[i])),
-				(const xmlChar *)path);
+		if (!path) {
+			UD_TRY(check_own(cx, named));
+			continue;
+		}
+		xmlNodeSetContent(ud_lv_child(root, ud_printf(cx->arena, "os/%s", parts[i])),
+			(const xmlChar *)path);
 	}
 	return UD_OK;
 }

@@ -136,7 +136,8 @@ void ud_lv_boot_files(struct ud_ctx *cx, struct ud_lv_boot_file memory[UD_LV_BOO
 	xmlNodePtr root, struct ud_ship_file *files, size_t *ret_n);
 void ud_lv_boot_forget(struct ud_lv_boot_file *file);
 /* Those of a point as files of this host, named in its definition; where the point has none it
- * stays as it is. name: of the clone. The codes of files. */
+ * stays as it is. name: of the clone. UD_E_VALIDATION: it then names what may be no boot file; the
+ * codes of files. */
 enum ud_code ud_lv_boot_place(struct ud_ctx *cx, struct ud_lv_relation *r, xmlNodePtr root,
 	const char *point_id, const char *name) UD_USE;
 /* Remove what was placed for a clone. */
