@@ -78,7 +78,14 @@ static const struct ud_field pool_fields[] = {
 /* clang-format on */
 static const struct ud_shape pool_shape = { .bare = true, UD_SHAPE(pool, pool_fields) };
 
-/* What a host told of itself; what cannot be read was not told. */
+/* A sum of what is told by others ends at the greatest number there is. */
+static void add_to(int64_t *sum, int64_t n)
+{
+	if (n > 0 && __builtin_add_overflow(*sum, n, sum))
+		*sum = INT64_MAX;
+}
+
+/* What a host told of itself. */
 static enum ud_code read_told(struct ud_ctx *cx, struct host_room *h)
 {
 	struct ud_host_facts f = { 0 };
@@ -95,8 +102,8 @@ static enum ud_code read_told(struct ud_ctx *cx, struct host_room *h)
 	h->room.cpu_count = f.cpu_count > 0 ? f.cpu_count : 0;
 	h->room.memory_bytes = f.memory_bytes > 0 ? f.memory_bytes : 0;
 	for (size_t i = 0; i < n; i++) {
-		h->room.storage_bytes += pools[i].capacity_bytes;
-		h->room.storage_available_bytes += pools[i].available_bytes;
+		add_to(&h->room.storage_bytes, pools[i].capacity_bytes);
+		add_to(&h->room.storage_available_bytes, pools[i].available_bytes);
 	}
 	return UD_OK;
 }
@@ -108,7 +115,7 @@ static void add(struct room *sum, const struct room *one)
 	const int64_t *from = (const int64_t *)(const void *)one;
 
 	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++)
-		to[i] += from[i];
+		add_to(&to[i], from[i]);
 }
 
 struct summing {

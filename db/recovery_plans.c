@@ -339,47 +339,27 @@ enum ud_code ud_plan_last_drill(struct ud_ctx *cx, const char *plan_id, int64_t 
 
 enum { BATCH = 100, HANDFUL = 5 };
 
-/* The ids that a statement gives, at most max. */
-static enum ud_code read_ids(struct ud_ctx *cx, ud_rows *rows, size_t max, struct ud_texts *ret)
-{
-	bool more = false;
-
-	*ret = (struct ud_texts){ ud_alloc(cx->arena, sizeof(char *) * max), 0 };
-	UD_TRY(ud_next(cx, rows, &more));
-	while (more && ret->count < max) {
-		ret->items[ret->count++] = ud_col_dup(cx, rows, 0);
-		UD_TRY(ud_next(cx, rows, &more));
-	}
-	return UD_OK;
-}
-
 enum ud_code ud_plans_to_compare(struct ud_ctx *cx, int64_t before_ms, struct ud_texts *ret)
 {
-	UD_AUTO(ud_rows) *rows = NULL;
-
 	/* every tenant: hosts and networks are the same for all */
-	UD_TRY(ud_query(cx, &rows,
+	return ud_query_texts(cx, HANDFUL, ret,
 		"SELECT id FROM recovery_plans WHERE verified_facts IS NOT NULL"
 		" AND verified_version = version AND stale_because = '[]' AND looked_at <= $1"
 		" ORDER BY looked_at, id LIMIT $2",
-		UD_VALS(ud_i(before_ms), ud_i(HANDFUL))));
-	return read_ids(cx, rows, HANDFUL, ret);
+		UD_VALS(ud_i(before_ms), ud_i(HANDFUL)));
 }
 
 enum ud_code ud_plans_with_drills(struct ud_ctx *cx, struct ud_texts *ret)
 {
-	UD_AUTO(ud_rows) *rows = NULL;
-
 	/* every tenant: the clock is the same for all */
-	UD_TRY(ud_query(cx, &rows,
+	return ud_query_texts(cx, BATCH, ret,
 		"SELECT p.id FROM recovery_plans p WHERE p.drill_interval_days IS NOT NULL"
 		" AND COALESCE((SELECT MAX(f.ended_at) FROM failovers f WHERE f.plan_id = p.id"
 		" AND f.kind = 'test' AND f.state = 'solved' AND f.verdict = 'passed'), p.created_at)"
 		" + p.drill_interval_days * 86400000 <= $1"
 		" AND COALESCE(p.drill_told_at, 0) + p.drill_interval_days * 86400000 <= $1"
 		" ORDER BY p.id LIMIT 100",
-		UD_VALS(ud_i(cx->now_ms))));
-	return read_ids(cx, rows, BATCH, ret);
+		UD_VALS(ud_i(cx->now_ms)));
 }
 
 enum ud_code ud_plan_told(struct ud_ctx *cx, const char *plan_id)

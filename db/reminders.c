@@ -35,25 +35,9 @@ static const char *const due_sql[] = {
 		" WHERE w.failover_id = f.id)) + 604800000 <= $1 ORDER BY f.id LIMIT 100",
 };
 
-static enum ud_code read_batch(struct ud_ctx *cx, const char *sql, const struct ud_val *vals,
-	size_t n, struct ud_texts *ret)
-{
-	UD_AUTO(ud_rows) *rows = NULL;
-	bool more = false;
-
-	*ret = (struct ud_texts){ ud_alloc(cx->arena, sizeof(char *) * BATCH), 0 };
-	UD_TRY(ud_query(cx, &rows, sql, vals, n));
-	UD_TRY(ud_next(cx, rows, &more));
-	while (more && ret->count < BATCH) {
-		ret->items[ret->count++] = ud_col_dup(cx, rows, 0);
-		UD_TRY(ud_next(cx, rows, &more));
-	}
-	return UD_OK;
-}
-
 enum ud_code ud_reminders_due(struct ud_ctx *cx, enum ud_reminder what, struct ud_texts *ret)
 {
-	return read_batch(cx, due_sql[what], UD_VALS(ud_i(cx->now_ms)), ret);
+	return ud_query_texts(cx, BATCH, ret, due_sql[what], UD_VALS(ud_i(cx->now_ms)));
 }
 
 enum ud_code ud_reminder_given(struct ud_ctx *cx, enum ud_reminder what, const char *failover_id)
@@ -122,12 +106,12 @@ enum ud_code ud_drills_late(
 	struct ud_ctx *cx, enum ud_failover_kind kind, int64_t days, struct ud_texts *ret)
 {
 	/* every tenant: see above */
-	return read_batch(cx,
+	return ud_query_texts(cx, BATCH, ret,
 		"SELECT DISTINCT n.ticket_id FROM " PROTECTED
 		" JOIN drill_notices n ON n.vm_id = v.id WHERE n.kind = $2 AND n.escalated_at IS NULL"
 		" AND n.told_at > " SINCE " AND " SINCE " + $3 <= $1 LIMIT 100",
-		UD_VALS(ud_i(cx->now_ms), ud_t(ud_failover_kinds.names[kind]), ud_i(days * DAY_MS)),
-		ret);
+		UD_VALS(ud_i(cx->now_ms), ud_t(ud_failover_kinds.names[kind]),
+			ud_i(days * DAY_MS)));
 }
 
 enum ud_code ud_drill_escalated(struct ud_ctx *cx, const char *ticket_id)

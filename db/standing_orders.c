@@ -41,29 +41,12 @@ static const struct ud_shape shape = { .object = "standing_order",
 	.about = "What a customer's approver has agreed to beforehand." };
 const struct ud_table ud_standing_orders = { .shape = &shape };
 
-static enum ud_code read_ids(
-	struct ud_ctx *cx, struct ud_rows *rows, size_t max, struct ud_texts *ret)
-{
-	bool more = false;
-
-	*ret = (struct ud_texts){ ud_alloc(cx->arena, sizeof(char *) * max), 0 };
-	UD_TRY(ud_next(cx, rows, &more));
-	while (more && ret->count < max) {
-		ret->items[ret->count++] = ud_col_dup(cx, rows, 0);
-		UD_TRY(ud_next(cx, rows, &more));
-	}
-	return UD_OK;
-}
-
 enum ud_code ud_standing_in_force(struct ud_ctx *cx, const char *customer_id, struct ud_texts *ret)
 {
-	UD_AUTO(ud_rows) *rows = NULL;
-
-	UD_TRY(ud_query(cx, &rows,
+	return ud_query_texts(cx, UD_STANDING_MAX, ret,
 		"SELECT id FROM standing_orders WHERE customer_id = $1 AND state = 'in_force'"
 		" AND expires_at > $2 ORDER BY id LIMIT $3",
-		UD_VALS(ud_t(customer_id), ud_i(cx->now_ms), ud_i(UD_STANDING_MAX))));
-	return read_ids(cx, rows, UD_STANDING_MAX, ret);
+		UD_VALS(ud_t(customer_id), ud_i(cx->now_ms), ud_i(UD_STANDING_MAX)));
 }
 
 enum ud_code ud_standing_of_plan(struct ud_ctx *cx, const char *plan_id, const char **ret)
@@ -80,14 +63,11 @@ enum ud_code ud_standing_of_plan(struct ud_ctx *cx, const char *plan_id, const c
 
 enum ud_code ud_standing_to_look_at(struct ud_ctx *cx, int64_t before_ms, struct ud_texts *ret)
 {
-	UD_AUTO(ud_rows) *rows = NULL;
-
 	/* every tenant: the clock is the same for all */
-	UD_TRY(ud_query(cx, &rows,
+	return ud_query_texts(cx, HANDFUL, ret,
 		"SELECT id FROM standing_orders WHERE state = 'in_force'"
 		" AND (expires_at <= $1 OR looked_at <= $2) ORDER BY looked_at, id LIMIT $3",
-		UD_VALS(ud_i(cx->now_ms), ud_i(before_ms), ud_i(HANDFUL))));
-	return read_ids(cx, rows, HANDFUL, ret);
+		UD_VALS(ud_i(cx->now_ms), ud_i(before_ms), ud_i(HANDFUL)));
 }
 
 /* every tenant: as above */

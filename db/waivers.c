@@ -62,19 +62,9 @@ enum { BATCH = 100 };
 
 enum ud_code ud_waivers_over(struct ud_ctx *cx, struct ud_texts *ret)
 {
-	UD_AUTO(ud_rows) *rows = NULL;
-	bool more = false;
-
-	*ret = (struct ud_texts){ ud_alloc(cx->arena, sizeof(char *) * BATCH), 0 };
 	/* every tenant: the clock is the same for all */
-	UD_TRY(ud_query(cx, &rows,
+	return ud_query_texts(cx, BATCH, ret,
 		"SELECT id FROM waivers WHERE holds_until <= $1 AND ended_at IS NULL"
 		" ORDER BY id LIMIT 100",
-		UD_VALS(ud_i(cx->now_ms))));
-	UD_TRY(ud_next(cx, rows, &more));
-	while (more && ret->count < BATCH) {
-		ret->items[ret->count++] = ud_col_dup(cx, rows, 0);
-		UD_TRY(ud_next(cx, rows, &more));
-	}
-	return UD_OK;
+		UD_VALS(ud_i(cx->now_ms)));
 }

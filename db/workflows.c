@@ -111,33 +111,15 @@ enum ud_code ud_workflow_of(struct ud_ctx *cx, const char *vm_id, int64_t seq, c
 	return UD_OK;
 }
 
-/* Ids that a query yields, at most max. */
-static enum ud_code read_ids(struct ud_ctx *cx, const char *sql, const struct ud_val *vals,
-	size_t n, size_t max, struct ud_texts *ret)
-{
-	UD_AUTO(ud_rows) *rows = NULL;
-	bool more = false;
-
-	ret->items = ud_alloc(cx->arena, sizeof(char *) * max);
-	ret->count = 0;
-	UD_TRY(ud_query(cx, &rows, sql, vals, n));
-	UD_TRY(ud_next(cx, rows, &more));
-	while (more && ret->count < max) {
-		ret->items[ret->count++] = ud_col_dup(cx, rows, 0);
-		UD_TRY(ud_next(cx, rows, &more));
-	}
-	return UD_OK;
-}
-
 enum ud_code ud_workflow_all(
 	struct ud_ctx *cx, const char *failover_id, struct ud_workflow_list *ret)
 {
 	struct ud_texts ids = { 0 };
 
 	/* every tenant: the caller has read the failover with its scope */
-	UD_TRY(read_ids(cx,
+	UD_TRY(ud_query_texts(cx, UD_WORKFLOWS_MAX, &ids,
 		"SELECT id FROM workflows WHERE failover_id = $1 ORDER BY position LIMIT 500",
-		UD_VALS(ud_t(failover_id)), UD_WORKFLOWS_MAX, &ids));
+		UD_VALS(ud_t(failover_id))));
 	ret->items = ud_alloc(cx->arena, sizeof(*ret->items) * (ids.count + 1));
 	ret->count = ids.count;
 	for (size_t i = 0; i < ids.count; i++)
@@ -150,10 +132,10 @@ enum { DUE_MAX = 64 };
 enum ud_code ud_workflow_due(struct ud_ctx *cx, struct ud_texts *ret)
 {
 	/* every tenant: the clock is the same for all */
-	return read_ids(cx,
+	return ud_query_texts(cx, DUE_MAX, ret,
 		"SELECT DISTINCT failover_id FROM workflows WHERE state IN ('running', 'waiting')"
 		" AND wake_at <= $1" UNHELD " LIMIT 64",
-		UD_VALS(ud_i(cx->now_ms)), DUE_MAX, ret);
+		UD_VALS(ud_i(cx->now_ms)));
 }
 
 /* ---- steps ---- */

@@ -105,6 +105,22 @@ enum ud_code ud_query_text(struct ud_ctx *cx, bool *ret_found, const char **ret,
 	return UD_OK;
 }
 
+enum ud_code ud_query_texts(struct ud_ctx *cx, size_t max, struct ud_texts *ret, const char *sql,
+	const struct ud_val *vals, size_t n)
+{
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	*ret = (struct ud_texts){ ud_alloc(cx->arena, sizeof(char *) * max), 0 };
+	UD_TRY(ud_query(cx, &rows, sql, vals, n));
+	UD_TRY(ud_next(cx, rows, &more));
+	while (more && ret->count < max) {
+		ret->items[ret->count++] = ud_col_dup(cx, rows, 0);
+		UD_TRY(ud_next(cx, rows, &more));
+	}
+	return UD_OK;
+}
+
 bool ud_col_null(const ud_rows *rows, int column)
 {
 	return rows->conn->engine->is_null(rows, column);

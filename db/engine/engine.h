@@ -9,6 +9,7 @@
 #define DB_ENGINE_ENGINE_H
 
 #include "base/ctx.h"
+#include "base/shape.h"
 
 typedef struct ud_conn ud_conn;
 typedef struct ud_rows ud_rows;
@@ -109,6 +110,10 @@ enum ud_code ud_exec(struct ud_ctx *cx, int64_t *ret_changes, const char *sql,
 enum ud_code ud_query_int(struct ud_ctx *cx, bool *ret_found, int64_t *ret, const char *sql,
 	const struct ud_val *vals, size_t n) UD_USE;
 enum ud_code ud_query_text(struct ud_ctx *cx, bool *ret_found, const char **ret, const char *sql,
+	const struct ud_val *vals, size_t n) UD_USE;
+/* Run a query for the texts of its first column (ids, mostly), at most max of them; into cx->arena.
+ */
+enum ud_code ud_query_texts(struct ud_ctx *cx, size_t max, struct ud_texts *ret, const char *sql,
 	const struct ud_val *vals, size_t n) UD_USE;
 
 /* Columns of the row that ud_next stepped to, counted from 0. NULL reads as 0, UD_NONE

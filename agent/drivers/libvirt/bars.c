@@ -78,22 +78,24 @@ static void try_definition(struct ud_ctx *cx, const char *stored, struct ud_buf 
 /* Parts of a definition that stay with this host. */
 static const struct {
 	const char *path;
+	/* does this one go along? NULL = never */
+	bool (*ships)(struct ud_ctx *cx, xmlNodePtr part);
 	struct ud_blocker bar;
 } parts[] = {
-	{ "devices/hostdev",
+	{ "devices/hostdev", NULL,
 		{ .code = "host_device",
 			.text = "The VM has devices of this host; its replica comes up without "
 				"them.",
 			.fix = "Take them out if the guest cannot do without.",
 			.warning = true } },
-	{ "devices/tpm",
+	{ "devices/tpm", ud_lv_tpm_ships,
 		{ .code = "tpm_state",
 			.text = "The VM's TPM is a device of this host, of version 1.2, or sealed "
 				"with a secret of this host: its state is not replicated, and the "
 				"replica has none.",
 			.fix = "Keep the recovery keys of what it protects.",
 			.warning = true } },
-	{ "os/kernel",
+	{ "os/kernel", ud_lv_boot_ships,
 		{ .code = "direct_boot",
 			.text = "The VM's kernel or initrd is a file of this host that cannot be "
 				"read or is too large: 256 MiB together go along.",
@@ -101,16 +103,6 @@ static const struct {
 			       "at the same place on both hosts.",
 			.warning = true } },
 };
-
-/* A part of the definition that is there, and cannot go along. */
-static bool stays_here(struct ud_ctx *cx, xmlNodePtr part)
-{
-	if (part && strcmp((const char *)part->name, "tpm") == 0)
-		return !ud_lv_tpm_ships(cx, part);
-	if (part && strcmp((const char *)part->name, "kernel") == 0)
-		return !ud_lv_boot_ships(cx, xmlDocGetRootElement(part->doc));
-	return part != NULL;
-}
 
 const char *ud_lv_bars(struct ud_ctx *cx, xmlNodePtr root, const char *stored, bool transient)
 {
@@ -122,9 +114,12 @@ const char *ud_lv_bars(struct ud_ctx *cx, xmlNodePtr root, const char *stored, b
 				.text = "The VM is transient: its bitmaps go with it.",
 				.fix = "Define it." });
 	try_definition(cx, stored, &b);
-	for (size_t i = 0; i < UD_LEN(parts); i++)
-		if (stays_here(cx, ud_lv_child(root, parts[i].path)))
+	for (size_t i = 0; i < UD_LEN(parts); i++) {
+		xmlNodePtr part = ud_lv_child(root, parts[i].path);
+
+		if (part && !(parts[i].ships && parts[i].ships(cx, part)))
 			add(&b, &parts[i].bar);
+	}
 	ud_buf_puts(&b, b.len ? "]" : "[]");
 	return ud_buf_take(cx->arena, &b);
 }

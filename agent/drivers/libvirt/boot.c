@@ -19,7 +19,7 @@ enum { PIECE = UD_MANIFEST_FILE };
 
 static const char *const parts[UD_LV_BOOT_FILES] = { "kernel", "initrd" };
 
-/* Both files, of this host, and their pieces together. */
+/* Where a definition says that the part lies; NULL = it has none. */
 static const char *path_of(struct ud_ctx *cx, xmlNodePtr root, size_t i)
 {
 	const char *path =
@@ -33,8 +33,9 @@ static size_t pieces_of(const struct stat *st)
 	return ((size_t)st->st_size + PIECE - 1) / PIECE;
 }
 
-bool ud_lv_boot_ships(struct ud_ctx *cx, xmlNodePtr root)
+bool ud_lv_boot_ships(struct ud_ctx *cx, xmlNodePtr kernel)
 {
+	xmlNodePtr root = xmlDocGetRootElement(kernel->doc);
 	size_t pieces = 0;
 	struct stat st;
 

@@ -164,9 +164,9 @@ enum ud_code ud_lv_reduce(
  * root and stored: its definition as it is, and as it is stored. */
 const char *ud_lv_bars(struct ud_ctx *cx, xmlNodePtr root, const char *stored, bool transient);
 
-/* True when kernel and initrd of a definition, if it names any, can go elsewhere: files that we can
- * read, of 256 MiB together at most. */
-bool ud_lv_boot_ships(struct ud_ctx *cx, xmlNodePtr root);
+/* True for a <kernel> that can go elsewhere, with the initrd beside it: files that we can read, of
+ * 256 MiB together at most. */
+bool ud_lv_boot_ships(struct ud_ctx *cx, xmlNodePtr kernel);
 
 /* ---- the TPM ---- */
 
