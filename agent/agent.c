@@ -182,14 +182,14 @@ static enum ud_code start(struct ud_ctx *cx, struct ud_agent_run *a)
 	 * relations */
 	UD_TRY(ud_replicator_start(cx, &a->station, a->link, &a->station.replica));
 	UD_TRY(ud_runner_start(cx, &settings, &a->runner));
-	enum ud_code code = ud_courier_start(cx, &a->station, a->link, a->runner, &courier);
+	enum ud_code code = ud_reporter_start(cx, &a->station, a->link, &reporter);
 
+	a->reporter = reporter;
+	UD_TRY(code);
+	code = ud_courier_start(cx, &a->station, a->link, a->runner, reporter, &courier);
 	a->courier = courier;
 	UD_TRY(code);
 	ud_courier_wake(courier); /* for what ended before there was one */
-	code = ud_reporter_start(cx, &a->station, a->link, &reporter);
-	a->reporter = reporter;
-	UD_TRY(code);
 	if (pthread_create(&a->keeper, NULL, keep, a) != 0)
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot start a thread");
 	a->keeping = true;

@@ -16,6 +16,7 @@ enum {
 	KEY_MS = 60000,
 	CALL_MS = 30000,
 	POLL_MS = 40000,
+	SEEN_MS = 5000, /* an answer waits no longer for what is seen to be told */
 	LOOK_MS = 1000,
 	WAIT_MIN = 20,
 	JITTER = 6
@@ -25,6 +26,7 @@ struct ud_courier {
 	struct ud_station *station;
 	ud_link *link;
 	struct ud_runner *runner;
+	struct ud_reporter *reporter;
 	pthread_t threads[2];
 	size_t thread_count;
 	pthread_mutex_t mutex; /* the two below */
@@ -189,17 +191,35 @@ static void *poll_loop(void *data)
 
 struct answers {
 	struct ud_wire_result all[UD_JOURNAL_PAGE];
+	bool seen[UD_JOURNAL_PAGE]; /* what is seen is told before it */
 	size_t count;
 };
+
+/* Whoever hears that a VM was started finds it running, and not as it was told of before. */
+static bool is_seen(struct ud_ctx *cx, const char *payload, const struct ud_wire_result *r)
+{
+	struct ud_wire_command c = { 0 };
+
+	if (r->outcome != UD_OUTCOME_DONE || !payload)
+		return false;
+	if (ud_shape_read(cx, &ud_wire_command_shape, payload, strlen(payload), &c) != UD_OK) {
+		ud_ctx_clear(cx);
+		return false;
+	}
+	const struct ud_verb *v = ud_verb_find(ud_agent_verbs, c.verb);
+
+	return v && v->flags & UD_VERB_SEEN;
+}
 
 static enum ud_code add_answer(
 	struct ud_ctx *cx, void *data, const char *payload, const struct ud_wire_result *r)
 {
 	struct answers *a = data;
 
-	(void)cx, (void)payload;
-	if (a->count < UD_LEN(a->all))
-		a->all[a->count++] = *r;
+	if (a->count == UD_LEN(a->all))
+		return UD_OK;
+	a->seen[a->count] = is_seen(cx, payload, r);
+	a->all[a->count++] = *r;
 	return UD_OK;
 }
 
@@ -264,14 +284,31 @@ static enum ud_code send_one(struct ud_ctx *cx, struct ud_courier *c, struct ud_
 	return ud_journal_sent(cx, c->station->journal, r->subject_id, r->seq);
 }
 
-/* All there are; *ret_more when there may be others. */
+static enum ud_code send_those(
+	struct ud_ctx *cx, struct ud_courier *c, struct answers *a, bool seen, size_t *ret_n)
+{
+	*ret_n = 0;
+	for (size_t i = 0; i < a->count && !ended(c); i++) {
+		if (a->seen[i] != seen)
+			continue;
+		UD_TRY(send_one(cx, c, &a->all[i]));
+		++*ret_n;
+	}
+	return UD_OK;
+}
+
+/* All there are; *ret_more when there may be others. Steps of failovers do not wait for a look. */
 static enum ud_code send_answers(struct ud_ctx *cx, struct ud_courier *c, bool *ret_more)
 {
 	struct answers *a = ud_alloc(cx->arena, sizeof(*a));
+	size_t n = 0;
 
 	UD_TRY(ud_journal_unsent(cx, c->station->journal, add_answer, a));
-	for (size_t i = 0; i < a->count && !ended(c); i++)
-		UD_TRY(send_one(cx, c, &a->all[i]));
+	UD_TRY(send_those(cx, c, a, false, &n));
+	if (n < a->count && !ended(c)) {
+		ud_reporter_tell(c->reporter, SEEN_MS);
+		UD_TRY(send_those(cx, c, a, true, &n));
+	}
 	*ret_more = a->count == UD_LEN(a->all);
 	return UD_OK;
 }
@@ -357,7 +394,7 @@ void ud_courier_wake(void *data)
 }
 
 enum ud_code ud_courier_start(struct ud_ctx *cx, struct ud_station *station, ud_link *link,
-	struct ud_runner *runner, struct ud_courier **ret)
+	struct ud_runner *runner, struct ud_reporter *reporter, struct ud_courier **ret)
 {
 	void *(*const loops[])(void *) = { poll_loop, send_loop };
 	struct ud_courier *c = ud_malloc(sizeof(*c));
@@ -366,6 +403,7 @@ enum ud_code ud_courier_start(struct ud_ctx *cx, struct ud_station *station, ud_
 	c->station = station;
 	c->link = link;
 	c->runner = runner;
+	c->reporter = reporter;
 	pthread_mutex_init(&c->mutex, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -7,14 +7,15 @@
 #define AGENT_COURIER_H
 
 #include "agent/link.h"
+#include "agent/reporter.h"
 #include "agent/runner.h"
 
 struct ud_courier;
 
-/* Start both threads; link, runner and station outlive them. ud_link_stop ends their calls: stop
- * the link, then release. */
+/* Start both threads; link, runner, reporter and station outlive them. ud_link_stop ends their
+ * calls: stop the link, then release. */
 enum ud_code ud_courier_start(struct ud_ctx *cx, struct ud_station *station, ud_link *link,
-	struct ud_runner *runner, struct ud_courier **ret) UD_USE;
+	struct ud_runner *runner, struct ud_reporter *reporter, struct ud_courier **ret) UD_USE;
 /* Wait for both threads; it may still be woken after that, until it is released. */
 void ud_courier_stop(struct ud_courier *courier);
 /* Stop and release. Takes NULL. */

@@ -33,9 +33,11 @@ struct ud_reporter {
 	int64_t all_ms;
 	pthread_t thread;
 	bool running;
-	pthread_mutex_t mutex; /* the two below */
-	pthread_cond_t wake;
+	pthread_mutex_t mutex; /* all below */
+	pthread_cond_t wake, over;
 	bool changed, stop;
+	uint64_t begun, ended; /* looks, and their telling */
+	bool gone;             /* the thread has ended: nothing is told any more */
 };
 
 static bool ended(const struct ud_reporter *r)
@@ -193,7 +195,7 @@ static enum ud_code end_autostarts(
 }
 
 /* Look, and tell what the server does not know. */
-static enum ud_code report(struct ud_ctx *cx, struct ud_reporter *r)
+static enum ud_code look_and_tell(struct ud_ctx *cx, struct ud_reporter *r)
 {
 	struct seen s = { .r = r,
 		.now = ud_alloc(cx->arena, UD_HOST_MACHINES * sizeof(*s.now)),
@@ -213,6 +215,21 @@ static enum ud_code report(struct ud_ctx *cx, struct ud_reporter *r)
 	r->told_count = s.count;
 	r->knows = true;
 	return UD_OK;
+}
+
+/* The same, for those who wait for it. */
+static enum ud_code report(struct ud_ctx *cx, struct ud_reporter *r)
+{
+	pthread_mutex_lock(&r->mutex);
+	r->begun++;
+	pthread_mutex_unlock(&r->mutex);
+	enum ud_code code = look_and_tell(cx, r);
+
+	pthread_mutex_lock(&r->mutex);
+	r->ended = r->begun;
+	pthread_cond_broadcast(&r->over);
+	pthread_mutex_unlock(&r->mutex);
+	return code;
 }
 
 static enum ud_code add_sample(struct ud_ctx *cx, void *data, const struct ud_sample *s)
@@ -316,6 +333,10 @@ static void *run(void *data)
 				"reason", cx.problem.detail, NULL);
 		go_on = ud_link_pause(&cx, r->link, code);
 	}
+	pthread_mutex_lock(&r->mutex);
+	r->gone = true;
+	pthread_cond_broadcast(&r->over);
+	pthread_mutex_unlock(&r->mutex);
 	return NULL;
 }
 
@@ -324,6 +345,22 @@ void ud_reporter_wake(struct ud_reporter *r)
 	pthread_mutex_lock(&r->mutex);
 	r->changed = true;
 	pthread_cond_signal(&r->wake);
+	pthread_mutex_unlock(&r->mutex);
+}
+
+void ud_reporter_tell(struct ud_reporter *r, int64_t timeout_ms)
+{
+	struct timespec until;
+	int rc = 0;
+
+	ud_deadline(timeout_ms, &until);
+	pthread_mutex_lock(&r->mutex);
+	const uint64_t mine = r->begun + 1;
+
+	r->changed = true;
+	pthread_cond_signal(&r->wake);
+	while (r->ended < mine && !r->gone && rc == 0)
+		rc = pthread_cond_timedwait(&r->over, &r->mutex, &until);
 	pthread_mutex_unlock(&r->mutex);
 }
 
@@ -340,6 +377,7 @@ enum ud_code ud_reporter_start(
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&r->wake, &monotonic);
+	pthread_cond_init(&r->over, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	*ret = r;
 	if (pthread_create(&r->thread, NULL, run, r) != 0)
@@ -368,6 +406,7 @@ void ud_reporter_release(struct ud_reporter **pr)
 	ud_reporter_stop(r);
 	pthread_mutex_destroy(&r->mutex);
 	pthread_cond_destroy(&r->wake);
+	pthread_cond_destroy(&r->over);
 	ud_free(r->told);
 	ud_free(r);
 	*pr = NULL;

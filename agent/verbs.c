@@ -13,19 +13,20 @@ enum {
 	AGAIN = UD_VERB_REPEATABLE,
 	ALWAYS = UD_VERB_REPEATABLE | UD_VERB_QUARANTINE,
 	RAISES = UD_VERB_RAISES,
+	SEEN = UD_VERB_SEEN,
 	STEP = UD_VERB_TICKET
 };
 
 /* clang-format off */
 const struct ud_verb ud_agent_verbs[] = {
 	/* verb                     args                       flags                  run                      look */
-	{ UD_VERB_VM_START,          NULL,                      AGAIN,                 ud_do_vm_start,          NULL },
-	{ UD_VERB_VM_SHUTDOWN,       &ud_shutdown_args_shape,   ALWAYS,                ud_do_vm_shutdown,       NULL },
-	{ UD_VERB_VM_POWER_OFF,      NULL,                      ALWAYS,                ud_do_vm_power_off,      NULL },
-	{ UD_VERB_VM_SAVE,           NULL,                      AGAIN,                 ud_do_vm_save,           NULL },
-	{ UD_VERB_VM_PAUSE,          NULL,                      AGAIN,                 ud_do_vm_pause,          NULL },
-	{ UD_VERB_VM_RESUME,         NULL,                      AGAIN,                 ud_do_vm_resume,         NULL },
-	{ UD_VERB_VM_RESET,          NULL,                      0,                     ud_do_vm_reset,          NULL },
+	{ UD_VERB_VM_START,          NULL,                      AGAIN | SEEN,          ud_do_vm_start,          NULL },
+	{ UD_VERB_VM_SHUTDOWN,       &ud_shutdown_args_shape,   ALWAYS | SEEN,         ud_do_vm_shutdown,       NULL },
+	{ UD_VERB_VM_POWER_OFF,      NULL,                      ALWAYS | SEEN,         ud_do_vm_power_off,      NULL },
+	{ UD_VERB_VM_SAVE,           NULL,                      AGAIN | SEEN,          ud_do_vm_save,           NULL },
+	{ UD_VERB_VM_PAUSE,          NULL,                      AGAIN | SEEN,          ud_do_vm_pause,          NULL },
+	{ UD_VERB_VM_RESUME,         NULL,                      AGAIN | SEEN,          ud_do_vm_resume,         NULL },
+	{ UD_VERB_VM_RESET,          NULL,                      SEEN,                  ud_do_vm_reset,          NULL },
 	{ UD_VERB_VM_RUN,            &ud_guest_args_shape,      0,                     ud_do_vm_run,            NULL },
 	{ UD_VERB_VM_WRITE_FILE,     &ud_guest_file_shape,      AGAIN,                 ud_do_vm_write_file,     NULL },
 	{ UD_VERB_VM_READ_FILE,      &ud_guest_path_shape,      AGAIN,                 ud_do_vm_read_file,      NULL },
@@ -35,13 +36,13 @@ const struct ud_verb ud_agent_verbs[] = {
 	{ UD_VERB_VM_LIMITS,         &ud_vm_limits_shape,       AGAIN,                 ud_do_vm_limits,         NULL },
 	{ UD_VERB_CHECKPOINT_CREATE, &ud_checkpoint_args_shape, 0,                     ud_do_checkpoint_create, ud_look_checkpoint_create },
 	{ UD_VERB_CHECKPOINT_LIST,   NULL,                      ALWAYS,                ud_do_checkpoint_list,   NULL },
-	{ UD_VERB_CHECKPOINT_APPLY,  &ud_checkpoint_name_shape, AGAIN,                 ud_do_checkpoint_apply,  NULL },
+	{ UD_VERB_CHECKPOINT_APPLY,  &ud_checkpoint_name_shape, AGAIN | SEEN,          ud_do_checkpoint_apply,  NULL },
 	{ UD_VERB_CHECKPOINT_DELETE, &ud_checkpoint_name_shape, AGAIN,                 ud_do_checkpoint_delete, NULL },
 	{ UD_VERB_HOST_DIAGNOSE,     NULL,                      ALWAYS | UD_VERB_HOST, ud_do_host_diagnose,     NULL },
 	{ UD_VERB_HOST_LOGS,         &ud_logs_args_shape,       ALWAYS | UD_VERB_HOST, ud_do_host_logs,         NULL },
 	{ UD_VERB_HOST_BALANCE,      &ud_host_balance_shape,    AGAIN | UD_VERB_HOST,  ud_do_host_balance,      NULL },
 	{ UD_VERB_HOST_TEAM,         &ud_host_team_shape,       AGAIN | UD_VERB_HOST,  ud_do_host_team,         NULL },
-	{ UD_VERB_VM_UPGRADE,        NULL,                      AGAIN,                 ud_do_vm_upgrade,        NULL },
+	{ UD_VERB_VM_UPGRADE,        NULL,                      AGAIN | SEEN,          ud_do_vm_upgrade,        NULL },
 	{ UD_VERB_PROTECT,           &ud_protect_args_shape,    AGAIN | RAISES,        ud_do_protect,           NULL },
 	{ UD_VERB_STOP,              &ud_stop_args_shape,       STEP | ALWAYS,         ud_do_stop,              NULL },
 	{ UD_VERB_SYNC,              &ud_sync_args_shape,       STEP | ALWAYS,         ud_do_sync,              NULL },

@@ -73,6 +73,8 @@ enum ud_verb_flags {
 	UD_VERB_QUARANTINE = 1 << 3,
 	/* about the host itself, not about a VM */
 	UD_VERB_HOST = 1 << 4,
+	/* when it is done, what is seen then is told before its answer is sent */
+	UD_VERB_SEEN = 1 << 5,
 };
 
 struct ud_verb {

@@ -126,6 +126,15 @@ static struct reply succeeds(
 	return r;
 }
 
+/* It is seen so now, without waiting: the operation's end came after it. */
+static void shows(struct scene *s, const char *path, const char *member, const char *value)
+{
+	struct reply r = expect(s->w, LEAD, "GET", path, NULL, 200);
+
+	if (strcmp(text_at(r.json, member), value) != 0)
+		fail_msg("%s of %s is not %s: %s", member, path, value, r.body);
+}
+
 /* The agent tells all it sees when it begins. */
 static void tell_anew(struct scene *s)
 {
@@ -272,7 +281,7 @@ static void a_vm_is_kept_from_attacking_its_host(void **state)
 	assert_int_equal(number_at(r.json, "cpu_percent"), 100);
 	/* it is changed with the VM off alone; what is so already is not touched */
 	succeeds(s, OWN_ADMIN, "POST", fmt(s->w, "%s/start", s->vm), "{}");
-	until(s, s->vm, "power", "running");
+	shows(s, s->vm, "power", "running");
 	succeeds(s, OWN_ADMIN, "PUT", path, "{\"cpu_percent\":50,\"host_protection\":true}");
 	r = ended(s, OWN_ADMIN, "PUT", path, "{\"host_protection\":false}");
 	wants(&r, "error.code", "invalid_state");
@@ -290,9 +299,9 @@ static void an_old_definition_is_brought_up_once(void **state)
 	expect(s->w, OWN_ADMIN, "POST", fmt(s->w, "%s/upgrade", s->vm), "{}", 403);
 	r = succeeds(s, ENGINEER, "POST", fmt(s->w, "%s/upgrade", s->vm), "{}");
 	wants(&r, "output.version", "8.0");
-	until(s, fmt(s->w, "%s/facts", s->vm), "machine_type", "generation 2, version 8.0");
+	shows(s, fmt(s->w, "%s/facts", s->vm), "machine_type", "generation 2, version 8.0");
 	succeeds(s, OWN_ADMIN, "POST", fmt(s->w, "%s/start", s->vm), "{}");
-	until(s, s->vm, "power", "running");
+	shows(s, s->vm, "power", "running");
 	expect(s->w, ENGINEER, "POST", fmt(s->w, "%s/upgrade", s->vm), "{}", 409);
 }
 
@@ -302,7 +311,7 @@ static void checkpoints_say_what_they_are(void **state)
 	const char *path = fmt(s->w, "%s/checkpoints", s->vm);
 
 	succeeds(s, OWN_ADMIN, "POST", fmt(s->w, "%s/start", s->vm), "{}");
-	until(s, s->vm, "power", "running");
+	shows(s, s->vm, "power", "running");
 	struct reply r =
 		succeeds(s, OWN_ADMIN, "POST", path, "{\"name\":\"one\",\"kind\":\"production\"}");
 
@@ -321,7 +330,7 @@ static void programs_run_in_a_guest_without_a_network(void **state)
 	struct scene *s = *state;
 
 	succeeds(s, OWN_ADMIN, "POST", fmt(s->w, "%s/start", s->vm), "{}");
-	until(s, s->vm, "power", "running");
+	shows(s, s->vm, "power", "running");
 	struct reply r = ended(s, OWN_ADMIN, "POST", fmt(s->w, "%s/run", s->vm),
 		"{\"program\":\"C:\\\\Windows\\\\System32\\\\hostname.exe\"}");
 

@@ -108,6 +108,12 @@ class Story:
     def power(self, name, power):
         return self.until(f"{name} is {power}", lambda: (v := self.vm(name)) and v["power"] == power and v)
 
+    def shows(self, name, power):
+        """An operation has ended: what is shown is what it left."""
+        vm = self.vm(name)
+        expect(f"power of {name}", vm["power"], power)
+        return vm
+
     def end(self):
         for host in self.hosts:
             for process in (host.process,):
@@ -278,7 +284,7 @@ def the_guests_appear(s):
 def one_starts_by_the_command_line(s):
     began = time.monotonic()
     s.command("vm", "start", "sql-01", "--wait")
-    s.power("sql-01", "running")
+    s.shows("sql-01", "running")
     print(f"# started in {time.monotonic() - began:.1f} s")
     expect("its processes", list(pids(s.hosts[0].root)), ["sql-01"])
 
@@ -288,12 +294,12 @@ def another_by_the_api(s):
     op = s.call("POST", f"/v1/vms/{vm['id']}/start", {})
     expect("kind", op["kind"], "vm_start")
     s.ended(op)
-    s.power("app-01", "running")
+    s.shows("app-01", "running")
 
 
 def one_stops_by_the_command_line(s):
     s.command("vm", "shutdown", "sql-01", "--timeout-seconds", "60", "--hard", "--wait")
-    s.power("sql-01", "off")
+    s.shows("sql-01", "off")
     expect("its processes", pids(s.hosts[0].root), {})
 
 
@@ -433,18 +439,18 @@ def a_guest_is_worked_on(s):
 def its_state_is_kept(s):
     """Paused, saved, reset, and put back to a checkpoint of its frozen file systems."""
     finished(s, "vm", "pause", "app-01")
-    s.power("app-01", "paused")
+    s.shows("app-01", "paused")
     finished(s, "vm", "resume", "app-01")
-    s.power("app-01", "running")
+    s.shows("app-01", "running")
     taken = finished(s, "vm", "checkpoint", "app-01", "--name", "before", "--kind", "production")
     expect("consistency", taken["consistency"], "application")
     kept = json.loads(s.command("checkpoint", "list", "app-01", "-o", "json"))["data"]
     expect("checkpoints", [(k["name"], k["kind"]) for k in kept], [("before", "production")])
     finished(s, "checkpoint", "delete", kept[0]["id"], "--yes")
     finished(s, "vm", "save", "app-01")
-    s.power("app-01", "saved")
+    s.shows("app-01", "saved")
     finished(s, "vm", "start", "app-01")
-    s.power("app-01", "running")
+    s.shows("app-01", "running")
     finished(s, "vm", "reset", "app-01")
 
 
@@ -472,12 +478,12 @@ def a_host_is_drained(s):
     drain = json.loads(s.command("host", "drain", h.id, "-o", "json"))
     expect("what still runs", [step["name"] for step in drain["steps"]], ["app-01"])
     s.command("vm", "stop", "app-01", "--wait")
-    vm = s.power("app-01", "off")
+    vm = s.shows("app-01", "off")
     blocked = {b["op"]: b["reason_code"] for b in vm["blocked_operations"]}
     expect("a start", blocked.get("start"), "host_draining")
     s.command("host", "resume", h.id)
     s.command("vm", "start", "app-01", "--wait")
-    s.power("app-01", "running")
+    s.shows("app-01", "running")
 
 
 def a_restored_server_hears_its_hosts(s):
@@ -486,9 +492,7 @@ def a_restored_server_hears_its_hosts(s):
     run(f"{BINARY}/understudyd", "backup", "--config", f"{folder}/understudyd.conf", "--to", f"{s.folder}/copy")
     for _ in range(2):
         s.command("vm", "start", "web-01", "--wait")
-        s.power("web-01", "running")
         s.command("vm", "stop", "web-01", "--wait")
-        s.power("web-01", "off")
     s.server.send_signal(signal.SIGTERM)
     s.server.wait()
     for name in os.listdir(folder):
