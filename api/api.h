@@ -13,7 +13,7 @@
 extern const struct ud_routes *const ud_api[];
 
 extern const struct ud_routes ud_api_plumbing, ud_api_customers, ud_api_sessions, ud_api_devices,
-	ud_api_me, ud_api_users, ud_api_roles, ud_api_service_accounts, ud_api_places,
+	ud_api_oauth, ud_api_me, ud_api_users, ud_api_roles, ud_api_service_accounts, ud_api_places,
 	ud_api_machines, ud_api_networks, ud_api_subscriptions, ud_api_addresses, ud_api_events,
 	ud_api_operations, ud_api_settings, ud_api_search, ud_api_docs, ud_api_agents,
 	ud_api_failovers, ud_api_evidence, ud_api_recovery_plans, ud_api_portal, ud_api_basic,

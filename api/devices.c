@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/oauth.h"
 #include "api/people.h"
 #include "base/id.h"
 #include "base/rules.h"
@@ -123,35 +124,6 @@ static enum ud_code begin(struct ud_ctx *cx, struct ud_request *rq)
 
 /* ---- fetching ---- */
 
-static const char *const grant_names[] = { "urn:ietf:params:oauth:grant-type:device_code" };
-static const struct ud_enum grants = { "grant_type", grant_names, UD_LEN(grant_names) };
-
-struct fetch_body {
-	unsigned grant_type;
-	const char *device_code;
-};
-struct fetch_answer {
-	const char *access_token, *token_type, *token_id, *scope;
-	int64_t expires_in;
-};
-/* clang-format off */
-static const struct ud_field fetch_fields[] = {
-	UD_FIELD(fetch_body, grant_type,  .values = &grants, .about = "How it was asked for."),
-	UD_FIELD(fetch_body, device_code, .flags = UD_REQUIRED, .max = 100, .about = "The secret of the request."),
-};
-static const struct ud_shape fetch_shape = { .bare = true, UD_SHAPE(fetch_body, fetch_fields) };
-static const struct ud_field fetch_answer_fields[] = {
-	UD_FIELD(fetch_answer, access_token, .about = "The token; shown once."),
-	UD_FIELD(fetch_answer, token_type,   .about = "Bearer."),
-	UD_FIELD(fetch_answer, token_id,     .about = "Its id, to revoke it by."),
-	UD_FIELD(fetch_answer, scope,        .about = "What it may do, between spaces."),
-	UD_FIELD(fetch_answer, expires_in,   .about = "Seconds until it ends."),
-};
-/* clang-format on */
-static const struct ud_shape fetch_answer_shape = {
-	.object = "access_token", .bare = true, UD_SHAPE(fetch_answer, fetch_answer_fields)
-};
-
 /* Not yet: the next try may come after the interval, and one that comes too early makes it longer.
  */
 static enum ud_code not_yet(struct ud_ctx *cx, struct ud_request *rq, struct ud_device_request *row)
@@ -186,7 +158,6 @@ static enum ud_code hand_over(
 	const struct ud_scope all = ud_scope_system("device");
 	struct ud_token t = { .name = row->client_name, .scopes = row->scopes };
 	struct ud_user u = { 0 };
-	const char *scope = "";
 	bool mine = false;
 
 	UD_TRY(ud_device_delete(cx, row->id, &mine));
@@ -202,25 +173,16 @@ static enum ud_code hand_over(
 	UD_TRY(code);
 	ud_become(rq, &u);
 	UD_TRY(ud_token_make(cx, "usp", u.row.id, u.row.customer_id, &t));
-	for (size_t i = 0; i < t.scopes.count; i++)
-		scope = ud_printf(cx->arena, "%s%s%s", scope, i ? " " : "", t.scopes.items[i]);
-	struct fetch_answer out = { .access_token = t.token,
-		.token_type = "Bearer",
-		.token_id = t.row.id,
-		.scope = scope,
-		.expires_in = (t.expires_at.ms - cx->now_ms) / 1000 };
-
-	return ud_answer(cx, rq, &fetch_answer_shape, &out);
+	return ud_oauth_answer(cx, rq, &t);
 }
 
-static enum ud_code fetch(struct ud_ctx *cx, struct ud_request *rq)
+enum ud_code ud_device_fetch(struct ud_ctx *cx, struct ud_request *rq, const char *device_code)
 {
-	const struct fetch_body *in = rq->in;
 	struct ud_device_request row;
 	bool found = false;
 
-	if (ud_secret_formed(in->device_code, "udev"))
-		UD_TRY(ud_device_by_secret(cx, ud_auth_hash(cx, in->device_code), &found, &row));
+	if (ud_secret_formed(device_code, "udev"))
+		UD_TRY(ud_device_by_secret(cx, ud_auth_hash(cx, device_code), &found, &row));
 	if (!found)
 		return expired(cx);
 	if (row.state == UD_DEVICE_PENDING)
@@ -371,7 +333,6 @@ static enum ud_code deny(struct ud_ctx *cx, struct ud_request *rq)
 /* clang-format off */
 static const struct ud_route rows[] = {
 	{ "POST", "/v1/oauth/device",                     "device-requests.create",  UD_ANYONE, NULL,       UD_WRITE | UD_NO_BODY_LOG, &begin_shape, &begin_answer_shape, 201, .handle = begin, .about = "Ask to be let in by somebody who is signed in: a program's way without a browser." },
-	{ "POST", "/v1/oauth/token",                      "device-requests.fetch",   UD_ANYONE, NULL,       UD_WRITE | UD_NO_BODY_LOG, &fetch_shape, &fetch_answer_shape, .handle = fetch, .about = "Fetch the token of a request that was approved." },
 	{ "GET",  "/v1/oauth/device/{user_code}",         "device-requests.show",    UD_PEOPLE, "me:read",  UD_PERSON, .answer = &shown_shape, .handle = show, .about = "Show what waits under a code." },
 	{ "POST", "/v1/oauth/device/{user_code}/approve", "device-requests.approve", UD_PEOPLE, "me:write", UD_WRITE | UD_PERSON | UD_STEP_UP, &approve_shape, &shown_shape, .handle = approve, .about = "Let a program in as oneself." },
 	{ "POST", "/v1/oauth/device/{user_code}/deny",    "device-requests.deny",    UD_PEOPLE, "me:write", UD_WRITE | UD_PERSON, .answer = &shown_shape, .handle = deny, .about = "Refuse a program." },

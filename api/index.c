@@ -43,6 +43,7 @@ const struct ud_routes *const ud_api[] = {
 	&ud_api_me,
 	&ud_api_sessions,
 	&ud_api_devices,
+	&ud_api_oauth,
 	&ud_api_service_accounts,
 	&ud_api_roles,
 	&ud_api_events,

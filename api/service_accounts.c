@@ -124,6 +124,9 @@ static enum ud_code rotate_token(struct ud_ctx *cx, struct ud_request *rq)
 	struct ud_token old = { 0 };
 
 	UD_TRY(load_token(cx, rq, &a, &old));
+	if (old.parent_id)
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
+			"It is a short token: the program gets another one by itself.");
 	struct ud_token ending = old,
 			t = { .name = old.name,
 				.scopes = old.scopes,
@@ -136,6 +139,7 @@ static enum ud_code rotate_token(struct ud_ctx *cx, struct ud_request *rq)
 		ending.expires_at.ms = end;
 		UD_TRY(ud_row_update(cx, &ud_tokens, &old, &ending));
 		UD_TRY(ud_event_add(cx, "rotated", ud_tokens.shape, &old, &ending));
+		UD_TRY(ud_tokens_shorten(cx, old.row.id, end));
 	}
 	return ud_answer(cx, rq, ud_tokens.shape, &t);
 }

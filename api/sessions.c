@@ -27,7 +27,8 @@ enum { STAFF_HOURS = 8 };
  * one address for many people, so it gets more room than an account. A domain of mail stands for
  * the customer: whether an address belongs to one must not show. Its wait is short, since whoever
  * guesses must not keep all people of a customer out. The codes of programs that wait are tried by
- * somebody who is signed in.
+ * somebody who is signed in. A service account's id is no secret, and its tokens are too long to be
+ * guessed: its program must not be kept out for long, either.
  */
 static const struct {
 	const char *kind;
@@ -37,6 +38,7 @@ static const struct {
 	{ "address:", 20, 900 },
 	{ "domain:", 50, 30 },
 	{ "device:", 5, 900 },
+	{ "client:", 20, 30 },
 };
 
 struct sign_in_body {

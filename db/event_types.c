@@ -48,7 +48,7 @@ const struct ud_event_types ud_event_types[] = {
 	{ "ticket_link",       "created deleted" },
 	{ "ticket_watcher",    "created deleted" },
 	{ "time_entry",        "created deleted updated" },
-	{ "token",             "created deleted rotated" },
+	{ "token",             "created deleted refused rotated" },
 	{ "user",              "accepted created deleted disabled enabled factor_enrolled factor_removed invited password_changed preferences_changed roles_changed sessions_ended updated" },
 	{ "vm",                "autostart_found break_glass_envelope_made breakglass_adopted created deleted disappeared discovered epoch_adopted epoch_committed epoch_conflict epoch_conflict_settled fencing_policy_changed moved observed power_changed power_requested protected reappeared redefined split_brain_cleared split_brain_ended split_brain_suspected unassigned updated" },
 	{ "waiver",            "created ended" },

@@ -75,6 +75,7 @@ static const struct ud_field token_fields[] = {
 	UD_FIELD(ud_token, secret_hash,  .flags = UD_SECRET | UD_SERVER),
 	UD_FIELD(ud_token, expires_at,   .flags = UD_BRIEF, .about = "When it ends: at most a year ahead, 90 days when not given."),
 	UD_FIELD(ud_token, last_used_at, .flags = UD_SERVER | UD_BRIEF, .about = "Last use, to the minute."),
+	UD_FIELD(ud_token, parent_id,    .flags = UD_SERVER | UD_BRIEF, .about = "Of a short token that a program got for its own one (grant client_credentials): that one, with which it ends."),
 	UD_FIELD(ud_token, token,        .flags = UD_COMPUTED, .about = "The secret; shown once, at creation."),
 };
 static const struct ud_shape token_shape = { .object = "token", .prefix = "tok", .table = "tokens",
@@ -259,6 +260,40 @@ enum ud_code ud_sessions_end(
 	/* every tenant: as above */
 	return ud_exec(cx, NULL, "DELETE FROM tokens WHERE principal_id = $1",
 		UD_VALS(ud_t(principal_id)));
+}
+
+enum ud_code ud_tokens_shorten(struct ud_ctx *cx, const char *parent_id, int64_t end_ms)
+{
+	/* every tenant: the caller has read the parent under its own scope */
+	return ud_exec(cx, NULL,
+		"UPDATE tokens SET expires_at = $2 WHERE parent_id = $1 AND expires_at > $2",
+		UD_VALS(ud_t(parent_id), ud_i(end_ms)));
+}
+
+enum ud_code ud_tokens_over(
+	struct ud_ctx *cx, const char *principal_id, int64_t keep, struct ud_texts *ret)
+{
+	enum { OVER_MAX = 100 };
+	UD_AUTO(ud_rows) *rows = NULL;
+	bool more = false;
+
+	*ret = (struct ud_texts){ ud_alloc(cx->arena, sizeof(char *) * OVER_MAX), 0 };
+	/* every tenant: the principal was just authenticated */
+	UD_TRY(ud_exec(cx, NULL,
+		"DELETE FROM tokens WHERE principal_id = $1 AND parent_id IS NOT NULL"
+		" AND expires_at <= $2",
+		UD_VALS(ud_t(principal_id), ud_i(cx->now_ms))));
+	/* every tenant: as above */
+	UD_TRY(ud_query(cx, &rows,
+		"SELECT id FROM tokens WHERE principal_id = $1 AND parent_id IS NOT NULL"
+		" ORDER BY id DESC LIMIT $2 OFFSET $3",
+		UD_VALS(ud_t(principal_id), ud_i(OVER_MAX), ud_i(keep))));
+	UD_TRY(ud_next(cx, rows, &more));
+	while (more && ret->count < OVER_MAX) {
+		ret->items[ret->count++] = ud_col_dup(cx, rows, 0);
+		UD_TRY(ud_next(cx, rows, &more));
+	}
+	return UD_OK;
 }
 
 enum ud_code ud_users_with_role(struct ud_ctx *cx, const char *role, const char *customer_id,

@@ -59,7 +59,8 @@ struct ud_token {
 	struct ud_texts scopes, addresses;
 	const char *secret_hash;
 	struct ud_time expires_at, last_used_at;
-	const char *token; /* computed: once, at creation */
+	const char *parent_id; /* of a short one: the token that it was got for, and goes with */
+	const char *token;     /* computed: once, at creation */
 };
 extern const struct ud_table ud_tokens;
 
@@ -109,6 +110,12 @@ enum ud_code ud_session_settled(struct ud_ctx *cx, const char *id, const char *h
  */
 enum ud_code ud_sessions_end(
 	struct ud_ctx *cx, const char *principal_id, const char *spared_id, bool tokens) UD_USE;
+/* Short tokens of a token end at an instant, those that would go on longer. */
+enum ud_code ud_tokens_shorten(struct ud_ctx *cx, const char *parent_id, int64_t end_ms) UD_USE;
+/* Forget an account's short tokens whose time is up, and tell which of the others, the oldest ones,
+ * stand in the way of having `keep` of them at most. */
+enum ud_code ud_tokens_over(
+	struct ud_ctx *cx, const char *principal_id, int64_t keep, struct ud_texts *ret) UD_USE;
 /* How many other live active users with a role are there, in a customer (NULL = of the provider)?
  */
 enum ud_code ud_users_with_role(struct ud_ctx *cx, const char *role, const char *customer_id,

@@ -177,7 +177,7 @@ static enum ud_code session_scope(struct ud_ctx *cx, struct ud_request *rq, cons
 	return UD_OK;
 }
 
-static enum ud_code token_scope(struct ud_ctx *cx, struct ud_request *rq, const char *secret)
+enum ud_code ud_auth_token(struct ud_ctx *cx, struct ud_request *rq, const char *secret)
 {
 	struct ud_bearer *b = ud_alloc(cx->arena, sizeof(*b));
 	bool service = ud_secret_formed(secret, "uss"), found = false;
@@ -234,7 +234,7 @@ enum ud_code ud_auth_scope(struct ud_ctx *cx, struct ud_request *rq)
 	const char *token = find_token(rq), *cookie = token ? NULL : find_cookie(cx, rq);
 
 	if (token)
-		UD_TRY(token_scope(cx, rq, token));
+		UD_TRY(ud_auth_token(cx, rq, token));
 	else if (cookie && *cookie)
 		UD_TRY(session_scope(cx, rq, cookie));
 	return act_for(cx, rq);

@@ -22,6 +22,12 @@ enum ud_code ud_auth_scope(struct ud_ctx *cx, struct ud_request *rq) UD_USE;
 enum ud_code ud_auth_allow(struct ud_ctx *cx, struct ud_request *rq) UD_USE;
 
 /*
+ * Whose token is this? Then rq->scope is theirs, as in a call that was made with it.
+ * UD_E_UNAUTHENTICATED when it is unknown, ended, of somebody who is not active or not for this
+ * address; then the scope is as it was. On the loop: in prepare.
+ */
+enum ud_code ud_auth_token(struct ud_ctx *cx, struct ud_request *rq, const char *secret) UD_USE;
+/*
  * The same proof for a handler that needs it only at times: UD_E_STEP_UP_REQUIRED when the
  * session's last one is too old. Tokens have none to give and pass.
  */

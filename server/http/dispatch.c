@@ -209,6 +209,8 @@ static enum ud_code check_content_type(struct ud_request *rq)
 	const char *type = ud_request_header(rq, "Content-Type");
 	bool patch = strcmp(rq->route->method, "PATCH") == 0;
 
+	if (rq->route->flags & UD_OAUTH && is_type(type, "application/x-www-form-urlencoded"))
+		return ud_form_body(rq, ud_route_body(rq->route));
 	if (rq->form || is_type(type, "application/json") ||
 		(patch && is_type(type, "application/merge-patch+json")))
 		return UD_OK;

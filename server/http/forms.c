@@ -83,10 +83,27 @@ static enum ud_code take_field(struct ud_ctx *cx, struct ud_form *f, json_t *tre
 	return UD_OK;
 }
 
+static const char *body_text(struct ud_ctx *cx, const struct ud_request *rq)
+{
+	return ud_strndup(cx->arena, rq->body.len ? rq->body.data : "", rq->body.len);
+}
+
+/* The tree becomes the call's body, and is released. */
+static void put_body(struct ud_request *rq, json_t *tree)
+{
+	char *text = json_dumps(tree, JSON_COMPACT);
+
+	rq->body.len = 0;
+	if (json_object_size(tree))
+		ud_buf_puts(&rq->body, text);
+	ud_free(text);
+	json_decref(tree);
+}
+
 static enum ud_code take_fields(
 	struct ud_ctx *cx, struct ud_request *rq, struct ud_form *f, json_t *tree)
 {
-	const char *at = ud_strndup(cx->arena, rq->body.len ? rq->body.data : "", rq->body.len);
+	const char *at = body_text(cx, rq);
 
 	for (size_t n = 0; *at; n++) {
 		size_t len = strcspn(at, "&");
@@ -114,17 +131,28 @@ enum ud_code ud_form_read(struct ud_request *rq)
 		return ud_fail(cx, UD_E_UNSUPPORTED_MEDIA_TYPE, NULL, "A form is expected here.");
 	json_t *tree = json_object();
 	enum ud_code code = take_fields(cx, rq, rq->form, tree);
-	char *text = json_dumps(tree, JSON_COMPACT);
 
-	rq->body.len = 0;
-	if (json_object_size(tree))
-		ud_buf_puts(&rq->body, text);
-	ud_free(text);
-	json_decref(tree);
+	put_body(rq, tree);
 	rq->path += strlen("/basic");
 	if (rq->form->method && strcmp(rq->form->method, "DELETE") == 0)
 		rq->method = "DELETE";
 	return code;
+}
+
+enum ud_code ud_form_body(struct ud_request *rq, const struct ud_shape *shape)
+{
+	struct ud_param fields[UD_MAX_PARAMS] = { 0 };
+	size_t n = 0;
+
+	/* a form is written as a query is, and that has no name twice */
+	UD_TRY(ud_target_query(&rq->cx, body_text(&rq->cx, rq), fields, &n));
+	json_t *tree = json_object();
+
+	for (size_t i = 0; i < n; i++)
+		if (*fields[i].value && ud_shape_find(shape, fields[i].name) >= 0)
+			json_object_set_new(tree, fields[i].name, json_string(fields[i].value));
+	put_body(rq, tree);
+	return UD_OK;
 }
 
 /* ---- answering ---- */

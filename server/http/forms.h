@@ -24,6 +24,12 @@ struct ud_form {
  * call. UD_E_MALFORMED, UD_E_UNSUPPORTED_MEDIA_TYPE. Before the route is looked for.
  */
 enum ud_code ud_form_read(struct ud_request *rq) UD_USE;
+/*
+ * Of a UD_OAUTH route: make the body, which is a form, the JSON object that the call takes. Names
+ * that the shape does not have are left out, as RFC 6749 3.2 wants it, and so are empty values.
+ * UD_E_MALFORMED, also for a name that comes twice.
+ */
+enum ud_code ud_form_body(struct ud_request *rq, const struct ud_shape *shape) UD_USE;
 /* The value of _csrf in a session's forms. */
 const char *ud_form_token(
 	struct ud_ctx *cx, const struct ud_server *server, const char *session_id);

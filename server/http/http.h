@@ -56,6 +56,8 @@ enum ud_route_flags {
 	UD_UNLISTED = 1 << 13, /* a page's file, not a call: not in the specification */
 	UD_WHOLE = 1 << 16,    /* answers a list that comes whole, without pages */
 	UD_BATCH = 1 << 17,    /* many calls in one (batch.h): the handler runs on the loop */
+	/* RFC 6749: takes a form as well as JSON; problems carry error and error_description */
+	UD_OAUTH = 1 << 18,
 };
 
 enum { UD_UPLOAD_MAX = 50 << 20 };

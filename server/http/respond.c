@@ -184,6 +184,23 @@ static void write_fields(struct ud_buf *b, struct ud_ctx *cx, const struct ud_pr
 	ud_buf_putc(b, ']');
 }
 
+/* What RFC 6749 5.2 and RFC 8628 3.5 call it. */
+static const char *oauth_error(enum ud_code code, const struct ud_error_info *info)
+{
+	static const enum ud_code same[] = { UD_E_AUTHORIZATION_PENDING, UD_E_SLOW_DOWN,
+		UD_E_ACCESS_DENIED, UD_E_INVALID_CLIENT, UD_E_INVALID_SCOPE,
+		UD_E_UNSUPPORTED_GRANT_TYPE };
+
+	for (size_t i = 0; i < UD_LEN(same); i++)
+		if (same[i] == code)
+			return info->name;
+	if (code == UD_E_EXPIRED)
+		return "expired_token";
+	if (info->status == 429)
+		return "slow_down";
+	return info->status < 500 ? "invalid_request" : "server_error";
+}
+
 static void write_problem(struct ud_request *rq, enum ud_code code,
 	const struct ud_error_info *info, const char *detail)
 {
@@ -207,12 +224,17 @@ static void write_problem(struct ud_request *rq, enum ud_code code,
 		ud_buf_puts(b, ",\"remedy\":");
 		ud_buf_json(b, remedy);
 	}
+	if (rq->route && rq->route->flags & UD_OAUTH) {
+		ud_buf_printf(
+			b, ",\"error\":\"%s\",\"error_description\":", oauth_error(code, info));
+		ud_buf_json(b, detail);
+	}
 	if (p->field_count && code < UD_E_INTERNAL)
 		write_fields(b, &rq->cx, p);
 	ud_buf_putc(b, '}');
 }
 
-/* WWW-Authenticate (RFC 6750 3, RFC 9470 3) and Retry-After. */
+/* WWW-Authenticate (RFC 6750 3, RFC 9470 3, RFC 7617 2) and Retry-After. */
 static void problem_headers(
 	struct ud_request *rq, enum ud_code code, const struct ud_error_info *info)
 {
@@ -221,6 +243,8 @@ static void problem_headers(
 	if (code == UD_E_STEP_UP_REQUIRED)
 		ud_answer_header(rq, "WWW-Authenticate",
 			"Bearer error=\"insufficient_user_authentication\", acr_values=\"totp\", max_age=300");
+	else if (code == UD_E_INVALID_CLIENT) /* RFC 6749 5.2: how it may be shown */
+		ud_answer_header(rq, "WWW-Authenticate", "Basic realm=\"understudy\"");
 	else if (info->status == 401)
 		ud_answer_header(rq, "WWW-Authenticate", "Bearer realm=\"understudy\"");
 	if (!retry && info->status == 503)

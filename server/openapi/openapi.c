@@ -485,6 +485,10 @@ static json_t *request_body(struct ud_ctx *cx, const struct ud_route *r)
 	if (patch)
 		json_object_update_new(content,
 			json_content("application/json", ref("schemas", body_name(cx, r))));
+	if (r->flags & UD_OAUTH)
+		json_object_update_new(content,
+			json_content("application/x-www-form-urlencoded",
+				ref("schemas", body_name(cx, r))));
 	return json_pack("{s:b, s:o}", "required", 1, "content", content);
 }
 

@@ -319,7 +319,7 @@ static struct curl_slist *header_list(struct world *w, enum who who, const char 
 		list = curl_slist_append(list, "Connection: close");
 	if (who != NOBODY)
 		list = curl_slist_append(list, fmt(w, "Authorization: Bearer %s", w->token[who]));
-	if (body)
+	if (body && !(headers && *headers && strncmp(*headers, "Content-Type:", 13) == 0))
 		list = curl_slist_append(list,
 			strcmp(method, "PATCH") == 0 ? "Content-Type: application/merge-patch+json"
 						     : "Content-Type: application/json");

@@ -75,7 +75,8 @@ struct reply {
 	size_t size;
 };
 
-/* Call the API. headers: "Name: value" lines ended by NULL, or NULL. The reply lives until the next
+/* Call the API. headers: "Name: value" lines ended by NULL, or NULL; a Content-Type of one's own
+ * stands first. The reply lives until the next
  * call or world_end. */
 struct reply call(struct world *w, enum who who, const char *method, const char *path,
 	const char *body, const char *const *headers);

@@ -37,9 +37,10 @@ const MakeToken = ({ path, reload }) => {
 
 const Tokens = ({ account, may, onClose }) => {
   const path = /** @type {'/v1/service-accounts/{id}/tokens'} */ (`/v1/service-accounts/${account.id}/tokens`);
-  const data = useData(`${path}?limit=100`, ['token.']);
+  const data = useData(`${path}?limit=200`, ['token.']);
   const revoke = async (x) => { await remove(`${path}/${x.id}`); await data.reload(); };
-  return html`<${Dialog} title=${t('programs.tokens', { name: account.name })} onClose=${onClose}><${Loaded} of=${data}>${(s) => (s.data.length ? html`<ul class="steps">${s.data.map((x) => html`<li key=${x.id}><span class="grow">${x.name}<br/><span class="muted">${t('settings.token.until')} <${When} at=${x.expires_at}/> · ${t('programs.used')} <${Ago} at=${x.last_used_at}/></span></span>${may && html`<${Action} kind="danger" label=${t('revoke')} onPress=${() => revoke(x)}/>`}</li>`)}</ul>` : html`<p class="muted">${t('programs.tokens.none')}</p>`)}</${Loaded}>
+  const own = (list) => list.filter((x) => !x.parent_id);
+  return html`<${Dialog} title=${t('programs.tokens', { name: account.name })} onClose=${onClose}><${Loaded} of=${data}>${(s) => (own(s.data).length ? html`<ul class="steps">${own(s.data).map((x) => html`<li key=${x.id}><span class="grow">${x.name}<br/><span class="muted">${t('settings.token.until')} <${When} at=${x.expires_at}/> · ${t('programs.used')} <${Ago} at=${x.last_used_at}/></span></span>${may && html`<${Action} kind="danger" label=${t('revoke')} onPress=${() => revoke(x)}/>`}</li>`)}</ul>` : html`<p class="muted">${t('programs.tokens.none')}</p>`)}</${Loaded}>
     ${may && html`<${MakeToken} path=${path} reload=${data.reload}/>`}</${Dialog}>`;
 };
 
