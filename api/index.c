@@ -48,6 +48,7 @@ const struct ud_routes *const ud_api[] = {
 	&ud_api_roles,
 	&ud_api_events,
 	&ud_api_operations,
+	&ud_api_erasure,
 	&ud_api_batch,
 	&ud_api_settings,
 	&ud_api_search,

@@ -40,7 +40,7 @@ static enum ud_code complete(struct ud_ctx *cx, void *row)
 	struct ud_operation *op = row;
 
 	op->allowed_operations.items = ud_alloc(cx->arena, sizeof(char *));
-	if (!ud_operation_ended(op))
+	if (!ud_operation_ended(op) && strcmp(op->kind, UD_ERASURE_KIND) != 0)
 		op->allowed_operations.items[op->allowed_operations.count++] = "cancel";
 	return UD_OK;
 }
@@ -81,6 +81,9 @@ static enum ud_code cancel(struct ud_ctx *cx, struct ud_request *rq)
 	if (ud_operation_ended(&old))
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The operation has %s.",
 			ud_operation_states.names[old.state]);
+	if (strcmp(old.kind, UD_ERASURE_KIND) == 0)
+		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
+			"An erasure that has begun is brought to its end.");
 	UD_TRY(ud_command_withdraw(cx, &rq->server->commanding, old.row.id, &withdrawn));
 	if (!withdrawn)
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
@@ -261,6 +264,7 @@ static enum ud_code run_export(struct ud_ctx *cx, struct ud_job *job)
 
 const struct ud_job_kind ud_api_jobs[] = {
 	{ "customer_export", run_export, false },
+	{ UD_ERASURE_KIND, ud_erase_customer, true },
 	{ UD_FENCE_OFF_KIND, ud_fencing_off, false },
 	{ UD_FENCE_CHECK_KIND, ud_fencing_check, false },
 	{ UD_WEBHOOK_KIND, ud_webhook_send, false },

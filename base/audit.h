@@ -12,7 +12,14 @@
 #include "base/buf.h"
 #include "base/evidence.h"
 
-#define UD_AUDIT_SCHEMA "understudy.audit/1"
+#define UD_AUDIT_SCHEMA "understudy.audit/2"
+/* Of files from before records could be emptied; they are checked, never written. */
+#define UD_AUDIT_SCHEMA_1 "understudy.audit/1"
+
+/* What says in a customer's chain that its records were to be emptied, and that they are. These two
+ * records stay as they were written. */
+#define UD_ERASURE_BEGUN "customer.erasure_begun"
+#define UD_ERASURE_ENDED "customer.erased"
 
 /* One record. Texts may be NULL, but for id, type, previous_hash and hash. */
 struct ud_audit_line {
@@ -22,11 +29,26 @@ struct ud_audit_line {
 	const char *subject_object, *subject_id;
 	const char *data, *previous; /* JSON texts, as they were stored */
 	const char *previous_hash, *hash;
+	/* What may be forgotten (actor_name, address, data, previous) stands in the hash by its
+	 * digest alone, which chance in front keeps from being guessed. An emptied record has the
+	 * digest, without them and without salt; one from before this was so has neither. */
+	const char *salt, *personal_digest;
 };
 
+/* The digest of what may be forgotten: SHA-256 over salt and the canonical text of those members,
+ * in hex. */
+const char *ud_audit_personal(struct ud_ctx *cx, const struct ud_audit_line *line);
 /* The hash that a record must carry: SHA-256 over previous_hash and the canonical text of its
- * members, in hex. */
+ * members, in hex; personal_digest stands for those that may be forgotten, where it is there. */
 const char *ud_audit_hash(struct ud_ctx *cx, const struct ud_audit_line *line);
+/* Does the record carry its hash, and its digest unless it was emptied? */
+bool ud_audit_whole(struct ud_ctx *cx, const struct ud_audit_line *line);
+/* Was the record emptied? */
+bool ud_audit_emptied(const struct ud_audit_line *line);
+/* Does the record say that its customer was to be erased? Without one in its chain no record there
+ * may be empty. */
+bool ud_audit_asks_erasure(const struct ud_audit_line *line);
+#define UD_AUDIT_NOT_ASKED "It was emptied, and nobody has asked to have its customer erased."
 /* Append the record as a line of the file, without an end of line. */
 void ud_audit_line_write(struct ud_ctx *cx, struct ud_buf *out, const struct ud_audit_line *line);
 
@@ -38,6 +60,8 @@ struct ud_audit_check {
 	size_t chain; /* number of the head whose records come now */
 	int64_t seq, row;
 	char hash[65];
+	int64_t emptied; /* line of the chain's first record that was emptied, 0 = none */
+	bool asked;      /* its erasure was asked for */
 };
 
 /* Is this the first line of such a file? For those that may be of several kinds. */

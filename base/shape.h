@@ -115,7 +115,10 @@ struct ud_shape {
 	size_t size;        /* of the struct */
 	const struct ud_field *fields;
 	size_t field_count;
-	bool bare;         /* no struct ud_row at the start: a body or a part */
+	bool bare; /* no struct ud_row at the start: a body or a part */
+	/* members that the provider's log tells of one that is no customer's: the others may name
+	 * people and cannot be forgotten there. NULL = all */
+	const struct ud_texts *discreet;
 	const char *about; /* one sentence for the specification */
 };
 

@@ -35,7 +35,7 @@ void ud_spool_release(ud_spool **spool);
 /* Open a kept file to read it; *ret_fd is the caller's. UD_E_NOT_FOUND when it is gone. */
 enum ud_code ud_spool_read(struct ud_ctx *cx, const char *folder, const char *name, int *ret_fd,
 	int64_t *ret_size) UD_USE;
-/* Remove a kept file; one that is not there is fine. */
-void ud_spool_remove(struct ud_ctx *cx, const char *folder, const char *name);
+/* Remove a kept file; one that is not there is fine. UD_E_UNAVAILABLE with the reason. */
+enum ud_code ud_spool_remove(struct ud_ctx *cx, const char *folder, const char *name) UD_USE;
 
 #endif

@@ -202,11 +202,13 @@ enum ud_code ud_spool_read(
 	return UD_OK;
 }
 
-void ud_spool_remove(struct ud_ctx *cx, const char *folder, const char *name)
+enum ud_code ud_spool_remove(struct ud_ctx *cx, const char *folder, const char *name)
 {
-	(void)cx;
 	char *path = path_of(folder, name);
+	bool gone = unlink(path) == 0 || errno == ENOENT;
+	const char *why = gone ? "" : strerror(errno);
 
-	unlink(path);
 	ud_free(path);
+	return gone ? UD_OK
+		    : ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot remove file %s: %s", name, why);
 }

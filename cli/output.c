@@ -36,8 +36,8 @@ static const char *cell(struct cli *c, json_t *v)
 	return ud_json_text(c->cx.arena, v, JSON_COMPACT);
 }
 
-/* Column names: --columns, else id and the schema's short ones, else with wide all that are no
- * objects. */
+/* Column names: --columns, else id where there is one and the schema's short ones, else with wide
+ * all that are no objects. */
 static json_t *columns_of(struct cli *c, json_t *schema, json_t *first)
 {
 	const char *wanted = ud_cli_flag(c, "columns"), *key;
@@ -51,7 +51,8 @@ static json_t *columns_of(struct cli *c, json_t *schema, json_t *first)
 		return columns;
 	}
 	if (brief && strcmp(c->output, "wide") != 0) {
-		json_array_append_new(columns, json_string("id"));
+		if (!first || json_object_get(first, "id"))
+			json_array_append_new(columns, json_string("id"));
 		json_array_foreach(brief, i, v) if (strcmp(json_string_value(v), "id") != 0)
 			json_array_append(columns, v);
 		return columns;

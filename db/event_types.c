@@ -14,7 +14,7 @@ const struct ud_event_types ud_event_types[] = {
 	{ "attestation",       "created" },
 	{ "calendar",          "created deleted unassigned updated" },
 	{ "checkpoint",        "created deleted" },
-	{ "customer",          "created deleted resumed suspended updated" },
+	{ "customer",          "created deleted erased erasure_begun resumed suspended updated" },
 	{ "device_request",    "approved denied" },
 	{ "evidence",          "sealed" },
 	{ "failover",          "approved asked_again cancel_asked cancelled cleanup-test_asked closed_unprotected commit_asked committed_unprotected confirm_asked created customer_validation extend-commit-timer_asked failed not_begun plan_changed protected rejected retry_asked return_asked reverse_asked rollback_asked rolled_back running scheduled skip_asked solved step_completed step_failed step_started step_waiting test_running verify_asked waiting window_over" },

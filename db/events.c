@@ -13,9 +13,12 @@
 #include "base/id.h"
 #include "db/sql.h"
 
+enum { SALT = 16 };
+
 #define COLUMNS                                                                                           \
 	"n, seq, id, customer_id, type, created_at, actor_kind, actor_id, actor_name, on_behalf_of, via," \
-	" address, request_id, subject_object, subject_id, data, previous, previous_hash, hash"
+	" address, request_id, subject_object, subject_id, data, previous, previous_hash, hash, salt,"    \
+	" personal_digest"
 
 struct ud_audit_line ud_event_line(const struct ud_event *e)
 {
@@ -36,14 +39,23 @@ struct ud_audit_line ud_event_line(const struct ud_event *e)
 		.data = e->data,
 		.previous = e->previous,
 		.previous_hash = e->previous_hash,
-		.hash = e->hash };
+		.hash = e->hash,
+		.salt = e->salt,
+		.personal_digest = e->personal_digest };
 }
 
-static const char *hash_of(struct ud_ctx *cx, const struct ud_event *e)
+/* What may be forgotten one day goes into the hash by a digest that chance keeps from being
+ * guessed. */
+static void set_hashes(struct ud_ctx *cx, struct ud_event *e)
 {
+	unsigned char salt[SALT];
+
+	ud_random(cx->env, salt, sizeof(salt));
+	e->salt = ud_hex(cx->arena, salt, sizeof(salt));
 	struct ud_audit_line line = ud_event_line(e);
 
-	return ud_audit_hash(cx, &line);
+	e->personal_digest = line.personal_digest = ud_audit_personal(cx, &line);
+	e->hash = ud_audit_hash(cx, &line);
 }
 
 /* Take the next global place and the customer's next number and last hash. */
@@ -72,15 +84,16 @@ static enum ud_code take_heads(struct ud_ctx *cx, struct ud_event *e)
 static enum ud_code store(struct ud_ctx *cx, struct ud_event *e)
 {
 	UD_TRY(take_heads(cx, e));
-	e->hash = hash_of(cx, e);
+	set_hashes(cx, e);
 	UD_TRY(ud_exec(cx, NULL,
 		"INSERT INTO events(" COLUMNS ")"
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
 		UD_VALS(ud_i(e->n), ud_i(e->seq), ud_t(e->id), ud_t(e->customer_id), ud_t(e->type),
 			ud_i(e->created_at), ud_t(e->actor_kind), ud_t(e->actor_id),
 			ud_t(e->actor_name), ud_t(e->on_behalf_of), ud_t(e->via), ud_t(e->address),
 			ud_t(e->request_id), ud_t(e->subject_object), ud_t(e->subject_id),
-			ud_t(e->data), ud_t(e->previous), ud_t(e->previous_hash), ud_t(e->hash))));
+			ud_t(e->data), ud_t(e->previous), ud_t(e->previous_hash), ud_t(e->hash),
+			ud_t(e->salt), ud_t(e->personal_digest))));
 	return ud_exec(cx, NULL, "UPDATE log_heads SET hash = $2 WHERE customer_id = $1",
 		UD_VALS(ud_t(e->customer_id ? e->customer_id : ""), ud_t(e->hash)));
 }
@@ -116,15 +129,15 @@ enum ud_code ud_event_add_plain(struct ud_ctx *cx, const char *type, const char 
 	return store(cx, &e);
 }
 
-static const char *encoded(
-	struct ud_ctx *cx, const struct ud_shape *shape, const void *old_row, const void *row)
+static const char *encoded(struct ud_ctx *cx, const struct ud_shape *shape, const void *old_row,
+	const void *row, const struct ud_texts *only)
 {
 	struct ud_buf b = { 0 };
 
 	if (old_row)
 		ud_shape_encode_changes(&b, shape, old_row, row);
 	else
-		ud_shape_encode(&b, shape, row, NULL);
+		ud_shape_encode(&b, shape, row, only);
 	return ud_buf_take(cx->arena, &b);
 }
 
@@ -143,9 +156,11 @@ enum ud_code ud_event_add(struct ud_ctx *cx, const char *verb, const struct ud_s
 	e.customer_id = shape->bare ? NULL : row->customer_id;
 	e.subject_object = shape->object;
 	e.subject_id = shape->bare ? NULL : row->id;
-	e.data = encoded(cx, shape, NULL, row);
-	if (old_row && new_row)
-		e.previous = encoded(cx, shape, old_row, new_row);
+	const struct ud_texts *only = e.customer_id ? NULL : shape->discreet;
+
+	e.data = encoded(cx, shape, NULL, row, only);
+	if (old_row && new_row && !only)
+		e.previous = encoded(cx, shape, old_row, new_row, NULL);
 	if (old_row && new_row && !shape->bare && old->customer_id &&
 		!same_text(old->customer_id, row->customer_id))
 		UD_TRY(ud_event_add_plain(cx, ud_printf(cx->arena, "%s.unassigned", shape->object),
@@ -163,7 +178,7 @@ static void read_event(struct ud_ctx *cx, const ud_rows *rows, struct ud_event *
 	const char **texts[] = { &e->id, &e->customer_id, &e->type, NULL, &e->actor_kind,
 		&e->actor_id, &e->actor_name, &e->on_behalf_of, &e->via, &e->address,
 		&e->request_id, &e->subject_object, &e->subject_id, &e->data, &e->previous,
-		&e->previous_hash, &e->hash };
+		&e->previous_hash, &e->hash, &e->salt, &e->personal_digest };
 
 	e->n = ud_col_int(rows, 0);
 	e->seq = ud_col_int(rows, 1);
@@ -308,7 +323,9 @@ struct walk {
 	int64_t seq;
 	char hash[UD_SHA256_HEX];
 	struct ud_chain_report *report;
-	ud_arena *keep; /* where the report's texts live */
+	ud_arena *keep;         /* where the report's texts live */
+	const char *emptied_id; /* the first record that was emptied */
+	bool asked;             /* its customer was to be erased */
 };
 
 static void broken(struct walk *w, const char *id, const char *rule)
@@ -322,23 +339,31 @@ static void broken(struct walk *w, const char *id, const char *rule)
 
 static void check_record(struct ud_ctx *cx, struct walk *w, const struct ud_event *e)
 {
+	struct ud_audit_line line = ud_event_line(e);
+
 	w->report->records++;
 	if (e->seq != w->seq + 1)
 		broken(w, e->id, "a record before this one is missing");
 	else if (strcmp(e->previous_hash, w->hash) != 0)
 		broken(w, e->id, "previous_hash is not the hash of the record before");
-	else if (strcmp(hash_of(cx, e), e->hash) != 0)
+	else if (!ud_audit_whole(cx, &line))
 		broken(w, e->id, "the record was changed after it was written");
+	if (ud_audit_emptied(&line) && !w->emptied_id)
+		w->emptied_id = ud_strdup(w->keep, e->id);
+	w->asked = w->asked || ud_audit_asks_erasure(&line);
 	w->seq = e->seq;
 	snprintf(w->hash, sizeof(w->hash), "%s", e->hash);
 }
 
-/* Compare the walked end with the head, so that cut-off records show. */
+/* Compare the walked end with the head, so that cut-off records show; and nobody empties records on
+ * his own. */
 static enum ud_code check_head(struct ud_ctx *cx, struct walk *w)
 {
 	UD_AUTO(ud_rows) *rows = NULL;
 	bool more = false;
 
+	if (w->emptied_id && !w->asked)
+		broken(w, w->emptied_id, UD_AUDIT_NOT_ASKED);
 	UD_TRY(ud_query(cx, &rows, "SELECT seq, hash FROM log_heads WHERE customer_id = $1",
 		UD_VALS(ud_t(w->customer_id))));
 	UD_TRY(ud_next(cx, rows, &more));
@@ -406,6 +431,8 @@ static enum ud_code verify_all(struct ud_ctx *cx, struct ud_chain_report *ret)
 	while (found) {
 		w.seq = 0;
 		w.hash[0] = 0;
+		w.emptied_id = NULL;
+		w.asked = false;
 		UD_TRY(walk_chain(cx, &w));
 		/* every tenant: staff verify all chains */
 		UD_TRY(ud_query_text(cx, &found, &w.customer_id,

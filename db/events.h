@@ -21,6 +21,7 @@ struct ud_event {
 	const char *subject_object, *subject_id;
 	const char *data, *previous; /* JSON texts or NULL */
 	const char *previous_hash, *hash;
+	const char *salt, *personal_digest; /* as base/audit.h has them */
 };
 
 /*

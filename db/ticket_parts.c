@@ -13,6 +13,11 @@ static const char *const relation_names[] = { "relates_to", "duplicates", "is_ca
 const struct ud_enum ud_ticket_relations = { "ticket_relation", relation_names,
 	UD_LEN(relation_names) };
 
+/* What staff say and do among themselves is no customer's, and stands in the provider's log. */
+static const char *told[] = { "ticket_id", "visibility", "user_id", "minutes", "version",
+	"created_at" };
+static const struct ud_texts told_inside = { told, UD_LEN(told) };
+
 /* clang-format off */
 static const struct ud_field comment_fields[] = {
 	UD_FIELD(ud_ticket_comment, ticket_id,   .flags = UD_SERVER, .refers = "tkt", .about = "Ticket it belongs to."),
@@ -27,6 +32,7 @@ static const struct ud_shape comment_shape = { .object = "ticket_comment",
 	.prefix = "tco",
 	.table = "ticket_comments",
 	UD_SHAPE(ud_ticket_comment, comment_fields),
+	.discreet = &told_inside,
 	.about = "A comment on a ticket." };
 const struct ud_table ud_ticket_comments = { .shape = &comment_shape };
 
@@ -44,6 +50,7 @@ static const struct ud_shape attachment_shape = { .object = "ticket_attachment",
 	.prefix = "tat",
 	.table = "ticket_attachments",
 	UD_SHAPE(ud_ticket_attachment, attachment_fields),
+	.discreet = &told_inside,
 	.about = "A file that somebody attached to a ticket." };
 const struct ud_table ud_ticket_attachments = { .shape = &attachment_shape };
 
@@ -56,6 +63,7 @@ static const struct ud_shape watcher_shape = { .object = "ticket_watcher",
 	.prefix = "twa",
 	.table = "ticket_watchers",
 	UD_SHAPE(ud_ticket_watcher, watcher_fields),
+	.discreet = &told_inside,
 	.about = "Somebody who wants to hear of a ticket." };
 const struct ud_table ud_ticket_watchers = { .shape = &watcher_shape };
 
@@ -70,6 +78,7 @@ static const struct ud_shape link_shape = { .object = "ticket_link",
 	.prefix = "tln",
 	.table = "ticket_links",
 	UD_SHAPE(ud_ticket_link, link_fields),
+	.discreet = &told_inside,
 	.about = "What two tickets have to do with each other." };
 const struct ud_table ud_ticket_links = { .shape = &link_shape };
 
@@ -85,6 +94,7 @@ static const struct ud_shape entry_shape = { .object = "time_entry",
 	.prefix = "tte",
 	.table = "time_entries",
 	UD_SHAPE(ud_time_entry, entry_fields),
+	.discreet = &told_inside,
 	.about = "Time that somebody of the support team worked on a ticket." };
 const struct ud_table ud_time_entries = { .shape = &entry_shape };
 /* clang-format on */

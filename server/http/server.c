@@ -161,7 +161,7 @@ enum ud_code ud_server_start(struct ud_ctx *cx, ud_database *db,
 		(struct ud_commanding){ s->keys.seal, work->reactions, s->settings.lease_seconds };
 	s->means = (struct ud_job_means){ s->keys.seal, s->settings.fence_agents,
 		s->settings.webhook_key, s->settings.webhook_allow, s->settings.webhook_ca_file,
-		&s->settings.smtp };
+		&s->settings.smtp, s->settings.attachments };
 	s->routes = routes;
 	s->limits = ud_limits_new(settings->connections, settings->per_address,
 		settings->requests_per_minute, settings->burst);

@@ -66,6 +66,12 @@ static enum ud_code apply_end(struct ud_ctx *cx, void *data)
 enum ud_code ud_job_progress(
 	struct ud_ctx *cx, struct ud_job *job, int64_t percent, const char *steps)
 {
+	pthread_mutex_lock(&job->jobs->mutex);
+	bool stop = job->jobs->stop;
+
+	pthread_mutex_unlock(&job->jobs->mutex);
+	if (stop)
+		return UD_E_STALE_VERSION; /* somebody goes on once the claim has run out */
 	job->op.progress_percent = percent;
 	job->op.steps.text = steps;
 	cx->now_ms = ud_now_ms(cx->env);

@@ -34,6 +34,7 @@ struct ud_job_means {
 	 * and the authorities that are trusted (NULL = the system's) */
 	const char *webhook_key, *webhook_allow, *webhook_ca_file;
 	const struct ud_smtp *smtp; /* how letters leave */
+	const char *attachments;    /* folder of tickets' files; NULL = none are kept */
 };
 
 struct ud_job {
@@ -57,7 +58,7 @@ void ud_job_read_end(struct ud_ctx *cx, struct ud_job *job);
 enum ud_code ud_job_write(struct ud_ctx *cx, struct ud_job *job,
 	enum ud_code (*apply)(struct ud_ctx *cx, void *data), void *data) UD_USE;
 /* Store how far it is, and its steps as a JSON text. UD_E_STALE_VERSION: stop, it was canceled or
- * taken over. */
+ * taken over, or the runner is being released. */
 enum ud_code ud_job_progress(
 	struct ud_ctx *cx, struct ud_job *job, int64_t percent, const char *steps) UD_USE;
 

@@ -514,6 +514,7 @@ static const struct {
 	{ "calendars.delete", "in_use" },
 	{ "agents.fetch-logs", "invalid_state" }, /* this server has no port for agents */
 	{ "agents.logs", "invalid_state" }, /* nobody fetched them */
+	{ "customers.erase", "invalid_state" }, /* it is active */
 	{ "checkpoints.apply", "invalid_state" }, /* no host of theirs is heard */
 	{ "checkpoints.delete", "invalid_state" },
 	{ "vms.choose-owner", "invalid_state" }, /* nobody else claims it */

@@ -426,16 +426,6 @@ static void a_qemu_that_was_killed_starts_again(void **state)
 	trio_wants_same(s, &s->a, &s->b);
 }
 
-/* The source alone makes no cycles, or makes them again. */
-static void source_pauses(struct trio *s, bool paused)
-{
-	s->paused = paused;
-	s->generation++;
-	host_must(&s->cx, &s->a, work_set,
-		trio_relation(s, trio_id, &s->b, "source", "{\"method\":\"network\"}"));
-	s->paused = false;
-}
-
 /* Until the source has begun and ended a cycle from now on. */
 static void await_cycle(struct trio *s)
 {
@@ -483,11 +473,11 @@ static void it_runs_between_two_cycles(void **state)
 	trio_wants_equal(s, &s->a, &s->b);
 	await_cycle(s);
 	assert_string_equal(trio_point(s, &s->b, 0), last); /* nothing changed: no point is made */
-	source_pauses(s, true);
+	trio_source_pauses(s, true);
 	host_must(&s->cx, &s->a, work_start, trio_uuid);
 	io(s, &s->a, "vdb write -P 15 40M 1M");
 	host_must(&s->cx, &s->a, work_power_off, trio_uuid);
-	source_pauses(s, false);
+	trio_source_pauses(s, false);
 	trio_next(s, &s->b, last);
 	trio_wants_equal(s, &s->a, &s->b);
 	await_cycle(s); /* and all of it is over there */
@@ -522,7 +512,7 @@ static void both_write_by_themselves(void **state)
 
 	/* the first host's word that this is all there is reaches as far as the third */
 	await_confirmed(s, trio_extended_id, &s->b, &s->c);
-	source_pauses(s, true); /* it has seen the VM off, and never sees it run */
+	trio_source_pauses(s, true); /* it has seen the VM off, and never sees it run */
 	host_must(&s->cx, &s->a, work_start, trio_uuid);
 	assert_string_equal(prove_beside(s, ""), "told intact");
 	assert_string_equal(prove_beside(s, " up"), "told stopped");

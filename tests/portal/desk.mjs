@@ -156,6 +156,31 @@ export const desk = async (browser, customer, Hand, how, n) => {
     await leave(lead);
   });
 
+  await it(`${how}: a customer that has left is erased when its name was typed`, async () => {
+    const gone = await api('POST', '/v1/customers', { name: `Left by ${how}`, account_number: `L-${n}`, time_zone: 'Europe/London' });
+    const ticket = await api('POST', '/v1/tickets', { type: 'incident', subject: 'The last one', customer_id: gone.id });
+    await api('POST', `/v1/customers/${gone.id}/suspend`);
+    const operator = await sit('operator@provider.example', `/app/customers/${gone.id}`);
+    const { page, hand } = operator;
+    const erase = async () => {
+      await hand.press('button', 'Erase the customer');
+      await page.waitForSelector('dialog[open] #typed');
+      await hand.type(`Type ${gone.name} to confirm`, gone.name, 'dialog');
+      await hand.press('button', 'Erase the customer', 'dialog');
+    };
+    await erase();
+    await confirm(operator);
+    await page.waitForSelector('dialog >> text=The customer still has 1 ticket that is not solved.');
+    equal(await axe(page), [], 'the dialog');
+    await api('POST', `/v1/tickets/${ticket.id}/cancel`, { note: 'It has left.' });
+    await visit(page, `/app/customers/${gone.id}`);
+    await erase();
+    await page.waitForURL((u) => u.pathname === '/app/customers');
+    await page.waitForSelector('text=Erase the customer: done.');
+    equal((await api('GET', '/v1/customers?limit=200')).data.filter((c) => c.id === gone.id), [], 'what is left of it');
+    await leave(operator);
+  });
+
   await it(`${how}: an address is given back, and rests`, async () => {
     const mine = (await api('GET', `/v1/ip-addresses?customer_id=${customer.id}&state=assigned&limit=50`)).data[n];
     const who = await sit('dr-lead@harbour-foods.example', `/app/network/${mine.block_id}`);

@@ -15,7 +15,8 @@ finish() {
 trap finish EXIT
 port=$("$source/tests/support/free_ports")
 echo 'a Fine and long phrase' >"$dir/password"
-"$bin/understudyd" init --dir "$dir/i" --admin-token-file "$dir/token" --demo >/dev/null || exit 1
+"$bin/understudyd" init --dir "$dir/i" --admin-email operator@provider.example --admin-password-file "$dir/password" --admin-token-file "$dir/token" --demo >/dev/null ||
+	exit 1
 "$bin/understudyd" demo-seed --config "$dir/i/understudyd.conf" --password-file "$dir/password" >/dev/null || exit 1
 python3 - "$dir/i/understudy.db" <<'PY'
 import sqlite3, sys

@@ -450,6 +450,15 @@ void trio_wants_same(struct trio *s, struct host *source, struct host *target)
 	trio_tell(s, source, target, initial);
 }
 
+void trio_source_pauses(struct trio *s, bool paused)
+{
+	s->paused = paused;
+	s->generation++;
+	host_must(&s->cx, &s->a, work_set,
+		trio_relation(s, trio_id, &s->b, "source", "{\"method\":\"network\"}"));
+	s->paused = false;
+}
+
 const char *trio_verify(struct trio *s, struct host *h, const char *vm)
 {
 	int64_t until = ud_mono_ms(&ud_env_real) + EVENT_MS;

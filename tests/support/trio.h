@@ -76,6 +76,8 @@ const char *trio_next(struct trio *s, struct host *target, const char *last);
 void trio_wants_same(struct trio *s, struct host *source, struct host *target);
 /* The newest point over there and the VM's disks, which nobody writes to, are the same now. */
 void trio_wants_equal(struct trio *s, struct host *source, struct host *target);
+/* The source alone makes no cycles, or makes them again. */
+void trio_source_pauses(struct trio *s, bool paused);
 /* Until the guest answers; its word. */
 const char *trio_verify(struct trio *s, struct host *h, const char *vm);
 void trio_wants_clean(const char *verified);

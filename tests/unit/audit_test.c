@@ -15,6 +15,7 @@
 
 enum { FIRST = 4, SECOND = 3, LINES = 1 + FIRST + SECOND };
 
+static const char *third = UD_ERASURE_BEGUN; /* type of a customer's third record */
 static unsigned char key[UD_SIGN_KEY] = "0123456789abcdef0123456789abcde";
 
 struct file {
@@ -22,7 +23,24 @@ struct file {
 	size_t count;
 };
 
-/* Records of a chain from *n on; the last one's hash. */
+/* A record gets its digest and its hash: the first one of a chain as they were before there were
+ * digests; the second one of a customer's is emptied, and the third says why. */
+static void seal_line(struct ud_ctx *cx, struct ud_audit_line *l)
+{
+	bool emptied = l->seq == 2 && l->customer_id;
+
+	if (l->seq > 1) {
+		l->salt = "00ff";
+		l->personal_digest = ud_audit_personal(cx, l);
+	}
+	l->hash = ud_audit_hash(cx, l);
+	if (emptied)
+		l->actor_name = l->address = l->data = l->previous = l->salt = NULL;
+	assert_true(ud_audit_whole(cx, l));
+	assert_int_equal(ud_audit_emptied(l), emptied);
+}
+
+/* Records of a chain; the last one's hash. */
 static const char *add_chain(struct ud_ctx *cx, struct file *f, const char *customer, int64_t count)
 {
 	const char *before = "";
@@ -33,7 +51,8 @@ static const char *add_chain(struct ud_ctx *cx, struct file *f, const char *cust
 			.id = ud_printf(
 				cx->arena, "evt_%s%lld", customer ? customer : "", (long long)i),
 			.customer_id = customer,
-			.type = "host.updated",
+			.type = customer && i == 3 ? third : "host.updated",
+			.subject_id = customer,
 			.actor_kind = "user",
 			.actor_name = "Zo\u00eb \"Z\"",
 			.data = "{\"cpu\": 1.50}",
@@ -41,7 +60,8 @@ static const char *add_chain(struct ud_ctx *cx, struct file *f, const char *cust
 			.previous_hash = before };
 		struct ud_buf b = { 0 };
 
-		l.hash = before = ud_audit_hash(cx, &l);
+		seal_line(cx, &l);
+		before = l.hash;
 		ud_audit_line_write(cx, &b, &l);
 		f->lines[f->count++] = ud_buf_take(cx->arena, &b);
 	}
@@ -49,7 +69,7 @@ static const char *add_chain(struct ud_ctx *cx, struct file *f, const char *cust
 }
 
 /* The installation's chain and a customer's. */
-static struct file written(struct ud_ctx *cx)
+static struct file written_as(struct ud_ctx *cx, const char *schema)
 {
 	struct file f = { .count = 1 };
 	const char *first = add_chain(cx, &f, NULL, FIRST),
@@ -62,9 +82,14 @@ static struct file written(struct ud_ctx *cx)
 				"{\"customer_id\":\"cus_1\",\"seq\":%d,\"hash\":\"%s\"}],"
 				"\"sealed_at\":\"2026-11-26T12:00:00.000Z\"}",
 				FIRST, first, SECOND, second),
-			UD_AUDIT_SCHEMA, key, &f.lines[0]),
+			schema, key, &f.lines[0]),
 		UD_OK);
 	return f;
+}
+
+static struct file written(struct ud_ctx *cx)
+{
+	return written_as(cx, UD_AUDIT_SCHEMA);
 }
 
 static const char *public_key(struct ud_ctx *cx)
@@ -109,6 +134,65 @@ static void test_untouched(void **state)
 	assert_true(ud_audit_is(f.lines[0]));
 	assert_false(ud_audit_is(f.lines[1]));
 	assert_false(checked(cx, &f, "00").intact);
+}
+
+/* Files of before are checked as well. */
+static void test_older(void **state)
+{
+	struct ud_ctx *cx = *state;
+	struct file f = written_as(cx, UD_AUDIT_SCHEMA_1);
+
+	assert_true(checked(cx, &f, public_key(cx)).intact);
+	assert_true(ud_audit_is(f.lines[0]));
+	f = written_as(cx, "understudy.audit/0");
+	assert_found(cx, &f, "another schema", 0);
+	assert_false(ud_audit_is(f.lines[0]));
+}
+
+/* Whoever empties records of somebody else's log is found. */
+static void test_emptied_alone(void **state)
+{
+	struct ud_ctx *cx = *state;
+
+	third = "customer.updated";
+	struct file f = written(cx);
+
+	third = UD_ERASURE_BEGUN;
+	struct ud_evidence_report r = checked(cx, &f, public_key(cx));
+
+	assert_false(r.intact);
+	assert_int_equal(r.count, 1);
+	assert_string_equal(r.findings[0].what, UD_AUDIT_NOT_ASKED);
+}
+
+/* What may be forgotten is all there, or nothing of it. */
+static void test_half_emptied(void **state)
+{
+	struct ud_ctx *cx = *state;
+	struct ud_audit_line whole = { .seq = 3,
+		.id = "evt_1",
+		.type = "host.updated",
+		.actor_name = "Zo\u00eb",
+		.data = "{}",
+		.previous_hash = "" },
+			     l;
+
+	seal_line(cx, &whole);
+	l = whole;
+	l.data = NULL;
+	assert_false(ud_audit_whole(cx, &l));
+	l = whole;
+	l.salt = NULL;
+	assert_false(ud_audit_whole(cx, &l));
+	l = whole;
+	l.actor_name = l.data = l.salt = NULL;
+	assert_true(ud_audit_emptied(&l));
+	assert_true(ud_audit_whole(cx, &l));
+	l.personal_digest = NULL;
+	assert_false(ud_audit_whole(cx, &l));
+	l = whole;
+	l.personal_digest = NULL;
+	assert_false(ud_audit_whole(cx, &l));
 }
 
 /* Every letter of every line, the seal's too. */
@@ -200,6 +284,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_untouched, context_begin, context_end),
+		cmocka_unit_test_setup_teardown(test_older, context_begin, context_end),
+		cmocka_unit_test_setup_teardown(test_emptied_alone, context_begin, context_end),
+		cmocka_unit_test_setup_teardown(test_half_emptied, context_begin, context_end),
 		cmocka_unit_test_setup_teardown(test_changed_letters, context_begin, context_end),
 		cmocka_unit_test_setup_teardown(
 			test_dropped_doubled_cut, context_begin, context_end),

@@ -6,7 +6,8 @@ import { useData } from '../core/live.js';
 import { go } from '../core/router.js';
 import { has } from '../core/store.js';
 import { List } from '../ui/list.js';
-import { Action, Choice, Dialog, Facts, Form, Loaded, Panel, State, Text, Toned, When, toast } from '../ui/parts.js';
+import { Action, Choice, Dialog, Facts, Form, Loaded, Panel, State, Text, Toned, TypedConfirm, When, toast } from '../ui/parts.js';
+import { operation } from './operation.js';
 
 const zones = Intl.supportedValuesOf('timeZone').map((z) => [z, z]);
 const NewCustomer = ({ onClose }) => {
@@ -43,12 +44,21 @@ const Numbers = ({ id }) => {
   return html`<${Panel} title=${t('customer.numbers')}><${Loaded} of=${data}>${(s) => html`<${Facts} rows=${numbers.filter(([k]) => s[k] !== undefined).map(([k, tone]) => [t(`customer.${k}`), html`<b class="num">${tone && s[k] ? html`<${Toned} tone=${tone}>${s[k]}</${Toned}>` : s[k]}</b>`])}/>`}</${Loaded}></${Panel}>`;
 };
 
+// Of a customer that is served no more. What is still in use stands in the server's answer.
+const Erase = ({ customer }) => {
+  const asked = useSignal(false);
+  const erase = async () => { await operation(`/v1/customers/${customer.id}/erase`, t('customer.erase'), { name: customer.name }); go('/app/customers'); };
+  return html`<button class="danger" onClick=${() => { asked.value = true; }}>${t('customer.erase')}</button>
+    ${asked.value && html`<${TypedConfirm} title=${t('customer.erase')} text=${t('customer.erase.text')} name=${customer.name} label=${t('customer.erase')} onYes=${erase} onClose=${() => { asked.value = false; }}/>`}`;
+};
+
 export const Customer = ({ id }) => {
   const data = useData(`/v1/customers/${id}`, ['customer.']);
   const subscriptions = useData(`/v1/subscriptions?customer_id=${id}&limit=50`, ['subscription.']);
   const features = useData(`/v1/customers/${id}/features`, ['subscription.', 'vm.']);
   return html`<${Loaded} page of=${data}>${(c) => html`<div class="bar"><h1>${c.name}</h1><${State} value=${c.state}/>
-      ${has('support_lead', 'operator') && (c.state === 'suspended' ? html`<${Action} label=${t('resume')} onPress=${() => post(`/v1/customers/${id}/resume`)}/>` : c.state === 'active' && html`<${Action} label=${t('suspend')} kind="danger" onPress=${() => post(`/v1/customers/${id}/suspend`)}/>`)}</div>
+      ${has('support_lead', 'operator') && (c.state === 'suspended' ? html`<${Action} label=${t('resume')} onPress=${() => post(`/v1/customers/${id}/resume`)}/>` : c.state === 'active' && html`<${Action} label=${t('suspend')} kind="danger" onPress=${() => post(`/v1/customers/${id}/suspend`)}/>`)}
+      ${has('operator') && !['active', 'onboarding'].includes(c.state) && html`<${Erase} customer=${c}/>`}</div>
     <${Numbers} id=${id}/><div class="grid"><${Panel} title=${t('facts')}><${Facts} rows=${[[t('account-number'), c.account_number], [t('time-zone'), c.time_zone], [t('created'), html`<${When} at=${c.created_at}/>`], ['ID', html`<span class="mono">${c.id}</span>`]]}/></${Panel}>
     <${Panel} title=${t('features')}><${Loaded} of=${features}>${(f) => html`<ul class="steps">${f.data.map((x) => html`<li><span class="grow">${word('feature', x.feature)}</span><${State} value=${x.state} tone=${x.state === 'entitled' ? 'ok' : 'idle'}/>${x.reason && html`<span class="why">${x.reason}</span>`}</li>`)}</ul>`}</${Loaded}></${Panel}>
     <${Panel} title=${t('subscriptions')}><${Loaded} of=${subscriptions}>${(s) => html`<ul class="steps">${s.data.map((x) => html`<li><span class="grow">${word('kind', x.kind)}: ${x.add_ons.map((a) => word('add_on', a)).join(', ') || t('none')}</span><${State} value=${x.state}/></li>`)}</ul>`}</${Loaded}>${has('operator', 'support_lead') && html`<${Subscribe} id=${id}/>`}</${Panel}></div>`}</${Loaded}>`;
