@@ -18,8 +18,8 @@ extern const struct ud_routes ud_api_plumbing, ud_api_customers, ud_api_sessions
 	ud_api_operations, ud_api_erasure, ud_api_settings, ud_api_search, ud_api_docs,
 	ud_api_agents, ud_api_failovers, ud_api_evidence, ud_api_recovery_plans, ud_api_portal,
 	ud_api_basic, ud_api_policies, ud_api_replications, ud_api_replication_figures,
-	ud_api_recovery_points, ud_api_tickets, ud_api_ticket_parts, ud_api_ticket_attachments,
-	ud_api_approvals, ud_api_queues, ud_api_calendars, ud_api_macros;
+	ud_api_recovery_points, ud_api_tickets, ud_api_ticket_forms, ud_api_ticket_parts,
+	ud_api_ticket_attachments, ud_api_approvals, ud_api_queues, ud_api_calendars, ud_api_macros;
 
 extern const struct ud_routes ud_api_notifications, ud_api_saved_views, ud_api_capacity;
 

@@ -100,6 +100,8 @@ const char *ud_ticket_hash(struct ud_ctx *cx, const struct ud_ticket *t)
 	ud_buf_json(&b, ud_ticket_severities.names[t->severity]);
 	ud_buf_json(&b, t->subject);
 	ud_buf_json(&b, t->body);
+	if (t->form.text)
+		ud_buf_json(&b, t->form.text);
 	for (size_t i = 0; i < t->resource_ids.count; i++)
 		ud_buf_json(&b, t->resource_ids.items[i]);
 	ud_sha256_hex(b.data, b.len, hex);

@@ -32,7 +32,8 @@ enum ud_code ud_approval_all_given(struct ud_ctx *cx, const char *ticket_id) UD_
 /* Guards of ticket_moves.c. */
 ud_ticket_guard ud_may_approve, ud_may_reject, ud_may_attest;
 
-/* The hash of what is approved of a ticket without a run: type, subject, text and things. */
+/* The hash of what is approved of a ticket without a run: type, subject, text, form and
+ * things. */
 const char *ud_ticket_hash(struct ud_ctx *cx, const struct ud_ticket *t);
 /* Whether a ticket needs approval at all, into t->approval and t->plan_hash. For new tickets, and
  * for those whose words changed: approvals of the old ones are void. */

@@ -29,6 +29,7 @@ const struct ud_routes *const ud_api[] = {
 	&ud_api_networks,
 	&ud_api_addresses,
 	&ud_api_tickets,
+	&ud_api_ticket_forms,
 	&ud_api_ticket_parts,
 	&ud_api_ticket_attachments,
 	&ud_api_approvals,

@@ -7,6 +7,7 @@
 
 #include "api/approvals.h"
 #include "api/standing_orders.h"
+#include "api/ticket_forms.h"
 #include "api/ticket_run.h"
 #include "base/id.h"
 #include "db/events.h"
@@ -97,6 +98,7 @@ enum ud_code ud_ticket_open(struct ud_ctx *cx, struct ud_ticket *t, void *reques
 	if (cx->scope->customer_id)
 		t->row.customer_id = cx->scope->customer_id;
 	clear(cx, t);
+	UD_TRY(ud_ticket_form_settle(cx, t));
 	UD_TRY(check_resources(cx, t));
 	UD_TRY(find_site(cx, t));
 	UD_TRY(set_number(cx, t));
@@ -113,10 +115,12 @@ enum ud_code ud_ticket_open(struct ud_ctx *cx, struct ud_ticket *t, void *reques
 	return ud_event_add(cx, "created", ud_tickets.shape, NULL, t);
 }
 
-/* Changed words, severity or things: clocks by the new severity, and approvals of the old ones are
- * void. */
+/* Changed words, form, severity or things: clocks by the new severity, and approvals of the old
+ * ones are void. */
 enum ud_code ud_ticket_changed(struct ud_ctx *cx, const struct ud_ticket *old, struct ud_ticket *t)
 {
+	if (t->form.text != old->form.text) /* it was given anew */
+		UD_TRY(ud_ticket_form_settle(cx, t));
 	UD_TRY(check_resources(cx, t));
 	if (old->severity != t->severity)
 		UD_TRY(ud_ticket_start_clocks(cx, t));

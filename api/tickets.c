@@ -56,14 +56,14 @@ struct create_body {
 	unsigned type, severity;
 	const char *subject, *body, *category_id, *site_id, *on_behalf_of_id, *language;
 	struct ud_texts resource_ids;
-	struct ud_json failover;
+	struct ud_json failover, form;
 };
 /* clang-format off */
 static const struct ud_field create_fields[] = {
 	UD_FIELD(create_body, customer_id,     .refers = "cus", .about = "Customer it is for; the caller's own when not given, null = the provider's own affair."),
 	UD_FIELD(create_body, type,            .flags = UD_REQUIRED, .values = &ud_ticket_types, .about = "What kind of ticket it is."),
 	UD_FIELD(create_body, severity,        .values = &ud_ticket_severities, .standard = UD_SEVERITY_NORMAL, .about = "How bad it is."),
-	UD_FIELD(create_body, subject,         .max = 200, .rule = ud_rule_name, .about = "What it is about, in a line; a failover has one by itself."),
+	UD_FIELD(create_body, subject,         .max = 200, .rule = ud_rule_name, .about = "What it is about, in a line; a failover and a form have one by themselves."),
 	UD_FIELD(create_body, body,            .max = 20000, .about = "What is asked for."),
 	UD_FIELD(create_body, category_id,     .refers = "tca", .about = "Category."),
 	UD_FIELD(create_body, site_id,         .refers = "sit", .about = "Site it is about; that of the first VM when not given."),
@@ -71,18 +71,19 @@ static const struct ud_field create_fields[] = {
 	UD_FIELD(create_body, language,        .max = 35, .about = "Language to answer in (BCP 47)."),
 	UD_FIELD(create_body, resource_ids,    .max = 200, .about = "Ids of the VMs and other things it is about."),
 	UD_FIELD(create_body, failover,        .about = "For type failover: kind, vm_ids or plan_id, reason_code, and what else the request needs."),
+	UD_FIELD(create_body, form,            .flags = UD_NULLABLE, .part = &ud_ticket_form_shape, .about = "What is asked for by a form of GET /v1/ticket-forms; what it names is added to resource_ids."),
 };
 /* clang-format on */
 static const struct ud_shape create_shape = { .bare = true, UD_SHAPE(create_body, create_fields) };
 
-static enum ud_code check_form(struct ud_ctx *cx, const struct create_body *in)
+static enum ud_code check_create(struct ud_ctx *cx, const struct create_body *in)
 {
 	bool failover = in->type == UD_TICKET_FAILOVER;
 
 	if (failover != (in->failover.text != NULL))
 		return ud_fail_field(cx, "failover", failover ? "required" : "not_allowed",
 			"failover goes with the type failover, and only with it.");
-	if (!failover && !in->subject)
+	if (!failover && !in->subject && !in->form.text)
 		return ud_fail_field(cx, "subject", "required", "subject is required.");
 	return UD_OK;
 }
@@ -105,6 +106,7 @@ static enum ud_code create(struct ud_ctx *cx, struct ud_request *rq)
 		.severity = in->severity,
 		.subject = in->subject,
 		.body = in->body,
+		.form = in->form,
 		.category_id = in->category_id,
 		.site_id = in->site_id,
 		.on_behalf_of_id = in->on_behalf_of_id,
@@ -112,10 +114,10 @@ static enum ud_code create(struct ud_ctx *cx, struct ud_request *rq)
 		.resource_ids = in->resource_ids,
 		.channel = rq->scope.session_id ? UD_CHANNEL_PORTAL : UD_CHANNEL_API };
 
-	UD_TRY(check_form(cx, in));
+	UD_TRY(check_create(cx, in));
 	if (in->failover.text)
 		UD_TRY(ud_ticket_run_read(cx, in->failover.text, &t, &request));
-	if (!t.subject)
+	if (in->failover.text && !t.subject)
 		t.subject = subject_of(cx, &t);
 	UD_TRY(ud_ticket_open(cx, &t, request));
 	return ud_ticket_answer(cx, rq, &t);

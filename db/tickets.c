@@ -38,6 +38,14 @@ const struct ud_enum ud_ticket_resolutions = { "ticket_resolution", resolution_n
 	UD_LEN(resolution_names) };
 
 /* clang-format off */
+static const struct ud_field form_fields[] = {
+	UD_FIELD(ud_ticket_form, key,            .flags = UD_REQUIRED, .max = 63, .about = "Which form: a key of GET /v1/ticket-forms, one of the ticket's type."),
+	UD_FIELD(ud_ticket_form, values,         .about = "What was filled in, by the form's schema."),
+	UD_FIELD(ud_ticket_form, preferred_at,   .about = "When the work suits best; null = at any time."),
+	UD_FIELD(ud_ticket_form, window_minutes, .flags = UD_NULLABLE, .min = 5, .max = 7 * 24 * 60, .about = "How many minutes it may take from then on; null = not told."),
+};
+const struct ud_shape ud_ticket_form_shape = { .bare = true, UD_SHAPE(ud_ticket_form, form_fields) };
+
 static const struct ud_field fields[] = {
 	UD_FIELD(ud_ticket, number,               .flags = UD_SERVER | UD_FILTER | UD_SORT | UD_SEARCH | UD_BRIEF, .about = "Number for people: date, site and a count of its own."),
 	UD_FIELD(ud_ticket, type,                 .flags = UD_SERVER | UD_FILTER | UD_BRIEF, .values = &ud_ticket_types, .about = "What kind of ticket it is."),
@@ -45,6 +53,7 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_ticket, severity,             .flags = UD_FILTER | UD_BRIEF, .values = &ud_ticket_severities, .standard = UD_SEVERITY_NORMAL, .about = "How bad it is."),
 	UD_FIELD(ud_ticket, subject,              .flags = UD_REQUIRED | UD_SEARCH | UD_BRIEF, .max = 200, .rule = ud_rule_name, .about = "What it is about, in a line."),
 	UD_FIELD(ud_ticket, body,                 .flags = UD_SEARCH, .max = 20000, .about = "What is asked for."),
+	UD_FIELD(ud_ticket, form,                 .flags = UD_NULLABLE, .part = &ud_ticket_form_shape, .about = "What is asked for by a form; null = in words alone. A change gives it whole."),
 	UD_FIELD(ud_ticket, category_id,          .flags = UD_FILTER, .refers = "tca", .about = "Category it was put into."),
 	UD_FIELD(ud_ticket, site_id,              .flags = UD_SERVER | UD_FILTER, .refers = "sit", .about = "Site it is about."),
 	UD_FIELD(ud_ticket, resource_ids,         .max = 200, .about = "Ids of the VMs and other things it is about."),

@@ -89,13 +89,24 @@ enum ud_ticket_resolution {
 };
 extern const struct ud_enum ud_ticket_resolutions;
 
+/* What a ticket asks for by a form (api/ticket_forms.h), as it is stored and shown. */
+struct ud_ticket_form {
+	const char *key;             /* of the form: "add_cpu" */
+	struct ud_json values;       /* of its fields, an object */
+	struct ud_time preferred_at; /* when the work suits best; UD_NONE = at any time */
+	int64_t window_minutes;      /* how long it may take from then on; UD_NONE = not told */
+};
+extern const struct ud_shape ud_ticket_form_shape;
+
 struct ud_ticket {
 	struct ud_row row;
 	const char *number; /* "261125-lon-0000123" */
 	unsigned type;      /* enum ud_ticket_type */
 	unsigned state;     /* enum ud_ticket_state */
 	unsigned severity;  /* enum ud_ticket_severity */
-	const char *subject, *body, *category_id, *site_id;
+	const char *subject, *body;
+	struct ud_json form; /* a struct ud_ticket_form; NULL = none */
+	const char *category_id, *site_id;
 	struct ud_texts resource_ids;
 	const char *language;
 	unsigned channel; /* enum ud_ticket_channel */

@@ -597,6 +597,18 @@ static bool listed(const struct ud_routes *part)
 	return false;
 }
 
+void ud_openapi_schema(const struct ud_shape *shape, struct ud_buf *out)
+{
+	json_t *doc = json_pack("{s:s}", "$schema", "https://json-schema.org/draft/2020-12/schema");
+
+	json_object_update_new(doc, shape_schema(shape, BODY_CREATE));
+	char *text = json_dumps(doc, JSON_COMPACT);
+
+	ud_buf_puts(out, text ? text : "{}");
+	ud_free(text);
+	json_decref(doc);
+}
+
 void ud_openapi_write(struct ud_ctx *cx, const struct ud_routes *const *routes, struct ud_buf *out)
 {
 	json_t *doc = document();
