@@ -19,6 +19,7 @@ static const struct {
 	{ "queues", "queue" },
 	{ "macros", "macro" },
 	{ "ticket-categories", "ticket-category" },
+	{ "ticket-forms", "ticket-form" },
 	{ "approval-policies", "approval-policy" },
 	{ "standing-orders", "standing-order" },
 	{ "me.notifications", "notification" },

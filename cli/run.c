@@ -95,20 +95,27 @@ static json_t *list_of(struct cli *c, const char *name)
 	return list;
 }
 
+/* What a flag says in JSON, or where it is. */
+static json_t *document_of(const char *name, const char *text, json_type wanted, int *ret_code)
+{
+	json_t *document = ud_cli_document(text);
+
+	if (!document || json_typeof(document) != wanted)
+		*ret_code = ud_cli_fail(CLI_USAGE, "--%s takes a JSON %s, or @FILE with one, or -",
+			name, wanted == JSON_ARRAY ? "list" : "object");
+	return document;
+}
+
 /* One field's value by its schema; NULL and *ret_code when the text does not fit. */
 static json_t *field_value(
 	struct cli *c, const char *name, const char *text, json_t *schema, int *ret_code)
 {
 	char *end = NULL;
 
-	if (ud_cli_has_type(json_object_get(schema, "items"), "object")) {
-		json_t *list = ud_cli_document(text);
-
-		if (!json_is_array(list))
-			*ret_code = ud_cli_fail(
-				CLI_USAGE, "--%s takes a JSON list, or @FILE with one, or -", name);
-		return list;
-	}
+	if (ud_cli_has_type(json_object_get(schema, "items"), "object"))
+		return document_of(name, text, JSON_ARRAY, ret_code);
+	if (ud_cli_has_type(schema, "object"))
+		return document_of(name, text, JSON_OBJECT, ret_code);
 	if (ud_cli_has_type(schema, "array"))
 		return list_of(c, name);
 	if (ud_cli_has_type(schema, "integer")) {

@@ -206,6 +206,12 @@ check "what one said is changed, by the version that the list has" holds '.body 
 check "there is no such comment" exits 3 ticket comments edit "$number" tco_01k5s00000000000000000000a --body x
 check "the customer is asked" exits 0 ticket info "$number" --question 'Since when?'
 check "what the state does not allow ends with 5" exits 5 ticket reopen "$number"
+check "there are forms for what is asked for" holds '.data | any(.key == "certificate")' ticket-form list
+check "one is filled in on the line" holds '.form.values.common_name == "a.example.net" and .subject == "A certificate"' ticket create \
+	--type request --form '{"key": "certificate", "values": {"common_name": "a.example.net"}}'
+echo '{"key": "certificate", "values": {"common_name": "b.example.net", "days": 3}}' >"$dir/form.json"
+check "or in a file, and what does not fit is told" says 'There is no field days here' 6 ticket create --type request --form "@$dir/form.json"
+check "what is no object is refused at once" exits 2 ticket create --type request --form '[]'
 printf 'a\0b\n' >"$dir/trace 1.bin"
 check "a file is attached" exits 0 ticket attach "$number" "$dir/trace 1.bin"
 file=$(u ticket attachments list "$number" -o json | jq -r '.data[0].id')
