@@ -107,6 +107,35 @@ export const desk = async (browser, customer, Hand, how, n) => {
     await leave(lead);
   });
 
+  await it(`${how}: a ticket asks by a form; what does not fit is told at its field, and its page says what is asked for`, async () => {
+    const vm = await first(`/v1/vms?customer_id=${customer.id}&sort=name&limit=1`);
+    const who = await sit('dr-lead@harbour-foods.example', '/app/tickets/new');
+    const { page, hand } = who;
+    await hand.select('Type', 'request');
+    await page.waitForSelector('#form');
+    await hand.select('Form', 'More memory');
+    await page.waitForFunction(() => document.querySelectorAll('#form-vm_id option').length > 1);
+    await hand.select(/^VM/, vm.name);
+    await page.fill('#form-memory_bytes', '20000');
+    await hand.time('Or at', '2099-12-01', '06:00');
+    await page.fill('#form-minutes', '90');
+    equal(await axe(page), [], 'the form');
+    await hand.press('button', 'Send');
+    await page.waitForSelector('.field-problem >> text=memory_bytes is between');
+    await page.fill('#form-memory_bytes', '24');
+    await hand.choose('checkbox', 'The VM may be restarted for it');
+    await hand.press('button', 'Send');
+    await page.waitForSelector(`h1 >> text=More memory: ${vm.name}`);
+    const asked = 'section[aria-label="What is asked for"]';
+    await page.waitForSelector(`${asked} a >> text=${vm.name}`);
+    for (const said of ['More memory', '24.0 GiB', 'yes', '1 h 30 min']) await page.waitForSelector(`${asked} dd >> text=${said}`);
+    equal(await axe(page), [], 'the ticket');
+    const ticket = await first(`/v1/tickets?number=${page.url().split('/').at(-1)}&limit=1`);
+    equal([ticket.form.key, ticket.form.values.memory_bytes, ticket.form.window_minutes, ticket.resource_ids], ['add_memory', 24 * 2 ** 30, 90, [vm.id]], 'the form');
+    ok(ticket.form.preferred_at.startsWith('2099-12-01'), ticket.form.preferred_at);
+    await leave(who);
+  });
+
   await it(`${how}: what stands in the way of protecting a machine is told in the dialog`, async () => {
     const own = new Set((await api('GET', '/v1/replications?limit=200&count=exact')).data.map((r) => r.vm_id));
     const vm = (await api('GET', '/v1/vms?limit=200')).data.find((v) => v.host_id && !own.has(v.id));

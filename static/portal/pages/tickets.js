@@ -10,6 +10,7 @@ import { dateTime, duration } from '../core/time.js';
 import { List } from '../ui/list.js';
 import { Ago, Area, Blockers, Choice, Countdown, Dialog, Empty, Facts, Form, Loaded, NotFound, Operations, Panel, State, Text, Toned, When, now, toast } from '../ui/parts.js';
 import { PickMacro, expand, useMacros } from './macros.js';
+import { FormFields, FormPanel, formBody } from './ticket-forms.js';
 import { Moves } from './ticket-moves.js';
 import { Files, Links, Viewers, Watchers, Worked } from './ticket-parts.js';
 import { Run, useNames } from './run.js';
@@ -54,25 +55,35 @@ const draft = (name, first) => {
   return s;
 };
 
+const empty = { values: {}, at: '', minutes: '' };
 export const NewTicket = () => {
   const type = draft('ticket.type', 'incident');
   const severity = draft('ticket.severity', 'normal');
   const subject = draft('ticket.subject', '');
   const body = draft('ticket.body', '');
+  const form = draft('ticket.form', '');
+  const filled = draft('ticket.filled', empty);
   const key = draft('ticket.key', newKey());
   const customer = useSignal(me.value.customer_id || '');
   const customers = useData(isStaff.value ? '/v1/customers?limit=200' : null);
-  const send = () => post('/v1/tickets', { type: type.value, severity: severity.value, subject: subject.value, body: body.value || null, ...(isStaff.value ? { customer_id: customer.value } : {}) }, { key: key.value });
+  const forms = (useData('/v1/ticket-forms').data.value?.data || []).filter((f) => f.type === type.value);
+  const chosen = forms.find((f) => f.key === form.value);
+  // a form makes a subject by itself
+  const about = () => (chosen ? { ...(subject.value ? { subject: subject.value } : {}), form: formBody(chosen, filled.value) } : { subject: subject.value });
+  const send = () => post('/v1/tickets', { type: type.value, severity: severity.value, ...about(), body: body.value || null, ...(isStaff.value ? { customer_id: customer.value } : {}) }, { key: key.value });
   const done = (x) => {
-    for (const s of [subject, body]) s.value = '';
+    for (const s of [subject, body, form]) s.value = '';
+    filled.value = empty;
     key.value = newKey();
     go(`/app/tickets/${x.number}`);
   };
   return html`<div class="bar"><h1>${t('tickets.new')}</h1></div><section class="panel"><${Form} label=${t('tickets.send')} send=${send} done=${done}>${(wrong) => html`
     ${isStaff.value && html`<${Choice} id="customer" label=${t('customer')} value=${customer} options=${[['', '—'], ...(customers.data.value?.data || []).map((c) => [c.id, c.name])]} problem=${wrong.customer_id}/>`}
     <${Choice} id="type" label=${t('type')} value=${type} options=${types.filter((x) => x !== 'failover').map((x) => [x, word('ticket_type', x)])} problem=${wrong.type}/>
+    ${forms.length > 0 && html`<${Choice} id="form" label=${t('form')} value=${form} options=${[['', t('form.words')], ...forms.map((f) => [f.key, f.title])]} problem=${wrong['form/key']}/>`}
+    ${chosen && html`<${FormFields} key=${chosen.key} form=${chosen} filled=${filled} wrong=${wrong} customer=${isStaff.value ? customer.value : ''}/>`}
     <${Choice} id="severity" label=${t('severity')} value=${severity} options=${severities.map((x) => [x, word('severity', x)])} problem=${wrong.severity}/>
-    <${Text} id="subject" label=${t('subject')} value=${subject} problem=${wrong.subject}/><${Area} id="body" label=${t('tickets.body')} value=${body} problem=${wrong.body}/>`}</${Form}></section>`;
+    <${Text} id="subject" label=${t('subject')} hint=${chosen ? t('form.subject') : ''} value=${subject} problem=${wrong.subject}/><${Area} id="body" label=${t(chosen ? 'form.more' : 'tickets.body')} value=${body} problem=${wrong.body}/>`}</${Form}></section>`;
 };
 
 // ---- one ticket ----
@@ -180,6 +191,6 @@ const OneTicket = ({ id }) => {
     ${isStaff.value && html`<${Viewers} ticket=${x}/>`}<${Moves} ticket=${x} reload=${data.reload}/><br/>
     ${x.failover_id && html`<${Run} id=${x.failover_id} ticket=${x}/>`}
     ${x.approval && x.approval !== 'none' && html`<${Approvals} ticket=${x} reload=${data.reload}/>`}
-    <div class="grid"><div><${Thread} ticket=${x}/><${Files} ticket=${x}/><${Links} ticket=${x}/></div><div><${Panel} title=${t('facts')}><${Facts} rows=${[[t('assignee'), x.assignee_name || t('nobody')], [t('sla.response'), x.responded_at ? html`<${When} at=${x.responded_at}/>` : html`<${Due} at=${x.response_due_at} breached=${x.response_breached}/>`], [t('sla.resolve'), x.solved_at ? html`<${When} at=${x.solved_at}/>` : html`<${Due} at=${x.resolve_due_at} breached=${x.resolve_breached}/>`], [t('waiting-on'), word('waiting_on', x.waiting_on)]]}/></${Panel}>${isStaff.value && x.customer_id && html`<${CustomerCard} id=${x.customer_id}/>`}<${Watchers} ticket=${x}/>${isStaff.value && html`<${Worked} ticket=${x}/>`}<${History} ticket=${x}/></div></div>`}</${Loaded}>`;
+    <div class="grid"><div>${x.form && html`<${FormPanel} ticket=${x}/>`}<${Thread} ticket=${x}/><${Files} ticket=${x}/><${Links} ticket=${x}/></div><div><${Panel} title=${t('facts')}><${Facts} rows=${[[t('assignee'), x.assignee_name || t('nobody')], [t('sla.response'), x.responded_at ? html`<${When} at=${x.responded_at}/>` : html`<${Due} at=${x.response_due_at} breached=${x.response_breached}/>`], [t('sla.resolve'), x.solved_at ? html`<${When} at=${x.solved_at}/>` : html`<${Due} at=${x.resolve_due_at} breached=${x.resolve_breached}/>`], [t('waiting-on'), word('waiting_on', x.waiting_on)]]}/></${Panel}>${isStaff.value && x.customer_id && html`<${CustomerCard} id=${x.customer_id}/>`}<${Watchers} ticket=${x}/>${isStaff.value && html`<${Worked} ticket=${x}/>`}<${History} ticket=${x}/></div></div>`}</${Loaded}>`;
 };
 export { get };
