@@ -202,4 +202,4 @@ static const struct ud_route rows[] = {
 	{ "POST", "/v1/customers/{id}/erase", "customers.erase", UD_OPERATOR, "customers:write", UD_WRITE | UD_PERSON | UD_STEP_UP | UD_NO_BODY_LOG, &erase_shape, .status = 202, .resource = &operations, .handle = request, .about = "Begin to forget a suspended or closed customer that uses nothing any more: all its rows are deleted, its files too, and its log is emptied but for ids and hashes." },
 };
 /* clang-format on */
-const struct ud_routes ud_api_erasure = { "Customers", rows, UD_LEN(rows) };
+const struct ud_routes ud_api_erasure = { "Erasure", rows, UD_LEN(rows) };

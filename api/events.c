@@ -312,7 +312,7 @@ struct log_answer {
 struct line_answer {
 	struct log_answer log; /* first: its fields are fields of a line, too */
 	int64_t created_at;
-	const char *data, *previous;
+	const char *data, *previous, *salt, *personal_digest;
 };
 struct seal_answer {
 	const char *schema;
@@ -373,6 +373,8 @@ static const struct ud_field line_fields[] = {
 	WHO_AND_WHAT(UD_COMPUTED),
 	UD_FIELD(line_answer, data, .flags = UD_COMPUTED, .about = "The object as it is since then: JSON as text, as it was hashed."),
 	UD_FIELD(line_answer, previous, .flags = UD_COMPUTED, .about = "Old values of what changed, likewise."),
+	UD_FIELD(line_answer, salt, .flags = UD_COMPUTED, .about = "Chance in front of what personal_digest covers; null once the record was emptied."),
+	UD_FIELD(line_answer, personal_digest, .flags = UD_COMPUTED, .about = "Digest of salt, actor_name, address, data and previous, which the hash covers in their place. Records of older versions have neither."),
 };
 static const struct ud_field seal_fields[] = {
 	UD_FIELD(seal_answer, schema, .flags = ALWAYS, .about = "Version of the file's form."),
