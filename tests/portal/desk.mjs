@@ -199,7 +199,7 @@ export const desk = async (browser, customer, Hand, how, n) => {
     };
     await erase();
     await confirm(operator);
-    await page.waitForSelector('dialog >> text=The customer still has 1 ticket that is not solved.');
+    await page.waitForSelector('text=The customer still has 1 ticket that is not solved.');
     equal(await axe(page), [], 'the dialog');
     await api('POST', `/v1/tickets/${ticket.id}/cancel`, { note: 'It has left.' });
     await visit(page, `/app/customers/${gone.id}`);
