@@ -196,10 +196,9 @@ static void subjects_do_not_wait_for_each_other(void **state)
 {
 	struct scene *s = *state;
 	const char *uuid = scripted_uuid(s->hv, 2);
+	const char *vm = row_of(s, uuid, "web-01"); /* before the agent can have told of it */
 
 	scripted_add(s->hv, uuid, "web-01");
-	const char *vm = row_of(s, uuid, "web-01");
-
 	scripted_hold(s->hv, "start");
 	const char *first = tell(s, s->vm, UD_VERB_VM_START, NULL);
 	/* of the same VM: one after the other */
