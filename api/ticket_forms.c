@@ -249,8 +249,9 @@ static enum ud_code find(
 static enum ud_code read_form(struct ud_ctx *cx, const struct ud_ticket *t,
 	struct ud_ticket_form *in, const struct form **ret, struct values *v)
 {
+	*ret = forms; /* some form in any case */
 	UD_TRY(read_object(cx, "form", &ud_ticket_form_shape, t->form.text, in));
-	UD_TRY(find(cx, t, in->key, ret));
+	UD_TRY(find(cx, t, in->key ? in->key : "", ret));
 	if (in->preferred_at.ms && in->preferred_at.ms != UD_NONE &&
 		in->preferred_at.ms <= cx->now_ms)
 		return ud_fail_field(

@@ -241,11 +241,13 @@ static void types_of_events_are_listed_and_each_can_be_asked_for(void **state)
 	expect(w, NOBODY, "GET", "/v1/events/types", NULL, 401);
 }
 
+#define EMPTY                                                                                \
+	"UPDATE events SET actor_name = NULL, address = NULL, data = NULL, previous = NULL," \
+	" salt = NULL"
+
 static void the_database_refuses_to_change_the_log(void **state)
 {
-	static const char *const rows[] = { "UPDATE events SET actor_name = 'x'",
-		"UPDATE events SET actor_name = NULL, address = NULL, data = NULL, previous = NULL,"
-		" salt = NULL",
+	static const char *const rows[] = { "UPDATE events SET actor_name = 'x'", EMPTY,
 		"DELETE FROM events WHERE seq = 2" };
 	struct world *w = world_begin();
 
@@ -288,9 +290,7 @@ static void the_chain_of_hashes_finds_every_change(void **state)
 			"UPDATE log_heads SET seq = seq - 1 WHERE customer_id = ''" },
 		{ "UPDATE events SET previous_hash = hash WHERE seq = 3 AND customer_id IS NULL",
 			NULL },
-		{ "UPDATE events SET actor_name = NULL, address = NULL, data = NULL, previous = NULL,"
-		  " salt = NULL WHERE seq = 2 AND customer_id IS NOT NULL",
-			NULL },
+		{ EMPTY " WHERE seq = 2 AND customer_id IS NOT NULL", NULL },
 		{ "UPDATE events SET salt = REPLACE(salt, '7', '8') WHERE customer_id IS NULL",
 			NULL },
 	};
