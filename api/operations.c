@@ -35,25 +35,28 @@
 #include "server/mail/trial.h"
 #include "server/webhooks/webhooks.h"
 
+/* What an agent does is no work of ours: no kind, its result is shown. */
+static const struct ud_job_kind *kind_of(const struct ud_operation *op)
+{
+	static const struct ud_job_kind others = { .shown = true };
+
+	for (const struct ud_job_kind *k = ud_api_jobs; k->kind; k++)
+		if (strcmp(k->kind, op->kind) == 0)
+			return k;
+	return &others;
+}
+
 static enum ud_code complete(struct ud_ctx *cx, void *row)
 {
 	struct ud_operation *op = row;
 
 	op->allowed_operations.items = ud_alloc(cx->arena, sizeof(char *));
-	if (!ud_operation_ended(op) && strcmp(op->kind, UD_ERASURE_KIND) != 0)
+	if (!ud_operation_ended(op) && !kind_of(op)->final)
 		op->allowed_operations.items[op->allowed_operations.count++] = "cancel";
 	return UD_OK;
 }
 
 static const struct ud_resource operations = { .table = &ud_operations, .complete = complete };
-
-static bool is_shown(const char *kind)
-{
-	for (const struct ud_job_kind *k = ud_api_jobs; k->kind; k++)
-		if (strcmp(k->kind, kind) == 0)
-			return k->shown;
-	return true;
-}
 
 /* With ?wait= the answer leaves when the operation has ended, or at the end of the wait. */
 static enum ud_code show(struct ud_ctx *cx, struct ud_request *rq)
@@ -67,7 +70,7 @@ static enum ud_code show(struct ud_ctx *cx, struct ud_request *rq)
 	}
 	UD_TRY(complete(cx, &op));
 	/* what some jobs make is downloaded (result) by those who may */
-	if (is_shown(op.kind))
+	if (kind_of(&op)->shown)
 		op.output.text = op.result.text;
 	return ud_answer(cx, rq, ud_operations.shape, &op);
 }
@@ -81,9 +84,9 @@ static enum ud_code cancel(struct ud_ctx *cx, struct ud_request *rq)
 	if (ud_operation_ended(&old))
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL, "The operation has %s.",
 			ud_operation_states.names[old.state]);
-	if (strcmp(old.kind, UD_ERASURE_KIND) == 0)
-		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
-			"An erasure that has begun is brought to its end.");
+	if (kind_of(&old)->final)
+		return ud_fail(
+			cx, UD_E_INVALID_STATE, NULL, "What has begun here is brought to its end.");
 	UD_TRY(ud_command_withdraw(cx, &rq->server->commanding, old.row.id, &withdrawn));
 	if (!withdrawn)
 		return ud_fail(cx, UD_E_INVALID_STATE, NULL,
@@ -263,13 +266,13 @@ static enum ud_code run_export(struct ud_ctx *cx, struct ud_job *job)
 }
 
 const struct ud_job_kind ud_api_jobs[] = {
-	{ "customer_export", run_export, false },
-	{ UD_ERASURE_KIND, ud_erase_customer, true },
-	{ UD_FENCE_OFF_KIND, ud_fencing_off, false },
-	{ UD_FENCE_CHECK_KIND, ud_fencing_check, false },
-	{ UD_WEBHOOK_KIND, ud_webhook_send, false },
-	{ UD_MAIL_TRIAL_KIND, ud_mail_trial_send, true },
-	{ NULL, NULL, false },
+	{ "customer_export", run_export },
+	{ UD_ERASURE_KIND, ud_erase_customer, .shown = true, .final = true },
+	{ UD_FENCE_OFF_KIND, ud_fencing_off },
+	{ UD_FENCE_CHECK_KIND, ud_fencing_check },
+	{ UD_WEBHOOK_KIND, ud_webhook_send },
+	{ UD_MAIL_TRIAL_KIND, ud_mail_trial_send, .shown = true },
+	{ NULL },
 };
 
 enum { EXPORT = UD_OPERATOR | UD_R(SUPPORT_LEAD) | UD_CUSTOMER_ADMIN };

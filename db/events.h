@@ -27,7 +27,9 @@ struct ud_event {
 /*
  * Record what happened to an object: type is "<shape's object>.<verb>" (verb "created", "updated",
  * "deleted", …). old_row and new_row may be NULL; data is the new object (else the old one),
- * previous the old values of what changed. When the owner changed, the former one gets
+ * previous the old values of what changed. What is the provider's and may name a customer's people
+ * (shape->discreet) tells a few members alone and no old values. When the owner changed, the former
+ * one gets
  * "<object>.unassigned" without data. The actor is cx->scope.
  */
 enum ud_code ud_event_add(struct ud_ctx *cx, const char *verb, const struct ud_shape *shape,

@@ -24,6 +24,7 @@ struct ud_job_kind {
 	const char *kind;
 	ud_job_run *run;
 	bool shown; /* its result comes with the operation, not only by itself */
+	bool final; /* what has begun is brought to its end: it cannot be canceled */
 };
 
 /* What work may need of the installation; outlives the runner. */

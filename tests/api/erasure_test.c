@@ -338,12 +338,35 @@ static void what_others_refer_to_stays_for_them(void **state)
 		0);
 }
 
+/* One that waits for its turn, as others can be canceled. */
+static void what_has_begun_is_not_called_off(void **state)
+{
+	struct erasing *e = *state;
+	const char *id = "op_01jd0000000000000000000009",
+		   *path = fmt(e->w, "/v1/operations/%s", id);
+
+	sql(e->w,
+		fmt(e->w,
+			"INSERT INTO operations(id, version, created_at, updated_at, labels, kind,"
+			" state, progress_percent, fence) VALUES ('%s', 1, 1, 1, '{}',"
+			" 'customer_erasure', 'waiting', 0, 0)",
+			id));
+	struct reply r = expect(e->w, OPERATOR, "GET", path, NULL, 200);
+
+	assert_int_equal(json_array_size(json_object_get(r.json, "allowed_operations")), 0);
+	r = callf(e->w, OPERATOR, "POST", fmt(e->w, "%s/cancel", path), "{}");
+	expect_code(&r, 409, "invalid_state");
+	r = expect(e->w, OPERATOR, "GET", path, NULL, 200);
+	assert_string_equal(text_at(r.json, "state"), "waiting");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_table_of_customers_is_known, begin, end),
 		cmocka_unit_test_setup_teardown(what_is_in_use_is_not_erased, begin, end),
 		cmocka_unit_test_setup_teardown(nothing_is_left_of_an_erased_customer, begin, end),
+		cmocka_unit_test_setup_teardown(what_has_begun_is_not_called_off, begin, end),
 		cmocka_unit_test_setup_teardown(what_others_refer_to_stays_for_them, begin, end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
