@@ -469,9 +469,9 @@ static json_t *request_body(struct ud_ctx *cx, const struct ud_route *r)
 {
 	bool patch = strcmp(r->method, "PATCH") == 0;
 
-	if (r->flags & UD_UPLOAD)
-		return json_pack("{s:b, s:{s:{s:{s:s, s:s}}}}", "required", 1, "content", "*/*",
-			"schema", "type", "string", "description", "The file as it is.");
+	if (r->flags & UD_UPLOAD) /* bytes have no type: a file of JSON is any value */
+		return json_pack("{s:b, s:{s:{s:{s:s}}}}", "required", 1, "content", "*/*",
+			"schema", "description", "The file as it is.");
 	if (!ud_route_body(r))
 		return strcmp(r->method, "POST") != 0
 			? NULL

@@ -403,7 +403,7 @@ static enum ud_code fill_orders(struct ud_ctx *cx, struct filling *f)
 	struct ud_standing_order order = { .row = f->row,
 		.name = mark(f, "order"),
 		.kind = UD_FAILOVER_UNPLANNED,
-		.statement = mark(f, "agreed"),
+		.statement = mark(f, "agreed-beforehand-to-this"),
 		.expires_at.ms = cx->now_ms + 86400000,
 		.plan_hash = mark(f, "order-hash"),
 		.given_by_id = f->user,
