@@ -310,10 +310,13 @@ static void expand_parameter(json_t *list, const struct ud_shape *s)
 	json_decref(about);
 }
 
-/* Does the call take dry_run and a key? */
-static bool takes_dry_run(const struct ud_route *r)
+/* Does the call take it? Whoever is nobody yet can try without effect, but has no keys. */
+static bool takes(const struct ud_route *r, size_t i)
 {
-	return r->flags & UD_WRITE && !(r->roles & UD_ANYONE);
+	if (general[i].flag)
+		return r->flags & general[i].flag;
+	return r->flags & UD_WRITE &&
+		(!(r->roles & UD_ANYONE) || strcmp(general[i].name, "Idempotency-Key") != 0);
 }
 
 static json_t *parameters(const struct ud_route *r)
@@ -322,7 +325,7 @@ static json_t *parameters(const struct ud_route *r)
 
 	path_parameters(list, r);
 	for (size_t i = 0; i < UD_LEN(general); i++)
-		if (general[i].flag ? r->flags & general[i].flag : takes_dry_run(r))
+		if (takes(r, i))
 			json_array_append_new(list,
 				parameter(general[i].in, general[i].name, general[i].type,
 					general[i].flag == UD_MATCH_REQUIRED ||
@@ -449,7 +452,7 @@ static void dry_run_response(struct ud_ctx *cx, json_t *responses, const struct 
 {
 	json_t *answer;
 
-	if (!takes_dry_run(r) || (r->status != 201 && r->status != 202))
+	if (!(r->flags & UD_WRITE) || (r->status != 201 && r->status != 202))
 		return;
 	answer = r->status == 201 ? success(cx, r)
 				  : json_pack("{s:{s:{s:{s:s}}}}", "content", "application/json",

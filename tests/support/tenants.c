@@ -297,9 +297,11 @@ static enum ud_code fill_people(struct ud_ctx *cx, struct filling *f)
 
 	UD_TRY(add(cx, f, &ud_users, &user, &f->user));
 	UD_TRY(add(cx, f, &ud_service_accounts, &account, &f->account));
+	const char *scopes[] = { "vms:read" };
 	struct ud_token token = { .row = f->row,
 		.principal_id = f->account,
 		.name = mark(f, "token"),
+		.scopes = { scopes, 1 },
 		.secret_hash = mark(f, "hash"),
 		.expires_at.ms = cx->now_ms + 1000000 };
 
