@@ -44,7 +44,7 @@ static const struct ud_field fields[] = {
 	UD_FIELD(role, side,       .flags = UD_REQUIRED | UD_COMPUTED | UD_BRIEF, .values = &sides, .about = "Whose people have it."),
 	UD_FIELD(role, about,      .flags = UD_REQUIRED | UD_COMPUTED | UD_BRIEF, .about = "What it is for."),
 	UD_FIELD(role, may_give,   .flags = UD_COMPUTED | UD_BRIEF, .about = "The caller may give it to somebody."),
-	UD_FIELD(role, operations, .flags = UD_COMPUTED, .about = "Calls it may make, by their operationId."),
+	UD_FIELD(role, operations, .flags = UD_COMPUTED, .max = 1000, .about = "Calls it may make, by their operationId."),
 };
 /* clang-format on */
 static const struct ud_shape shape = { .object = "role",
