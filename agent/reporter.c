@@ -361,7 +361,11 @@ void ud_reporter_tell(struct ud_reporter *r, int64_t timeout_ms)
 	pthread_cond_signal(&r->wake);
 	while (r->ended < mine && !r->gone && rc == 0)
 		rc = pthread_cond_timedwait(&r->over, &r->mutex, &until);
+	bool late = r->ended < mine && !r->gone;
+
 	pthread_mutex_unlock(&r->mutex);
+	if (late)
+		ud_log(UD_LOG_WARNING, "seen_late", NULL);
 }
 
 enum ud_code ud_reporter_start(

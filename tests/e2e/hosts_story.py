@@ -443,7 +443,7 @@ def its_state_is_kept(s):
     finished(s, "vm", "resume", "app-01")
     s.shows("app-01", "running")
     taken = finished(s, "vm", "checkpoint", "app-01", "--name", "before", "--kind", "production")
-    expect("consistency", taken["consistency"], "application")
+    expect(f"consistency: {taken.get('reason')}", taken["consistency"], "application")
     kept = json.loads(s.command("checkpoint", "list", "app-01", "-o", "json"))["data"]
     expect("checkpoints", [(k["name"], k["kind"]) for k in kept], [("before", "production")])
     finished(s, "checkpoint", "delete", kept[0]["id"], "--yes")
@@ -531,8 +531,9 @@ def main():
                 step(story)
                 print(f"# {time.monotonic() - began:.1f} s")
                 print(f"ok {n} - {name}", flush=True)
-            except Exception:  # pylint: disable=broad-except
+            except Exception as why:  # pylint: disable=broad-except
                 bad = True
+                print(f"# {name}, after {time.monotonic() - began:.1f} s: {str(why)[:600]!r}")
                 for line in traceback.format_exc().splitlines():
                     print(f"# {line}")
                 story.log.flush()

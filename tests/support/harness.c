@@ -396,10 +396,25 @@ static struct reply call_proxy(struct world *w, enum who who, const char *method
 	return direct;
 }
 
+/* A file of a page, or a page itself, is no call: the specification has none of them. */
+static bool is_listed(const char *path)
+{
+	for (const struct ud_routes *const *part = ud_api; *part; part++)
+		for (size_t i = 0; i < (*part)->count; i++) {
+			const struct ud_route *r = &(*part)->rows[i];
+			size_t fixed = strcspn(r->path, "{");
+
+			if (r->flags & UD_UNLISTED && strncmp(r->path, path, fixed) == 0 &&
+				(r->path[fixed] || strcspn(path, "?") == fixed))
+				return false;
+		}
+	return true;
+}
+
 struct reply call(struct world *w, enum who who, const char *method, const char *path,
 	const char *body, const char *const *headers)
 {
-	if (proxy_url())
+	if (proxy_url() && is_listed(path))
 		return call_proxy(w, who, method, path, body, headers);
 	return exchange(w, w->server->base_url, who, method, path, body, headers);
 }

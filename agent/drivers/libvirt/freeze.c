@@ -10,7 +10,7 @@
 #include "base/env.h"
 #include "base/log.h"
 
-enum { STATUS_MS = 1000, TRIES = 3 };
+enum { STATUS_MS = 1000, THAW_MS = 5000, TRIES = 3 };
 enum freeze_state { FROZEN, THAWED, EXPIRED };
 
 struct ud_lv_freeze {
@@ -27,10 +27,13 @@ static int thaw_now(struct ud_lv *lv, const char *uuid)
 	virDomainPtr d = virDomainLookupByUUIDString(lv->conn, uuid);
 	int n = -1;
 
-	for (int i = 0; d && n < 0 && i < TRIES; i++)
+	if (!d)
+		return n;
+	ud_lv_words_begin(lv, d, uuid, THAW_MS);
+	for (int i = 0; n < 0 && i < TRIES; i++)
 		n = virDomainFSThaw(d, NULL, 0, 0);
-	if (d)
-		virDomainFree(d);
+	ud_lv_words_end(lv, uuid);
+	virDomainFree(d);
 	return n;
 }
 
@@ -131,8 +134,11 @@ enum ud_code ud_lv_freeze(struct ud_ctx *cx, struct ud_hv *hv, const char *uuid,
 	if (!begin_watch(lv, uuid, timeout_ms))
 		return ud_fail(cx, UD_E_UNAVAILABLE, NULL, "cannot start a thread");
 	/* a guest that does not answer holds the call no longer than that */
-	(void)virDomainAgentSetResponseTimeout(d, (int)(timeout_ms / 1000) + 1, 0);
-	if (virDomainFSFreeze(d, NULL, 0, 0) >= 0) {
+	ud_lv_words_begin(lv, d, uuid, timeout_ms + 1000);
+	bool frozen = virDomainFSFreeze(d, NULL, 0, 0) >= 0;
+
+	ud_lv_words_end(lv, uuid);
+	if (frozen) {
 		/* the watchdog may have thawed what was not frozen yet; ud_lv_thaw says so */
 		if (!watch_anew(lv, uuid, timeout_ms))
 			(void)thaw_now(lv, uuid);

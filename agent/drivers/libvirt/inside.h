@@ -91,6 +91,11 @@ void ud_lv_make_end(struct ud_lv *lv, const char *uuid);
  * then ud_lv_look_end is not called. */
 bool ud_lv_look_begin(struct ud_lv *lv, const char *uuid, bool wait) UD_USE;
 void ud_lv_look_end(struct ud_lv *lv, const char *uuid);
+/* Around calls that libvirt makes of the guest agent by itself (freezing, addresses): one at a
+ * time, as libvirt keeps how long it waits for an answer per VM. timeout_ms: 1,000 or more, in
+ * whole seconds. */
+void ud_lv_words_begin(struct ud_lv *lv, virDomainPtr d, const char *uuid, int64_t timeout_ms);
+void ud_lv_words_end(struct ud_lv *lv, const char *uuid);
 void ud_lv_in_work_free(struct ud_lv *lv);
 /* Wait for an event of any VM, at most ms. seen: the count of events looked at before waiting. */
 void ud_lv_wait_event(struct ud_lv *lv, size_t seen, int64_t ms);

@@ -151,6 +151,12 @@ static void see_disks(struct look *l)
 
 /* ---- cards ---- */
 
+/* Whether a guest's agent may be asked. */
+static bool answers(const struct look *l)
+{
+	return l->m->guest_agent == UD_GUEST_CONNECTED && l->m->power == UD_POWER_RUNNING;
+}
+
 /* The addresses of a card as the guest tells them. */
 static const char *addresses_of(
 	struct ud_ctx *cx, virDomainInterfacePtr *all, int n, const char *mac)
@@ -180,10 +186,11 @@ static void see_nics(struct look *l)
 	virDomainInterfacePtr *all = NULL;
 	int n = -1;
 
-	if (l->m->guest_agent == UD_GUEST_CONNECTED && l->m->power == UD_POWER_RUNNING) {
-		virDomainAgentSetResponseTimeout(l->d, AGENT_MS / 1000, 0);
+	if (answers(l)) {
+		ud_lv_words_begin(l->lv, l->d, l->m->uuid, AGENT_MS);
 		n = virDomainInterfaceAddresses(
 			l->d, &all, VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT, 0);
+		ud_lv_words_end(l->lv, l->m->uuid);
 	}
 	ud_buf_putc(&b, '[');
 	for (xmlNodePtr node = ud_lv_child(l->root, "devices/interface"); node;
@@ -235,9 +242,13 @@ static const char *guest_os_of(struct look *l)
 	int n = 0;
 	const char *name = NULL, *copy;
 
-	if (l->m->guest_agent != UD_GUEST_CONNECTED || l->m->power != UD_POWER_RUNNING)
+	if (!answers(l))
 		return NULL;
-	if (virDomainGetGuestInfo(l->d, VIR_DOMAIN_GUEST_INFO_OS, &params, &n, 0) < 0)
+	ud_lv_words_begin(l->lv, l->d, l->m->uuid, AGENT_MS);
+	int rc = virDomainGetGuestInfo(l->d, VIR_DOMAIN_GUEST_INFO_OS, &params, &n, 0);
+
+	ud_lv_words_end(l->lv, l->m->uuid);
+	if (rc < 0)
 		return NULL;
 	if (virTypedParamsGetString(params, n, "os.pretty-name", &name) != 1)
 		name = NULL;
