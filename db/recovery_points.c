@@ -92,7 +92,7 @@ enum ud_code ud_recovery_point_newest(
 	return ud_query_text(cx, &found, ret_id,
 		"SELECT id FROM recovery_points"
 		" WHERE replication_id = $1 AND state IN ('complete', 'verified')"
-		" ORDER BY taken_at DESC, id DESC LIMIT 1",
+		" ORDER BY epoch DESC, number DESC, taken_at DESC LIMIT 1",
 		UD_VALS(ud_t(replication_id)));
 }
 
@@ -108,7 +108,7 @@ enum ud_code ud_recovery_points_usable(struct ud_ctx *cx, const char *replicatio
 	UD_TRY(ud_query(cx, &rows,
 		"SELECT id, taken_at, consistency FROM recovery_points"
 		" WHERE replication_id = $1 AND state IN ('complete', 'verified')"
-		" ORDER BY taken_at DESC, id DESC LIMIT 300",
+		" ORDER BY epoch DESC, number DESC, taken_at DESC LIMIT 300",
 		UD_VALS(ud_t(replication_id))));
 	UD_TRY(ud_next(cx, rows, &more));
 	for (; more && *ret_n < UD_POINTS_USABLE; (*ret_n)++) {

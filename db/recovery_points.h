@@ -48,7 +48,8 @@ enum ud_code ud_recovery_point_drop(struct ud_ctx *cx, const char *replication_i
 	UD_USE;
 /* Delete all points of a relation that were not made on this host. */
 enum ud_code ud_recovery_points_drop_all(struct ud_ctx *cx, const char *replication_id) UD_USE;
-/* The newest complete or verified point of a relation; *ret_id NULL = none. */
+/* The newest complete or verified point of a relation, by epoch and number: a host's clock may be
+ * put back. *ret_id NULL = none. */
 enum ud_code ud_recovery_point_newest(
 	struct ud_ctx *cx, const char *replication_id, const char **ret_id) UD_USE;
 /* The complete and verified points of a relation, newest first, at most UD_POINTS_USABLE. */

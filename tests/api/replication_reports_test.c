@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/replications.h"
+#include "db/recovery_points.h"
 #include "server/replication/judge.h"
 #include "support/replicas.h"
 
@@ -183,6 +184,43 @@ static void points_are_told_once_and_listed_newest_first(void **state)
 				fmt(s->w, ",\"dropped\":[\"%s\"]", first))));
 	assert_true(lists(json_object_get(r.json, "dropped"), first));
 	expect(s->w, LEAD, "GET", fmt(s->w, "/v1/recovery-points/%s", first), NULL, 404);
+}
+
+struct newest {
+	const char *replication_id, *id;
+};
+
+static enum ud_code find_newest(struct ud_ctx *cx, void *data)
+{
+	struct newest *n = data;
+
+	UD_TRY(ud_recovery_point_newest(cx, n->replication_id, &n->id));
+	n->id = ud_heap_strdup(n->id);
+	return UD_OK;
+}
+
+/* The source's clock was put back between two points, and a later epoch counts anew. */
+static void the_newest_is_so_by_number_and_not_by_clock(void **state)
+{
+	static const char *const ids[] = { "rpt_0000000000000000000000000p",
+		"rpt_0000000000000000000000000q", "rpt_0000000000000000000000000r" };
+	struct scene *s = *state;
+	struct newest n = { .replication_id = scene_protect(s, scene_vm(s)) };
+	const char *points[] = { scene_point(s, ids[0], 7, 3600, ",\"epoch\":1"),
+		scene_point(s, ids[1], 8, 20, ",\"epoch\":1"),
+		scene_point(s, ids[2], 1, 10, ",\"epoch\":2") };
+
+	for (size_t i = 0; i < UD_LEN(ids); i++) {
+		struct reply r = scene_report(s, HOST_B,
+			one(s,
+				scene_item(s, n.replication_id, "target", "replicating",
+					fmt(s->w, ",\"points\":[%s]", points[i]))));
+
+		assert_int_equal(size_at(r.json, "points"), 1);
+		world_write(s->w, find_newest, &n);
+		assert_string_equal(n.id, ids[i]);
+		ud_free((char *)n.id);
+	}
 }
 
 static void what_is_corrupt_stays_so(void **state)
@@ -726,6 +764,7 @@ int main(void)
 		cmocka_unit_test(what_nobody_knows_is_let_go),
 		cmocka_unit_test(a_report_of_another_form_is_refused_whole),
 		cmocka_unit_test(points_are_told_once_and_listed_newest_first),
+		cmocka_unit_test(the_newest_is_so_by_number_and_not_by_clock),
 		cmocka_unit_test(what_is_corrupt_stays_so),
 		cmocka_unit_test(a_pinned_point_is_named_to_the_hosts),
 		cmocka_unit_test(a_point_is_read_back),

@@ -411,10 +411,21 @@ static bool is_listed(const char *path)
 	return true;
 }
 
+/* A 201 without its object: a specification has no word for a body that may be missing. */
+static bool leaves_object_out(const char *method, const char *const *headers)
+{
+	bool does = false;
+
+	for (; strcmp(method, "POST") == 0 && headers && *headers; headers++)
+		does = does || strcasestr(*headers, "return=\"minimal\"") ||
+			strcasestr(*headers, "return=minimal");
+	return does;
+}
+
 struct reply call(struct world *w, enum who who, const char *method, const char *path,
 	const char *body, const char *const *headers)
 {
-	if (proxy_url() && is_listed(path))
+	if (proxy_url() && is_listed(path) && !leaves_object_out(method, headers))
 		return call_proxy(w, who, method, path, body, headers);
 	return exchange(w, w->server->base_url, who, method, path, body, headers);
 }

@@ -177,12 +177,15 @@ static bool next_point(struct ud_ctx *cx, struct scripted *s, struct scripted_re
 
 	if (!vm || r->r.role != UD_RELATION_SOURCE || r->r.state != UD_RELATION_ACTIVE)
 		return false;
-	int64_t before = r->points ? r->points->content : 0;
+	int64_t before = r->points ? r->points->content : 0, now = ud_now_ms(cx->env);
 
+	/* a real one does not make two within a moment */
+	if (r->points && r->points->p.taken_at.ms >= now)
+		now = r->points->p.taken_at.ms + 1;
 	*ret = (struct scripted_point){
 		.p = { .id = ud_id_new(cx->arena, cx->env, ud_now_ms(cx->env), "rpt"),
 			.n = r->points ? r->points->p.n + 1 : 1,
-			.taken_at = { ud_now_ms(cx->env) },
+			.taken_at = { now },
 			.bytes = llabs(vm->content - before) * WRITTEN,
 			.roots = { ud_printf(cx->arena, "{\"vda\":\"%064llx\",\"vdb\":\"%064llx\"}",
 				(unsigned long long)vm->content, (unsigned long long)vm->content) },
