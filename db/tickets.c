@@ -89,7 +89,7 @@ static const struct ud_field fields[] = {
 	UD_FIELD(ud_ticket, urgency,              .flags = UD_SECRET | UD_SERVER),
 	UD_FIELD(ud_ticket, solved_at,            .flags = UD_SERVER, .about = "When it was solved."),
 	UD_FIELD(ud_ticket, closed_at,            .flags = UD_SERVER, .about = "When it was closed for good."),
-	UD_FIELD(ud_ticket, resolution,           .flags = UD_SERVER, .values = &ud_ticket_resolutions, .about = "How it ended."),
+	UD_FIELD(ud_ticket, resolution,           .flags = UD_SERVER | UD_FILTER, .values = &ud_ticket_resolutions, .about = "How it ended."),
 	UD_FIELD(ud_ticket, merged_into_id,       .flags = UD_SERVER, .refers = "tkt", .about = "Ticket it was merged into."),
 	UD_FIELD(ud_ticket, continues_id,         .flags = UD_SERVER, .refers = "tkt", .about = "Closed ticket it goes on from."),
 	UD_FIELD(ud_ticket, blockers,             .flags = UD_COMPUTED, .about = "What keeps the failover from starting, each with a way out; null in lists."),

@@ -63,8 +63,8 @@ const Running = () => {
   return html`${(runs.data.value?.data || []).map((f) => html`<p class="note" key=${f.id}><a href=${`/app/failovers/${f.id}`}>${runTitle(f)}</a> <${State} value=${f.state}/></p>`)}`;
 };
 const Waiting = () => {
-  const tickets = useData('/v1/tickets?approval=awaiting&limit=10', ['ticket.', 'approval.']);
-  const mine = (tickets.data.value?.data || []).filter((x) => !['closed', 'solved', 'rejected', 'merged'].includes(x.state));
+  const tickets = useData('/v1/tickets?approval=awaiting&resolution=none&limit=10', ['ticket.', 'approval.']);
+  const mine = tickets.data.value?.data || [];
   return mine.length ? html`<${Panel} title=${t('home.decide')}><ul class="steps">${mine.map((x) => html`<li><a class="grow" href=${`/app/tickets/${x.number}`}><span class="num">${x.number}</span> ${x.subject}</a><${Ago} at=${x.created_at}/></li>`)}</ul></${Panel}>` : null;
 };
 const DrillsDue = () => {

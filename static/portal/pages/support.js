@@ -86,7 +86,7 @@ export const War = () => {
   return html`<div class="bar"><h1>${t('page.war')}</h1><button type="button" aria-pressed=${wall.value ? 'true' : 'false'} onClick=${() => { wall.value = !wall.value; }}>${t('war.wall')}</button></div><${Loaded} of=${running}>${(r) => (r.data.length ? html`<div class="grid wall">${r.data.map((f) => html`<${Lane} key=${f.id} run=${f}/>`)}</div>` : html`<${Empty} title=${t('war.calm')} text=${t('war.calm.text')}/>`)}</${Loaded}><br/><${Where} title=${t('war.trouble')} only=${(h) => h.state !== 'active'}/>`;
 };
 
-export const Approvals = () => html`<div class="bar"><h1>${t('page.approvals')}</h1></div><${TicketList} fixed=${{ approval: 'awaiting' }}/>`;
+export const Approvals = () => html`<div class="bar"><h1>${t('page.approvals')}</h1></div><${TicketList} fixed=${{ approval: 'awaiting', resolution: 'none' }}/>`;
 
 export const Board = () => {
   const vms = useData('/v1/vms?limit=200', ['vm.'], { all: true });

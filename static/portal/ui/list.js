@@ -17,7 +17,7 @@ const addressOf = (path, fixed, filters, q) => {
   return `${path}?${params}`;
 };
 
-const shapeOf = (c, folded) => [c.num && 'num', folded.includes(c) && 'fold'].filter(Boolean).join(' ');
+const shapeOf = (c, folded) => [c.num && 'num', c.under && 'lead', folded.includes(c) && 'fold'].filter(Boolean).join(' ');
 const Head = ({ columns, folded, sort }) => html`<thead role="rowgroup"><tr role="row">${columns.map((c) => {
   if (!c.sort) return html`<th role="columnheader" scope="col" class=${shapeOf(c, folded)}>${c.label}</th>`;
   const up = sort === c.sort;
