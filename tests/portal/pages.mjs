@@ -541,6 +541,33 @@ const nowhere = async () => {
   });
 };
 
+// Who may only read finds nothing to press that would be refused.
+const readers = async () => {
+  await it('an auditor and a viewer are offered nothing that they may not do', async () => {
+    const pressed = 'main a[href^="/app/request"], main a[href="/app/tickets/new"], #reply, main button:text-is("Take the next")';
+    for (const [mail, role] of [['support-2@provider.example', 'auditor'], ['operator@harbour-foods.example', 'customer_viewer']]) {
+      const user = await first(`/v1/users?limit=1&q=${mail}`);
+      const before = user.roles.map((r) => r.role);
+      await api('PATCH', `/v1/users/${user.id}`, { roles: [role] });
+      const page = await person(browser);
+      await signIn(page, mail);
+      for (const path of ['/app', '/app/tickets', `/app/tickets/${ids.ticket}`, '/app/failovers', '/app/drills', `/app/plans/${ids.plan}`, `/app/vms/${ids.vm}`, ...(role === 'auditor' ? ['/app/queue'] : [])]) {
+        await visit(page, path);
+        equal(await page.locator(pressed).count(), 0, `${role} on ${path}: what may not be done`);
+      }
+      await page.keyboard.press('f');
+      await page.keyboard.press('?'); // the next key is heard: the one before went nowhere
+      await page.waitForSelector('dialog[open]');
+      ok(!page.url().includes('/app/request'), 'a key leads to the form');
+      await visit(page, '/app/request');
+      await page.waitForSelector('h1 >> text=Not found');
+      equal(page.wrong, [], 'wrong');
+      await page.context().close();
+      await api('PATCH', `/v1/users/${user.id}`, { roles: before });
+    }
+  });
+};
+
 // Names are as long as people make them, and have no place to break at.
 const lengthy = async () => {
   await it('a name without an end does not make a page wider than its screen', async () => {
@@ -749,6 +776,7 @@ if (!only || only === 'stories') {
   await drawn();
   await nowhere();
   await lengthy();
+  await readers();
   await gap();
   await plainly();
   for (const [n, [Hand, how]] of [[Mouse, 'by mouse'], [Keyboard, 'by keyboard alone']].entries()) {

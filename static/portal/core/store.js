@@ -16,6 +16,9 @@ export const path = signal(location.pathname + location.search);
 
 export const roles = computed(() => new Set((me.value?.roles || []).map((r) => r.role)));
 export const has = (...names) => names.some((n) => roles.value.has(n));
+export const asking = ['customer_operator', 'customer_approver', 'customer_admin', 'support_agent', 'support_engineer', 'support_lead'];
+/** Whether one may open tickets, and so ask for a failover (api/tickets.c); an auditor and a viewer may not. */
+export const mayAsk = () => has(...asking);
 export const isStaff = computed(() => me.value && !me.value.customer_id);
 const faceRoles = {
   customer: ['customer_viewer', 'customer_operator', 'customer_approver', 'customer_admin'],

@@ -3,7 +3,7 @@
 import { html } from '../core/html.js';
 import { t } from '../core/i18n.js';
 import { useData } from '../core/live.js';
-import { has, isStaff } from '../core/store.js';
+import { has, isStaff, mayAsk } from '../core/store.js';
 import { duration } from '../core/time.js';
 import { Chain } from '../draw/chain.js';
 import { Ring } from '../draw/ring.js';
@@ -76,7 +76,7 @@ const DrillsDue = () => {
 export const Home = () => {
   const vms = useData('/v1/vms?limit=200', ['vm.'], { all: true });
   const { list } = protectionOf();
-  return html`<div class="bar"><h1>${t('page.home')}</h1>${has('customer_operator', 'customer_approver', 'customer_admin', 'support_agent', 'support_engineer', 'support_lead') && list && html`<a class="button primary" href="/app/request">${t('request.button')}</a>`}</div>
+  return html`<div class="bar"><h1>${t('page.home')}</h1>${mayAsk() && list && html`<a class="button primary" href="/app/request">${t('request.button')}</a>`}</div>
   <${Running}/><${Loaded} of=${vms}>${(page) => html`<${Loaded} of=${list}>${(legs) => html`<${Safety} vms=${page.data} replications=${legs.data}/>${(page.has_more || legs.has_more) && html`<p class="note warning">${t('home.more', { n: page.data.length })}</p>`}
     ${attention(page.data, legs.data).length > 0 && html`<${Panel} title=${t('home.attention')}><ul class="steps">${attention(page.data, legs.data).map(({ vm, r }) => html`<li><a class="grow" href=${`/app/vms/${vm.id}`}>${vm.name}</a><${State} value=${r ? r.state : 'unprotected'}/></li>`)}</ul></${Panel}>`}<${Copies} vms=${page.data} legs=${legs.data}/>`}</${Loaded}>`}</${Loaded}><div class="grid"><${Waiting}/><${DrillsDue}/></div>`;
 };

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table of pages: address, title's key, what loads it. rail: where its link stands; roles: who sees it at all.
+import { asking } from '../core/store.js';
+
 const staff = ['support_agent', 'support_engineer', 'support_lead', 'auditor', 'operator'];
 const customers = ['customer_viewer', 'customer_operator', 'customer_approver', 'customer_admin'];
 const people = ['customer_admin', 'support_lead', 'operator'];
@@ -8,14 +10,14 @@ export const pages = [
   { path: '/app', title: 'page.home', rail: 'customer', view: 'Home', load: () => import('./home.js') },
   { path: '/app/protection', title: 'page.protection', rail: 'customer', view: 'Protection', load: () => import('./protection.js') },
   { path: '/app/vms/:id', title: 'page.vm', view: 'Vm', load: () => import('./vm.js') },
-  { path: '/app/request', title: 'page.request', view: 'Request', load: () => import('./request.js') },
+  { path: '/app/request', title: 'page.request', roles: asking, view: 'Request', load: () => import('./request.js') },
   { path: '/app/failovers', title: 'page.failovers', rail: 'customer', view: 'Failovers', load: () => import('./failovers.js') },
   { path: '/app/failovers/:id', title: 'page.failover', view: 'Failover', load: () => import('./failovers.js') },
   { path: '/app/plans', title: 'page.plans', rail: 'customer', view: 'Plans', load: () => import('./plans.js') },
   { path: '/app/plans/:id', title: 'page.plan', view: 'Plan', load: () => import('./plans.js') },
   { path: '/app/drills', title: 'page.drills', rail: 'customer', view: 'Drills', load: () => import('./failovers.js') },
   { path: '/app/tickets', title: 'page.tickets', rail: 'customer', view: 'Tickets', load: () => import('./tickets.js') },
-  { path: '/app/tickets/new', title: 'tickets.new', view: 'NewTicket', load: () => import('./tickets.js') },
+  { path: '/app/tickets/new', title: 'tickets.new', roles: asking, view: 'NewTicket', load: () => import('./tickets.js') },
   { path: '/app/tickets/:id', title: 'page.ticket', view: 'Ticket', load: () => import('./tickets.js') },
   { path: '/app/network', title: 'page.network', rail: 'customer', view: 'Network', load: () => import('./network.js') },
   { path: '/app/network/:id', title: 'page.network', view: 'Block', load: () => import('./network.js') },

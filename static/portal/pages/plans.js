@@ -5,7 +5,7 @@ import { patch, post, remove } from '../core/api.js';
 import { t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { go } from '../core/router.js';
-import { has, isStaff, me } from '../core/store.js';
+import { has, isStaff, mayAsk, me } from '../core/store.js';
 import { Lanes } from '../draw/lanes.js';
 import { Ring, Spark } from '../draw/ring.js';
 import { List } from '../ui/list.js';
@@ -139,7 +139,7 @@ export const Plan = ({ id }) => {
   const stateOf = (vm) => (legs.data.value?.data || []).find((r) => r.vm_id === vm && r.leg !== 'extended')?.state || 'unprotected';
   const drawn = (p) => p.members.map((m) => ({ vm_id: m.vm_id, name: name(m.vm_id), group: m.group || 0, after: (m.after || []).map(name), state: stateOf(m.vm_id) }));
   const gone = async () => { await remove(`/v1/recovery-plans/${id}`, data.data.value.version); go('/app/plans'); };
-  return html`<${Loaded} page of=${data}>${(p) => html`<div class="bar"><h1>${p.name}</h1><${Readiness} value=${p.readiness}/><a class="button primary" href=${`/app/request?kind=test&plan=${p.id}`}>${t('drills.start')}</a><a class="button" href=${`/app/request?kind=planned&plan=${p.id}`}>${t('request.button')}</a>
+  return html`<${Loaded} page of=${data}>${(p) => html`<div class="bar"><h1>${p.name}</h1><${Readiness} value=${p.readiness}/>${mayAsk() && html`<a class="button primary" href=${`/app/request?kind=test&plan=${p.id}`}>${t('drills.start')}</a><a class="button" href=${`/app/request?kind=planned&plan=${p.id}`}>${t('request.button')}</a>`}
       ${mayChange() && html`<button onClick=${() => { dialog.value = 'edit'; }}>${t('change')}</button><button class="danger" onClick=${() => { dialog.value = 'delete'; }}>${t('delete')}</button>`}</div>
     ${dialog.value === 'edit' && html`<${Edit} plan=${p} onClose=${close} done=${() => { toast(t('saved')); data.reload(); }}/>`}
     ${dialog.value === 'delete' && html`<${TypedConfirm} title=${t('plan.delete')} text=${t('plan.delete.text')} name=${p.name} label=${t('delete')} onYes=${gone} onClose=${close}/>`}

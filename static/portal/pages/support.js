@@ -5,7 +5,7 @@ import { post } from '../core/api.js';
 import { t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { go } from '../core/router.js';
-import { theme } from '../core/store.js';
+import { has, theme } from '../core/store.js';
 import { duration } from '../core/time.js';
 import { Ago, Action, Empty, Facts, Loaded, Panel, State, Toned, Countdown, toast } from '../ui/parts.js';
 import { List } from '../ui/list.js';
@@ -29,7 +29,7 @@ const Stats = ({ queue }) => {
     if (ticket?.number) go(`/app/tickets/${ticket.number}`);
     else toast(t('queue.empty'));
   };
-  return html`<${Panel} title=${queue.name} more=${html`<${Action} label=${t('queue.next')} kind="primary" onPress=${next}/>`}><${Loaded} of=${stats}>${(s) => html`<${Facts} rows=${[[t('queue.waiting'), html`<span class="big">${s.waiting}</span>`], [t('queue.taken'), s.taken], [t('queue.breached'), s.breached ? html`<${Toned} tone="bad">${s.breached}</${Toned}>` : s.breached], [t('queue.arrived'), s.arrived], [t('queue.solved'), s.solved]]}/>`}</${Loaded}></${Panel}>`;
+  return html`<${Panel} title=${queue.name} more=${has('support_agent', 'support_engineer', 'support_lead') && html`<${Action} label=${t('queue.next')} kind="primary" onPress=${next}/>`}><${Loaded} of=${stats}>${(s) => html`<${Facts} rows=${[[t('queue.waiting'), html`<span class="big">${s.waiting}</span>`], [t('queue.taken'), s.taken], [t('queue.breached'), s.breached ? html`<${Toned} tone="bad">${s.breached}</${Toned}>` : s.breached], [t('queue.arrived'), s.arrived], [t('queue.solved'), s.solved]]}/>`}</${Loaded}></${Panel}>`;
 };
 
 export const Queue = () => {

@@ -11,7 +11,8 @@ import { Action, Ago, Choice, Form, Loaded, Panel, State, Text, toast } from '..
 
 const MOST = 50 << 20; // bytes of a file that the server takes
 
-const may = (ticket, op) => (ticket.allowed_operations || []).includes(op);
+/** Whether the ticket's own list has the operation. */
+export const may = (ticket, op) => (ticket.allowed_operations || []).includes(op);
 
 const Attach = ({ ticket, done }) => {
   const file = useSignal(/** @type {File|null} */ (null));

@@ -5,14 +5,14 @@ import { get, newKey, post } from '../core/api.js';
 import { t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
 import { go } from '../core/router.js';
-import { isStaff, me } from '../core/store.js';
+import { isStaff, mayAsk, me } from '../core/store.js';
 import { dateTime, duration } from '../core/time.js';
 import { List } from '../ui/list.js';
 import { Ago, Area, Blockers, Choice, Countdown, Dialog, Empty, Facts, Form, Loaded, NotFound, Operations, Panel, State, Text, Toned, When, now, toast } from '../ui/parts.js';
 import { PickMacro, expand, useMacros } from './macros.js';
 import { FormFields, FormPanel, formBody } from './ticket-forms.js';
 import { Moves } from './ticket-moves.js';
-import { Files, Links, Viewers, Watchers, Worked } from './ticket-parts.js';
+import { Files, Links, Viewers, Watchers, Worked, may } from './ticket-parts.js';
 import { Run, useNames } from './run.js';
 
 export const open = ['new', 'open', 'pending_customer', 'pending_vendor', 'pending_maintenance', 'pending_machine'];
@@ -45,7 +45,7 @@ const filters = [
 /** @param {any} props */
 export const TicketList = ({ fixed = {} }) => html`<${List} path="/v1/tickets" customers topics=${['ticket.']} open=${(x) => `/app/tickets/${x.number}`} filters=${filters} fixed=${{ sort: '-number', ...fixed }} columns=${columns} empty=${html`<${Empty} title=${t('tickets.none')} text=${t('tickets.none.text')}/>`}/>`;
 
-export const Tickets = () => html`<div class="bar"><h1>${t('page.tickets')}</h1><a class="button" href="/app/tickets/new">${t('tickets.new')}</a><a class="button primary" href="/app/request">${t('request.button')}</a></div><${TicketList}/>`;
+export const Tickets = () => html`<div class="bar"><h1>${t('page.tickets')}</h1>${mayAsk() && html`<a class="button" href="/app/tickets/new">${t('tickets.new')}</a><a class="button primary" href="/app/request">${t('request.button')}</a>`}</div><${TicketList}/>`;
 
 // What was typed stays in this browser until the ticket is there.
 const draft = (name, first) => {
@@ -96,7 +96,7 @@ const Thread = ({ ticket }) => {
   const send = () => post(`/v1/tickets/${ticket.id}/comments`, { body: text.value, ...(isStaff.value ? { visibility: internal.value ? 'internal' : 'public' } : {}) });
   return html`<${Panel} title=${t('ticket.thread')}>${ticket.body && html`<ul class="thread"><li><b>${ticket.requester_name}</b> <span class="muted"><${When} at=${ticket.created_at}/></span><br/>${ticket.body}</li></ul>`}
     <${Loaded} of=${comments}>${(c) => html`<ul class="thread">${[...c.data].sort((a, b) => (a.created_at < b.created_at ? -1 : 1)).map((x) => html`<li key=${x.id} class=${x.visibility === 'internal' ? 'internal' : ''}><b>${x.author_name || x.user_name || ''}</b> <span class="muted"><${When} at=${x.created_at}/>${x.visibility === 'internal' ? ` · ${t('ticket.internal')}` : ''}</span><br/>${x.body}</li>`)}</ul>`}</${Loaded}>
-    ${!['closed', 'merged'].includes(ticket.state) && html`<${Form} kind="" label=${t('ticket.reply')} send=${send} done=${() => { text.value = ''; comments.reload(); }}>${(wrong) => html`<${Area} id="reply" label=${t('ticket.reply')} value=${text} problem=${wrong.body} onInput=${(e) => { text.value = expand(e.currentTarget.value, macros, ticket); }}/>${macros.length > 0 && html`<${PickMacro} ticket=${ticket} macros=${macros} text=${text}/>`}
+    ${!['closed', 'merged'].includes(ticket.state) && may(ticket, 'comment') && html`<${Form} kind="" label=${t('ticket.reply')} send=${send} done=${() => { text.value = ''; comments.reload(); }}>${(wrong) => html`<${Area} id="reply" label=${t('ticket.reply')} value=${text} problem=${wrong.body} onInput=${(e) => { text.value = expand(e.currentTarget.value, macros, ticket); }}/>${macros.length > 0 && html`<${PickMacro} ticket=${ticket} macros=${macros} text=${text}/>`}
       ${isStaff.value && html`<label class="check"><input type="checkbox" checked=${internal.value} onChange=${(e) => { internal.value = e.currentTarget.checked; }}/>${t('ticket.internal.label')}</label>`}`}</${Form}>`}</${Panel}>`;
 };
 

@@ -4,7 +4,7 @@ import { html, useSignal } from '../core/html.js';
 import { post } from '../core/api.js';
 import { t, word } from '../core/i18n.js';
 import { useData } from '../core/live.js';
-import { has, isStaff } from '../core/store.js';
+import { has, isStaff, mayAsk } from '../core/store.js';
 import { bytes, duration } from '../core/time.js';
 import { Chain } from '../draw/chain.js';
 import { Points } from '../draw/points.js';
@@ -96,7 +96,7 @@ export const Vm = ({ id }) => {
   return html`<${Loaded} page of=${vm}>${(v) => {
     const [list, removed] = [false, true].map((gone) => (legs.data.value?.data || []).filter((r) => (r.state === 'disabled') === gone));
     const chain = chainOf(v, list, hosts.name);
-    return html`<div class="bar"><h1>${v.name}</h1><${State} group="power" value=${v.power}/>${list.length > 0 && html`<a class="button primary" href=${`/app/request?vm=${v.id}`}>${t('request.button')}</a>`}</div>
+    return html`<div class="bar"><h1>${v.name}</h1><${State} group="power" value=${v.power}/>${list.length > 0 && mayAsk() && html`<a class="button primary" href=${`/app/request?vm=${v.id}`}>${t('request.button')}</a>`}</div>
     ${protecting.value && html`<${Protect} vm=${v} onClose=${() => { protecting.value = false; legs.reload(); }}/>`}
     ${v.split_brain_suspected && html`<p class="note bad" role="alert"><b>■ ${t('split-brain')}</b> ${t('split-brain.text')}</p>`}
     ${isStaff.value && html`<${Owner} vm=${v}/>`}

@@ -5,7 +5,7 @@ import { confirmer, get, signOut, stepUp } from '../core/api.js';
 import { t, word } from '../core/i18n.js';
 import { caughtUp, connection, listen, lostAt } from '../core/live.js';
 import { go } from '../core/router.js';
-import { clock, faces, has, isStaff, me, path, shortcuts, theme } from '../core/store.js';
+import { clock, faces, has, isStaff, mayAsk, me, path, shortcuts, theme } from '../core/store.js';
 import { dateTime, duration } from '../core/time.js';
 import { countUnseen, toldTopics, unseenOnes } from '../core/told.js';
 import { pages } from '../pages/index.js';
@@ -53,7 +53,7 @@ const Palette = () => {
   useEffect(() => {
     const timer = setTimeout(async () => {
       const wanted = (label) => label.toLowerCase().includes(text.value.toLowerCase());
-      const own = [...pages.filter((p) => !p.path.includes(':') && allowed(p)).map((p) => ({ label: t(p.title), kind: t('page'), to: p.path })), ...acts].filter((x) => wanted(x.label));
+      const own = [...pages.filter((p) => !p.path.includes(':') && allowed(p)).map((p) => ({ label: t(p.title), kind: t('page'), to: p.path })), ...acts.filter((a) => !('to' in a) || mayAsk())].filter((x) => wanted(x.label));
       let more = [];
       try { if (text.value.length > 1) more = places((await get(`/v1/search?q=${encodeURIComponent(text.value)}`)).data); } catch { /* pages are enough */ }
       found.value = [...own, ...more].slice(0, 12);
@@ -102,8 +102,8 @@ const useKeys = () => useEffect(() => {
     first = event.key === 'g' ? 'g' : '';
     if (event.key === '/') { event.preventDefault(); palette.value = true; }
     if (event.key === '?') help.value = true;
-    if (event.key === 'c') go('/app/tickets/new');
-    if (event.key === 'f') go('/app/request');
+    if (event.key === 'c' && mayAsk()) go('/app/tickets/new');
+    if (event.key === 'f' && mayAsk()) go('/app/request');
     if (event.key === 'Escape') history.back();
   };
   addEventListener('keydown', key);
