@@ -16,7 +16,7 @@ enum {
 	KEY_MS = 60000,
 	CALL_MS = 30000,
 	POLL_MS = 40000,
-	SEEN_MS = 5000, /* an answer waits no longer for what is seen to be told */
+	SEEN_MS = 15000, /* an answer waits no longer for what is seen to be told */
 	LOOK_MS = 1000,
 	WAIT_MIN = 20,
 	JITTER = 6

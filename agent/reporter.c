@@ -217,7 +217,7 @@ static enum ud_code look_and_tell(struct ud_ctx *cx, struct ud_reporter *r)
 	return UD_OK;
 }
 
-/* The same, for those who wait for it. */
+/* The same, for those who wait for it: one that failed is made anew. */
 static enum ud_code report(struct ud_ctx *cx, struct ud_reporter *r)
 {
 	pthread_mutex_lock(&r->mutex);
@@ -226,7 +226,8 @@ static enum ud_code report(struct ud_ctx *cx, struct ud_reporter *r)
 	enum ud_code code = look_and_tell(cx, r);
 
 	pthread_mutex_lock(&r->mutex);
-	r->ended = r->begun;
+	if (code == UD_OK)
+		r->ended = r->begun;
 	pthread_cond_broadcast(&r->over);
 	pthread_mutex_unlock(&r->mutex);
 	return code;

@@ -21,10 +21,10 @@ void ud_reporter_release(struct ud_reporter **reporter);
 /* Something changed: look now. Any thread, never blocks. */
 void ud_reporter_wake(struct ud_reporter *reporter);
 /*
- * Look now, and wait until the server was told what such a look saw, or this did not work, or the
- * time is over, or the reporter ends. A look that is under way does not count: it may have seen
- * what was before. Looks follow each other, so nothing older is told after that. Any thread but the
- * reporter's own.
+ * Look now, and wait until the server was told what such a look saw, or the time is over, or the
+ * reporter ends; what fails is done anew meanwhile. A look that is under way does not count: it may
+ * have seen what was before. Looks follow each other, so nothing older is told after that. Any
+ * thread but the reporter's own.
  */
 void ud_reporter_tell(struct ud_reporter *reporter, int64_t timeout_ms);
 

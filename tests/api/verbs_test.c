@@ -184,6 +184,17 @@ static void an_operation_ends_with_what_is_seen(void **state)
 	}
 }
 
+/* Two looks fail: the answer waits for the third. */
+static void a_look_that_fails_is_made_anew(void **state)
+{
+	struct scene *s = *state;
+
+	run(s);
+	scripted_fail(s->hv, "inventory", UD_E_HYPERVISOR, 2);
+	succeeds(s, OWN_OPERATOR, fmt(s->w, "/v1/vms/%s/start", s->vm), "{}");
+	is(s, fmt(s->w, "/v1/vms/%s", s->vm), "running");
+}
+
 /* What is seen cannot be told: the answer comes all the same. */
 static void an_answer_comes_when_nothing_can_be_seen(void **state)
 {
@@ -537,6 +548,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_customer_starts_and_stops_its_vm, begin, end),
 		cmocka_unit_test_setup_teardown(an_operation_ends_with_what_is_seen, begin, end),
+		cmocka_unit_test_setup_teardown(a_look_that_fails_is_made_anew, begin, end),
 		cmocka_unit_test_setup_teardown(
 			an_answer_comes_when_nothing_can_be_seen, begin, end),
 		cmocka_unit_test_setup_teardown(one_change_at_a_time, begin, end),

@@ -436,6 +436,24 @@ def a_guest_is_worked_on(s):
     finished(s, "vm", "limit", "app-01")
 
 
+def a_guest_agent_that_hangs_holds_nothing_up(s):
+    """It is stopped inside the guest for a while: operations end all the same, with what is seen."""
+    hang = "(sleep 1; kill -STOP $(pidof qemu-ga); sleep 12; kill -CONT $(pidof qemu-ga)) >/dev/null 2>&1 &"
+    finished(s, "vm", "run", "app-01", "--program", "/bin/busybox", "--arguments", "sh",
+             "--arguments=-c", "--arguments", hang)
+    began, rounds = time.monotonic(), 0
+    while time.monotonic() - began < 8:
+        finished(s, "vm", "pause", "app-01")
+        s.shows("app-01", "paused")
+        finished(s, "vm", "resume", "app-01")
+        s.shows("app-01", "running")
+        rounds += 1
+    print(f"# {rounds} rounds with an agent that hangs")
+    path, true = f"/v1/vms/{s.vm('app-01')['id']}/run", {"program": "/bin/busybox", "arguments": ["true"]}
+    s.until("it answers again", lambda: s.call(
+        "GET", f"/v1/operations/{s.call('POST', path, true)['id']}?wait=25")["state"] == "succeeded")
+
+
 def its_state_is_kept(s):
     """Paused, saved, reset, and put back to a checkpoint of its frozen file systems."""
     finished(s, "vm", "pause", "app-01")
@@ -514,8 +532,8 @@ STORY = [a_server_is_made, it_starts_while_streams_are_opened, guests_lie_on_the
          one_starts_by_the_command_line, another_by_the_api, one_stops_by_the_command_line,
          guests_outlive_their_agent, a_command_outlives_the_agent, a_command_outlives_the_server,
          replication_outlives_the_server,
-         a_guest_is_worked_on, its_state_is_kept, hosts_tell_of_themselves, a_host_is_drained,
-         a_restored_server_hears_its_hosts]
+         a_guest_is_worked_on, a_guest_agent_that_hangs_holds_nothing_up, its_state_is_kept, hosts_tell_of_themselves,
+         a_host_is_drained, a_restored_server_hears_its_hosts]
 
 
 def main():
@@ -533,13 +551,16 @@ def main():
                 print(f"ok {n} - {name}", flush=True)
             except Exception as why:  # pylint: disable=broad-except
                 bad = True
-                print(f"# {name}, after {time.monotonic() - began:.1f} s: {str(why)[:600]!r}")
-                for line in traceback.format_exc().splitlines():
-                    print(f"# {line}")
                 story.log.flush()
                 with open(f"{folder}/log", encoding="utf-8", errors="replace") as f:
-                    for line in f.readlines()[-25:]:
-                        print(f"# log: {line.rstrip()[:300]}")
+                    log = f.read().splitlines()
+                warned = [line.split("event=")[1][:120] for line in log if "level=warning" in line or "level=error" in line]
+                # whoever reads a report that was cut has the beginning
+                print(f"# {name}, after {time.monotonic() - began:.1f} s: {str(why)[:600]!r}; warned of: {warned[-6:]}")
+                for line in traceback.format_exc().splitlines():
+                    print(f"# {line}")
+                for line in log[-25:]:
+                    print(f"# log: {line[:300]}")
                 print(f"not ok {n} - {name}", flush=True)
                 break
     finally:

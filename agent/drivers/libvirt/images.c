@@ -4,9 +4,6 @@
  * images ("query-named-block-nodes", behind figures of disks) while one is half made, as scratch
  * files and overlays are at the begin of a backup job or a checkpoint: assertion in
  * qcow2_get_specific_info. libvirt lets both go on beside each other; we do not.
- *
- * And how long libvirt waits for a guest agent's answer is kept per VM and not per call: whoever
- * sets it must be alone until the call is over.
  */
 #include <string.h>
 
@@ -16,7 +13,6 @@ struct ud_lv_in_work {
 	struct ud_lv_in_work *next;
 	char uuid[VIR_UUID_STRING_BUFLEN];
 	int making, looking;
-	bool spoken_to; /* through its guest agent */
 };
 
 /* Of a VM; made when there is none. Under the lock. */
@@ -72,26 +68,6 @@ void ud_lv_look_end(struct ud_lv *lv, const char *uuid)
 {
 	pthread_mutex_lock(&lv->lock);
 	of(lv, uuid)->looking--;
-	pthread_cond_broadcast(&lv->moved);
-	pthread_mutex_unlock(&lv->lock);
-}
-
-void ud_lv_words_begin(struct ud_lv *lv, virDomainPtr d, const char *uuid, int64_t timeout_ms)
-{
-	pthread_mutex_lock(&lv->lock);
-	struct ud_lv_in_work *w = of(lv, uuid);
-
-	while (w->spoken_to)
-		pthread_cond_wait(&lv->moved, &lv->lock);
-	w->spoken_to = true;
-	pthread_mutex_unlock(&lv->lock);
-	(void)virDomainAgentSetResponseTimeout(d, (int)(timeout_ms / 1000), 0);
-}
-
-void ud_lv_words_end(struct ud_lv *lv, const char *uuid)
-{
-	pthread_mutex_lock(&lv->lock);
-	of(lv, uuid)->spoken_to = false;
 	pthread_cond_broadcast(&lv->moved);
 	pthread_mutex_unlock(&lv->lock);
 }

@@ -43,6 +43,7 @@ struct ud_lv {
 	size_t event_count;
 	struct ud_lv_freeze *frozen;
 	struct ud_lv_in_work *in_work; /* images.c */
+	struct ud_lv_said *said;       /* words.c */
 };
 
 /* The driver behind a handle. */
@@ -91,11 +92,6 @@ void ud_lv_make_end(struct ud_lv *lv, const char *uuid);
  * then ud_lv_look_end is not called. */
 bool ud_lv_look_begin(struct ud_lv *lv, const char *uuid, bool wait) UD_USE;
 void ud_lv_look_end(struct ud_lv *lv, const char *uuid);
-/* Around calls that libvirt makes of the guest agent by itself (freezing, addresses): one at a
- * time, as libvirt keeps how long it waits for an answer per VM. timeout_ms: 1,000 or more, in
- * whole seconds. */
-void ud_lv_words_begin(struct ud_lv *lv, virDomainPtr d, const char *uuid, int64_t timeout_ms);
-void ud_lv_words_end(struct ud_lv *lv, const char *uuid);
 void ud_lv_in_work_free(struct ud_lv *lv);
 /* Wait for an event of any VM, at most ms. seen: the count of events looked at before waiting. */
 void ud_lv_wait_event(struct ud_lv *lv, size_t seen, int64_t ms);
@@ -108,6 +104,33 @@ enum ud_code ud_lv_wait_active(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr
  * it ends with another status than 0. output may be NULL. */
 enum ud_code ud_lv_run(struct ud_ctx *cx, const char *const *argv, int64_t timeout_ms,
 	const char **ret_output) UD_USE;
+
+/* ---- the guest's agent ---- */
+
+/* A network card as the guest tells of it. */
+struct ud_lv_card {
+	char *mac;
+	char *addresses; /* a JSON list of ADDRESS/PREFIX */
+};
+
+/* What a guest says of itself. */
+struct ud_lv_words {
+	const char *os; /* NULL = it does not say */
+	struct ud_lv_card *cards;
+	size_t card_count;
+};
+
+/* What the guest says of itself, in the arena: asked for at most some seconds when nobody else
+ * speaks with its agent and that has not just failed to answer, else what it said last. connected:
+ * it runs and its agent is there; without that nothing is known. */
+void ud_lv_words(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d, const char *uuid,
+	bool connected, struct ud_lv_words *ret);
+/* Around calls that libvirt makes of the guest agent by itself (freezing): one at a time, as
+ * libvirt keeps how long it waits for an answer per VM. timeout_ms: 1,000 or more, in whole
+ * seconds. */
+void ud_lv_words_begin(struct ud_lv *lv, virDomainPtr d, const char *uuid, int64_t timeout_ms);
+void ud_lv_words_end(struct ud_lv *lv, const char *uuid);
+void ud_lv_said_free(struct ud_lv *lv);
 
 /* ---- XML ---- */
 

@@ -11,7 +11,7 @@
 #include "agent/drivers/libvirt/inside.h"
 #include "base/crypto.h"
 
-enum { CHAIN_MAX = 64, HEADER = 104, AGENT_MS = 1000 };
+enum { CHAIN_MAX = 64, HEADER = 104 };
 
 /* A machine under the pen. */
 struct look {
@@ -151,47 +151,20 @@ static void see_disks(struct look *l)
 
 /* ---- cards ---- */
 
-/* Whether a guest's agent may be asked. */
-static bool answers(const struct look *l)
-{
-	return l->m->guest_agent == UD_GUEST_CONNECTED && l->m->power == UD_POWER_RUNNING;
-}
-
 /* The addresses of a card as the guest tells them. */
-static const char *addresses_of(
-	struct ud_ctx *cx, virDomainInterfacePtr *all, int n, const char *mac)
+static const char *addresses_of(const struct ud_lv_words *w, const char *mac)
 {
-	struct ud_buf b = { 0 };
-
-	ud_buf_putc(&b, '[');
-	for (int i = 0; mac && i < n; i++) {
-		if (!all[i]->hwaddr || strcasecmp(all[i]->hwaddr, mac) != 0)
-			continue;
-		for (unsigned k = 0; k < all[i]->naddrs; k++) {
-			if (b.len > 1)
-				ud_buf_putc(&b, ',');
-			ud_buf_json(&b,
-				ud_printf(cx->arena, "%s/%u", all[i]->addrs[k].addr,
-					all[i]->addrs[k].prefix));
-		}
-	}
-	ud_buf_putc(&b, ']');
-	return ud_buf_take(cx->arena, &b);
+	for (size_t i = 0; mac && i < w->card_count; i++)
+		if (strcasecmp(w->cards[i].mac, mac) == 0)
+			return w->cards[i].addresses;
+	return "[]";
 }
 
-static void see_nics(struct look *l)
+static void see_nics(struct look *l, const struct ud_lv_words *words)
 {
 	struct ud_ctx *cx = l->cx;
 	struct ud_buf b = { 0 };
-	virDomainInterfacePtr *all = NULL;
-	int n = -1;
 
-	if (answers(l)) {
-		ud_lv_words_begin(l->lv, l->d, l->m->uuid, AGENT_MS);
-		n = virDomainInterfaceAddresses(
-			l->d, &all, VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT, 0);
-		ud_lv_words_end(l->lv, l->m->uuid);
-	}
 	ud_buf_putc(&b, '[');
 	for (xmlNodePtr node = ud_lv_child(l->root, "devices/interface"); node;
 		node = ud_lv_next(node)) {
@@ -208,16 +181,13 @@ static void see_nics(struct look *l)
 			nic.source = ud_lv_attribute(cx, source, "bridge");
 		if (!nic.source)
 			nic.source = ud_lv_attribute(cx, source, "dev");
-		nic.addresses.text = addresses_of(cx, all, n, nic.mac);
+		nic.addresses.text = addresses_of(words, nic.mac);
 		if (b.len > 1)
 			ud_buf_putc(&b, ',');
 		ud_shape_encode(&b, &ud_nic_shape, &nic, NULL);
 	}
 	ud_buf_putc(&b, ']');
 	l->m->nics.text = ud_buf_take(cx->arena, &b);
-	for (int i = 0; i < n; i++)
-		virDomainInterfaceFree(all[i]);
-	ud_free(all);
 }
 
 /* ---- the whole ---- */
@@ -234,27 +204,6 @@ enum ud_guest_agent ud_lv_agent_state(xmlNodePtr domain, struct ud_ctx *cx)
 									: UD_GUEST_DISCONNECTED;
 	}
 	return UD_GUEST_NONE;
-}
-
-static const char *guest_os_of(struct look *l)
-{
-	virTypedParameterPtr params = NULL;
-	int n = 0;
-	const char *name = NULL, *copy;
-
-	if (!answers(l))
-		return NULL;
-	ud_lv_words_begin(l->lv, l->d, l->m->uuid, AGENT_MS);
-	int rc = virDomainGetGuestInfo(l->d, VIR_DOMAIN_GUEST_INFO_OS, &params, &n, 0);
-
-	ud_lv_words_end(l->lv, l->m->uuid);
-	if (rc < 0)
-		return NULL;
-	if (virTypedParamsGetString(params, n, "os.pretty-name", &name) != 1)
-		name = NULL;
-	copy = ud_strdup(l->cx->arena, name);
-	virTypedParamsFree(params, n);
-	return copy;
 }
 
 static int64_t in_bytes(struct ud_ctx *cx, xmlNodePtr node)
@@ -314,8 +263,12 @@ static enum ud_code see(struct ud_ctx *cx, struct ud_lv *lv, virDomainPtr d, str
 
 	see_definition(&l);
 	see_disks(&l);
-	see_nics(&l);
-	m.guest_os = guest_os_of(&l);
+	struct ud_lv_words words = { 0 };
+
+	ud_lv_words(cx, lv, d, uuid,
+		m.guest_agent == UD_GUEST_CONNECTED && m.power == UD_POWER_RUNNING, &words);
+	see_nics(&l, &words);
+	m.guest_os = words.os;
 	m.transient = virDomainIsPersistent(d) == 0;
 	m.bars.text = ud_lv_bars(cx, l.root, text, m.transient);
 	m.autostart = virDomainGetAutostart(d, &autostart) == 0 && autostart;

@@ -323,6 +323,7 @@ static void close_it(struct ud_hv *hv)
 	ud_lv_replication_end(lv);
 	ud_lv_freeze_end(lv);
 	ud_lv_in_work_free(lv);
+	ud_lv_said_free(lv);
 	for (size_t i = 0; i < lv->callback_count; i++)
 		virConnectDomainEventDeregisterAny(lv->conn, lv->callbacks[i]);
 	if (lv->conn)
