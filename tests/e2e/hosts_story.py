@@ -298,6 +298,7 @@ def another_by_the_api(s):
 
 
 def one_stops_by_the_command_line(s):
+    s.until("it has started so far that it hears", lambda: s.vm("sql-01")["guest_agent"] == "connected")
     s.command("vm", "shutdown", "sql-01", "--timeout-seconds", "60", "--hard", "--wait")
     s.shows("sql-01", "off")
     expect("its processes", pids(s.hosts[0].root), {})

@@ -18,7 +18,7 @@
 #include "support/trio.h"
 
 enum {
-	CYCLES = 20,
+	CYCLES = 10,
 	CYCLES_LONG = 200,
 	SAMPLE = 7,         /* every so many points one is booted */
 	RATE_RECORDS = 100, /* in the long run so many times more, and so often */

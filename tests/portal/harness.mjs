@@ -14,17 +14,30 @@ const slow = Number(process.env.UD_SLOW || 1); // so many times slower than this
 if (shots) mkdirSync(shots, { recursive: true });
 
 const wanted = new RegExp(process.env.UD_STORY || ''); // tell only the cases whose names match
+let turns = null; // how many were told by each hand
 let cases = 0;
 let failures = 0;
+/** Of what is told by mouse and by keyboard alone, tell each by one of them, in turn. */
+export const takeTurns = () => { turns = { mouse: 0, keyboard: 1 }; };
+const turnOf = (name) => {
+  const hand = turns && !process.env.UD_STORY && /^by (mouse|keyboard)/.exec(name);
+  if (!hand) return true;
+  turns[hand[1]] += 1;
+  return turns[hand[1]] % 2 === 0;
+};
 /** One case; what it throws is shown. */
 export const it = async (name, run) => {
-  if (!wanted.test(name)) return;
+  if (!wanted.test(name) || !turnOf(name)) return;
   cases += 1;
+  const began = Date.now();
+  const took = () => console.log(`# ${((Date.now() - began) / 1000).toFixed(1)} s`);
   try {
     await run();
+    took();
     console.log(`ok ${cases} - ${name}`);
   } catch (error) {
     failures += 1;
+    took();
     console.log(`not ok ${cases} - ${name}`);
     for (const line of String(error.stack || error).split('\n').slice(0, 12)) console.log(`# ${line}`);
   }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every page over the demo's data, as the people see it whose page it is: nothing that axe names, no sideways scroll, no
 // script error, nothing from elsewhere. UD_TEST_LONG does it in each theme at each width; else each page is seen once, in
-// another shape in turn. UD_SHOTS=DIR keeps a screenshot of each; UD_PAGES=TEXT walks only addresses with this text. Before
+// another shape in turn, and each story is told by mouse or by keyboard alone, in turn. UD_SHOTS=DIR keeps a screenshot of each; UD_PAGES=TEXT walks only addresses with this text. Before
 // that, what is done on pages of plans, policies, notifications, network maps and the war room.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { api, axe, base, cramped, equal, finish, it, ok, open, person, phrase, shot, signIn, token, visit } from './harness.mjs';
+import { api, axe, base, cramped, equal, finish, it, ok, open, person, phrase, shot, signIn, takeTurns, token, visit } from './harness.mjs';
 import { arrange } from './arrange.mjs';
 import { desk } from './desk.mjs';
 import { Keyboard, Mouse } from './hands.mjs';
@@ -25,6 +25,7 @@ const ids = {
   network: (await first(`/v1/networks?customer_id=${customer.id}&q=production&limit=1`)).id,
 };
 const long = Boolean(process.env.UD_TEST_LONG);
+if (!long) takeTurns();
 const shared = ['/app', '/app/protection', `/app/vms/${ids.vm}`, '/app/plans', `/app/plans/${ids.plan}`, `/app/request?plan=${ids.plan}&kind=planned`, '/app/failovers', `/app/failovers/${ids.run}`, `/app/failovers/${ids.test}`, '/app/drills', '/app/tickets', '/app/tickets/new', `/app/tickets/${ids.ticket}`, `/app/tickets/${ids.talk}`, '/app/network', '/app/networks', `/app/networks/${ids.network}`, '/app/approvals', '/app/standing-orders', '/app/notifications', '/app/device', '/app/settings'];
 const people = [
   ['customer', 'dr-lead@harbour-foods.example', [...shared, `/app/request?vm=${ids.vm}`]],
