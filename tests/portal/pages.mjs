@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every page over the demo's data, as the people see it whose page it is: nothing that axe names, no sideways scroll, no
 // script error, nothing from elsewhere. UD_TEST_LONG does it in each theme at each width; else each page is seen once, in
-// another shape in turn, and each story is told by mouse or by keyboard alone, in turn. UD_SHOTS=DIR keeps a screenshot of each; UD_PAGES=TEXT walks only addresses with this text. Before
-// that, what is done on pages of plans, policies, notifications, network maps and the war room.
+// another shape in turn, and each story is told by mouse or by keyboard alone, in turn. UD_SHOTS=DIR keeps a screenshot of
+// each; UD_PAGES=TEXT walks only addresses with this text. Before that, what is done on pages of plans, policies,
+// notifications, network maps and the war room.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { api, axe, base, cramped, equal, finish, it, ok, open, person, phrase, shot, signIn, takeTurns, token, visit } from './harness.mjs';

@@ -107,10 +107,10 @@ enum ud_code ud_lv_run(struct ud_ctx *cx, const char *const *argv, int64_t timeo
 
 /* ---- the guest's agent ---- */
 
-/* A network card as the guest tells of it. */
+/* A network card as the guest tells of it; a bridge over one has the same MAC. */
 struct ud_lv_card {
 	char *mac;
-	char *addresses; /* a JSON list of ADDRESS/PREFIX */
+	char *addresses; /* ADDRESS/PREFIX, as members of a JSON list */
 };
 
 /* What a guest says of itself. */

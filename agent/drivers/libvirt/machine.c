@@ -151,13 +151,20 @@ static void see_disks(struct look *l)
 
 /* ---- cards ---- */
 
-/* The addresses of a card as the guest tells them. */
-static const char *addresses_of(const struct ud_lv_words *w, const char *mac)
+/* The addresses of a card as the guest tells them, with those of what it has made of it. */
+static const char *addresses_of(struct ud_ctx *cx, const struct ud_lv_words *w, const char *mac)
 {
-	for (size_t i = 0; mac && i < w->card_count; i++)
-		if (strcasecmp(w->cards[i].mac, mac) == 0)
-			return w->cards[i].addresses;
-	return "[]";
+	struct ud_buf b = { 0 };
+
+	ud_buf_putc(&b, '[');
+	for (size_t i = 0; mac && i < w->card_count; i++) {
+		if (strcasecmp(w->cards[i].mac, mac) != 0 || !*w->cards[i].addresses)
+			continue;
+		ud_buf_puts(&b, b.len > 1 ? "," : "");
+		ud_buf_puts(&b, w->cards[i].addresses);
+	}
+	ud_buf_putc(&b, ']');
+	return ud_buf_take(cx->arena, &b);
 }
 
 static void see_nics(struct look *l, const struct ud_lv_words *words)
@@ -181,7 +188,7 @@ static void see_nics(struct look *l, const struct ud_lv_words *words)
 			nic.source = ud_lv_attribute(cx, source, "bridge");
 		if (!nic.source)
 			nic.source = ud_lv_attribute(cx, source, "dev");
-		nic.addresses.text = addresses_of(words, nic.mac);
+		nic.addresses.text = addresses_of(cx, words, nic.mac);
 		if (b.len > 1)
 			ud_buf_putc(&b, ',');
 		ud_shape_encode(&b, &ud_nic_shape, &nic, NULL);

@@ -78,19 +78,17 @@ void ud_lv_words_end(struct ud_lv *lv, const char *uuid)
 
 /* ---- what it says of itself ---- */
 
-/* The addresses of one card as a JSON list. */
+/* The addresses of one card: members of a JSON list. */
 static char *list_of(const virDomainInterface *card)
 {
 	struct ud_buf b = { 0 };
 	char text[96];
 
-	ud_buf_putc(&b, '[');
 	for (unsigned k = 0; k < card->naddrs; k++) {
 		snprintf(text, sizeof(text), "%s/%u", card->addrs[k].addr, card->addrs[k].prefix);
 		ud_buf_puts(&b, k ? "," : "");
 		ud_buf_json(&b, text);
 	}
-	ud_buf_putc(&b, ']');
 	char *list = ud_heap_strdup(ud_buf_text(&b));
 
 	ud_buf_free(&b);
