@@ -15,8 +15,9 @@
 #include "base/wire_inventory.h"
 
 /* After an event a moment is left for others to come along; everything is told anew each quarter
- * of an hour, for figures that no event tells of. */
-enum { CALL_MS = 30000, SETTLE_MS = 50, ALL_MS = 15 * 60 * 1000, UUID = 37 };
+ * of an hour, for figures that no event tells of. A look that failed is made again after a second:
+ * pauses that grow are for the server, which many hosts call. */
+enum { CALL_MS = 30000, SETTLE_MS = 50, AGAIN_MS = 1000, ALL_MS = 15 * 60 * 1000, UUID = 37 };
 
 /* What the server was told of a VM. */
 struct told {
@@ -30,6 +31,7 @@ struct ud_reporter {
 	struct told *told; /* UD_HOST_MACHINES; the thread's */
 	size_t told_count;
 	bool knows; /* the server was told everything */
+	bool blind; /* the hypervisor could not be looked at, which the server has no part in */
 	int64_t all_ms;
 	pthread_t thread;
 	bool running;
@@ -194,6 +196,19 @@ static enum ud_code end_autostarts(
 	return UD_OK;
 }
 
+/* That it cannot be looked at is said once, and that it can be again. */
+static void sight(struct ud_ctx *cx, struct ud_reporter *r, enum ud_code code)
+{
+	bool blind = code != UD_OK;
+
+	if (blind && !r->blind && !ended(r))
+		ud_log(UD_LOG_WARNING, "look_failed", "code", ud_error_info(code)->name, "reason",
+			cx->problem.detail, NULL);
+	if (!blind && r->blind)
+		ud_log(UD_LOG_INFO, "look_works_again", NULL);
+	r->blind = blind;
+}
+
 /* Look, and tell what the server does not know. */
 static enum ud_code look_and_tell(struct ud_ctx *cx, struct ud_reporter *r)
 {
@@ -203,7 +218,10 @@ static enum ud_code look_and_tell(struct ud_ctx *cx, struct ud_reporter *r)
 		.autostarts.items = ud_alloc(cx->arena, UD_HOST_MACHINES * sizeof(char *)),
 		.first = !r->knows || ud_mono_ms(cx->env) >= r->all_ms };
 
-	UD_TRY(ud_hv_inventory(cx, r->station->hv, see, &s));
+	enum ud_code code = ud_hv_inventory(cx, r->station->hv, see, &s);
+
+	sight(cx, r, code);
+	UD_TRY(code);
 	UD_TRY(end_autostarts(cx, r, &s.autostarts));
 	if (s.first || s.changed_count || s.count != r->told_count) {
 		r->knows = false; /* until the server has taken it */
@@ -323,8 +341,8 @@ static void *run(void *data)
 			.request_id = "reporter" };
 		enum ud_code code = turn(&cx, r, &heartbeat_ms);
 
-		if (code == UD_OK) {
-			int64_t left = heartbeat_ms - ud_mono_ms(env);
+		if (code == UD_OK || r->blind) {
+			int64_t left = r->blind ? AGAIN_MS : heartbeat_ms - ud_mono_ms(env);
 
 			go_on = next(r, left > 0 ? left : 1);
 			continue;

@@ -184,13 +184,13 @@ static void an_operation_ends_with_what_is_seen(void **state)
 	}
 }
 
-/* Two looks fail: the answer waits for the third. */
+/* Six looks fail: the answer waits for the seventh. */
 static void a_look_that_fails_is_made_anew(void **state)
 {
 	struct scene *s = *state;
 
 	run(s);
-	scripted_fail(s->hv, "inventory", UD_E_HYPERVISOR, 2);
+	scripted_fail(s->hv, "inventory", UD_E_HYPERVISOR, 6);
 	succeeds(s, OWN_OPERATOR, fmt(s->w, "/v1/vms/%s/start", s->vm), "{}");
 	is(s, fmt(s->w, "/v1/vms/%s", s->vm), "running");
 }
