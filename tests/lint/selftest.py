@@ -141,6 +141,15 @@ def tidy_test():
     return None if any("NullDereference" in t for _, _, t in found) else f"tidy misses a null dereference: {found}"
 
 
+def clang_test():
+    """clang has a warning that gcc does not have."""
+    with tempfile.TemporaryDirectory() as root:
+        with open(os.path.join(root, "x.c"), "w", encoding="utf-8") as f:
+            f.write(HEAD + "void f(int x);\nvoid f(int x)\n{\n\tx = x;\n}\n")
+        found = tools.clang_says(root, {"command": "gcc -Wall -O2 -o x.o -c x.c", "file": "x.c", "directory": root})
+    return None if any("self-assign" in t for _, _, t in found) else f"compilers miss a warning of clang's: {found}"
+
+
 def compile_test():
     """A seeded include against an include root is refused, one along it is not."""
     with tempfile.TemporaryDirectory() as root:
@@ -239,5 +248,5 @@ def tests():
               if r not in (tools.compilers, tools.include_roots, tools.tidy, tools.openapi, tools.openapi_linters,
                        tools.types)]
     return [(r.__name__, lambda r=r: seed_test(r)) for r in seeded] + \
-        [("tidy", tidy_test), ("include_roots", compile_test), ("openapi_linters", linters_test), ("types", types_test), ("runner", sentence_test),
+        [("tidy", tidy_test), ("compilers", clang_test), ("include_roots", compile_test), ("openapi_linters", linters_test), ("types", types_test), ("runner", sentence_test),
          ("counting", counting_test)]

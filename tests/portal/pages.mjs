@@ -3,7 +3,8 @@
 // script error, nothing from elsewhere. UD_TEST_LONG does it in each theme at each width; else each page is seen once, in
 // another shape in turn, and each story is told by mouse or by keyboard alone, in turn. UD_SHOTS=DIR keeps a screenshot of
 // each; UD_PAGES=TEXT walks only addresses with this text. Before that, what is done on pages of plans, policies,
-// notifications, network maps and the war room.
+// notifications, network maps and the war room: UD_PAGES=stories tells that alone, UD_PAGES=hands what is told by mouse and
+// by keyboard, which has a server of its own (hands_test.sh).
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { api, axe, base, cramped, equal, finish, it, ok, open, person, phrase, shot, signIn, takeTurns, token, visit } from './harness.mjs';
@@ -726,6 +727,8 @@ if (!only || only === 'stories') {
   await readers(browser, ids);
   await gap();
   await plainly();
+}
+if (only === 'hands') {
   for (const [n, [Hand, how]] of [[Mouse, 'by mouse'], [Keyboard, 'by keyboard alone']].entries()) {
     await told(Hand, how, n);
     await desk(browser, customer, Hand, how, n);

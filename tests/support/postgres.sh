@@ -99,15 +99,29 @@ settings() {
 	CONF
 }
 
+# initdb takes a while: a build tree keeps what it made and has it copied.
+fresh() {
+	local dir=$1 kept=${UD_BINARY_DIR:+$UD_BINARY_DIR/$("$bin/postgres" -V | tr -c 'a-zA-Z0-9.\n' -)}
+	if [ -r "$kept/PG_VERSION" ]; then
+		cp -a "$kept" "$dir/data"
+		return
+	fi
+	as_owner "$bin/initdb" -k -N -U "$user" -A trust -E UTF8 --locale=C.UTF-8 \
+		-D "$dir/data" >"$dir/initdb.log" 2>&1 || {
+		cat "$dir/initdb.log" >&2
+		exit 1
+	}
+	if [ -n "$kept" ]; then # two at a time: the second one's is not needed
+		cp -a "$dir/data" "$kept.$$"
+		mv -T "$kept.$$" "$kept" 2>/dev/null || rm -rf "${kept:?}.$$"
+	fi
+}
+
 start() {
 	local dir=$1 fsync=$2
 	own "$dir"
 	if [ ! -d "$dir/data" ]; then
-		as_owner "$bin/initdb" -k -N -U "$user" -A trust -E UTF8 --locale=C.UTF-8 \
-			-D "$dir/data" >"$dir/initdb.log" 2>&1 || {
-			cat "$dir/initdb.log" >&2
-			exit 1
-		}
+		fresh "$dir"
 		settings "$fsync" >>"$dir/data/postgresql.conf"
 	fi
 	launch "$dir"
