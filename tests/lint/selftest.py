@@ -142,12 +142,17 @@ def tidy_test():
 
 
 def clang_test():
-    """clang has a warning that gcc does not have."""
+    """clang has a warning that gcc does not have; what it refuses to read is told, too."""
     with tempfile.TemporaryDirectory() as root:
-        with open(os.path.join(root, "x.c"), "w", encoding="utf-8") as f:
+        source = os.path.join(root, "x.c")
+        with open(source, "w", encoding="utf-8") as f:
             f.write(HEAD + "void f(int x);\nvoid f(int x)\n{\n\tx = x;\n}\n")
-        found = tools.clang_says(root, {"command": "gcc -Wall -O2 -o x.o -c x.c", "file": "x.c", "directory": root})
-    return None if any("self-assign" in t for _, _, t in found) else f"compilers miss a warning of clang's: {found}"
+        entry = {"command": f"gcc -Wall -O2 -o x.o -c {source}", "file": source, "directory": root}
+        found = tools.clang_says(root, entry)
+        unread = tools.clang_says(root, {**entry, "command": f"gcc --no-such-flag -o x.o -c {source}"})
+    if not any("self-assign" in t for _, _, t in found):
+        return f"compilers miss a warning of clang's: {found}"
+    return None if unread else "compilers do not say that clang refuses what it was given"
 
 
 def compile_test():
